@@ -1,0 +1,1 @@
+"""The Azure environment that `runner convert` uses, as a Pulumi program."""
