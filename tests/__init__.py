@@ -1,0 +1,1 @@
+"""Tests, and the equipment they run on."""
