@@ -1,0 +1,195 @@
+"""Run ffmpeg: one process at a time, watched, and ended with all its children when asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from runner.media.failures import ConversionError, Kind, Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# Measured: a block each half second costs less than the noise; shorter periods cost ffmpeg CPU.
+_QUIET = ("-nostdin", "-hide_banner", "-loglevel", "repeat+level+info", "-nostats")
+_PROGRESS = ("-progress", "pipe:1")
+_LONGEST_LOG = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a file is given up."""
+
+    seconds: float | None = None
+    """Time for one file, in seconds; none for as long as it takes."""
+    stall: float = 300.0
+    """Seconds without any progress."""
+
+
+class Reins:
+    """Holds the process that works for one conversion, so that another thread can end it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended = False
+
+    def start(self, command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start *command* with its errors going to *log*.
+
+        Raises:
+            Stopped: `end` was called already.
+            ConversionError: There is no such program.
+        """
+        with self._lock:
+            if self._ended:
+                raise Stopped
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    # a Ctrl-C in the terminal is the runner's to handle, not ffmpeg's
+                    start_new_session=os.name == "posix",
+                )
+            except OSError as error:
+                message = f"cannot start {command[0]}: {error.strerror}"
+                raise ConversionError(Kind.ENVIRONMENT, message) from error
+            return self._process
+
+    def end(self) -> None:
+        """End the process and its children at once; nothing is started after that."""
+        with self._lock:
+            self._ended = True
+            if self._process is not None:
+                kill_tree(self._process)
+
+    @property
+    def ended(self) -> bool:
+        """Whether somebody called `end`."""
+        return self._ended
+
+
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """Kill *process*, and on POSIX all of its group."""
+    if process.poll() is not None:
+        return
+    if os.name == "posix":
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+    else:
+        process.kill()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run of ffmpeg ended."""
+
+    code: int
+    """The exit code; negative for a signal's number."""
+    seconds: float
+    """The last time stamp written to the target, in seconds; 0 where ffmpeg did not say."""
+    log: str
+    """ffmpeg's words: all, or the head and the tail of very many."""
+
+
+class Ffmpeg:
+    """One ffmpeg program, run for one conversion."""
+
+    def __init__(self, program: str, *, log_path: str, reins: Reins, limits: Limits) -> None:
+        self.program = program
+        self._log_path = log_path
+        self._reins = reins
+        self._limits = limits
+        self._deadline = time.monotonic() + limits.seconds if limits.seconds else None
+
+    def run(self, arguments: Sequence[str], watch: Callable[[float, str], None]) -> Ran:
+        """Run ffmpeg with *arguments*; *watch* is told the seconds written and where its log is.
+
+        Raises:
+            ConversionError: It took longer than the limits allow, or could not be started.
+            Stopped: The reins were pulled.
+        """
+        with open(self._log_path, "wb") as log:
+            process = self._reins.start([self.program, *_QUIET, *_PROGRESS, *arguments], log)
+        with process, _Watchdog(process, self._deadline, self._limits.stall) as watchdog:
+            assert process.stdout is not None
+            done = 0.0
+            for line in process.stdout:
+                name, _, value = line.partition(b"=")
+                if name == b"out_time_us" and (now := _microseconds(value)) > done:
+                    done = now
+                    watchdog.alive()
+                elif name == b"progress":
+                    watch(done, self._log_path)
+        if self._reins.ended:
+            raise Stopped
+        ran = Ran(process.returncode, done, read_log(self._log_path))
+        if watchdog.verdict:
+            raise ConversionError(Kind.TIMEOUT, watchdog.verdict, ran.log)
+        return ran
+
+
+class _Watchdog(threading.Thread):
+    """Kills a process that stands still or runs past its deadline."""
+
+    def __init__(self, process: subprocess.Popen[bytes], deadline: float | None, stall: float):
+        super().__init__(daemon=True, name="watchdog")
+        self.verdict = ""
+        self._process = process
+        self._deadline = deadline
+        self._stall = stall
+        self._last = time.monotonic()
+        self._over = threading.Event()
+
+    def alive(self) -> None:
+        self._last = time.monotonic()
+
+    def __enter__(self) -> _Watchdog:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def run(self) -> None:
+        while not self._over.wait(self._patience()):
+            now = time.monotonic()
+            if self._deadline is not None and now >= self._deadline:
+                self.verdict = "took longer than its time limit"
+            elif now >= self._last + self._stall:
+                self.verdict = f"made no progress for {self._stall:.0f} s"
+            if self.verdict:
+                kill_tree(self._process)
+                return
+
+    def _patience(self) -> float:
+        ends = [self._last + self._stall]
+        if self._deadline is not None:
+            ends.append(self._deadline)
+        return max(0.01, min(ends) - time.monotonic())
+
+
+def read_log(path: str) -> str:
+    """The text at *path*; of a very long one the head, which names the streams, and the tail."""
+    with open(path, "rb") as file:
+        data = file.read(_LONGEST_LOG)
+        if size := max(0, os.fstat(file.fileno()).st_size - _LONGEST_LOG):
+            file.seek(max(_LONGEST_LOG, size))
+            data += b"\n[...]\n" + file.read(_LONGEST_LOG)
+    return data.decode(errors="replace").replace("\r\n", "\n")
+
+
+def _microseconds(value: bytes) -> float:
+    try:
+        return int(value) / 1e6
+    except ValueError:  # "N/A" until something is written
+        return 0.0

@@ -1,0 +1,147 @@
+"""Read what a media file holds from what ffmpeg itself prints.
+
+A conversion tells it on the way, so that no extra process is paid per file; only a result whose
+length looks wrong is worth a second look (`read_streams`).
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CLOCK = r"(\d+):(\d\d):(\d\d(?:\.\d+)?)"
+_INPUT = re.compile(r"Input #0, (\S+), from ")
+_END_OF_INPUT = re.compile(r"^(?:Output #|Stream mapping:)")
+_DURATION = re.compile(rf"Duration: (?:N/A|{_CLOCK})")
+_STREAM = re.compile(
+    r"Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\([^)]*\))?: (Audio|Video|Subtitle|Data|Attachment): (\S+)"
+)
+_STREAM_DURATION = re.compile(rf"DURATION(?:-\w+)? *: {_CLOCK}")
+_LEVEL = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(?:info|warning|error|fatal|verbose)\] ?")
+_TRACE_STREAM = re.compile(r"stream (\d+): start_time: (\S+) duration: (\S+)")
+_TRACE_END = re.compile(r"format: start_time: \S+ duration: ")
+
+# ffmpeg calls the duration of a raw stream without an index a guess from its bitrate
+_GUESSED = "Estimating duration from bitrate"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream of a media file."""
+
+    index: int
+    kind: str
+    """"audio", "video", "subtitle", "data" or "attachment"."""
+    codec: str
+    is_cover: bool = False
+    start: float | None = None
+    duration: float | None = None
+    """Seconds, where the container says so for this stream."""
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a media file holds."""
+
+    format: str
+    """ffmpeg's name of the demuxer, such as "mov,mp4,m4a,3gp,3g2,mj2"."""
+    duration: float | None
+    """Seconds, of the container; none where it is unknown or a mere guess."""
+    streams: tuple[Stream, ...] = ()
+
+    def stream(self, kind: str, number: int = 0) -> Stream | None:
+        """The stream of this *kind* with this *number*, counted from 0 as ffmpeg does."""
+        ours = [s for s in self.streams if s.kind == kind and not s.is_cover]
+        return ours[number] if number < len(ours) else None
+
+
+def parse_log(log: str) -> MediaInfo | None:
+    """What *log*, ffmpeg's words at level info, says of its first input; none if it opened none."""
+    media: MediaInfo | None = None
+    for line in map(_without_level, log.splitlines()):
+        if media is None:
+            if found := _INPUT.search(line):
+                media = MediaInfo(found[1].rstrip(","), None)
+        elif _END_OF_INPUT.match(line):
+            break
+        else:
+            media = _take_in(media, line.strip())
+    if media is not None and _GUESSED in log:
+        return replace(media, duration=None)
+    return media
+
+
+def read_streams(ffmpeg: str, path: str, timeout: float = 120) -> MediaInfo | None:
+    """Open *path* once more for what each stream says of its own start and length.
+
+    ffmpeg prints it only at level trace (the same words from 4.2 to 9.0), where it also prints
+    every index entry: this costs up to a second for an hour of video, so it is for doubts only.
+    """
+    command = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "repeat+level+trace"]
+    process = subprocess.Popen(  # noqa: S603 - a list, and our own ffmpeg
+        [*command, "-i", f"file:{path}"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    with process:
+        assert process.stderr is not None
+        wanted = ("start_time", "Input #", "Duration", "Stream #", "DURATION", _GUESSED)
+        lines = [line for line in process.stderr if any(word in line for word in wanted)]
+        process.wait(timeout)
+    media = parse_log("".join(lines))
+    return media and _with_trace(media, lines)
+
+
+def _take_in(media: MediaInfo, line: str) -> MediaInfo:
+    if found := _DURATION.match(line):
+        return replace(media, duration=_seconds(found) if found[1] else None)
+    if found := _STREAM.match(line):
+        index, kind, codec = found.groups()
+        stream = Stream(int(index), kind.lower(), codec.rstrip(","), "(attached pic)" in line)
+        return replace(media, streams=(*media.streams, stream))
+    if media.streams and (found := _STREAM_DURATION.match(line)):
+        last = replace(media.streams[-1], duration=_seconds(found))
+        return replace(media, streams=(*media.streams[:-1], last))
+    return media
+
+
+def _with_trace(media: MediaInfo, lines: Iterable[str]) -> MediaInfo:
+    traced: dict[int, tuple[float | None, float | None]] = {}
+    for line in lines:
+        if _TRACE_END.search(line):
+            break
+        if found := _TRACE_STREAM.search(line):
+            traced[int(found[1])] = (_number(found[2]), _number(found[3]))
+    return replace(media, streams=tuple(_timed(s, *traced.get(s.index, (None, None))) for s in media.streams))
+
+
+def _timed(stream: Stream, start: float | None, duration: float | None) -> Stream:
+    if duration is None and stream.duration is not None:
+        # Matroska's DURATION tag is the time at which the stream ends
+        duration = stream.duration - (start or 0)
+    return replace(stream, start=start, duration=duration)
+
+
+def _without_level(line: str) -> str:
+    return _LEVEL.sub("", line)
+
+
+def _seconds(clock: re.Match[str]) -> float:
+    hours, minutes, seconds = clock.groups()[-3:]
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:  # "NOPTS"
+        return None
+    return value if abs(value) < 1e12 else None  # ffmpeg 4 prints NOPTS as a huge number

@@ -1,0 +1,62 @@
+"""What ffmpeg is told for one conversion, and what its result is held to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+VERIFY = ("duration", "decode", "none")
+MEDIA = ("audio", "video", "image")
+
+# ffmpeg options after which a result may rightly be shorter or longer than its source
+_CHANGES_LENGTH = ("-t", "-to", "-ss", "-sseof", "-fs", "-shortest", "-frames", "-itsscale")
+_FILTERS = ("-af", "-vf", "-filter", "-lavfi", "-filter_complex", "-filter_script")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one source becomes one target; travels to the nodes as JSON."""
+
+    suffix: str
+    """Of the target, with its dot: ffmpeg takes the container from it."""
+    media: str = "audio"
+    """What the target holds: one of `MEDIA`."""
+    arguments: tuple[str, ...]
+    """ffmpeg's output options."""
+    audio_filter: str = ""
+    """A filter chain for the audio, ahead of loudness normalisation."""
+    loudness: float | None = None
+    """The integrated loudness to reach in two passes (EBU R128), in LUFS."""
+    audio_stream: int = 0
+    """Which of the source's audio streams is taken, counted from 0."""
+    verify: str = "duration"
+    """One of `VERIFY`."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for recipes that make the same target; how it is verified plays no part."""
+        text = json.dumps(asdict(replace(self, verify="")), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def keeps_length(self) -> bool:
+        """Whether the target must be as long as its source."""
+        return self.media != "image" and not any(map(_may_change_length, self.arguments))
+
+    def as_json(self) -> str:
+        """This recipe as one line of JSON; `from_json` reads it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read what `as_json` wrote; properties that this version does not know are left out."""
+        known = {field.name for field in fields(cls)}
+        values: dict[str, Any] = {k: v for k, v in json.loads(text).items() if k in known}
+        return cls(**{**values, "arguments": tuple(values["arguments"])})
+
+
+def _may_change_length(argument: str) -> bool:
+    name = argument.split(":", 1)[0]
+    return name in _CHANGES_LENGTH or name in _FILTERS

@@ -1,0 +1,76 @@
+"""Hold a result to its source: ffmpeg's exit code is 0 for half a file too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.media.failures import ConversionError, Kind, fault_lines
+from runner.media.probe import MediaInfo, read_streams
+
+if TYPE_CHECKING:
+    from runner.media.ffmpeg import Ffmpeg, Ran
+    from runner.media.recipe import Recipe
+
+
+def tolerance(seconds: float) -> float:
+    """How far lengths may differ, in seconds: priming and padding, and clocks that round."""
+    return max(0.25, seconds / 1000)
+
+
+def check_length(  # noqa: PLR0913, PLR0917 - each is one side of the comparison
+    ffmpeg: str, source: str, result: str, recipe: Recipe, ran: Ran, seen: MediaInfo | None
+) -> None:
+    """Compare the length of *result* with the stream of *source* that it was made from.
+
+    The time stamp at which ffmpeg stopped writing settles nearly every file. Only where it differs
+    from the length of the source's container, which streams that begin late or end early explain
+    as well as a cut file, are both files opened again.
+
+    Raises:
+        ConversionError: The result is shorter or longer than it must be, or empty.
+    """
+    if recipe.media == "image":
+        return
+    length = seen and seen.duration
+    if ran.seconds and (not length or not recipe.keeps_length or _close(ran.seconds, length)):
+        return
+    made = read_streams(ffmpeg, result)
+    if made is None or not made.duration:
+        raise ConversionError(Kind.INPUT, f"no {recipe.media} in it", ran.log)
+    if not length or not recipe.keeps_length:
+        return
+    wanted = _mapped_length(ffmpeg, source, recipe) or length
+    if not _close(made.duration, wanted):
+        relation = "ends early" if made.duration < wanted else "came out too long"
+        message = f"the file {relation}: {made.duration:.1f} s of {wanted:.1f} s"
+        raise ConversionError(Kind.INPUT, message, ran.log)
+
+
+def check_decodes(ffmpeg: Ffmpeg, result: str, log: str) -> None:
+    """Decode *result* from end to end.
+
+    Raises:
+        ConversionError: It does not decode without a fault.
+    """
+    ran = ffmpeg.run(("-xerror", "-i", f"file:{result}", "-f", "null", "-"), lambda *_: None)
+    if ran.code != 0 or fault_lines(ran.log):
+        fault = (fault_lines(ran.log) or [f"exit code {ran.code}"])[-1]
+        raise ConversionError(Kind.INPUT, f"the result does not decode: {fault}", log + ran.log)
+
+
+def _mapped_length(ffmpeg: str, source: str, recipe: Recipe) -> float | None:
+    media = read_streams(ffmpeg, source)
+    if media is None:
+        return None
+    if recipe.media == "audio":
+        streams = [media.stream("audio", recipe.audio_stream)]
+    else:
+        streams = [media.stream("video"), media.stream("audio", recipe.audio_stream)]
+    ends = [(s.start or 0) + s.duration for s in streams if s is not None and s.duration]
+    if recipe.media == "audio" and streams[0] is not None:
+        return streams[0].duration
+    return max(ends, default=None)
+
+
+def _close(one: float, other: float) -> bool:
+    return abs(one - other) <= tolerance(other)
