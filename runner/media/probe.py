@@ -19,7 +19,7 @@ _INPUT = re.compile(r"Input #0, (\S+), from ")
 _END_OF_INPUT = re.compile(r"^(?:Output #|Stream mapping:)")
 _DURATION = re.compile(rf"Duration: (?:N/A|{_CLOCK})")
 _STREAM = re.compile(
-    r"Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\([^)]*\))?: (Audio|Video|Subtitle|Data|Attachment): (\S+)"
+    r"Stream #0:(\d+)[^:]*: (Audio|Video|Subtitle|Data|Attachment): (\S+)"
 )
 _STREAM_DURATION = re.compile(rf"DURATION(?:-\w+)? *: {_CLOCK}")
 _LEVEL = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(?:info|warning|error|fatal|verbose)\] ?")

@@ -34,16 +34,33 @@ def check_length(  # noqa: PLR0913, PLR0917 - each is one side of the comparison
     length = seen and seen.duration
     if ran.seconds and (not length or not recipe.keeps_length or _close(ran.seconds, length)):
         return
-    made = read_streams(ffmpeg, result)
-    if made is None or not made.duration:
+    result_media = read_streams(ffmpeg, result)
+    made = (result_media and result_media.duration) or ran.seconds
+    if not made:
         raise ConversionError(Kind.INPUT, f"no {recipe.media} in it", ran.log)
     if not length or not recipe.keeps_length:
         return
     wanted = _mapped_length(ffmpeg, source, recipe) or length
-    if not _close(made.duration, wanted):
-        relation = "ends early" if made.duration < wanted else "came out too long"
-        message = f"the file {relation}: {made.duration:.1f} s of {wanted:.1f} s"
-        raise ConversionError(Kind.INPUT, message, ran.log)
+    if not _close(made, wanted):
+        relation = "the file ends early" if made < wanted else "the result came out too long"
+        raise ConversionError(Kind.INPUT, f"{relation}: {made:.1f} s of {wanted:.1f} s", ran.log)
+
+
+def check_existing(ffmpeg: str, source: str, target: str, recipe: Recipe) -> None:
+    """Compare a *target* that nobody remembers making with the *source* it should come from.
+
+    Raises:
+        ConversionError: It is not that source converted.
+    """
+    made = read_streams(ffmpeg, target)
+    wanted_kind = "audio" if recipe.media == "audio" else "video"
+    if made is None or made.stream(wanted_kind) is None:
+        raise ConversionError(Kind.INPUT, f"without {wanted_kind}")
+    if not recipe.keeps_length:
+        return
+    wanted = _mapped_length(ffmpeg, source, recipe)
+    if wanted and made.duration and not _close(made.duration, wanted):
+        raise ConversionError(Kind.INPUT, f"{made.duration:.1f} s instead of {wanted:.1f} s")
 
 
 def check_decodes(ffmpeg: Ffmpeg, result: str, log: str) -> None:
@@ -59,17 +76,16 @@ def check_decodes(ffmpeg: Ffmpeg, result: str, log: str) -> None:
 
 
 def _mapped_length(ffmpeg: str, source: str, recipe: Recipe) -> float | None:
+    """How long the streams are that the target is made of; the container's length for want of it."""
     media = read_streams(ffmpeg, source)
     if media is None:
         return None
+    audio = media.stream("audio", recipe.audio_stream)
     if recipe.media == "audio":
-        streams = [media.stream("audio", recipe.audio_stream)]
-    else:
-        streams = [media.stream("video"), media.stream("audio", recipe.audio_stream)]
-    ends = [(s.start or 0) + s.duration for s in streams if s is not None and s.duration]
-    if recipe.media == "audio" and streams[0] is not None:
-        return streams[0].duration
-    return max(ends, default=None)
+        return (audio and audio.duration) or media.duration
+    mapped = [stream for stream in (media.stream("video"), audio) if stream is not None]
+    ends = [(stream.start or 0) + stream.duration for stream in mapped if stream.duration]
+    return max(ends, default=media.duration)
 
 
 def _close(one: float, other: float) -> bool:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 # Tags of the source's container that mean nothing in another one.
 _NO_JUNK = tuple(
     part
-    for name in ("major_brand", "minor_version", "compatible_brands", "handler_name", "vendor_id")
+    for name in (
+        *("major_brand", "minor_version", "compatible_brands"),
+        *("handler_name", "vendor_id", "language"),
+    )
     for part in ("-metadata", f"{name}=")
 )
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -57,6 +60,7 @@ class Made:
     size: int
     """Bytes."""
     sha256: str
+    mtime_ns: int
     media_seconds: float
     """Length of the source, or of the result where the source does not tell."""
     log: str
@@ -91,12 +95,6 @@ def convert(
         attempt.clean_up()
 
 
-def read_source(work: Work, reins: Reins | None = None) -> None:
-    """Raise `ConversionError` if the source of *work* cannot be read at all."""
-    del reins
-    _check_source(work.source)
-
-
 class _Attempt:
     def __init__(self, work: Work, reins: Reins, watch: Callable[[Progress], None]) -> None:
         self.work = work
@@ -116,7 +114,7 @@ class _Attempt:
         source = parse_log(ran.log)
         if ran.code != 0:
             raise _failure(ran, recipe, source)
-        size = _size(self.result)
+        _check_size(self.result)
         if recipe.verify != "none":
             check_length(self.work.ffmpeg, self.work.source, self.result, recipe, ran, source)
         if recipe.verify == "decode":
@@ -125,8 +123,14 @@ class _Attempt:
         if self.reins.ended:
             raise Stopped
         self._give_name()
-        seconds = (source and source.duration) or ran.seconds
-        return Made(size=size, sha256=sha256, media_seconds=seconds, log=ran.log)
+        status = os.stat(self.work.target)
+        return Made(
+            size=status.st_size,
+            sha256=sha256,
+            mtime_ns=status.st_mtime_ns,
+            media_seconds=(source and source.duration) or ran.seconds,
+            log=ran.log,
+        )
 
     def clean_up(self) -> None:
         for path in (self.result, self.log_path):
@@ -254,14 +258,9 @@ def _check_target(work: Work) -> None:
         raise ConversionError(Kind.INPUT, "its result appeared meanwhile, made by somebody else")
 
 
-def _size(path: str) -> int:
-    try:
-        size = os.stat(path).st_size
-    except FileNotFoundError:
-        size = 0
-    if size == 0:
+def _check_size(path: str) -> None:
+    if not os.path.exists(path) or os.path.getsize(path) == 0:
         raise ConversionError(Kind.INPUT, "ffmpeg made nothing of it")
-    return size
 
 
 def _measured(log: str) -> str:

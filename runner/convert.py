@@ -1,0 +1,144 @@
+"""The run: leave what is done, carry out the rest, and write down every end."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from runner.engine import Engine, Stop
+from runner.errors import ExitCode, InterruptedRunError, RunnerError, UnfitError, UsageError
+from runner.existing import Existing, Verdict, stale
+from runner.ledger import Ledger
+from runner.models import Conversion, Event, Kind, Plan, Report, State
+
+_ALIKE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of a plan, and what is kept about it."""
+
+    plan: Plan
+    place: str
+    """Where the work is done: "local", or the pool."""
+    command: str
+    """As the user typed it."""
+    fail_fast: int | None = None
+    """Stop after so many failed files."""
+
+
+def convert(
+    run: Run, engine: Engine, existing: Existing, watch: Callable[[Event], None], stop: Stop
+) -> Report:
+    """Carry out *run* on *engine*, showing *watch* every event on the way.
+
+    Raises:
+        RunnerError: The run as a whole failed, or was stopped; what was done is in the ledger.
+    """
+    ledger = existing.ledger
+    started = time.monotonic()
+    results: list[Event] = []
+    judge = _Judge(run, stop)
+    exit_code = ExitCode.BUG
+    with ledger.locked(run.plan.id):
+        ledger.begin(run.plan, run.place, run.command)
+        try:
+            with closing(_events(run.plan, engine, existing, stop)) as events:
+                for event in events:
+                    if event.state.is_final or event.state is State.RETRYING:
+                        _record(ledger, run.plan.id, event)
+                    if event.state.is_final:
+                        results.append(event)
+                    watch(event)
+                    judge.hear(event)
+            judge.pronounce(left=len(run.plan.conversions) - len(results))
+            report = Report(run.plan, tuple(results), time.monotonic() - started)
+            exit_code = exit_code_of(report)
+        except RunnerError as error:
+            exit_code = error.exit_code
+            raise
+        finally:
+            ledger.end(run.plan.id, exit_code, Counter(event.state for event in results))
+    return report
+
+
+def exit_code_of(report: Report) -> ExitCode:
+    """The exit code of a run that came to its end."""
+    return ExitCode.SOME_FAILED if report.count(State.FAILED) else ExitCode.OK
+
+
+def _record(ledger: Ledger, run: str, event: Event) -> None:
+    if event.state is not State.UP_TO_DATE or event.result is not None:
+        ledger.record(run, event)
+
+
+def _events(
+    plan: Plan, engine: Engine, existing: Existing, stop: Stop
+) -> Generator[Event, None, None]:
+    todo: list[Conversion] = []
+    unknown: list[Conversion] = []
+    for conversion in plan.conversions:
+        verdict = existing.judge(plan, conversion)
+        if verdict is Verdict.UP_TO_DATE:
+            yield Event(conversion=conversion, state=State.UP_TO_DATE)
+        elif verdict is Verdict.STALE:
+            yield stale(conversion)
+        else:
+            (unknown if verdict is Verdict.CHECK else todo).append(conversion)
+    yield from _until(stop, existing.check(plan, unknown))
+    if todo and not stop.gently:
+        yield from engine.run(replace(plan, conversions=tuple(todo)), stop)
+
+
+def _until(stop: Stop, events: Iterator[Event]) -> Iterator[Event]:
+    for event in events:
+        yield event
+        if stop.gently:
+            return
+
+
+class _Judge:
+    """Stops the run when going on makes no sense, and then says why."""
+
+    def __init__(self, run: Run, stop: Stop) -> None:
+        self._run = run
+        self._stop = stop
+        self._reason: RunnerError | None = None
+        self._failed = 0
+        self._settled = 0
+        self._alike = 0
+
+    def hear(self, event: Event) -> None:
+        if not event.state.is_final or event.state is State.UP_TO_DATE:
+            return
+        self._settled += 1
+        failure = event.failure
+        if failure is None:
+            return
+        self._failed += 1
+        self._alike += failure.kind is Kind.SETTINGS
+        few = min(_ALIKE, len(self._run.plan.conversions))
+        if failure.kind is Kind.ENVIRONMENT:
+            self._give_up(UnfitError(f"{failure.message}: mend that, then run the same command again"))
+        elif self._alike == self._settled == few:
+            self._give_up(UsageError(f"every file fails alike: {failure.message}"))
+        elif self._failed == self._run.fail_fast:
+            message = f"stopped after {self._failed} failed files, as --fail-fast asks"
+            self._give_up(_StoppedEarlyError(message))
+
+    def pronounce(self, left: int) -> None:
+        """Raise the reason why the run ended before its end, if it did."""
+        if self._reason is not None:
+            raise self._reason
+        if self._stop.gently and left:
+            raise InterruptedRunError(f"stopped with {left} files left; the same command goes on")
+
+    def _give_up(self, reason: RunnerError) -> None:
+        if self._reason is None:
+            self._reason = reason
+            self._stop.request()
+
+
+class _StoppedEarlyError(RunnerError):
+    exit_code = ExitCode.SOME_FAILED

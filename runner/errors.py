@@ -1,0 +1,69 @@
+"""Errors of a whole run, each with its exit code; a failed file is an event, not one of these."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the exit code of `runner` says, for scripts."""
+
+    OK = 0
+    SOME_FAILED = 1
+    USAGE = 2
+    NOTHING_MATCHED = 3
+    ENVIRONMENT = 4
+    TRY_AGAIN = 5
+    BUG = 70
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """One line, as shown in the help."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.OK: "all converted, or up to date",
+    ExitCode.SOME_FAILED: "some files failed",
+    ExitCode.USAGE: "the command line or the settings are wrong",
+    ExitCode.NOTHING_MATCHED: "nothing matched the selection",
+    ExitCode.ENVIRONMENT: "the place is not fit: sign-in, rights, quota, disk, no ffmpeg",
+    ExitCode.TRY_AGAIN: "stopped by a passing fault; the same command goes on",
+    ExitCode.BUG: "a bug of runner",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+
+class RunnerError(Exception):
+    """Ends the command with one line on stderr and an exit code."""
+
+    exit_code = ExitCode.BUG
+
+
+class UsageError(RunnerError):
+    """What was asked for makes no sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+class NothingToConvertError(RunnerError):
+    """The selection is empty."""
+
+    exit_code = ExitCode.NOTHING_MATCHED
+
+
+class UnfitError(RunnerError):
+    """The environment cannot do it until somebody mends it; the message names the remedy."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class PassingError(RunnerError):
+    """It may work next time, unchanged."""
+
+    exit_code = ExitCode.TRY_AGAIN
+
+
+class InterruptedRunError(RunnerError):
+    """The user stopped the run."""
+
+    exit_code = ExitCode.INTERRUPTED

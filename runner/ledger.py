@@ -1,0 +1,394 @@
+"""What has been done: a SQLite file in the destination that makes the same command a resume.
+
+Deleting it loses no media; targets that are there are then checked against their sources again.
+"""
+
+import json
+import os
+import socket
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from runner.errors import ExitCode, PassingError, UnfitError, UsageError
+from runner.models import Conversion, Event, Plan, Recipe, Result, Source, State
+
+FOLDER = ".runner"
+_VERSION = 1
+_LONGEST_LOG = 16 * 1024
+_SCHEMA = """
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY, place TEXT NOT NULL, command TEXT NOT NULL, started REAL NOT NULL,
+    files INTEGER NOT NULL, ended REAL, exit_code INTEGER,
+    converted INTEGER NOT NULL DEFAULT 0, up_to_date INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE recipes (fingerprint TEXT PRIMARY KEY, recipe TEXT NOT NULL) STRICT;
+CREATE TABLE results (
+    target TEXT PRIMARY KEY, source TEXT NOT NULL, source_size INTEGER NOT NULL,
+    source_mtime_ns INTEGER NOT NULL, recipe TEXT NOT NULL, size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL, run TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE attempts (
+    run TEXT NOT NULL, target TEXT NOT NULL, number INTEGER NOT NULL, source TEXT NOT NULL,
+    recipe TEXT NOT NULL, state TEXT NOT NULL, kind TEXT, message TEXT, seconds REAL NOT NULL,
+    ended REAL NOT NULL, log BLOB NOT NULL,
+    PRIMARY KEY (run, target, number)
+) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a verified target was made from, and what it is."""
+
+    source: Source
+    recipe: str
+    """Its fingerprint."""
+    result: Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run, as it was written down."""
+
+    id: str
+    place: str
+    """"local", or the Azure Batch pool."""
+    command: str
+    started: datetime
+    ended: datetime | None
+    exit_code: int | None
+    """None while it runs, or if it was killed."""
+    files: int
+    converted: int
+    up_to_date: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One attempt at one conversion, as it was written down."""
+
+    run: str
+    target: str
+    number: int
+    source: str
+    recipe: Recipe
+    state: State
+    kind: str
+    message: str
+    seconds: float
+    log: str
+
+
+class Ledger:
+    """The memory of one destination; for one thread."""
+
+    def __init__(self, destination: Path, connection: sqlite3.Connection) -> None:
+        self.destination = destination
+        self._db = connection
+        self._lock = FileLock(_folder(destination) / "lock", timeout=0)
+
+    @classmethod
+    def open(cls, destination: Path) -> Self:
+        """Open the ledger of *destination*, or begin it.
+
+        Raises:
+            UnfitError: The destination cannot be written.
+        """
+        try:
+            _folder(destination).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"cannot write to the destination {destination}: {error.strerror}"
+            raise UnfitError(f"{message}; choose another with -o") from error
+        path = _folder(destination) / "ledger.sqlite"
+        with _sqlite_errors(path):
+            try:
+                return cls(destination, _connect(path))
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                # damaged, by a power cut say: it costs a check of what is there, and no media
+                path.replace(path.with_suffix(".damaged"))
+                return cls(destination, _connect(path))
+
+    @classmethod
+    def read(cls, destination: Path) -> Self:
+        """Open the ledger of *destination* to look something up.
+
+        Raises:
+            UsageError: There is none.
+        """
+        if not (_folder(destination) / "ledger.sqlite").exists():
+            raise UsageError(f"no runs in {destination}: name the folder of the results with -o")
+        return cls.open(destination)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    @contextmanager
+    def locked(self, run: str) -> Iterator[None]:
+        """Hold the destination for *run*; the lock ends with the process, however it ends.
+
+        Raises:
+            PassingError: Another runner holds it; the message says who.
+        """
+        holder = _folder(self.destination) / "holder.json"
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise PassingError(f"{self.destination} is in use by {_describe(holder)}") from error
+        try:
+            facts = {"run": run, "pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+            with _sqlite_errors(holder):
+                holder.write_text(json.dumps(facts))
+            yield
+        finally:
+            with suppress(OSError):
+                holder.unlink()
+            self._lock.release()
+
+    def is_locked(self) -> bool:
+        """Whether a runner is at work here."""
+        try:
+            with self._lock.acquire():
+                return False
+        except Timeout:
+            return True
+
+    def begin(self, plan: Plan, place: str, command: str) -> None:
+        """Write down that the run of *plan* starts."""
+        row = (plan.id, place, _bytes(command), time.time(), len(plan.conversions))
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO runs (id, place, command, started, files)"
+                " VALUES (?, ?, CAST(? AS TEXT), ?, ?)",
+                row,
+            )
+            recipes = {c.recipe.fingerprint: c.recipe for c in plan.conversions}
+            db.executemany(
+                "INSERT OR REPLACE INTO recipes VALUES (?, ?)",
+                [(fingerprint, recipe.as_json()) for fingerprint, recipe in recipes.items()],
+            )
+
+    def end(self, run: str, exit_code: ExitCode, counts: dict[State, int]) -> None:
+        """Write down how *run* ended."""
+        states = (State.CONVERTED, State.UP_TO_DATE, State.FAILED)
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE runs SET ended = ?, exit_code = ?, converted = ?, up_to_date = ?, failed = ?"
+                " WHERE id = ?",
+                (time.time(), int(exit_code), *(counts.get(state, 0) for state in states), run),
+            )
+
+    def record(self, run: str, event: Event) -> None:
+        """Write down the end of an attempt."""
+        with self._transaction() as db:
+            if event.result is not None:
+                self._record_result(db, run, event.conversion, event.result)
+            if event.state is not State.UP_TO_DATE:
+                self._record_attempt(db, run, event)
+
+    def find(self, target: str) -> Record | None:
+        """What is known of *target*."""
+        row = self._db.execute(
+            "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256"
+            " FROM results WHERE target = CAST(? AS TEXT)",
+            (_bytes(target),),
+        ).fetchone()
+        if row is None:
+            return None
+        source = Source(row[0], row[1], row[2])
+        return Record(source, row[3], Result(size=row[4], mtime_ns=row[5], sha256=row[6]))
+
+    def runs(self) -> list[RunRecord]:
+        """All runs, the newest first."""
+        rows = self._db.execute(
+            "SELECT id, place, command, started, ended, exit_code, files, converted, up_to_date, failed"
+            " FROM runs ORDER BY started DESC"
+        )
+        return [_run_record(row) for row in rows]
+
+    def run(self, name: str | None) -> RunRecord:
+        """The run that is called *name*, or starts so; the newest without a name.
+
+        Raises:
+            UsageError: There is none, or there are several.
+        """
+        found = [run for run in self.runs() if name is None or run.id.startswith(name)]
+        if not found:
+            raise UsageError(f"no run '{name}' here; `runner runs` lists them" if name else "no runs yet")
+        if name and len(found) > 1 and found[0].id != name:
+            raise UsageError(f"'{name}' could be {', '.join(run.id for run in found[:5])}")
+        return found[0]
+
+    def attempts(self, run: str, *, state: State | None = None) -> list[AttemptRecord]:
+        """The newest attempt at each conversion of *run*, or those that ended in *state*."""
+        rows = self._db.execute(
+            f"{_ATTEMPTS} WHERE run = ? AND number = (SELECT max(number) FROM attempts AS newest"
+            " WHERE newest.run = attempts.run AND newest.target = attempts.target)"
+            " AND (? IS NULL OR state = ?) ORDER BY attempts.ended",
+            (run, state and state.value, state and state.value),
+        )
+        return [_attempt_record(row) for row in rows]
+
+    def attempts_at(self, file: str) -> list[AttemptRecord]:
+        """All attempts at the conversion whose source or target is *file*, the newest first."""
+        names = (_bytes(file), _bytes(os.path.abspath(file)))
+        rows = self._db.execute(
+            f"{_ATTEMPTS} WHERE target = CAST(? AS TEXT) OR source = CAST(? AS TEXT)"
+            " ORDER BY attempts.ended DESC",
+            names,
+        )
+        return [_attempt_record(row) for row in rows]
+
+    def forget(self, before: datetime) -> int:
+        """Remove the runs that ended before then, with their logs; what targets are is kept.
+
+        Returns how many runs that were.
+        """
+        with self._transaction() as db:
+            old = [r[0] for r in db.execute("SELECT id FROM runs WHERE started < ?", (before.timestamp(),))]
+            db.executemany("DELETE FROM attempts WHERE run = ?", [(run,) for run in old])
+            db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in old])
+        with _sqlite_errors(self.destination):
+            self._db.execute("VACUUM")
+        return len(old)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _sqlite_errors(self.destination), self._db:
+            yield self._db
+
+    def _record_result(
+        self, db: sqlite3.Connection, run: str, conversion: Conversion, result: Result
+    ) -> None:
+        source = conversion.source
+        db.execute(
+            "INSERT OR REPLACE INTO results VALUES"
+            " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(_bytes(conversion.target), _bytes(source.path), source.size, source.mtime_ns),
+                conversion.recipe.fingerprint,
+                *(result.size, result.mtime_ns, result.sha256, run),
+            ),
+        )
+
+    def _record_attempt(self, db: sqlite3.Connection, run: str, event: Event) -> None:
+        failure = event.failure
+        conversion = event.conversion
+        db.execute(
+            "INSERT OR REPLACE INTO attempts VALUES"
+            " (?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?, ?)",
+            (
+                *(run, _bytes(conversion.target), event.attempt, _bytes(conversion.source.path)),
+                *(conversion.recipe.fingerprint, event.state.value),
+                *(failure and failure.kind.value, failure and _bytes(failure.message)),
+                *(event.seconds, time.time(), _packed(event.log)),
+            ),
+        )
+
+
+_ATTEMPTS = (
+    "SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log"
+    " FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe"
+)
+
+
+def _folder(destination: Path) -> Path:
+    return destination / FOLDER
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=10)
+    # names are bytes on POSIX, and need not be UTF-8
+    db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    # Safe against the end of the process; a power cut may cost the ledger, not media. The rollback
+    # journal, unlike a write-ahead log, also works on network file systems.
+    db.execute("PRAGMA synchronous = OFF")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > _VERSION:
+        db.close()
+        raise UsageError(f"{path} was written by a newer runner: update this one")
+    if version == 0:
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {_VERSION}")
+    return db
+
+
+@contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise UnfitError(f"cannot write {path}: {error}") from error
+    except OSError as error:
+        raise UnfitError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _describe(holder: Path) -> str:
+    try:
+        facts: dict[str, Any] = json.loads(holder.read_text())
+        since = f"{datetime.fromtimestamp(facts['since']).astimezone():%H:%M:%S}"
+        return f"run {facts['run']} (process {facts['pid']} on {facts['host']}, since {since})"
+    except (OSError, ValueError, KeyError):
+        return "another runner"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _packed(log: str) -> bytes:
+    if len(log) > _LONGEST_LOG:
+        log = f"{log[: _LONGEST_LOG // 4]}\n[...]\n{log[-3 * _LONGEST_LOG // 4 :]}"
+    return zlib.compress(_bytes(log), 1)
+
+
+def _run_record(row: tuple[Any, ...]) -> RunRecord:
+    return RunRecord(
+        id=row[0],
+        place=row[1],
+        command=row[2],
+        started=datetime.fromtimestamp(row[3]).astimezone(),
+        ended=row[4] and datetime.fromtimestamp(row[4]).astimezone(),
+        exit_code=row[5],
+        files=row[6],
+        converted=row[7],
+        up_to_date=row[8],
+        failed=row[9],
+    )
+
+
+def _attempt_record(row: tuple[Any, ...]) -> AttemptRecord:
+    return AttemptRecord(
+        run=row[0],
+        target=row[1],
+        number=row[2],
+        source=row[3],
+        recipe=Recipe.from_json(row[4]),
+        state=State(row[5]),
+        kind=row[6] or "",
+        message=row[7] or "",
+        seconds=row[8],
+        log=zlib.decompress(row[9]).decode("utf-8", "surrogateescape"),
+    )

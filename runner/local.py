@@ -1,0 +1,252 @@
+"""Convert on this machine: one worker a core, each with one ffmpeg at a time."""
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+
+from runner.engine import Stop
+from runner.errors import UnfitError
+from runner.media.failures import ConversionError, Stopped
+from runner.media.ffmpeg import Limits, Reins
+from runner.media.worker import Made, Progress, Work, convert
+from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State
+
+SCRATCH = Path(".runner", "tmp")
+
+
+def usable_cores() -> int:
+    """The cores that this process may use, which a container or taskset can make fewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def find_ffmpeg(given: str | None = None) -> str:
+    """The ffmpeg program: the one *given*, else the embedded one, else one on PATH.
+
+    Raises:
+        UnfitError: There is none.
+    """
+    if given:
+        if found := shutil.which(given):
+            return os.path.abspath(found)
+        raise UnfitError(f"--ffmpeg {given}: there is no such program")
+    from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - it starts ffmpeg to try it
+
+    try:
+        return get_ffmpeg_exe()
+    except RuntimeError as error:
+        advice = "install ffmpeg, or name one with --ffmpeg PATH"
+        raise UnfitError(f"no ffmpeg comes with this platform's packages: {advice}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalEngine:
+    """Runs conversions on this machine's cores, longest first."""
+
+    ffmpeg: str
+    jobs: int = field(default_factory=usable_cores)
+    limits: Limits = field(default_factory=Limits)
+    retries: int = 2
+    """Further attempts after a passing fault."""
+    replace: bool = True
+    """Whether targets that are there may be replaced."""
+
+    def run(self, plan: Plan, stop: Stop) -> Generator[Event, None, None]:
+        """Yield all that happens; see `Engine.run`."""
+        crew = _Crew(self, plan)
+        stop.listen(crew.wake)
+        crew.start()
+        try:
+            while (event := crew.events.get()) is not _END:
+                if isinstance(event, Event):
+                    yield event
+                if stop.at_once:
+                    crew.end()
+                elif stop.gently:
+                    crew.take_no_more()
+        finally:
+            crew.end()
+            crew.join()
+            shutil.rmtree(crew.scratch, ignore_errors=True)
+
+
+class _End:
+    """Says that the last worker is done."""
+
+
+_END = _End()
+_WAKE = None
+
+
+class _Crew:
+    """The workers of one run; they share a queue of attempts and report to another."""
+
+    def __init__(self, engine: LocalEngine, plan: Plan) -> None:
+        self.events: SimpleQueue[Event | _End | None] = SimpleQueue()
+        self.scratch = plan.destination / SCRATCH
+        self._engine = engine
+        self._plan = plan
+        longest_first = sorted(
+            plan.conversions, key=lambda c: c.source.estimated_seconds, reverse=True
+        )
+        self._waiting = deque((conversion, 1) for conversion in longest_first)
+        self._lock = threading.Lock()
+        self._reins: set[Reins] = set()
+        self._ended = False
+        self._working = max(1, min(engine.jobs, len(longest_first)))
+        self._pool = ThreadPoolExecutor(self._working, thread_name_prefix="worker")
+        self._workers: list[Future[None]] = []
+
+    def start(self) -> None:
+        clear_scratch(self.scratch)
+        self._workers = [self._pool.submit(self._work) for _ in range(self._working)]
+
+    def wake(self) -> None:
+        """Make the reader look around; safe in a signal handler."""
+        self.events.put(_WAKE)
+
+    def take_no_more(self) -> None:
+        with self._lock:
+            self._waiting.clear()
+
+    def end(self) -> None:
+        with self._lock:
+            self._ended = True
+            self._waiting.clear()
+            reins = tuple(self._reins)
+        for rein in reins:
+            rein.end()
+
+    def join(self) -> None:
+        """Wait for the workers; a bug that ended one is raised here."""
+        self._pool.shutdown()
+        for worker in self._workers:
+            worker.result()
+
+    def _work(self) -> None:
+        try:
+            while task := self._next():
+                self._attempt(*task)
+        finally:
+            with self._lock:
+                self._working -= 1
+                last = self._working == 0
+            if last:
+                self.events.put(_END)
+
+    def _next(self) -> tuple[Conversion, int, Reins] | None:
+        with self._lock:
+            if not self._waiting:
+                return None
+            reins = Reins()
+            self._reins.add(reins)
+            return (*self._waiting.popleft(), reins)
+
+    def _attempt(self, conversion: Conversion, number: int, reins: Reins) -> None:
+        attempt = _Attempt(conversion, number, self.events)
+        try:
+            attempt.converted(convert(self._describe(conversion), reins, attempt.progress))
+        except Stopped:
+            return
+        except ConversionError as error:
+            self._failed(attempt, error.failure)
+        finally:
+            with self._lock:
+                self._reins.discard(reins)
+
+    def _failed(self, attempt: "_Attempt", failure: Failure) -> None:
+        again = failure.kind is Kind.TRANSIENT and attempt.number <= self._engine.retries
+        with self._lock:
+            again = again and not self._ended
+            if again:
+                self._waiting.append((attempt.conversion, attempt.number + 1))
+        attempt.failed(failure, State.RETRYING if again else State.FAILED)
+
+    def _describe(self, conversion: Conversion) -> Work:
+        return Work(
+            source=conversion.source.path,
+            target=str(self._plan.destination.joinpath(*conversion.target.split("/"))),
+            scratch=str(self.scratch),
+            name=conversion.id,
+            recipe=conversion.recipe,
+            ffmpeg=self._engine.ffmpeg,
+            limits=self._engine.limits,
+            replace=self._engine.replace,
+        )
+
+
+class _Attempt:
+    """Turns what one attempt does into events."""
+
+    def __init__(
+        self, conversion: Conversion, number: int, events: "SimpleQueue[Event | _End | None]"
+    ) -> None:
+        self.conversion = conversion
+        self.number = number
+        self._events = events
+        self._started = time.monotonic()
+        self._put(State.RUNNING)
+
+    def progress(self, progress: Progress) -> None:
+        self._put(State.RUNNING, media_done=progress.done, media_total=progress.total)
+
+    def converted(self, made: Made) -> None:
+        length = made.media_seconds
+        result = Result(size=made.size, sha256=made.sha256, mtime_ns=made.mtime_ns)
+        self._put(
+            State.CONVERTED, media_done=length, media_total=length, result=result, log=made.log
+        )
+
+    def failed(self, failure: Failure, state: State) -> None:
+        self._put(state, failure=failure, log=failure.log)
+
+    def _put(self, state: State, **details: object) -> None:
+        seconds = time.monotonic() - self._started
+        event = Event(
+            conversion=self.conversion,
+            state=state,
+            attempt=self.number,
+            seconds=seconds,
+            **details,  # type: ignore[arg-type] # each caller names fields of Event
+        )
+        self._events.put(event)
+
+
+def clear_scratch(scratch: Path) -> None:
+    """Remove what a runner that was killed left in *scratch*, and end its ffmpegs.
+
+    Only for one who holds the lock of the destination: then nobody works there.
+
+    Raises:
+        UnfitError: The folder cannot be made or emptied.
+    """
+    if scratch.exists():
+        _end_orphans(scratch)
+        shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot write to the destination {scratch.parent.parent}: {error.strerror}"
+        raise UnfitError(f"{message}; choose another with -o") from error
+
+
+def _end_orphans(scratch: Path) -> None:
+    """End processes that write to *scratch*: no runner is left to see them end.
+
+    Reads /proc; where there is none, orphans end by themselves with their file.
+    """
+    needle = os.fsencode(f"file:{scratch}{os.sep}")
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if needle in entry.read_bytes():
+                os.kill(int(entry.parent.name), signal.SIGKILL)

@@ -1,0 +1,128 @@
+"""The words of a run: what is converted into what, and what happens to it on the way."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from runner.media.failures import Failure, Kind
+from runner.media.recipe import Recipe
+
+__all__ = ["Conversion", "Event", "Failure", "Kind", "Plan", "Recipe", "Report", "Result", "Source", "State"]
+
+# Typical bytes a second by suffix, to weigh files before anybody looked inside. Only the order of
+# magnitude matters: a WAV is not ten times as long as an MP3 of its size, but a tenth.
+_BYTES_A_SECOND = {
+    **dict.fromkeys((".mp3", ".m4a", ".m4b", ".aac", ".ogg", ".oga", ".opus", ".wma"), 20_000),
+    **dict.fromkeys((".flac", ".ape", ".wv"), 100_000),
+    **dict.fromkeys((".wav", ".aif", ".aiff"), 176_000),
+}
+_VIDEO_BYTES_A_SECOND = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A media file as it was found."""
+
+    path: str
+    """Absolute."""
+    size: int
+    """Bytes; -1 where it could not be looked at."""
+    mtime_ns: int
+
+    @property
+    def estimated_seconds(self) -> float:
+        """A guess at its length from size and suffix, for ordering and for progress."""
+        suffix = os.path.splitext(self.path)[1].lower()
+        return max(self.size, 0) / _BYTES_A_SECOND.get(suffix, _VIDEO_BYTES_A_SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """One file to one file."""
+
+    source: Source
+    target: str
+    """Relative to the destination, with `/`."""
+    recipe: Recipe
+
+    @property
+    def id(self) -> str:
+        """Stable: derived from what is converted, into what, and how. 24 hex digits."""
+        what = (self.source.path, self.source.size, self.source.mtime_ns, self.target)
+        text = "\0".join(map(str, (*what, self.recipe.fingerprint)))
+        return hashlib.blake2b(os.fsencode(text), digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be converted into what."""
+
+    id: str
+    """Sortable and sayable, such as "20261122-1412-mossy-otter"."""
+    destination: Path
+    conversions: tuple[Conversion, ...]
+
+
+class State(Enum):
+    """What an event says of its conversion."""
+
+    RUNNING = "running"
+    """Started, or further on."""
+    CONVERTED = "converted"
+    UP_TO_DATE = "up-to-date"
+    """Its verified target is there already."""
+    FAILED = "failed"
+    RETRYING = "retrying"
+    """This attempt failed; another one follows."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing follows."""
+        return self not in (State.RUNNING, State.RETRYING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A verified target."""
+
+    size: int
+    """Bytes."""
+    sha256: str
+    """Empty for one that was there already and was verified by its length."""
+    mtime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to one conversion; the final one is its result."""
+
+    conversion: Conversion
+    state: State
+    attempt: int = 1
+    seconds: float = 0.0
+    """Time spent on this attempt so far, in seconds."""
+    media_done: float = 0.0
+    """Seconds of the media that are done."""
+    media_total: float | None = None
+    """Length of the media, in seconds, once it is known."""
+    result: Result | None = None
+    failure: Failure | None = None
+    log: str = ""
+    """ffmpeg's words, with a final state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a run went."""
+
+    plan: Plan
+    results: tuple[Event, ...]
+    """The final events, in the order in which they came."""
+    seconds: float
+    """Wall-clock time of the run."""
+
+    def count(self, state: State) -> int:
+        """How many conversions ended in *state*."""
+        return sum(event.state is state for event in self.results)

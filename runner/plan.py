@@ -1,0 +1,118 @@
+"""Decide what will be converted into what. Pure: reads names, writes nothing."""
+
+import os
+import random
+import string
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from runner.errors import NothingToConvertError, UsageError
+from runner.models import Conversion, Plan, Recipe
+from runner.selection import Found, printable
+
+DEFAULT_NAME = "{dir}/{stem}{ext}"
+NAME_FIELDS = ("dir", "stem", "ext", "name")
+_MOODS = (
+    "amber brave brisk calm clear cosy crisp eager early fair fond fresh gentle glad golden happy "
+    "hardy jolly keen kind light lively lucky mellow merry mild mossy neat noble patient plain "
+    "proud quick quiet rapid ready robust rosy sandy sharp silver sleek smart snowy solid sunny "
+    "swift tidy warm wise witty young zesty"
+).split()
+_ANIMALS = (
+    "badger beaver bison camel cat crane crow deer dingo dolphin dove eagle eel egret falcon ferret "
+    "finch fox gecko goose hare hawk hen heron hippo horse ibis jackal jay koala lark lemur lion "
+    "llama lynx marten mole moose newt ocelot otter owl panda pike puffin quail raven robin seal "
+    "stork swan tapir tern tiger toad trout viper wolf wombat wren yak zebra"
+).split()
+_SHOWN_CLASHES = 5
+
+
+def make_plan(
+    found: Iterable[Found], recipe: Recipe, destination: Path, name: str = DEFAULT_NAME
+) -> Plan:
+    """Pair every file in *found* with its target below *destination*, named by *name*.
+
+    Raises:
+        NothingToConvertError: There is no file.
+        UsageError: Two files share a target, or a target is a source.
+    """
+    namer = _Namer(name, recipe.suffix)
+    conversions = [Conversion(f.source, namer.target(f.relative), recipe) for f in found]
+    if not conversions:
+        raise NothingToConvertError("no media files among what was named")
+    conversions = list({c.source.path + "\0" + c.target: c for c in conversions}.values())
+    root = os.path.abspath(destination)
+    _refuse_clashes(conversions)
+    _refuse_overwriting_sources(conversions, root)
+    return Plan(new_run_id(), Path(root), tuple(conversions))
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A name for a run: it sorts by time, and can be said on the telephone."""
+    now = now or datetime.now().astimezone()
+    words = random.choice(_MOODS), random.choice(_ANIMALS)  # noqa: S311 - a name, not a secret
+    return f"{now:%Y%m%d-%H%M}-{'-'.join(words)}"
+
+
+class _Namer:
+    def __init__(self, template: str, suffix: str) -> None:
+        self._template = template
+        self._suffix = suffix
+        try:
+            used = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+        except ValueError as error:
+            raise UsageError(f"--name {template}: {error}") from error
+        if unknown := sorted(used - set(NAME_FIELDS)):
+            known = ", ".join(f"{{{field}}}" for field in NAME_FIELDS)
+            raise UsageError(f"--name: there is no {{{unknown[0]}}}; there are {known}")
+        if not used & {"stem", "name"}:
+            raise UsageError("--name needs {stem} or {name}, else all files get one name")
+
+    def target(self, relative: str) -> str:
+        folder, name = os.path.split(relative)
+        stem, _ = os.path.splitext(name)
+        filled = self._template.format(dir=folder or ".", stem=stem, ext=self._suffix, name=name)
+        target = os.path.normpath(filled)
+        if os.path.isabs(target) or target.split(os.sep)[0] == os.pardir:
+            raise UsageError(f"--name puts {printable(relative)} outside the destination: {target}")
+        return target.replace(os.sep, "/")
+
+
+def _refuse_clashes(conversions: list[Conversion]) -> None:
+    first: dict[str, Conversion] = {}
+    clashes: list[tuple[Conversion, Conversion]] = []
+    for conversion in conversions:
+        # the same file where case or the form of accents does not count: macOS, Windows
+        key = _folded(conversion.target)
+        if (other := first.setdefault(key, conversion)) is not conversion:
+            clashes.append((other, conversion))
+    if clashes:
+        lines = [
+            f"  {printable(c.target)} from {printable(one.source.path)} and {printable(c.source.path)}"
+            for one, c in clashes[:_SHOWN_CLASHES]
+        ]
+        if more := len(clashes) - _SHOWN_CLASHES > 0:
+            lines.append(f"  and {len(clashes) - _SHOWN_CLASHES} more" * more)
+        advice = "convert them into different folders, or name them apart: --name '{dir}/{name}{ext}'"
+        raise UsageError("\n".join(["two files would get one name:", *lines, advice]))
+
+
+def _folded(target: str) -> str:
+    return target if target.isascii() and target.islower() else _fold(target)
+
+
+def _fold(target: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", target).casefold())
+
+
+def _refuse_overwriting_sources(conversions: list[Conversion], root: str) -> None:
+    sources = {conversion.source.path for conversion in conversions}
+    for conversion in conversions:
+        target = os.path.join(root, *conversion.target.split("/"))
+        if target in sources:
+            raise UsageError(
+                f"{printable(target)} would be overwritten by its own conversion; "
+                "choose another folder with -o"
+            )

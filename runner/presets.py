@@ -1,0 +1,184 @@
+"""What a word such as "mp3" or "podcast" means to ffmpeg: built-in presets and the user's own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from runner.errors import UsageError
+from runner.media.recipe import MEDIA, Recipe
+
+# ffmpeg keeps the tags of Ogg files in the stream: they are taken as the file's where those are.
+_TAGS = ("-map_metadata", "0", "-map_metadata", "0:s:{audio}")
+_AUDIO = ("-map", "0:{audio}")
+# all that is video, less what is not a cover: there is no specifier for covers before ffmpeg 7.1
+_COVER = ("-map", "0:v?", "-map", "-0:V?", "-c:v", "copy")
+_FILM = ("-map", "0:V:0", "-map", "0:{audio}?")
+_EVEN_SIZE = ("-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named way to convert; `{audio}` in its arguments stands for the chosen audio stream."""
+
+    name: str
+    summary: str
+    suffix: str
+    arguments: tuple[str, ...]
+    media: str = "audio"
+    audio_filter: str = ""
+    loudness: float | None = None
+    origin: str = "built-in"
+
+    def recipe(
+        self, *, audio_stream: int = 0, verify: str = "duration", arguments: tuple[str, ...] = ()
+    ) -> Recipe:
+        """The exact words for ffmpeg; *arguments* replace the preset's own."""
+        mine = tuple(part.replace("{audio}", f"a:{audio_stream}") for part in self.arguments)
+        recipe = Recipe(
+            suffix=self.suffix,
+            media=self.media,
+            arguments=arguments or mine,
+            audio_filter=self.audio_filter,
+            loudness=self.loudness,
+            audio_stream=audio_stream,
+            verify=verify,
+        )
+        return replace(recipe, audio_filter="", loudness=None) if arguments else recipe
+
+
+def _audio(name: str, summary: str, *encoder: str, cover: bool = False, **rest: Any) -> Preset:
+    arguments = (*_AUDIO, *(_COVER if cover else ()), *_TAGS, *encoder)
+    return Preset(name=name, summary=summary, arguments=arguments, **{"suffix": f".{name}", **rest})
+
+
+def _video(name: str, summary: str, *encoder: str, suffix: str = ".mp4") -> Preset:
+    arguments = (*_FILM, *encoder)
+    return Preset(name=name, summary=summary, suffix=suffix, arguments=arguments, media="video")
+
+
+_MP4_AUDIO = ("-c:a", "aac", "-b:a", "160k", "-movflags", "+faststart")
+
+BUILT_IN: Mapping[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        # -q:a 2 is faster than ffmpeg's own default for mp3, and better (measured)
+        _audio("mp3", "MP3, V2: about 190 kbit/s", "-c:a", "libmp3lame", "-q:a", "2", cover=True),
+        _audio(
+            "m4a",
+            "AAC in MP4, 192 kbit/s",
+            *("-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart"),
+            cover=True,
+        ),
+        _audio(
+            "opus",
+            "Opus, 128 kbit/s",
+            *("-c:a", "libopus", "-b:a", "128k"),
+            # libopus refuses the layouts with side speakers that films have
+            audio_filter="aformat=channel_layouts=7.1|5.1|stereo|mono",
+        ),
+        _audio("ogg", "Ogg Vorbis, quality 5: about 160 kbit/s", "-c:a", "libvorbis", "-q:a", "5"),
+        _audio("flac", "FLAC, lossless", "-c:a", "flac", cover=True),
+        _audio("wav", "WAV, 16 bit PCM", "-c:a", "pcm_s16le", "-rf64", "auto"),
+        _audio(
+            "podcast",
+            "MP3, mono, 96 kbit/s, loudness -16 LUFS (EBU R128, two passes)",
+            *("-c:a", "libmp3lame", "-b:a", "96k", "-ac", "1", "-ar", "44100"),
+            cover=True,
+            suffix=".mp3",
+            audio_filter="aformat=channel_layouts=mono",
+            loudness=-16.0,
+        ),
+        _video(
+            "mp4",
+            "H.264 and AAC in MP4",
+            *("-c:v", "libx264", "-crf", "20", *_EVEN_SIZE, *_MP4_AUDIO),
+        ),
+        _video(
+            "hevc",
+            "H.265 and AAC in MP4",
+            *("-c:v", "libx265", "-crf", "24", "-tag:v", "hvc1", *_EVEN_SIZE, *_MP4_AUDIO),
+        ),
+        _video(
+            "webm",
+            "VP9 and Opus in WebM",
+            *("-c:v", "libvpx-vp9", "-crf", "32", "-b:v", "0", "-row-mt", "1", *_EVEN_SIZE),
+            *("-c:a", "libopus", "-b:a", "128k"),
+            suffix=".webm",
+        ),
+        _video(
+            "av1",
+            "AV1 and AAC in MP4",
+            *("-c:v", "libsvtav1", "-crf", "32", "-preset", "8", *_EVEN_SIZE, *_MP4_AUDIO),
+        ),
+        Preset(
+            name="thumbnail",
+            summary="One JPEG of a typical frame",
+            suffix=".jpg",
+            media="image",
+            arguments=("-map", "0:V:0", "-vf", "thumbnail", "-frames:v", "1", "-q:v", "2", "-update", "1"),
+        ),
+    )
+}
+_ALIASES = {"aac": "m4a", "vorbis": "ogg", "h264": "mp4", "h265": "hevc", "vp9": "webm", "jpg": "thumbnail"}
+_KEYS = ("summary", "suffix", "arguments", "media", "audio_filter", "loudness")
+
+
+def find_preset(name: str, own: Mapping[str, Preset]) -> Preset:
+    """The preset called *name*, one of the user's *own* first.
+
+    Raises:
+        UsageError: There is none.
+    """
+    wanted = name.lower().removeprefix(".")
+    for presets in (own, BUILT_IN):
+        if preset := presets.get(name) or presets.get(_ALIASES.get(wanted, wanted)):
+            return preset
+    known = ", ".join([*own, *BUILT_IN])
+    raise UsageError(f"there is no preset '{name}'; there are {known}")
+
+
+def for_suffix(name: str, arguments: tuple[str, ...], own: Mapping[str, Preset]) -> Preset:
+    """The preset for `--to NAME`, which may be any suffix when *arguments* say what to do."""
+    if arguments and name.lower().removeprefix(".") not in {*own, *BUILT_IN, *_ALIASES}:
+        suffix = f".{name.removeprefix('.')}"
+        return Preset(name=name, summary="your arguments", suffix=suffix, arguments=arguments)
+    return find_preset(name, own)
+
+
+def read_presets(table: Mapping[str, Any], origin: str) -> dict[str, Preset]:
+    """The user's presets in the `[presets]` *table* of the settings file *origin*.
+
+    Raises:
+        UsageError: One of them is not right; the message says which and why.
+    """
+    return {name: _read_preset(name, values, origin) for name, values in table.items()}
+
+
+def _read_preset(name: str, values: Any, origin: str) -> Preset:
+    where = f"{origin}: preset '{name}'"
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{where} must be a table: [presets.{name}]")
+    if unknown := sorted(set(values) - set(_KEYS)):
+        raise UsageError(f"{where} has the unknown key '{unknown[0]}'; known are {', '.join(_KEYS)}")
+    arguments = values.get("arguments")
+    if not isinstance(arguments, list) or not all(isinstance(part, str) for part in arguments):
+        raise UsageError(f'{where} needs arguments, a list of texts: arguments = ["-c:a", "libmp3lame"]')
+    suffix = values.get("suffix")
+    if not isinstance(suffix, str) or not suffix.strip(".") or "/" in suffix:
+        raise UsageError(f'{where} needs a suffix such as suffix = ".mp3"')
+    media = values.get("media", "audio")
+    if media not in MEDIA:
+        raise UsageError(f"{where}: media must be one of {', '.join(MEDIA)}, not '{media}'")
+    loudness = values.get("loudness")
+    if loudness is not None and not (isinstance(loudness, (int, float)) and -70 <= loudness <= -5):
+        raise UsageError(f"{where}: loudness must be a number from -70 to -5 (LUFS), not '{loudness}'")
+    return Preset(
+        name=name,
+        summary=str(values.get("summary", "")),
+        suffix=f".{suffix.removeprefix('.')}",
+        arguments=tuple(arguments),
+        media=media,
+        audio_filter=str(values.get("audio_filter", "")),
+        loudness=None if loudness is None else float(loudness),
+        origin=origin,
+    )

@@ -1,0 +1,175 @@
+"""Find the files that are to be converted: folders, globs, single files and lists."""
+
+import fnmatch
+import glob
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import NothingToConvertError, UnfitError
+from runner.models import Source
+
+MEDIA_SUFFIXES = frozenset(
+    """
+    .3g2 .3gp .asf .avi .divx .dv .f4v .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogm
+    .ogv .rm .rmvb .ts .vob .webm .wmv
+    .aac .ac3 .aif .aiff .amr .ape .au .caf .dts .eac3 .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg
+    .opus .spx .tta .wav .wma .wv
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file, and where it stands below the source that was named."""
+
+    source: Source
+    relative: str
+    """With `/`; the tree that is kept in the destination."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which files of a folder are taken. Files that are named themselves always are."""
+
+    include: tuple[str, ...] = ()
+    """Globs; without any, the known media suffixes."""
+    exclude: tuple[str, ...] = ()
+    besides: Path | None = None
+    """A folder that is never entered: the destination."""
+
+
+def find_files(names: Iterable[str], selection: Selection) -> Iterator[Found]:
+    """Yield what *names* stand for: files, folders (walked), and globs that no shell expanded.
+
+    Hidden files are left out, links to folders are not followed, and order is by name.
+
+    Raises:
+        NothingToConvertError: A name stands for nothing at all.
+    """
+    walker = _Walker(selection)
+    for name in names:
+        if os.path.isdir(name):
+            yield from walker.walk(os.path.abspath(name))
+        elif os.path.lexists(name):
+            yield Found(_look_at(name), os.path.basename(name))
+        elif glob.has_magic(name):
+            yield from _expand(name, walker)
+        else:
+            raise NothingToConvertError(f"no such file or folder: {printable(name)}")
+
+
+def list_files(names: Iterable[str]) -> Iterator[Found]:
+    """Yield the files of a list: their relative paths are the tree that is kept."""
+    for name in names:
+        path = os.path.normpath(name)
+        outside = os.path.isabs(path) or path.startswith("..")
+        relative = os.path.basename(path) if outside else path
+        yield Found(_look_at(name), relative.replace(os.sep, "/"))
+
+
+def read_list(file: str) -> list[str]:
+    """The names in *file* ("-" for standard input), a line each, or NUL-separated.
+
+    Raises:
+        UnfitError: It cannot be read.
+    """
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise UnfitError(f"cannot read the list {file}: {error.strerror}") from error
+    names = data.split(b"\0") if b"\0" in data else data.splitlines()
+    return [os.fsdecode(name) for name in names if name]
+
+
+def printable(name: str) -> str:
+    """*name* on one line of any terminal: control characters and stray bytes are escaped."""
+    clean = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
+
+
+class _Walker:
+    def __init__(self, selection: Selection) -> None:
+        self._include = _matcher(selection.include)
+        self._exclude = _matcher(selection.exclude)
+        self._besides = selection.besides and os.path.realpath(selection.besides)
+
+    def walk(self, top: str, below: str = "") -> Iterator[Found]:
+        try:
+            with os.scandir(top) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError:
+            # shown as a failed file, with its reason, rather than passed over
+            yield Found(_look_at(top), below.rstrip("/") or os.path.basename(top))
+            return
+        for entry in entries:
+            relative = below + entry.name
+            if entry.name.startswith(".") or self._excluded(relative, entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._enter(entry, relative)
+            elif self.takes(relative, entry.name) and not _is_linked_folder(entry):
+                yield Found(_look_at(entry.path, entry), relative)
+
+    def takes(self, relative: str, name: str) -> bool:
+        if self._include:
+            return _matches(self._include, relative, name)
+        return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES
+
+    def _enter(self, folder: "os.DirEntry[str]", relative: str) -> Iterator[Found]:
+        if self._besides and os.path.realpath(folder.path) == self._besides:
+            return
+        empty = True
+        for found in self.walk(folder.path, relative + "/"):
+            empty = False
+            yield found
+        if empty and self.takes(relative, folder.name):
+            # a folder called x.mp4 is somebody's mistake, and is reported as one
+            yield Found(_look_at(folder.path), relative)
+
+    def _excluded(self, relative: str, name: str) -> bool:
+        return bool(self._exclude) and _matches(self._exclude, relative, name)
+
+
+def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
+    matches = sorted(glob.glob(pattern, recursive=True))
+    if not matches:
+        raise NothingToConvertError(f"nothing matches {printable(pattern)}")
+    fixed = pattern[: re.search(r"[*?[]", pattern).start()]  # type: ignore[union-attr] # has_magic
+    base = os.path.dirname(fixed)
+    for match in matches:
+        relative = os.path.relpath(match, base or ".").replace(os.sep, "/")
+        if not os.path.isdir(match):
+            yield Found(_look_at(match), relative)
+        elif not pattern.endswith("**"):
+            yield from walker.walk(os.path.abspath(match), relative + "/")
+
+
+def _look_at(path: str, entry: "os.DirEntry[str] | None" = None) -> Source:
+    absolute = os.path.abspath(path)
+    try:
+        status = entry.stat() if entry else os.stat(absolute)
+    except OSError:  # a broken link, say: the worker will tell
+        return Source(absolute, -1, 0)
+    return Source(absolute, status.st_size, status.st_mtime_ns)
+
+
+def _is_linked_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_symlink() and entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
+def _matcher(patterns: Sequence[str]) -> "re.Pattern[str] | None":
+    if not patterns:
+        return None
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))
+
+
+def _matches(matcher: "re.Pattern[str]", relative: str, name: str) -> bool:
+    # "/x" as well, so that **/drafts/** finds a folder at the top
+    return any(matcher.match(text) for text in (relative, name, f"/{relative}", f"/{relative}/"))
