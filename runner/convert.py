@@ -22,6 +22,8 @@ class Run:
     plan: Plan
     place: str
     """Where the work is done: "local", or the pool."""
+    where: str = ""
+    """The same for people, with the reason."""
     command: str
     """As the user typed it."""
     fail_fast: int | None = None
@@ -120,7 +122,9 @@ class _Judge:
         self._alike += failure.kind is Kind.SETTINGS
         few = min(_ALIKE, len(self._run.plan.conversions))
         if failure.kind is Kind.ENVIRONMENT:
-            self._give_up(UnfitError(f"{failure.message}: mend that, then run the same command again"))
+            self._give_up(
+                UnfitError(f"{failure.message}: mend that, then run the same command again")
+            )
         elif self._alike == self._settled == few:
             self._give_up(UsageError(f"every file fails alike: {failure.message}"))
         elif self._failed == self._run.fail_fast:

@@ -44,6 +44,9 @@ CREATE TABLE attempts (
     ended REAL NOT NULL, log BLOB NOT NULL,
     PRIMARY KEY (run, target, number)
 ) STRICT;
+CREATE VIEW history AS
+    SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log, ended
+    FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
 """
 
 
@@ -123,6 +126,13 @@ class Ledger:
                 return cls(destination, _connect(path))
 
     @classmethod
+    def peek(cls, destination: Path) -> Self:
+        """The ledger of *destination* for looking only: an empty one where there is none."""
+        if (_folder(destination) / "ledger.sqlite").exists():
+            return cls.open(destination)
+        return cls(destination, _connect(Path(":memory:")))
+
+    @classmethod
     def read(cls, destination: Path) -> Self:
         """Open the ledger of *destination* to look something up.
 
@@ -137,7 +147,10 @@ class Ledger:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._db.close()
 
@@ -154,7 +167,12 @@ class Ledger:
         except Timeout as error:
             raise PassingError(f"{self.destination} is in use by {_describe(holder)}") from error
         try:
-            facts = {"run": run, "pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+            facts = {
+                "run": run,
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "since": time.time(),
+            }
             with _sqlite_errors(holder):
                 holder.write_text(json.dumps(facts))
             yield
@@ -232,7 +250,9 @@ class Ledger:
         """
         found = [run for run in self.runs() if name is None or run.id.startswith(name)]
         if not found:
-            raise UsageError(f"no run '{name}' here; `runner runs` lists them" if name else "no runs yet")
+            raise UsageError(
+                f"no run '{name}' here; `runner runs` lists them" if name else "no runs yet"
+            )
         if name and len(found) > 1 and found[0].id != name:
             raise UsageError(f"'{name}' could be {', '.join(run.id for run in found[:5])}")
         return found[0]
@@ -240,9 +260,9 @@ class Ledger:
     def attempts(self, run: str, *, state: State | None = None) -> list[AttemptRecord]:
         """The newest attempt at each conversion of *run*, or those that ended in *state*."""
         rows = self._db.execute(
-            f"{_ATTEMPTS} WHERE run = ? AND number = (SELECT max(number) FROM attempts AS newest"
-            " WHERE newest.run = attempts.run AND newest.target = attempts.target)"
-            " AND (? IS NULL OR state = ?) ORDER BY attempts.ended",
+            "SELECT * FROM history WHERE run = ? AND number = (SELECT max(number) FROM attempts"
+            " WHERE attempts.run = history.run AND attempts.target = history.target)"
+            " AND (? IS NULL OR state = ?) ORDER BY ended",
             (run, state and state.value, state and state.value),
         )
         return [_attempt_record(row) for row in rows]
@@ -251,8 +271,8 @@ class Ledger:
         """All attempts at the conversion whose source or target is *file*, the newest first."""
         names = (_bytes(file), _bytes(os.path.abspath(file)))
         rows = self._db.execute(
-            f"{_ATTEMPTS} WHERE target = CAST(? AS TEXT) OR source = CAST(? AS TEXT)"
-            " ORDER BY attempts.ended DESC",
+            "SELECT * FROM history WHERE target = CAST(? AS TEXT) OR source = CAST(? AS TEXT)"
+            " ORDER BY ended DESC",
             names,
         )
         return [_attempt_record(row) for row in rows]
@@ -263,7 +283,10 @@ class Ledger:
         Returns how many runs that were.
         """
         with self._transaction() as db:
-            old = [r[0] for r in db.execute("SELECT id FROM runs WHERE started < ?", (before.timestamp(),))]
+            old = [
+                r[0]
+                for r in db.execute("SELECT id FROM runs WHERE started < ?", (before.timestamp(),))
+            ]
             db.executemany("DELETE FROM attempts WHERE run = ?", [(run,) for run in old])
             db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in old])
         with _sqlite_errors(self.destination):
@@ -302,12 +325,6 @@ class Ledger:
                 *(event.seconds, time.time(), _packed(event.log)),
             ),
         )
-
-
-_ATTEMPTS = (
-    "SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log"
-    " FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe"
-)
 
 
 def _folder(destination: Path) -> Path:

@@ -43,7 +43,7 @@ def find_ffmpeg(given: str | None = None) -> str:
     from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - it starts ffmpeg to try it
 
     try:
-        return get_ffmpeg_exe()
+        return str(get_ffmpeg_exe())
     except RuntimeError as error:
         advice = "install ffmpeg, or name one with --ffmpeg PATH"
         raise UnfitError(f"no ffmpeg comes with this platform's packages: {advice}") from error

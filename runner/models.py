@@ -9,7 +9,18 @@ from pathlib import Path
 from runner.media.failures import Failure, Kind
 from runner.media.recipe import Recipe
 
-__all__ = ["Conversion", "Event", "Failure", "Kind", "Plan", "Recipe", "Report", "Result", "Source", "State"]
+__all__ = [
+    "Conversion",
+    "Event",
+    "Failure",
+    "Kind",
+    "Plan",
+    "Recipe",
+    "Report",
+    "Result",
+    "Source",
+    "State",
+]
 
 # Typical bytes a second by suffix, to weigh files before anybody looked inside. Only the order of
 # magnitude matters: a WAV is not ten times as long as an MP3 of its size, but a tenth.

@@ -10,22 +10,130 @@ from pathlib import Path
 
 from runner.errors import NothingToConvertError, UsageError
 from runner.models import Conversion, Plan, Recipe
-from runner.selection import Found, printable
+from runner.selection import Found
+from runner.wording import printable
 
 DEFAULT_NAME = "{dir}/{stem}{ext}"
 NAME_FIELDS = ("dir", "stem", "ext", "name")
-_MOODS = (
-    "amber brave brisk calm clear cosy crisp eager early fair fond fresh gentle glad golden happy "
-    "hardy jolly keen kind light lively lucky mellow merry mild mossy neat noble patient plain "
-    "proud quick quiet rapid ready robust rosy sandy sharp silver sleek smart snowy solid sunny "
-    "swift tidy warm wise witty young zesty"
-).split()
-_ANIMALS = (
-    "badger beaver bison camel cat crane crow deer dingo dolphin dove eagle eel egret falcon ferret "
-    "finch fox gecko goose hare hawk hen heron hippo horse ibis jackal jay koala lark lemur lion "
-    "llama lynx marten mole moose newt ocelot otter owl panda pike puffin quail raven robin seal "
-    "stork swan tapir tern tiger toad trout viper wolf wombat wren yak zebra"
-).split()
+_MOODS = [
+    "amber",
+    "brave",
+    "brisk",
+    "calm",
+    "clear",
+    "cosy",
+    "crisp",
+    "eager",
+    "early",
+    "fair",
+    "fond",
+    "fresh",
+    "gentle",
+    "glad",
+    "golden",
+    "happy",
+    "hardy",
+    "jolly",
+    "keen",
+    "kind",
+    "light",
+    "lively",
+    "lucky",
+    "mellow",
+    "merry",
+    "mild",
+    "mossy",
+    "neat",
+    "noble",
+    "patient",
+    "plain",
+    "proud",
+    "quick",
+    "quiet",
+    "rapid",
+    "ready",
+    "robust",
+    "rosy",
+    "sandy",
+    "sharp",
+    "silver",
+    "sleek",
+    "smart",
+    "snowy",
+    "solid",
+    "sunny",
+    "swift",
+    "tidy",
+    "warm",
+    "wise",
+    "witty",
+    "young",
+    "zesty",
+]
+_ANIMALS = [
+    "badger",
+    "beaver",
+    "bison",
+    "camel",
+    "cat",
+    "crane",
+    "crow",
+    "deer",
+    "dingo",
+    "dolphin",
+    "dove",
+    "eagle",
+    "eel",
+    "egret",
+    "falcon",
+    "ferret",
+    "finch",
+    "fox",
+    "gecko",
+    "goose",
+    "hare",
+    "hawk",
+    "hen",
+    "heron",
+    "hippo",
+    "horse",
+    "ibis",
+    "jackal",
+    "jay",
+    "koala",
+    "lark",
+    "lemur",
+    "lion",
+    "llama",
+    "lynx",
+    "marten",
+    "mole",
+    "moose",
+    "newt",
+    "ocelot",
+    "otter",
+    "owl",
+    "panda",
+    "pike",
+    "puffin",
+    "quail",
+    "raven",
+    "robin",
+    "seal",
+    "stork",
+    "swan",
+    "tapir",
+    "tern",
+    "tiger",
+    "toad",
+    "trout",
+    "viper",
+    "wolf",
+    "wombat",
+    "wren",
+    "yak",
+    "zebra",
+]
 _SHOWN_CLASHES = 5
 
 
@@ -61,7 +169,9 @@ class _Namer:
         self._template = template
         self._suffix = suffix
         try:
-            used = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+            used = {
+                field for _, field, _, _ in string.Formatter().parse(template) if field is not None
+            }
         except ValueError as error:
             raise UsageError(f"--name {template}: {error}") from error
         if unknown := sorted(used - set(NAME_FIELDS)):
@@ -95,7 +205,9 @@ def _refuse_clashes(conversions: list[Conversion]) -> None:
         ]
         if more := len(clashes) - _SHOWN_CLASHES > 0:
             lines.append(f"  and {len(clashes) - _SHOWN_CLASHES} more" * more)
-        advice = "convert them into different folders, or name them apart: --name '{dir}/{name}{ext}'"
+        advice = (
+            "convert them into different folders, or name them apart: --name '{dir}/{name}{ext}'"
+        )
         raise UsageError("\n".join(["two files would get one name:", *lines, advice]))
 
 

@@ -115,11 +115,29 @@ BUILT_IN: Mapping[str, Preset] = {
             summary="One JPEG of a typical frame",
             suffix=".jpg",
             media="image",
-            arguments=("-map", "0:V:0", "-vf", "thumbnail", "-frames:v", "1", "-q:v", "2", "-update", "1"),
+            arguments=(
+                "-map",
+                "0:V:0",
+                "-vf",
+                "thumbnail",
+                "-frames:v",
+                "1",
+                "-q:v",
+                "2",
+                "-update",
+                "1",
+            ),
         ),
     )
 }
-_ALIASES = {"aac": "m4a", "vorbis": "ogg", "h264": "mp4", "h265": "hevc", "vp9": "webm", "jpg": "thumbnail"}
+_ALIASES = {
+    "aac": "m4a",
+    "vorbis": "ogg",
+    "h264": "mp4",
+    "h265": "hevc",
+    "vp9": "webm",
+    "jpg": "thumbnail",
+}
 _KEYS = ("summary", "suffix", "arguments", "media", "audio_filter", "loudness")
 
 
@@ -159,10 +177,14 @@ def _read_preset(name: str, values: Any, origin: str) -> Preset:
     if not isinstance(values, Mapping):
         raise UsageError(f"{where} must be a table: [presets.{name}]")
     if unknown := sorted(set(values) - set(_KEYS)):
-        raise UsageError(f"{where} has the unknown key '{unknown[0]}'; known are {', '.join(_KEYS)}")
+        raise UsageError(
+            f"{where} has the unknown key '{unknown[0]}'; known are {', '.join(_KEYS)}"
+        )
     arguments = values.get("arguments")
     if not isinstance(arguments, list) or not all(isinstance(part, str) for part in arguments):
-        raise UsageError(f'{where} needs arguments, a list of texts: arguments = ["-c:a", "libmp3lame"]')
+        raise UsageError(
+            f'{where} needs arguments, a list of texts: arguments = ["-c:a", "libmp3lame"]'
+        )
     suffix = values.get("suffix")
     if not isinstance(suffix, str) or not suffix.strip(".") or "/" in suffix:
         raise UsageError(f'{where} needs a suffix such as suffix = ".mp3"')
@@ -171,7 +193,9 @@ def _read_preset(name: str, values: Any, origin: str) -> Preset:
         raise UsageError(f"{where}: media must be one of {', '.join(MEDIA)}, not '{media}'")
     loudness = values.get("loudness")
     if loudness is not None and not (isinstance(loudness, (int, float)) and -70 <= loudness <= -5):
-        raise UsageError(f"{where}: loudness must be a number from -70 to -5 (LUFS), not '{loudness}'")
+        raise UsageError(
+            f"{where}: loudness must be a number from -70 to -5 (LUFS), not '{loudness}'"
+        )
     return Preset(
         name=name,
         summary=str(values.get("summary", "")),

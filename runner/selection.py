@@ -11,14 +11,60 @@ from pathlib import Path
 
 from runner.errors import NothingToConvertError, UnfitError
 from runner.models import Source
+from runner.wording import printable
 
 MEDIA_SUFFIXES = frozenset(
-    """
-    .3g2 .3gp .asf .avi .divx .dv .f4v .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogm
-    .ogv .rm .rmvb .ts .vob .webm .wmv
-    .aac .ac3 .aif .aiff .amr .ape .au .caf .dts .eac3 .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg
-    .opus .spx .tta .wav .wma .wv
-    """.split()
+    [
+        ".3g2",
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".divx",
+        ".dv",
+        ".f4v",
+        ".flv",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogm",
+        ".ogv",
+        ".rm",
+        ".rmvb",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+        ".aac",
+        ".ac3",
+        ".aif",
+        ".aiff",
+        ".amr",
+        ".ape",
+        ".au",
+        ".caf",
+        ".dts",
+        ".eac3",
+        ".flac",
+        ".m4a",
+        ".m4b",
+        ".mka",
+        ".mp2",
+        ".mp3",
+        ".oga",
+        ".ogg",
+        ".opus",
+        ".spx",
+        ".tta",
+        ".wav",
+        ".wma",
+        ".wv",
+    ]
 )
 
 
@@ -55,7 +101,7 @@ def find_files(names: Iterable[str], selection: Selection) -> Iterator[Found]:
         if os.path.isdir(name):
             yield from walker.walk(os.path.abspath(name))
         elif os.path.lexists(name):
-            yield Found(_look_at(name), os.path.basename(name))
+            yield Found(look_at(name), os.path.basename(name))
         elif glob.has_magic(name):
             yield from _expand(name, walker)
         else:
@@ -68,7 +114,7 @@ def list_files(names: Iterable[str]) -> Iterator[Found]:
         path = os.path.normpath(name)
         outside = os.path.isabs(path) or path.startswith("..")
         relative = os.path.basename(path) if outside else path
-        yield Found(_look_at(name), relative.replace(os.sep, "/"))
+        yield Found(look_at(name), relative.replace(os.sep, "/"))
 
 
 def read_list(file: str) -> list[str]:
@@ -85,12 +131,6 @@ def read_list(file: str) -> list[str]:
     return [os.fsdecode(name) for name in names if name]
 
 
-def printable(name: str) -> str:
-    """*name* on one line of any terminal: control characters and stray bytes are escaped."""
-    clean = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
-
-
 class _Walker:
     def __init__(self, selection: Selection) -> None:
         self._include = _matcher(selection.include)
@@ -103,7 +143,7 @@ class _Walker:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError:
             # shown as a failed file, with its reason, rather than passed over
-            yield Found(_look_at(top), below.rstrip("/") or os.path.basename(top))
+            yield Found(look_at(top), below.rstrip("/") or os.path.basename(top))
             return
         for entry in entries:
             relative = below + entry.name
@@ -112,10 +152,10 @@ class _Walker:
             if entry.is_dir(follow_symlinks=False):
                 yield from self._enter(entry, relative)
             elif self.takes(relative, entry.name) and not _is_linked_folder(entry):
-                yield Found(_look_at(entry.path, entry), relative)
+                yield Found(look_at(entry.path, entry), relative)
 
     def takes(self, relative: str, name: str) -> bool:
-        if self._include:
+        if self._include is not None:
             return _matches(self._include, relative, name)
         return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES
 
@@ -128,10 +168,10 @@ class _Walker:
             yield found
         if empty and self.takes(relative, folder.name):
             # a folder called x.mp4 is somebody's mistake, and is reported as one
-            yield Found(_look_at(folder.path), relative)
+            yield Found(look_at(folder.path), relative)
 
     def _excluded(self, relative: str, name: str) -> bool:
-        return bool(self._exclude) and _matches(self._exclude, relative, name)
+        return self._exclude is not None and _matches(self._exclude, relative, name)
 
 
 def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
@@ -143,12 +183,13 @@ def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
     for match in matches:
         relative = os.path.relpath(match, base or ".").replace(os.sep, "/")
         if not os.path.isdir(match):
-            yield Found(_look_at(match), relative)
+            yield Found(look_at(match), relative)
         elif not pattern.endswith("**"):
             yield from walker.walk(os.path.abspath(match), relative + "/")
 
 
-def _look_at(path: str, entry: "os.DirEntry[str] | None" = None) -> Source:
+def look_at(path: str, entry: "os.DirEntry[str] | None" = None) -> Source:
+    """The file at *path* as a source, also where it cannot be looked at."""
     absolute = os.path.abspath(path)
     try:
         status = entry.stat() if entry else os.stat(absolute)

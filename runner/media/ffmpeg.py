@@ -153,7 +153,7 @@ class _Watchdog(threading.Thread):
     def alive(self) -> None:
         self._last = time.monotonic()
 
-    def __enter__(self) -> _Watchdog:
+    def __enter__(self) -> _Watchdog:  # noqa: PYI034 - Python 3.10 has no Self
         self.start()
         return self
 

@@ -18,9 +18,7 @@ _CLOCK = r"(\d+):(\d\d):(\d\d(?:\.\d+)?)"
 _INPUT = re.compile(r"Input #0, (\S+), from ")
 _END_OF_INPUT = re.compile(r"^(?:Output #|Stream mapping:)")
 _DURATION = re.compile(rf"Duration: (?:N/A|{_CLOCK})")
-_STREAM = re.compile(
-    r"Stream #0:(\d+)[^:]*: (Audio|Video|Subtitle|Data|Attachment): (\S+)"
-)
+_STREAM = re.compile(r"Stream #0:(\d+)[^:]*: (Audio|Video|Subtitle|Data|Attachment): (\S+)")
 _STREAM_DURATION = re.compile(rf"DURATION(?:-\w+)? *: {_CLOCK}")
 _LEVEL = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(?:info|warning|error|fatal|verbose)\] ?")
 _TRACE_STREAM = re.compile(r"stream (\d+): start_time: (\S+) duration: (\S+)")
@@ -83,7 +81,7 @@ def read_streams(ffmpeg: str, path: str, timeout: float = 120) -> MediaInfo | No
     every index entry: this costs up to a second for an hour of video, so it is for doubts only.
     """
     command = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "repeat+level+trace"]
-    process = subprocess.Popen(  # noqa: S603 - a list, and our own ffmpeg
+    process = subprocess.Popen(
         [*command, "-i", f"file:{path}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -120,7 +118,9 @@ def _with_trace(media: MediaInfo, lines: Iterable[str]) -> MediaInfo:
             break
         if found := _TRACE_STREAM.search(line):
             traced[int(found[1])] = (_number(found[2]), _number(found[3]))
-    return replace(media, streams=tuple(_timed(s, *traced.get(s.index, (None, None))) for s in media.streams))
+    return replace(
+        media, streams=tuple(_timed(s, *traced.get(s.index, (None, None))) for s in media.streams)
+    )
 
 
 def _timed(stream: Stream, start: float | None, duration: float | None) -> Stream:

@@ -46,7 +46,7 @@ class Recipe:
         return self.media != "image" and not any(map(_may_change_length, self.arguments))
 
     def as_json(self) -> str:
-        """This recipe as one line of JSON; `from_json` reads it."""
+        """One line of JSON that `from_json` reads."""
         return json.dumps(asdict(self))
 
     @classmethod

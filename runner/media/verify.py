@@ -17,7 +17,7 @@ def tolerance(seconds: float) -> float:
     return max(0.25, seconds / 1000)
 
 
-def check_length(  # noqa: PLR0913, PLR0917 - each is one side of the comparison
+def check_length(
     ffmpeg: str, source: str, result: str, recipe: Recipe, ran: Ran, seen: MediaInfo | None
 ) -> None:
     """Compare the length of *result* with the stream of *source* that it was made from.
@@ -40,8 +40,9 @@ def check_length(  # noqa: PLR0913, PLR0917 - each is one side of the comparison
         raise ConversionError(Kind.INPUT, f"no {recipe.media} in it", ran.log)
     if not length or not recipe.keeps_length:
         return
-    wanted = _mapped_length(ffmpeg, source, recipe) or length
-    if not _close(made, wanted):
+    wanted, end = _mapped_length(ffmpeg, source, recipe) or (length, length)
+    # formats that keep time stamps keep a late start too, as silence
+    if not (_close(made, wanted) or _close(made, end)):
         relation = "the file ends early" if made < wanted else "the result came out too long"
         raise ConversionError(Kind.INPUT, f"{relation}: {made:.1f} s of {wanted:.1f} s", ran.log)
 
@@ -58,9 +59,9 @@ def check_existing(ffmpeg: str, source: str, target: str, recipe: Recipe) -> Non
         raise ConversionError(Kind.INPUT, f"without {wanted_kind}")
     if not recipe.keeps_length:
         return
-    wanted = _mapped_length(ffmpeg, source, recipe)
-    if wanted and made.duration and not _close(made.duration, wanted):
-        raise ConversionError(Kind.INPUT, f"{made.duration:.1f} s instead of {wanted:.1f} s")
+    lengths = _mapped_length(ffmpeg, source, recipe)
+    if lengths and made.duration and not any(_close(made.duration, wanted) for wanted in lengths):
+        raise ConversionError(Kind.INPUT, f"{made.duration:.1f} s instead of {lengths[0]:.1f} s")
 
 
 def check_decodes(ffmpeg: Ffmpeg, result: str, log: str) -> None:
@@ -75,17 +76,17 @@ def check_decodes(ffmpeg: Ffmpeg, result: str, log: str) -> None:
         raise ConversionError(Kind.INPUT, f"the result does not decode: {fault}", log + ran.log)
 
 
-def _mapped_length(ffmpeg: str, source: str, recipe: Recipe) -> float | None:
-    """How long the streams are that the target is made of; the container's length for want of it."""
+def _mapped_length(ffmpeg: str, source: str, recipe: Recipe) -> tuple[float, float] | None:
+    """The length of what the target is made of, and the time at which that ends."""
     media = read_streams(ffmpeg, source)
     if media is None:
         return None
     audio = media.stream("audio", recipe.audio_stream)
-    if recipe.media == "audio":
-        return (audio and audio.duration) or media.duration
-    mapped = [stream for stream in (media.stream("video"), audio) if stream is not None]
-    ends = [(stream.start or 0) + stream.duration for stream in mapped if stream.duration]
-    return max(ends, default=media.duration)
+    mapped = (audio,) if recipe.media == "audio" else (media.stream("video"), audio)
+    known = [(s.duration, (s.start or 0) + s.duration) for s in mapped if s and s.duration]
+    if known:
+        return max(known, key=lambda length: length[1])
+    return (media.duration, media.duration) if media.duration else None
 
 
 def _close(one: float, other: float) -> bool:

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import stat
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -102,9 +101,7 @@ class _Attempt:
         self.watch = watch
         self.result = os.path.join(work.scratch, work.name + work.recipe.suffix)
         self.log_path = os.path.join(work.scratch, work.name + ".log")
-        self.ffmpeg = Ffmpeg(
-            work.ffmpeg, log_path=self.log_path, reins=reins, limits=work.limits
-        )
+        self.ffmpeg = Ffmpeg(work.ffmpeg, log_path=self.log_path, reins=reins, limits=work.limits)
         self.total: float | None = None
         self.passes = 1 if work.recipe.loudness is None else 2
 
@@ -274,7 +271,9 @@ def _measured(log: str) -> str:
     offset = str(values.get("target_offset", "inf"))
     if any("inf" in value or "nan" in value for value in (*found.values(), offset)):
         return ""
-    parts = [f"measured_{name.upper() if name != 'thresh' else name}={v}" for name, v in found.items()]
+    parts = [
+        f"measured_{name.upper() if name != 'thresh' else name}={v}" for name, v in found.items()
+    ]
     return ":".join([*parts, f"offset={offset}"])
 
 

@@ -1,0 +1,1 @@
+"""Convert on Azure Batch. The only importer of the Azure SDKs."""

@@ -1,0 +1,88 @@
+"""The command line: options in, exit code out. The only importer of click."""
+
+import sys
+import traceback
+from importlib import import_module
+from types import TracebackType
+
+import click
+
+from runner.errors import ExitCode, RunnerError
+
+# name: (module, what it is for). The modules are imported only when they are needed: `--help`
+# and a local run load no Azure client.
+_COMMANDS = {
+    "convert": ("convert", "Convert files: here, or on Azure Batch."),
+    "status": ("history", "Show how a run stands."),
+    "retry": ("retry", "Convert the failed files of a run once more."),
+    "logs": ("history", "Show what ffmpeg said about a file, or about the failures of a run."),
+    "runs": ("history", "List the runs of a destination."),
+    "clean": ("history", "Forget old runs and their logs; converted files stay."),
+    "presets": ("presets", "List the presets, or show the exact arguments of one."),
+    "doctor": ("doctor", "Check that everything a run needs is there."),
+    "completion": ("completion", "Print the shell's completion script."),
+}
+
+
+class _Main(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"runner.cli.{_COMMANDS[cmd_name][0]}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, purpose) for name, (_, purpose) in _COMMANDS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(int(code)), code.meaning) for code in ExitCode])
+
+
+@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="batch-ffmpeg-runner", prog_name="runner")
+def cli() -> None:
+    """Convert folders of media with ffmpeg: on this machine, or on Azure Batch.
+
+    `runner convert ./in` turns what it finds in ./in into MP3 files in ./out. The same command
+    again does only what is left to do.
+    """
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.excepthook = _report_bug
+    try:
+        # without its own exits, click returns the exit code
+        sys.exit(cli.main(standalone_mode=False) or ExitCode.OK)
+    except RunnerError as error:
+        leave(str(error), error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        leave("interrupted", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # `runner runs | head`: the reader has seen enough
+        sys.stderr.close()
+        sys.exit(ExitCode.OK)
+
+
+def leave(message: str, exit_code: ExitCode) -> None:
+    """End the command with one line on standard error."""
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(exit_code)
+
+
+def _report_bug(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    traceback.print_exception(kind, error, trace)
+    click.echo("Error: this is a bug of runner; please report it with the lines above", err=True)
+    sys.exit(ExitCode.BUG)

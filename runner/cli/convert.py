@@ -1,0 +1,222 @@
+"""`runner convert`: from the words on the command line to a run and its exit code."""
+
+import json
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from runner.cli.options import destination_option, option
+from runner.cli.running import Talk, carry_out
+from runner.convert import Run
+from runner.errors import NothingToConvertError, UsageError
+from runner.existing import OVERWRITE, Existing, Verdict
+from runner.ledger import Ledger
+from runner.local import LocalEngine, find_ffmpeg, usable_cores
+from runner.media.ffmpeg import Limits
+from runner.media.recipe import VERIFY
+from runner.models import Plan, Recipe
+from runner.plan import DEFAULT_NAME, make_plan
+from runner.presets import find_preset, for_suffix
+from runner.report import plan_as_json, plan_line
+from runner.selection import Selection, find_files, list_files, read_list
+from runner.settings import Settings, read_settings
+from runner.wording import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class _Convert(click.Command):
+    """Takes what follows `--` for ffmpeg, and defaults from the settings files."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            split = args.index("--")
+            ctx.meta["ffmpeg"] = tuple(args[split + 1 :])
+            args = args[:split]
+        settings = read_settings(
+            [p.name for p in self.params if isinstance(p, click.Option) and p.name]
+        )
+        ctx.default_map = {**(ctx.default_map or {}), **settings.convert}
+        ctx.meta["settings"] = settings
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Convert, short_help="Convert files: here, or on Azure Batch.")
+@click.argument("sources", nargs=-1, metavar="SRC...", type=click.Path())
+@destination_option()
+@option(
+    "--to", metavar="FORMAT", help="Format by its suffix: mp3, m4a, opus, ogg, flac, wav, mp4 …"
+)
+@option(
+    "--preset", metavar="NAME", help="Format by name; `runner presets` lists them.  [default: mp3]"
+)
+@option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Files at a time.  [default: all cores]",
+)
+@option(
+    "--include", multiple=True, metavar="GLOB", help="Take only files that match; may be repeated."
+)
+@option("--exclude", multiple=True, metavar="GLOB", help="Leave out what matches; may be repeated.")
+@option(
+    "--files-from", metavar="FILE|-", help="Read names from a file: a line each, or NUL-separated."
+)
+@option(
+    "--name",
+    default=DEFAULT_NAME,
+    metavar="TEMPLATE",
+    help="Name of a result; {name} is the whole file name.",
+)
+@option(
+    "--audio-stream",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Which audio stream; 0 is the first.",
+)
+@option(
+    "--overwrite",
+    type=click.Choice(OVERWRITE),
+    default="never",
+    help="Results that are there already.",
+)
+@option("--verify", type=click.Choice(VERIFY), default="duration", help="How a result is checked.")
+@option(
+    "--retries",
+    type=click.IntRange(0),
+    default=2,
+    metavar="N",
+    help="More attempts after a passing fault.",
+)
+@option(
+    "--timeout",
+    default="auto",
+    metavar="auto|SECONDS",
+    help="Time for one file; auto: as long as it makes progress.",
+)
+@option("--fail-fast", type=click.IntRange(1), metavar="N", help="Stop after N failed files.")
+@option("--ffmpeg", metavar="PATH", help="Which ffmpeg.  [default: the embedded one]")
+@option("-n", "--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@option("--json", "as_json", is_flag=True, help="Write one JSON object a line to standard output.")
+@option("-q", "--quiet", is_flag=True, help="Say only what fails.")
+@option("-v", "--verbose", count=True, show_default=False, help="Say more.")
+@option("--progress/--no-progress", default=True, help="Live display on a terminal.")
+@click.pass_context
+def convert(ctx: click.Context, /, **options: Any) -> None:
+    """Convert media files, one ffmpeg a file, and keep only verified results.
+
+    SRC is a folder, a file or a glob. Folders are searched for media files; their tree is kept in
+    the destination. What is converted already is left alone, so the same command again goes on
+    where it stopped. Words after `--` go to ffmpeg in place of the preset's own arguments:
+
+        runner convert talks --to mp3 -- -map 0:a:0 -c:a libmp3lame -b:a 64k
+
+    The first Ctrl-C lets the running files end, the second one ends them at once.
+    """
+    talk = Talk(
+        as_json=options["as_json"],
+        quiet=options["quiet"],
+        verbose=options["verbose"],
+        live=options["progress"],
+    )
+    if talk.verbose:
+        _show_settings(ctx)
+    plan = _plan(options, _recipe(options, ctx.meta["settings"], ctx.meta.get("ffmpeg", ())))
+    ffmpeg = find_ffmpeg(options["ffmpeg"])
+    jobs = options["jobs"] or usable_cores()
+    if options["dry_run"]:
+        with Ledger.peek(plan.destination) as ledger:
+            _show_plan(plan, Existing(ledger, ffmpeg, options["overwrite"]), talk)
+        return
+    engine = LocalEngine(
+        ffmpeg=ffmpeg,
+        jobs=jobs,
+        retries=options["retries"],
+        limits=limits_of(options["timeout"]),
+        replace=options["overwrite"] != "never",
+    )
+    run = Run(
+        plan=plan,
+        place="local",
+        where=f"on this machine, {jobs} at a time",
+        command=shlex.join(["runner", *sys.argv[1:]]),
+        fail_fast=options["fail_fast"],
+    )
+    with Ledger.open(plan.destination) as ledger:
+        existing = Existing(ledger, ffmpeg, options["overwrite"], jobs)
+        ctx.exit(carry_out(run, engine, existing, talk))
+
+
+def limits_of(timeout: str) -> Limits:
+    """What `--timeout` means.
+
+    Raises:
+        UsageError: It is neither "auto" nor a positive number.
+    """
+    if timeout == "auto":
+        return Limits()
+    try:
+        seconds = float(timeout)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"--timeout {timeout}: give seconds, or auto")
+    return Limits(seconds=seconds)
+
+
+def _recipe(options: dict[str, Any], settings: Settings, arguments: tuple[str, ...]) -> Recipe:
+    if options["to"] and options["preset"]:
+        raise UsageError("--to and --preset exclude each other: both name what is made")
+    if options["to"]:
+        preset = for_suffix(options["to"], arguments, settings.presets)
+    else:
+        preset = find_preset(options["preset"] or "mp3", settings.presets)
+    return preset.recipe(
+        audio_stream=options["audio_stream"], verify=options["verify"], arguments=arguments
+    )
+
+
+def _plan(options: dict[str, Any], recipe: Recipe) -> Plan:
+    destination: Path = options["destination"]
+    selection = Selection(options["include"], options["exclude"], destination)
+    found = [*find_files(options["sources"], selection)]
+    if options["files_from"]:
+        found += list_files(read_list(options["files_from"]))
+    elif not options["sources"]:
+        raise UsageError("name a folder or files to convert: runner convert ./in")
+    if not found:
+        where = ", ".join(printable(source) for source in options["sources"]) or "the list"
+        raise NothingToConvertError(f"no media files in {where}; --include '*' takes any file")
+    return make_plan(found, recipe, destination, options["name"])
+
+
+def _show_plan(plan: Plan, existing: Existing, talk: Talk) -> None:
+    verdicts = [existing.judge(plan, conversion) for conversion in plan.conversions]
+    for conversion, verdict in zip(plan.conversions, verdicts, strict=True):
+        if talk.as_json:
+            click.echo(json.dumps(plan_as_json(conversion, verdict.value)))
+        elif not talk.quiet:
+            click.echo(plan_line(plan, conversion, verdict.value))
+    todo = verdicts.count(Verdict.CONVERT)
+    click.echo(f"dry run: {todo} of {len(verdicts)} files to convert, nothing done", err=True)
+
+
+def _show_settings(ctx: click.Context) -> None:
+    """Say what each option is, and where that comes from."""
+    origins = {
+        ParameterSource.COMMANDLINE: "command line",
+        ParameterSource.ENVIRONMENT: "environment",
+        ParameterSource.DEFAULT: "default",
+    }
+    settings: Settings = ctx.meta["settings"]
+    for name, value in ctx.params.items():
+        source = ctx.get_parameter_source(name)
+        origin = origins.get(source) if source else None
+        click.echo(f"{name} = {value!r}  ({origin or settings.origins.get(name)})", err=True)

@@ -1,0 +1,133 @@
+"""`runner runs`, `status`, `logs` and `clean`: what the ledger remembers."""
+
+import json
+import os
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+
+from runner.cli.options import destination_option, option, run_argument
+from runner.errors import ExitCode, UsageError
+from runner.ledger import AttemptRecord, Ledger, RunRecord
+from runner.models import State
+from runner.report import JSON_VERSION
+from runner.wording import printable, seconds_text
+
+
+@click.command()
+@destination_option()
+@option("--json", "as_json", is_flag=True, help="Write one JSON object a line.")
+def runs(destination: Path, *, as_json: bool) -> None:
+    """List the runs of a destination, the newest first."""
+    with Ledger.read(destination) as ledger:
+        running = ledger.is_locked()
+        for run in ledger.runs():
+            click.echo(_run_json(run) if as_json else _run_line(run, running=running))
+
+
+@click.command()
+@run_argument()
+@destination_option()
+@option("--json", "as_json", is_flag=True, help="Write JSON.")
+def status(name: str | None, destination: Path, *, as_json: bool) -> None:
+    """Show how a run stands: the newest, or RUN, which may be shortened."""
+    with Ledger.read(destination) as ledger:
+        run = ledger.run(name)
+        if as_json:
+            click.echo(_run_json(run))
+            return
+        attempts = ledger.attempts(run.id)
+        click.echo(_run_line(run, running=ledger.is_locked()))
+        click.echo(f"  {printable(run.command)}")
+        if run.ended is None:
+            done = sum(attempt.state is State.CONVERTED for attempt in attempts)
+            click.echo(f"  {done} converted so far")
+        for attempt in attempts:
+            if attempt.state is State.FAILED:
+                click.echo(f"  FAILED {_attempt_line(attempt)}")
+
+
+@click.command()
+@click.argument("what", metavar="[FILE|RUN]", required=False)
+@destination_option()
+@option(
+    "--attempt", type=click.IntRange(1), metavar="N", help="Which attempt.  [default: the newest]"
+)
+def logs(what: str | None, destination: Path, attempt: int | None) -> None:
+    """Show what ffmpeg said about FILE, a source or a result, or about the failures of RUN."""
+    with Ledger.read(destination) as ledger:
+        found = _attempts_of(ledger, what)
+    if attempt is not None:
+        found = [one for one in found if one.number == attempt]
+    if not found:
+        raise UsageError(
+            f"nothing is known about {printable(what or 'any failure')} in {destination}"
+        )
+    for one in found:
+        click.echo(f"== {_attempt_line(one)}")
+        click.echo(one.log.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+
+
+@click.command()
+@run_argument()
+@destination_option()
+@option("--older-than", default="30d", metavar="AGE", help="Such as 12h, 7d, 4w, or 0d for all.")
+def clean(name: str | None, destination: Path, older_than: str) -> None:
+    """Forget old runs and their logs, or RUN and all before it; converted files stay."""
+    with Ledger.read(destination) as ledger:
+        if name is None:
+            before = datetime.now().astimezone() - _age(older_than)
+        else:
+            before = ledger.run(name).started + timedelta(milliseconds=1)
+        with ledger.locked("clean"):
+            count = ledger.forget(before)
+    click.echo(f"forgot {count} runs", err=True)
+
+
+def _attempts_of(ledger: Ledger, what: str | None) -> list[AttemptRecord]:
+    if what is not None:
+        below = os.path.relpath(os.path.abspath(what), os.path.abspath(ledger.destination))
+        for file in (what, below.replace(os.sep, "/")):
+            if attempts := ledger.attempts_at(file):
+                return attempts[:1] if attempts[0].number == 1 else attempts
+    return ledger.attempts(ledger.run(what).id, state=State.FAILED)
+
+
+def _age(text: str) -> timedelta:
+    units = {"h": "hours", "d": "days", "w": "weeks"}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isdigit():
+        raise UsageError(f"--older-than {text}: give a number with h, d or w, such as 7d")
+    return timedelta(**{units[unit]: int(number)})
+
+
+def _run_line(run: RunRecord, *, running: bool) -> str:
+    if run.ended is not None:
+        took = seconds_text((run.ended - run.started).total_seconds())
+        end = f"{_outcome(run)} in {took}"
+    else:
+        end = "running" if running else "killed: the same command goes on"
+    return f"{run.id}  {run.place}  {run.files} files  {end}"
+
+
+def _outcome(run: RunRecord) -> str:
+    counts = {"converted": run.converted, "up to date": run.up_to_date, "failed": run.failed}
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing done"
+    meaning = ExitCode(run.exit_code or 0)
+    return said if meaning in (ExitCode.OK, ExitCode.SOME_FAILED) else f"{said}; {meaning.meaning}"
+
+
+def _run_json(run: RunRecord) -> str:
+    values = asdict(run) | {
+        "started": run.started.isoformat(),
+        "ended": run.ended and run.ended.isoformat(),
+    }
+    return json.dumps({"v": JSON_VERSION, "event": "run", **values})
+
+
+def _attempt_line(attempt: AttemptRecord) -> str:
+    source = printable(os.path.relpath(attempt.source))
+    what = f"{attempt.kind}: {printable(attempt.message)}" if attempt.kind else attempt.state.value
+    return f"{source}  {what}  (attempt {attempt.number}, {seconds_text(attempt.seconds)})"

@@ -1,0 +1,233 @@
+"""Watchers of events: one line a finished file, lines of JSON, and the state a display shows."""
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import IO, Protocol, Self
+
+from runner.models import Event, Plan, State
+from runner.report import event_as_json, run_as_json
+from runner.wording import printable, seconds_text
+
+_STATUS_EVERY = 60.0
+
+
+class Watcher(Protocol):
+    """Sees every event of a run."""
+
+    def __call__(self, event: Event) -> None:
+        """Take notice of *event*."""
+
+    def stopping(self, level: int) -> None:
+        """The user asked to stop, for the *level*th time; called from a signal handler."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the terminal as it was."""
+
+
+STOPPING = (
+    "stopping: the files that run are finished, no more are started; once more ends them at once",
+    "ending the files that run",
+)
+
+
+@dataclass
+class Tally:
+    """How far a run is: counts, and seconds of media, known or guessed."""
+
+    plan: Plan
+    started: float = field(default_factory=time.monotonic)
+    counts: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
+    running: dict[str, Event] = field(default_factory=dict)
+    """The newest event of each running conversion, by target."""
+    media_done: float = 0.0
+    """Seconds of media that were converted in this run, without the running files."""
+    _guessed_left: float = 0.0
+    _guessed_known: float = 0.0
+    _real_known: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._guessed_left = sum(c.source.estimated_seconds for c in self.plan.conversions)
+
+    def hear(self, event: Event) -> None:
+        """Take *event* into account."""
+        target = event.conversion.target
+        if event.state is State.RUNNING:
+            self.running[target] = event
+            return
+        self.running.pop(target, None)
+        if not event.state.is_final:
+            return
+        self.counts[event.state] += 1
+        guess = event.conversion.source.estimated_seconds
+        self._guessed_left -= guess
+        if event.state is State.CONVERTED:
+            self.media_done += event.media_done
+            self._guessed_known += guess
+            self._real_known += event.media_total or guess
+
+    @property
+    def total(self) -> int:
+        """All files of the run."""
+        return len(self.plan.conversions)
+
+    @property
+    def finished(self) -> int:
+        """Files with a final state."""
+        return sum(count for state, count in self.counts.items() if state.is_final)
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.started
+
+    @property
+    def speed(self) -> float:
+        """Seconds of media in a second."""
+        return self._media_now / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def share(self) -> float:
+        """How much of the media is done, from 0 to 1."""
+        done, left = self._media_now, self._media_left
+        if done + left <= 0:
+            return self.finished / self.total if self.total else 1.0
+        return done / (done + left)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the end, at the speed so far; none while that says nothing."""
+        if self.speed <= 0 or self.seconds < 1:
+            return None
+        return self._media_left / self.speed
+
+    @property
+    def _media_now(self) -> float:
+        return self.media_done + sum(event.media_done for event in self.running.values())
+
+    @property
+    def _media_left(self) -> float:
+        # what is known of finished files tells how far the guesses are off
+        scale = self._real_known / self._guessed_known if self._guessed_known > 0 else 1.0
+        running = sum(event.conversion.source.estimated_seconds for event in self.running.values())
+        waiting = max(0.0, self._guessed_left - running) * scale
+        return waiting + sum(
+            max(
+                0.0,
+                (event.media_total or event.conversion.source.estimated_seconds * scale)
+                - event.media_done,
+            )
+            for event in self.running.values()
+        )
+
+
+class _Plain:
+    """What watchers without a display have in common."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def stopping(self, level: int) -> None:
+        if level <= len(STOPPING):
+            # a signal handler may have interrupted a print, which print itself does not survive
+            os.write(sys.stderr.fileno(), f"{STOPPING[level - 1]}\n".encode())
+
+
+class Lines(_Plain):
+    """One line for each file that is finished, and a sign of life each minute."""
+
+    def __init__(self, plan: Plan, *, quiet: bool = False, verbose: bool = False) -> None:
+        self._tally = Tally(plan)
+        self._quiet = quiet
+        self._verbose = verbose
+        self._last = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Write a line if there is something to say."""
+        self._tally.hear(event)
+        if line := self._line(event):
+            self._last = time.monotonic()
+            print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+    def _line(self, event: Event) -> str:
+        if event.failure is not None:
+            return failure_line(event, self._tally)
+        if self._quiet:
+            return ""
+        if event.state is State.CONVERTED:
+            return _converted_line(event, self._tally)
+        if event.state is State.UP_TO_DATE:
+            return f"up to date {printable(event.conversion.target)}" if self._verbose else ""
+        if time.monotonic() - self._last > _STATUS_EVERY:
+            return status_line(self._tally)
+        return ""
+
+
+class JsonLines(_Plain):
+    """One JSON object a line on standard output, for programs."""
+
+    def __init__(self, plan: Plan, where: str, out: IO[str]) -> None:
+        self._out = out
+        self.write(run_as_json(plan, where))
+
+    def __call__(self, event: Event) -> None:
+        """Write a line for the end of an attempt."""
+        if event.state is not State.RUNNING:
+            self.write(event_as_json(event))
+
+    def write(self, value: dict[str, object]) -> None:
+        """Write one object."""
+        self._out.write(json.dumps(value) + "\n")
+        self._out.flush()
+
+
+def failure_line(event: Event, tally: Tally) -> str:
+    """What is said about a failed attempt."""
+    failure = event.failure
+    assert failure is not None
+    name = printable(os.path.relpath(event.conversion.source.path))
+    count = f"{tally.finished}/{tally.total} " if event.state.is_final else ""
+    word = "FAILED" if event.state.is_final else "again"
+    return f"{word} {count}{name}  {failure.kind.value}: {printable(failure.message)}"
+
+
+def status_line(tally: Tally) -> str:
+    """How far the run is, in one line."""
+    left = tally.seconds_left
+    parts = [
+        f"{tally.share:.1%}",
+        f"{tally.counts[State.CONVERTED]} done",
+        f"{tally.counts[State.FAILED]} failed",
+        f"{tally.counts[State.UP_TO_DATE]} up to date",
+        f"{tally.total - tally.finished} left",
+        f"{tally.speed:.0f}x",
+        f"{seconds_text(left)} to go" if left is not None else "",
+    ]
+    return "  ".join(part for part in parts if part and not part.startswith("0 "))
+
+
+def _converted_line(event: Event, tally: Tally) -> str:
+    conversion = event.conversion
+    source = printable(os.path.relpath(conversion.source.path))
+    target = printable(os.path.relpath(tally.plan.destination / conversion.target))
+    length = f"{seconds_text(event.media_done)} in {seconds_text(event.seconds)}"
+    return f"ok {tally.finished}/{tally.total} {source} -> {target}  {length}"

@@ -1,0 +1,110 @@
+"""The final account of a run, for people and for programs."""
+
+import os
+from typing import Any
+
+from runner.errors import ExitCode
+from runner.models import Conversion, Event, Plan, Report, State
+from runner.wording import bytes_text, printable, seconds_text
+
+JSON_VERSION = 1
+
+
+def as_text(report: Report) -> list[str]:
+    """The summary: counts, media, bytes, and the next command where one is due."""
+    counts = {
+        "converted": report.count(State.CONVERTED),
+        "up to date": report.count(State.UP_TO_DATE),
+        "failed": report.count(State.FAILED),
+    }
+    total = len(report.plan.conversions)
+    said = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing done"
+    parts = [f"{said} of {total}" if sum(counts.values()) > 1 or total > 1 else said]
+    made = [event for event in report.results if event.state is State.CONVERTED]
+    if made:
+        media = sum(event.media_done for event in made)
+        speed = f" ({media / report.seconds:.0f}x)" if report.seconds > 0 else ""
+        parts.append(f"{seconds_text(media)} of media in {seconds_text(report.seconds)}{speed}")
+        size_in = sum(max(event.conversion.source.size, 0) for event in made)
+        size_out = sum(event.result.size for event in made if event.result)
+        parts.append(f"{bytes_text(size_in)} -> {bytes_text(size_out)}")
+    lines = [" · ".join(parts)]
+    if counts["failed"]:
+        where = _option(report.plan)
+        lines.append(f"why: runner logs{where} FILE · once more: runner retry{where}")
+    return lines
+
+
+def plan_line(plan: Plan, conversion: Conversion, verdict: str) -> str:
+    """A line of `--dry-run`."""
+    source = printable(os.path.relpath(conversion.source.path))
+    target = printable(os.path.relpath(plan.destination / conversion.target))
+    return f"{verdict:10}  {source} -> {target}  {bytes_text(max(conversion.source.size, 0))}"
+
+
+def plan_as_json(conversion: Conversion, verdict: str) -> dict[str, Any]:
+    """A line of `--dry-run --json`."""
+    return {
+        "v": JSON_VERSION,
+        "event": "plan",
+        "do": verdict,
+        "source": conversion.source.path,
+        "target": conversion.target,
+        "bytes": conversion.source.size,
+    }
+
+
+def run_as_json(plan: Plan, where: str) -> dict[str, Any]:
+    """The first line of `--json`: what is about to be done."""
+    return {
+        "v": JSON_VERSION,
+        "event": "run",
+        "run": plan.id,
+        "where": where,
+        "destination": str(plan.destination),
+        "files": len(plan.conversions),
+    }
+
+
+def event_as_json(event: Event) -> dict[str, Any]:
+    """A line of `--json` for each end of an attempt."""
+    source = event.conversion.source
+    failure, result = event.failure, event.result
+    return {
+        "v": JSON_VERSION,
+        "event": "file",
+        "source": source.path,
+        "target": event.conversion.target,
+        "state": event.state.value,
+        "attempt": event.attempt,
+        "seconds": round(event.seconds, 3),
+        "in": {"bytes": source.size, "seconds": event.media_total},
+        "out": result and {"bytes": result.size, "sha256": result.sha256},
+        "failure": failure and {"kind": failure.kind.value, "message": failure.message},
+    }
+
+
+def report_as_json(report: Report, exit_code: ExitCode) -> dict[str, Any]:
+    """The last line of `--json` for a run that came to its end."""
+    return {
+        "v": JSON_VERSION,
+        "event": "summary",
+        "run": report.plan.id,
+        "converted": report.count(State.CONVERTED),
+        "up_to_date": report.count(State.UP_TO_DATE),
+        "failed": report.count(State.FAILED),
+        "files": len(report.plan.conversions),
+        "seconds": round(report.seconds, 3),
+        "exit_code": int(exit_code),
+    }
+
+
+def error_as_json(message: str, exit_code: ExitCode) -> dict[str, Any]:
+    """The last line of `--json` for a run that ended early."""
+    return {"v": JSON_VERSION, "event": "error", "message": message, "exit_code": int(exit_code)}
+
+
+def _option(plan: Plan) -> str:
+    relative = os.path.relpath(plan.destination)
+    shown = relative if not relative.startswith("..") else str(plan.destination)
+    return "" if shown == "out" else f" -o {shown!r}" if " " in shown else f" -o {shown}"

@@ -1,0 +1,80 @@
+"""Settings from files: the project's `.runner.toml` before the user's own."""
+
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_config_path
+
+from runner.errors import UsageError
+from runner.presets import Preset, read_presets
+
+PROJECT_FILE = Path(".runner.toml")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the settings files say."""
+
+    convert: Mapping[str, Any] = field(default_factory=dict)
+    """Values for options of `runner convert`, by their long name with `_`."""
+    presets: Mapping[str, Preset] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """The file that each of the values comes from."""
+
+
+def user_file() -> Path:
+    """Where the user's own settings live on this platform."""
+    return user_config_path("runner", appauthor=False) / "config.toml"
+
+
+def read_settings(options: Collection[str] | None = None) -> Settings:
+    """Read both files; *options* are the names that `[convert]` may set, if that matters.
+
+    Raises:
+        UsageError: A file is not TOML, or says something that does not exist.
+    """
+    convert: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    presets: dict[str, Preset] = {}
+    for path in (user_file(), PROJECT_FILE):  # what is read later wins
+        table = _read(path)
+        _refuse_unknown(path, table, ("convert", "presets"), "table")
+        values = {
+            name.replace("-", "_"): value for name, value in _table(path, table, "convert").items()
+        }
+        if options is not None:
+            _refuse_unknown(path, values, options, "setting")
+        convert |= values
+        origins |= dict.fromkeys(values, str(path))
+        presets |= read_presets(_table(path, table, "presets"), str(path))
+    return Settings(convert, presets, origins)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise UsageError(f"cannot read the settings in {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not right: {error}") from error
+
+
+def _table(path: Path, table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = table.get(name, {})
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{path}: '{name}' must be a table: [{name}]")
+    return value
+
+
+def _refuse_unknown(
+    path: Path, table: Mapping[str, Any], known: Collection[str], what: str
+) -> None:
+    if unknown := sorted(set(table) - set(known)):
+        raise UsageError(
+            f"{path}: there is no {what} '{unknown[0]}'; there are {', '.join(sorted(known))}"
+        )

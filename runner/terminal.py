@@ -1,0 +1,95 @@
+"""The live display of a run on a terminal. The only importer of rich's live parts."""
+
+import os
+import threading
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from runner.models import Event, Plan
+from runner.progress import STOPPING, Tally, failure_line, status_line
+from runner.wording import printable, shortened
+
+_REFRESHES_A_SECOND = 2
+_NARROW = 60
+
+
+class Terminal:
+    """A summary line, a bar for the whole run, and one for each running file; failures above."""
+
+    def __init__(self, plan: Plan, *, quiet: bool = False) -> None:
+        self._tally = Tally(plan)
+        self._quiet = quiet
+        self._stopping = 0
+        self._lock = threading.Lock()
+        self._console = Console(stderr=True, highlight=False)
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            refresh_per_second=_REFRESHES_A_SECOND,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show *event*."""
+        with self._lock:
+            self._tally.hear(event)
+        if event.failure is not None:
+            line = failure_line(event, self._tally)
+            self._console.print(Text(line, style="red" if event.state.is_final else "yellow"))
+
+    def stopping(self, level: int) -> None:
+        """Say so at the next refresh."""
+        self._stopping = level
+
+    def _render(self) -> RenderableType:
+        with self._lock:
+            return Group(*self._lines(self._console.width))
+
+    def _lines(self, width: int) -> list[RenderableType]:
+        tally = self._tally
+        lines: list[RenderableType] = [
+            ProgressBar(total=1.0, completed=tally.share, width=min(width, 100)),
+            Text(status_line(tally), style="bold", no_wrap=True, overflow="ellipsis"),
+        ]
+        if not self._quiet:
+            lines.append(self._files(width))
+        if self._stopping:
+            lines.append(Text(STOPPING[min(self._stopping, len(STOPPING)) - 1], style="yellow"))
+        return lines
+
+    def _files(self, width: int) -> Table:
+        bar = 0 if width < _NARROW else 20
+        table = Table.grid(padding=(0, 1))
+        name_width = max(8, min(width, 100) - bar - 8)
+        for event in list(self._tally.running.values())[: max(1, self._console.height - 6)]:
+            share = event.media_done / event.media_total if event.media_total else None
+            name = shortened(printable(os.path.relpath(event.conversion.source.path)), name_width)
+            cells: list[RenderableType] = [Text(name.ljust(name_width))]
+            if bar:
+                cells.append(ProgressBar(total=1.0, completed=share or 0.0, width=bar))
+            cells.append(Text(f"{share:5.0%}" if share is not None else "", justify="right"))
+            table.add_row(*cells)
+        return table
+
+
+def is_capable() -> bool:
+    """Whether the terminal can move its cursor, which a live display needs."""
+    return not Console(stderr=True).is_dumb_terminal

@@ -1,0 +1,40 @@
+"""Say sizes and times as people do."""
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def bytes_text(size: float) -> str:
+    """*size* in bytes as "3.4 GB" (powers of ten, as disks are sold)."""
+    for unit in _UNITS:
+        if size < 1000 or unit == _UNITS[-1]:
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def seconds_text(seconds: float) -> str:
+    """*seconds* as "8 m 54 s" or "61 h 12 m"; short ones with one decimal."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} m"
+
+
+def shortened(text: str, width: int) -> str:
+    """*text*, with its middle left out where it is longer than *width*."""
+    if len(text) <= width:
+        return text
+    if width < 8:
+        return text[: max(0, width)]
+    tail = (width - 1) * 2 // 3
+    return f"{text[: width - 1 - tail]}…{text[-tail:]}"
+
+
+def printable(name: str) -> str:
+    """*name* on one line of any terminal: control characters and stray bytes are escaped."""
+    clean = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
