@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 VERIFY = ("duration", "decode", "none")
@@ -34,7 +35,7 @@ class Recipe:
     verify: str = "duration"
     """One of `VERIFY`."""
 
-    @property
+    @cached_property  # asked for every file of a run, which share one recipe
     def fingerprint(self) -> str:
         """Equal for recipes that make the same target; how it is verified plays no part."""
         text = json.dumps(asdict(replace(self, verify="")), sort_keys=True)

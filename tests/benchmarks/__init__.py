@@ -1,0 +1,1 @@
+"""What speed and memory are, beside what a user would otherwise use: `make bench`."""

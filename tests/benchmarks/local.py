@@ -1,0 +1,175 @@
+"""Measure `runner convert` on this machine beside xargs, GNU parallel and a plain loop.
+
+The ways take turns in one run, as machines differ by the minute: quote the ratios, not the seconds.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from runner.ledger import Ledger
+from runner.local import usable_cores
+from runner.models import Event, Result, State
+from runner.plan import make_plan
+from runner.presets import BUILT_IN
+from runner.selection import Selection, find_files
+from tests.benchmarks.tables import Table, Times, compare
+
+RUNNER = str(Path(sys.executable).with_name("runner"))
+MP3 = BUILT_IN["mp3"].recipe()
+CORES = usable_cores()
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to convert the files of a folder, run in that folder."""
+
+    name: str
+    command: Sequence[str]
+    names_on_stdin: bool = False
+
+    def seconds(self, folder: Path) -> float:
+        """The wall-clock time of doing it once, in seconds."""
+        names = sorted(path.name for path in folder.iterdir())
+        given = "\0".join(names).encode() if self.names_on_stdin else None
+        started = time.monotonic()
+        subprocess.run(self.command, cwd=folder, input=given, check=True, capture_output=True)
+        return time.monotonic() - started
+
+
+def report(rounds: int = 5) -> Iterator[Table]:
+    """Measure everything, a table at a time."""
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_DIR")) as folder:
+        work = Path(folder)
+        yield _race("100 clips of 10 s", work, [10] * 100, rounds)
+        yield _race(
+            "40 clips of 10 s and, last by name, one of 300 s", work, [10] * 40 + [300], rounds
+        )
+        yield _start_up(rounds=4 * rounds)
+        yield Table(
+            "Files that are up to date",
+            ("files", "wall s", "of these beyond start-up", "peak memory, MB"),
+            [_up_to_date(work / f"many-{count}", count) for count in (10_000, 100_000)],
+            "Planned, looked up in the ledger, compared with the disk and left alone.",
+        )
+
+
+def _race(title: str, work: Path, lengths: list[int], rounds: int) -> Table:
+    source = work / f"in-{len(lengths)}"
+    make_clips(source, lengths)
+    ways = list(_ways(work))
+    times = [Times(way.name) for way in ways]
+    for _ in range(rounds):
+        for way, measured in zip(ways, times, strict=True):
+            shutil.rmtree(work / "ours", ignore_errors=True)
+            measured.values.append(way.seconds(source))
+    shutil.rmtree(source)
+    remark = (
+        f"To MP3, {CORES} at a time, {rounds} rounds; ours with probing, checks, hashes and ledger."
+    )
+    return compare(title, times[0], times[1:], remark)
+
+
+def _ways(work: Path) -> Iterator[Way]:
+    other = work / "other"
+    other.mkdir(exist_ok=True)
+    embedded = [get_ffmpeg_exe(), *_plain_arguments(other)]
+    yield Way("runner convert", [RUNNER, "convert", ".", "-o", str(work / "ours"), "-q"])
+    xargs = ["xargs", "-0", "-I{}"]
+    yield Way(
+        "xargs -P, same ffmpeg, by name", [*xargs, f"-P{CORES}", *embedded], names_on_stdin=True
+    )
+    yield Way("xargs, one at a time", [*xargs, "-P1", *embedded], names_on_stdin=True)
+    if parallel := shutil.which("parallel"):
+        start = [parallel, "--will-cite", "-0", "-q", f"-j{CORES}"]
+        yield Way("GNU parallel, same ffmpeg", [*start, *embedded], names_on_stdin=True)
+        if system := shutil.which("ffmpeg"):
+            theirs = [system, *embedded[1:]]
+            yield Way("GNU parallel, the system's ffmpeg", [*start, *theirs], names_on_stdin=True)
+
+
+def _plain_arguments(target: Path) -> list[str]:
+    return ["-nostdin", "-v", "error", "-i", "{}", *MP3.arguments, "-y", f"{target}/{{}}.mp3"]
+
+
+def make_clips(folder: Path, lengths: list[int]) -> None:
+    """Make a 720p30 H.264 file of 3 Mbit/s with AAC for each of *lengths*, in seconds."""
+    folder.mkdir()
+    second = folder.parent / "ten-seconds.mp4"
+    if not second.exists():
+        noise = "anoisesrc=c=pink:a=0.3,tremolo=f=5[a];sine=f=440,volume=0.5[b];[a][b]amerge=2"
+        _ffmpeg(
+            *("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30,noise=alls=12:allf=t"),
+            *("-f", "lavfi", "-i", noise, "-t", "10", "-c:v", "libx264", "-preset", "superfast"),
+            *("-b:v", "3M", "-maxrate", "3M", "-bufsize", "3M", "-c:a", "aac", "-b:a", "128k"),
+            str(second),
+        )
+    for number, length in enumerate(lengths):
+        clip = folder / f"clip {number:03}.mp4"
+        _ffmpeg("-stream_loop", str(length // 10 - 1), "-i", str(second), "-c", "copy", str(clip))
+
+
+def _ffmpeg(*arguments: str) -> None:
+    subprocess.run([get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *arguments], check=True)
+
+
+def _start_up(rounds: int) -> Table:
+    names = {
+        "runner --help": [RUNNER, "--help"],
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "ffmpeg -version, embedded": [get_ffmpeg_exe(), "-version"],
+    }
+    times = [Times(name) for name in names]
+    for _ in range(rounds):
+        for command, measured in zip(names.values(), times, strict=True):
+            started = time.monotonic()
+            subprocess.run(command, check=True, capture_output=True)
+            measured.values.append((time.monotonic() - started) * 1000)
+    rows = [[t.name, f"{t.median:.0f}", f"{times[0].median / t.median:.1f}"] for t in times]
+    return Table("Start-up", ("command", "wall ms, median", "runner --help / this"), rows)
+
+
+def _up_to_date(work: Path, count: int) -> list[str]:
+    source, destination = work / "in", work / "out"
+    for number in range(count):
+        folder = f"{number // 1000:03}"
+        for top, suffix in ((source, ".mp4"), (destination, ".mp3")):
+            (top / folder).mkdir(parents=True, exist_ok=True)
+            (top / folder / f"a file with a name of usual length {number:06}{suffix}").write_bytes(
+                b"x"
+            )
+    _write_ledger(source, destination)
+    seconds, memory = _measure([RUNNER, "convert", str(source), "-o", str(destination), "-q"])
+    empty, _ = _measure([RUNNER, "convert", "--help"])
+    shutil.rmtree(work)
+    return [f"{count:,}", f"{seconds:.2f}", f"{seconds - empty:.2f}", f"{memory / 1e6:.0f}"]
+
+
+def _write_ledger(source: Path, destination: Path) -> None:
+    plan = make_plan(find_files([str(source)], Selection()), MP3, destination)
+    with Ledger.open(destination) as ledger:
+        ledger.begin(plan, "local", "a benchmark")
+        for conversion in plan.conversions:
+            status = (destination / conversion.target).stat()
+            result = Result(size=status.st_size, mtime_ns=status.st_mtime_ns, sha256="0" * 64)
+            ledger.record(
+                plan.id, Event(conversion=conversion, state=State.UP_TO_DATE, result=result)
+            )
+
+
+def _measure(command: Sequence[str]) -> tuple[float, int]:
+    """Wall-clock seconds and peak memory in bytes of *command*."""
+    started = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, command
+    return time.monotonic() - started, usage.ru_maxrss * 1024
