@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: install demo test lint bench clean
+.DEFAULT_GOAL := demo
 
 .venv/runner: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -15,6 +16,13 @@ BIN := .venv/bin
 
 install: .venv/runner
 
+# One of the files is cut short, so that you see a failure; that is exit code 1.
+demo: .venv/runner
+	rm -rf demo
+	$(BIN)/python tools/demo_media.py demo/in
+	$(BIN)/runner convert demo/in -o demo/out || test $$? -eq 1
+	find demo/out -name '*.mp3' -exec ls -sh {} +
+
 test: .venv/dev
 	$(BIN)/python -m pytest
 
@@ -23,6 +31,9 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: .venv/dev
+	$(BIN)/python -m tests.benchmarks
 
 clean:
 	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache

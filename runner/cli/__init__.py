@@ -1,7 +1,6 @@
 """The command line: options in, exit code out. The only importer of click."""
 
 import sys
-import traceback
 from importlib import import_module
 from types import TracebackType
 
@@ -83,6 +82,6 @@ def leave(message: str, exit_code: ExitCode) -> None:
 def _report_bug(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    traceback.print_exception(kind, error, trace)
+    sys.__excepthook__(kind, error, trace)
     click.echo("Error: this is a bug of runner; please report it with the lines above", err=True)
     sys.exit(ExitCode.BUG)
