@@ -136,7 +136,9 @@ class _Judge:
         if self._reason is not None:
             raise self._reason
         if self._stop.gently and left:
-            raise InterruptedRunError(f"stopped with {left} files left; the same command goes on")
+            total = len(self._run.plan.conversions)
+            message = f"stopped with {left} of {total} files left; the same command goes on"
+            raise InterruptedRunError(message)
 
     def _give_up(self, reason: RunnerError) -> None:
         if self._reason is None:

@@ -37,7 +37,7 @@ class Watcher(Protocol):
 
 
 STOPPING = (
-    "stopping: the files that run are finished, no more are started; once more ends them at once",
+    "stopping after the files that run; once more ends them now",
     "ending the files that run",
 )
 

@@ -17,6 +17,7 @@ from runner.wording import printable, shortened
 
 _REFRESHES_A_SECOND = 2
 _NARROW = 60
+_WIDEST = 100
 
 
 class Terminal:
@@ -61,24 +62,27 @@ class Terminal:
 
     def _render(self) -> RenderableType:
         with self._lock:
-            return Group(*self._lines(self._console.width))
+            width = min(self._console.width, _WIDEST)
+            parts = [self._summary(width)]
+            if not self._quiet:
+                parts.append(self._files(width))
+            return Group(*parts)
 
-    def _lines(self, width: int) -> list[RenderableType]:
-        tally = self._tally
-        lines: list[RenderableType] = [
-            ProgressBar(total=1.0, completed=tally.share, width=min(width, 100)),
-            Text(status_line(tally), style="bold", no_wrap=True, overflow="ellipsis"),
-        ]
-        if not self._quiet:
-            lines.append(self._files(width))
+    def _summary(self, width: int) -> Table:
+        # in a table, as a bar alone does not end its line
+        summary = Table.grid()
+        summary.add_row(ProgressBar(total=1.0, completed=self._tally.share, width=width))
+        line = Text(status_line(self._tally), style="bold", no_wrap=True, overflow="ellipsis")
+        summary.add_row(line)
         if self._stopping:
-            lines.append(Text(STOPPING[min(self._stopping, len(STOPPING)) - 1], style="yellow"))
-        return lines
+            words = STOPPING[min(self._stopping, len(STOPPING)) - 1]
+            summary.add_row(Text(words, style="yellow"))
+        return summary
 
     def _files(self, width: int) -> Table:
         bar = 0 if width < _NARROW else 20
         table = Table.grid(padding=(0, 1))
-        name_width = max(8, min(width, 100) - bar - 8)
+        name_width = max(8, width - bar - 8)
         for event in list(self._tally.running.values())[: max(1, self._console.height - 6)]:
             share = event.media_done / event.media_total if event.media_total else None
             name = shortened(printable(os.path.relpath(event.conversion.source.path)), name_width)
