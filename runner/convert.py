@@ -10,7 +10,7 @@ from runner.engine import Engine, Stop
 from runner.errors import ExitCode, InterruptedRunError, RunnerError, UnfitError, UsageError
 from runner.existing import Existing, Verdict, stale
 from runner.ledger import Ledger
-from runner.models import Conversion, Event, Kind, Plan, Report, State
+from runner.models import Conversion, Event, Kind, Notice, Plan, Report, State
 
 _ALIKE = 3
 
@@ -31,7 +31,11 @@ class Run:
 
 
 def convert(
-    run: Run, engine: Engine, existing: Existing, watch: Callable[[Event], None], stop: Stop
+    run: Run,
+    engine: Engine,
+    existing: Existing,
+    watch: Callable[[Event | Notice], None],
+    stop: Stop,
 ) -> Report:
     """Carry out *run* on *engine*, showing *watch* every event on the way.
 
@@ -48,11 +52,13 @@ def convert(
         try:
             with closing(_events(run.plan, engine, existing, stop)) as events:
                 for event in events:
+                    watch(event)
+                    if isinstance(event, Notice):
+                        continue
                     if event.state.is_final or event.state is State.RETRYING:
                         _record(ledger, run.plan.id, event)
                     if event.state.is_final:
                         results.append(event)
-                    watch(event)
                     judge.hear(event)
             judge.pronounce(left=len(run.plan.conversions) - len(results))
             report = Report(run.plan, tuple(results), time.monotonic() - started)
@@ -77,7 +83,7 @@ def _record(ledger: Ledger, run: str, event: Event) -> None:
 
 def _events(
     plan: Plan, engine: Engine, existing: Existing, stop: Stop
-) -> Generator[Event, None, None]:
+) -> Generator[Event | Notice, None, None]:
     todo: list[Conversion] = []
     unknown: list[Conversion] = []
     for conversion in plan.conversions:

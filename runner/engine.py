@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator
 from typing import Protocol
 
-from runner.models import Event, Plan
+from runner.models import Event, Notice, Plan
 
 
 class Stop:
@@ -40,7 +40,7 @@ class Stop:
 class Engine(Protocol):
     """Carries out plans."""
 
-    def run(self, plan: Plan, stop: Stop) -> Generator[Event, None, None]:
+    def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
         """Yield all that happens to the conversions of *plan*.
 
         A failed file is an event. When *stop* asks for it, the generator ends early; closing it

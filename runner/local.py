@@ -18,7 +18,7 @@ from runner.errors import UnfitError
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, Reins
 from runner.media.worker import Made, Progress, Work, convert
-from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State
+from runner.models import Conversion, Event, Failure, Kind, Notice, Plan, Result, State
 
 SCRATCH = Path(".runner", "tmp")
 
@@ -61,7 +61,7 @@ class LocalEngine:
     replace: bool = True
     """Whether targets that are there may be replaced."""
 
-    def run(self, plan: Plan, stop: Stop) -> Generator[Event, None, None]:
+    def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
         """Yield all that happens; see `Engine.run`."""
         crew = _Crew(self, plan)
         stop.listen(crew.wake)

@@ -79,8 +79,12 @@ class Plan:
 class State(Enum):
     """What an event says of its conversion."""
 
+    UPLOADING = "uploading"
+    QUEUED = "queued"
+    """Waits for a node."""
     RUNNING = "running"
     """Started, or further on."""
+    DOWNLOADING = "downloading"
     CONVERTED = "converted"
     UP_TO_DATE = "up-to-date"
     """Its verified target is there already."""
@@ -91,7 +95,7 @@ class State(Enum):
     @property
     def is_final(self) -> bool:
         """Whether nothing follows."""
-        return self not in (State.RUNNING, State.RETRYING)
+        return self in (State.CONVERTED, State.UP_TO_DATE, State.FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,14 @@ class Event:
     failure: Failure | None = None
     log: str = ""
     """ffmpeg's words, with a final state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something about the run as a whole that the user should know now."""
+
+    message: str
+    """One line: what is, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class Preset:
             loudness=self.loudness,
             audio_stream=audio_stream,
             verify=verify,
+            is_preset=not arguments,
         )
         return replace(recipe, audio_filter="", loudness=None) if arguments else recipe
 

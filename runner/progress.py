@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Protocol, Self
 
-from runner.models import Event, Plan, State
-from runner.report import event_as_json, run_as_json
+from runner.models import Event, Notice, Plan, State
+from runner.report import event_as_json, notice_as_json, run_as_json
 from runner.wording import printable, seconds_text
 
 _STATUS_EVERY = 60.0
@@ -18,7 +18,7 @@ _STATUS_EVERY = 60.0
 class Watcher(Protocol):
     """Sees every event of a run."""
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event | Notice) -> None:
         """Take notice of *event*."""
 
     def stopping(self, level: int) -> None:
@@ -42,6 +42,9 @@ STOPPING = (
 )
 
 
+_ACTIVE = (State.UPLOADING, State.RUNNING, State.DOWNLOADING)
+
+
 @dataclass
 class Tally:
     """How far a run is: counts, and seconds of media, known or guessed."""
@@ -51,6 +54,8 @@ class Tally:
     counts: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
     running: dict[str, Event] = field(default_factory=dict)
     """The newest event of each running conversion, by target."""
+    waiting: set[str] = field(default_factory=set)
+    """The targets of those that wait for a node."""
     media_done: float = 0.0
     """Seconds of media that were converted in this run, without the running files."""
     _guessed_left: float = 0.0
@@ -63,10 +68,13 @@ class Tally:
     def hear(self, event: Event) -> None:
         """Take *event* into account."""
         target = event.conversion.target
-        if event.state is State.RUNNING:
+        self.waiting.discard(target)
+        if event.state in _ACTIVE:
             self.running[target] = event
             return
         self.running.pop(target, None)
+        if event.state is State.QUEUED:
+            self.waiting.add(target)
         if not event.state.is_final:
             return
         self.counts[event.state] += 1
@@ -161,12 +169,18 @@ class Lines(_Plain):
         self._verbose = verbose
         self._last = time.monotonic()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event | Notice) -> None:
         """Write a line if there is something to say."""
+        if isinstance(event, Notice):
+            self._say(event.message)
+            return
         self._tally.hear(event)
         if line := self._line(event):
-            self._last = time.monotonic()
-            print(line, file=sys.stderr, flush=True)  # noqa: T201
+            self._say(line)
+
+    def _say(self, line: str) -> None:
+        self._last = time.monotonic()
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
 
     def _line(self, event: Event) -> str:
         if event.failure is not None:
@@ -189,9 +203,11 @@ class JsonLines(_Plain):
         self._out = out
         self.write(run_as_json(plan, where))
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event | Notice) -> None:
         """Write a line for the end of an attempt."""
-        if event.state is not State.RUNNING:
+        if isinstance(event, Notice):
+            self.write(notice_as_json(event))
+        elif event.state.is_final or event.state is State.RETRYING:
             self.write(event_as_json(event))
 
     def write(self, value: dict[str, object]) -> None:
@@ -219,6 +235,7 @@ def status_line(tally: Tally) -> str:
         f"{tally.counts[State.FAILED]} failed",
         f"{tally.counts[State.UP_TO_DATE]} up to date",
         f"{tally.total - tally.finished} left",
+        f"{len(tally.waiting)} waiting for a node" if tally.waiting else "",
         f"{tally.speed:.0f}x",
         f"{seconds_text(left)} to go" if left is not None else "",
     ]

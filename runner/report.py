@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from runner.errors import ExitCode
-from runner.models import Conversion, Event, Plan, Report, State
+from runner.models import Conversion, Event, Notice, Plan, Report, State
 from runner.wording import bytes_text, printable, seconds_text
 
 JSON_VERSION = 1
@@ -82,6 +82,11 @@ def event_as_json(event: Event) -> dict[str, Any]:
         "out": result and {"bytes": result.size, "sha256": result.sha256},
         "failure": failure and {"kind": failure.kind.value, "message": failure.message},
     }
+
+
+def notice_as_json(notice: Notice) -> dict[str, Any]:
+    """A line of `--json` for what concerns the run as a whole."""
+    return {"v": JSON_VERSION, "event": "notice", "message": notice.message}
 
 
 def report_as_json(report: Report, exit_code: ExitCode) -> dict[str, Any]:

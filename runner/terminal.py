@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from runner.models import Event, Plan
+from runner.models import Event, Notice, Plan
 from runner.progress import STOPPING, Tally, failure_line, status_line
 from runner.wording import printable, shortened
 
@@ -48,8 +48,11 @@ class Terminal:
     ) -> None:
         self._live.stop()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event | Notice) -> None:
         """Show *event*."""
+        if isinstance(event, Notice):
+            self._console.print(Text(event.message, style="yellow"))
+            return
         with self._lock:
             self._tally.hear(event)
         if event.failure is not None:

@@ -34,11 +34,13 @@ class Recipe:
     """Which of the source's audio streams is taken, counted from 0."""
     verify: str = "duration"
     """One of `VERIFY`."""
+    is_preset: bool = True
+    """Whether the arguments are a preset's, and not the user's own words for this run."""
 
     @cached_property  # asked for every file of a run, which share one recipe
     def fingerprint(self) -> str:
         """Equal for recipes that make the same target; how it is verified plays no part."""
-        text = json.dumps(asdict(replace(self, verify="")), sort_keys=True)
+        text = json.dumps(asdict(replace(self, verify="", is_preset=True)), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

@@ -1,0 +1,135 @@
+"""What runs on a node: convert the one file that lies here, and leave a record of how it went.
+
+The runner ships `runner/media` as a zip application; Azure Batch puts the source in the working
+directory before it starts, and uploads the result and the record when it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+from runner.media.failures import ConversionError, Failure, Kind
+from runner.media.ffmpeg import Limits
+from runner.media.recipe import Recipe
+from runner.media.worker import Made, Work, convert
+
+ORDER = "RUNNER_ORDER"
+"""The environment variable that holds the `Order`, as JSON."""
+RECORD = "record.json"
+RESULT = "result"
+"""The result's name, without its suffix."""
+_LONGEST_LOG = 32 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a node is to do. No name of the user's is in it: those never reach a shell."""
+
+    source: str
+    """The file's name in the working directory."""
+    recipe: Recipe
+    seconds: float | None = None
+    """Time limit, in seconds."""
+
+    def as_json(self) -> str:
+        """One line of JSON that `from_json` reads."""
+        facts = {"source": self.source, "recipe": self.recipe.as_json(), "seconds": self.seconds}
+        return json.dumps(facts)
+
+    @classmethod
+    def from_json(cls, text: str) -> Order:
+        """Read what `as_json` wrote."""
+        facts = json.loads(text)
+        recipe = Recipe.from_json(facts["recipe"])
+        return cls(source=facts["source"], recipe=recipe, seconds=facts["seconds"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """How a conversion on a node went; travels back as JSON."""
+
+    size: int = 0
+    """Bytes of the result."""
+    sha256: str = ""
+    media_seconds: float = 0.0
+    kind: str = ""
+    """Of the failure; empty for a success."""
+    message: str = ""
+    log: str = ""
+    """ffmpeg's words, the last of very many."""
+    started: float = 0.0
+    """Seconds since the epoch, by the node's clock; so are the next."""
+    ended: float = 0.0
+    versions: str = ""
+    """Of Python and ffmpeg."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """What went wrong."""
+        return Failure(Kind(self.kind), self.message, self.log) if self.kind else None
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Record:
+        """Read the record that a node left."""
+        return cls(**json.loads(data))
+
+
+def main() -> int:
+    """Carry out the order; the exit code is 0 for a verified result."""
+    order = Order.from_json(os.environ[ORDER])
+    started = time.time()
+    try:
+        made = convert(_work(order))
+    except ConversionError as error:
+        failure = error.failure
+        sys.stderr.write(f"{failure.kind.value}: {failure.message}\n")
+        record = Record(kind=failure.kind.value, message=failure.message, log=failure.log)
+    else:
+        record = _success(made)
+    facts = asdict(record) | {
+        "log": record.log[-_LONGEST_LOG:],
+        "started": started,
+        "ended": time.time(),
+        "versions": _versions(),
+    }
+    with open(RECORD, "w", encoding="utf-8") as file:
+        json.dump(facts, file)
+    return 1 if record.kind else 0
+
+
+def _work(order: Order) -> Work:
+    return Work(
+        source=os.path.abspath(order.source),
+        target=os.path.abspath(RESULT + order.recipe.suffix),
+        scratch=os.path.abspath("scratch"),
+        name=RESULT,
+        recipe=order.recipe,
+        limits=Limits(seconds=order.seconds),
+    )
+
+
+def _success(made: Made) -> Record:
+    return Record(
+        size=made.size, sha256=made.sha256, media_seconds=made.media_seconds, log=made.log
+    )
+
+
+def _versions() -> str:
+    try:
+        command = ["ffmpeg", "-version"]  # as the start task left it on PATH
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"Python {platform.python_version()}, no ffmpeg: {error.strerror}"
+    return (
+        f"Python {platform.python_version()}, {done.stdout.splitlines()[0] if done.stdout else '?'}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
