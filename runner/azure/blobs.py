@@ -1,0 +1,190 @@
+"""Transfers to and from storage, each checked by size and hash, and addresses for the nodes."""
+
+import hashlib
+import mimetypes
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO
+
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob import (
+    BlobServiceClient,
+    ContainerSasPermissions,
+    ContentSettings,
+    generate_container_sas,
+)
+
+from runner.azure.deployment import Deployment
+from runner.azure.errors import azure_errors, translated
+
+# A user-delegation key lives for seven days at most, and so does what it signs.
+_SIGNED_FOR = timedelta(days=6, hours=12)
+_CLOCKS_DIFFER = timedelta(minutes=15)
+_BLOCK = 1 << 20
+
+
+class Abandoned(Exception):  # noqa: N818 - not an error: somebody asked for it
+    """A transfer was given up because nobody waits for it any more."""
+
+
+class Blobs:
+    """The containers of one deployment; its transfers end early once *abandoned* says so."""
+
+    def __init__(
+        self, client: BlobServiceClient, deployment: Deployment, abandoned: Callable[[], bool]
+    ) -> None:
+        self._client = client
+        self._deployment = deployment
+        self._abandoned = abandoned
+
+    def upload(self, container: str, name: str, path: str) -> int:
+        """Upload the file at *path* once; a blob with its content counts as uploaded.
+
+        Returns its size in bytes.
+
+        Raises:
+            RunnerError: Storage cannot be reached, or does not let us.
+            OSError: The file cannot be read.
+            Abandoned: Nobody waits for it.
+        """
+        digest = _md5(path)
+        size = os.path.getsize(path)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        blob = self._client.get_blob_client(container, name)
+        settings = ContentSettings(content_type=kind, content_md5=bytearray(digest))
+        with open(path, "rb") as file, azure_errors(f"uploading to {container}", "storage"):
+            try:
+                blob.upload_blob(
+                    _Watched(file, self._abandoned), length=size, content_settings=settings
+                )
+            except ResourceExistsError:
+                # ours: from a run that was cut off, or an answer that was lost
+                if not self._has(container, name, size, digest):
+                    file.seek(0)
+                    watched = _Watched(file, self._abandoned)
+                    blob.upload_blob(
+                        watched, length=size, content_settings=settings, overwrite=True
+                    )
+        return size
+
+    def put(
+        self, container: str, name: str, data: bytes | IO[bytes], *, overwrite: bool = False
+    ) -> None:
+        """Upload *data*; if it may not be overwritten, one that is there is left as it is."""
+        with azure_errors(f"uploading {name}", "storage"), suppress(ResourceExistsError):
+            self._client.get_blob_client(container, name).upload_blob(data, overwrite=overwrite)
+
+    def read(self, container: str, name: str) -> bytes | None:
+        """The content of a small blob; none if there is no such blob."""
+        try:
+            return self._client.get_blob_client(container, name).download_blob().readall()
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise translated(error, f"downloading {name}", "storage") from None
+
+    def download(self, container: str, name: str, path: Path) -> str:
+        """Download a blob to *path*; returns the SHA-256 of what was written, in hex.
+
+        Raises:
+            RunnerError: Storage cannot be reached, or has no such blob.
+            OSError: The file cannot be written.
+            Abandoned: Nobody waits for it.
+        """
+        digest = hashlib.sha256()
+        with azure_errors(f"downloading {name}", "storage"):
+            stream = self._client.get_blob_client(container, name).download_blob()
+            with path.open("wb") as file:
+                for chunk in stream.chunks():
+                    if self._abandoned():
+                        raise Abandoned
+                    digest.update(chunk)
+                    file.write(chunk)
+        return digest.hexdigest()
+
+    def names(self, container: str, prefix: str) -> Iterator[str]:
+        """The names of all blobs that start with *prefix*."""
+        with azure_errors(f"listing {container}", "storage"):
+            yield from self._client.get_container_client(container).list_blob_names(
+                name_starts_with=prefix
+            )
+
+    def delete(self, container: str, names: Iterable[str]) -> int:
+        """Delete blobs; those that are gone are no error. Returns how many there were."""
+        count = 0
+        with azure_errors(f"deleting from {container}", "storage"):
+            for name in names:
+                with suppress(ResourceNotFoundError):
+                    self._client.get_blob_client(container, name).delete_blob()
+                    count += 1
+        return count
+
+    def signer(self) -> Callable[[str], str]:
+        """What makes a container's address usable for nodes: nothing where they have an identity."""
+        if self._deployment.pool_identity_id:
+            return self._address
+        now = datetime.now(UTC)
+        start, expiry = now - _CLOCKS_DIFFER, now + _SIGNED_FOR
+        with azure_errors("signing addresses for the nodes", "storage"):
+            key = self._client.get_user_delegation_key(start, expiry)
+        signed = {
+            container: self._address(container)
+            + "?"
+            + generate_container_sas(
+                self._deployment.storage_account,
+                container,
+                user_delegation_key=key,
+                permission=permission,
+                start=start,
+                expiry=expiry,
+            )
+            for container, permission in (
+                (self._deployment.input_container, ContainerSasPermissions(read=True)),
+                (self._deployment.tools_container, ContainerSasPermissions(read=True)),
+                (
+                    self._deployment.output_container,
+                    ContainerSasPermissions(write=True, create=True),
+                ),
+            )
+        }
+        return signed.__getitem__
+
+    def _address(self, container: str) -> str:
+        return f"{self._deployment.blob_endpoint}/{container}"
+
+    def _has(self, container: str, name: str, size: int, digest: bytes) -> bool:
+        facts = self._client.get_blob_client(container, name).get_blob_properties()
+        return facts.size == size and facts.content_settings.content_md5 == bytearray(digest)
+
+
+class _Watched:
+    """A file that stops being read once nobody waits for it."""
+
+    def __init__(self, file: IO[bytes], abandoned: Callable[[], bool]) -> None:
+        self._file = file
+        self._abandoned = abandoned
+
+    def read(self, size: int = -1) -> bytes:
+        if self._abandoned():
+            raise Abandoned
+        return self._file.read(size)
+
+    def seek(self, *where: int) -> int:
+        return self._file.seek(*where)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
+def _md5(path: str) -> bytes:
+    digest = hashlib.md5(usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.digest()

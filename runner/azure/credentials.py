@@ -1,0 +1,60 @@
+"""The sign-in: Entra ID, or a Batch account's shared key where the account is of that kind."""
+
+import logging
+import os
+
+from azure.batch import BatchClient
+from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
+from azure.identity import DefaultAzureCredential
+from azure.storage.blob import BlobServiceClient
+
+from runner.azure.deployment import Deployment
+from runner.errors import UnfitError
+
+BATCH_KEY = "RUNNER_BATCH_KEY"
+"""The environment variable with the Batch account's key."""
+# Transfers of one file at a time: larger ones in blocks. Measured: many small requests cost the
+# client more than few large ones (64 MiB in one request, then blocks of 16 MiB).
+_SINGLE_PUT = 64 * 1024 * 1024
+_BLOCK = 16 * 1024 * 1024
+
+
+def sign_in() -> TokenCredential:
+    """Whatever sign-in this machine has: environment, managed identity, `az login`."""
+    # the identity library logs each way it tried; the error names them all
+    logging.getLogger("azure.identity").setLevel(logging.ERROR)
+    return DefaultAzureCredential()
+
+
+def batch_client(deployment: Deployment, credential: TokenCredential) -> BatchClient:
+    """A client of the deployment's Batch account.
+
+    Raises:
+        UnfitError: There is a key, but the account takes none.
+    """
+    key = os.environ.get(BATCH_KEY)
+    if key and deployment.pool_allocation_mode != "BatchService":
+        raise UnfitError(
+            f"{BATCH_KEY} is set, but an account in user-subscription mode takes no key: unset it"
+        )
+    named = AzureNamedKeyCredential(deployment.batch_account, key) if key else None
+    return BatchClient(
+        deployment.batch_endpoint,
+        named or credential,
+        retry_total=6,
+        retry_status=5,
+        retry_backoff_factor=0.4,
+        retry_backoff_max=30,
+    )
+
+
+def blob_client(deployment: Deployment, credential: TokenCredential) -> BlobServiceClient:
+    """A client of the deployment's storage account."""
+    return BlobServiceClient(
+        deployment.blob_endpoint,
+        credential,
+        max_single_put_size=_SINGLE_PUT,
+        max_block_size=_BLOCK,
+        max_single_get_size=_BLOCK,
+        max_chunk_get_size=_BLOCK,
+    )

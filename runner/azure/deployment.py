@@ -1,0 +1,171 @@
+"""Where things are on Azure: read from the outputs of the Pulumi stack, and checked on reading."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from runner.errors import UnfitError
+
+OUTPUTS_SCHEMA = 1
+"""The version of the outputs that this runner reads."""
+_PULUMI_TIMEOUT = 120
+_PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """The environment that a stack stands for; its fields are the stack's outputs."""
+
+    outputs_schema: int
+    subscription_id: str
+    resource_group: str
+    location: str
+    batch_account: str
+    batch_endpoint: str
+    """Starts with `https://`."""
+    pool_allocation_mode: str
+    """"UserSubscription" or "BatchService"."""
+    pool_id: str
+    pool_vm_size: str
+    pool_task_slots: int
+    """Tasks that a node runs at a time."""
+    pool_max_nodes: int
+    pool_identity_id: str
+    """The ARM id of the identity that nodes use; empty where they need signed URLs."""
+    storage_account: str
+    blob_endpoint: str
+    """Starts with `https://`, and has no slash at its end."""
+    input_container: str
+    output_container: str
+    tools_container: str
+    autoscale_minutes: int
+    """Between evaluations of the pool's formula; 0 for a pool of fixed size."""
+
+    @classmethod
+    def from_outputs(cls, outputs: Mapping[str, Any], origin: str) -> Self:
+        """Check *outputs*, which come from *origin*, and take them in.
+
+        Raises:
+            UnfitError: One is missing or of the wrong type, or they are of another version.
+        """
+        remedy = f"run `pulumi up` again ({origin})"
+        version = outputs.get("outputs_schema")
+        if version is None:
+            raise UnfitError(f"output 'outputs_schema' is missing: {remedy}")
+        if version != OUTPUTS_SCHEMA:
+            newer = isinstance(version, (int, float)) and version > OUTPUTS_SCHEMA
+            what = "update runner" if newer else remedy
+            raise UnfitError(f"the outputs are of version {version}, not {OUTPUTS_SCHEMA}: {what}")
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            if field.name not in outputs:
+                raise UnfitError(f"output '{field.name}' is missing: {remedy}")
+            values[field.name] = _checked(field.name, outputs[field.name], field.type, remedy)
+        return cls(**values)
+
+    @property
+    def place(self) -> str:
+        """The pool, in a few words."""
+        return f"pool {self.pool_id} of {self.batch_account} ({self.location})"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A deployment, or none, and why."""
+
+    deployment: Deployment | None
+    why: str
+
+
+def choose(stack: str | None, outputs: str | None) -> Choice:
+    """The deployment that *stack*, the file *outputs* or the selected stack stands for.
+
+    *outputs* is what `pulumi stack output --json` prints, in a file. Without either, the stack that
+    is selected in this folder's Pulumi project counts, if there is one and it was deployed.
+
+    Raises:
+        UnfitError: What was named is not there, or is broken.
+    """
+    if outputs:
+        return Choice(
+            Deployment.from_outputs(_read_file(Path(outputs)), outputs), f"outputs in {outputs}"
+        )
+    if not stack and not _in_project():
+        return Choice(None, "no Pulumi project here")
+    if not shutil.which("pulumi"):
+        if stack:
+            raise UnfitError("--stack needs the Pulumi CLI on PATH; or give --outputs FILE")
+        return Choice(None, "no Pulumi CLI on PATH")
+    name = stack or _selected()
+    if name is None:
+        return Choice(None, "no Pulumi stack is selected here")
+    values = json.loads(_pulumi("stack", "output", "--json", "--stack", name))
+    if not values:
+        if stack:
+            raise UnfitError(f"stack {name} has no outputs yet: run `pulumi up`")
+        return Choice(None, f"stack {name} is not deployed")
+    return Choice(Deployment.from_outputs(values, f"stack {name}"), f"stack {name}")
+
+
+def _checked(name: str, value: Any, kind: Any, remedy: str) -> Any:
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)  # Pulumi's numbers are floats
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UnfitError(f"output '{name}' is {value!r}, not {kind.__name__}: {remedy}")
+    if name.endswith("_endpoint") and not value.startswith("https://"):
+        raise UnfitError(f"output '{name}' is {value!r}, not an https address: {remedy}")
+    return value
+
+
+def _read_file(path: Path) -> Mapping[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnfitError(f"cannot read the outputs in {path}: {error.strerror}") from error
+    except ValueError as error:
+        advice = "write it with `pulumi stack output --json`"
+        raise UnfitError(f"{path} is not JSON: {advice}") from error
+    if not isinstance(values, dict):
+        raise UnfitError(f"{path} holds no outputs: write it with `pulumi stack output --json`")
+    return values
+
+
+def _in_project() -> bool:
+    here = Path.cwd()
+    return any(
+        (folder / name).exists() for folder in (here, *here.parents) for name in _PROJECT_FILES
+    )
+
+
+def _selected() -> str | None:
+    for stack in json.loads(_pulumi("stack", "ls", "--json")):
+        if stack.get("current"):
+            return str(stack["name"])
+    return None
+
+
+def _pulumi(*arguments: str) -> str:
+    command = ["pulumi", *arguments, "--non-interactive"]
+    environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PULUMI_TIMEOUT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnfitError(f"`{' '.join(command)}` gave no answer in {_PULUMI_TIMEOUT} s") from error
+    if done.returncode != 0:
+        reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
+        advice = "mend that, or convert on this machine with --where local"
+        raise UnfitError(f"`pulumi {' '.join(arguments[:2])}` failed: {reason}; {advice}")
+    return done.stdout

@@ -1,0 +1,80 @@
+"""Translate what the Azure clients raise into our errors, each with its remedy."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from runner.errors import PassingError, RunnerError, UnfitError
+
+_SECRET = re.compile(r"(?i)(\bsig=|\baccountkey=|\bsharedkey \S+?:|\bbearer )[^&\s'\"]+")
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+_ROLES = {
+    "batch": 'the role "Azure Batch Job Submitter" on the Batch account',
+    "storage": 'the role "Storage Blob Data Contributor" on the storage account',
+}
+
+
+def redacted(text: str) -> str:
+    """*text* without the signature of any URL and without keys."""
+    return _SECRET.sub(r"\1…", text)
+
+
+def code_of(error: BaseException) -> str:
+    """The service's own code of *error*, such as "JobExists"; empty where there is none."""
+    inner = getattr(error, "error", None)
+    code = getattr(inner, "code", None) or getattr(error, "error_code", None) or ""
+    return str(getattr(code, "value", code))
+
+
+def is_passing(error: AzureError) -> bool:
+    """Whether the same call may work later."""
+    if isinstance(error, HttpResponseError) and error.status_code is not None:
+        return error.status_code in _PASSING
+    return isinstance(error, (ServiceRequestError, ServiceResponseError))
+
+
+@contextmanager
+def azure_errors(doing: str, service: str) -> Iterator[None]:
+    """Raise our errors for those of the Azure clients, saying what was being done.
+
+    *service* is "batch" or "storage".
+    """
+    try:
+        yield
+    except AzureError as error:
+        raise translated(error, doing, service) from None  # its text may hold signatures
+
+
+def translated(error: AzureError, doing: str, service: str) -> RunnerError:
+    """Our error for *error*, which came while *doing* something."""
+    status = getattr(error, "status_code", None)
+    code = code_of(error)
+    if status == 403:
+        detail = f" ({code})" if code else ""
+        return UnfitError(
+            f"{doing}: this sign-in may not do that{detail}; it needs {_ROLES[service]}, "
+            "and a new role takes minutes to count"
+        )
+    if status == 401 or isinstance(error, ClientAuthenticationError):
+        return UnfitError(
+            f"{doing}: not signed in; run `az login`, or set AZURE_CLIENT_ID and the rest"
+        )
+    reason = redacted(f"{code}: {_first_line(error)}" if code else _first_line(error))
+    if is_passing(error):
+        return PassingError(f"{doing}: {reason}; the same command goes on from here")
+    return UnfitError(f"{doing}: {reason}")
+
+
+def _first_line(error: AzureError) -> str:
+    inner = getattr(error, "error", None)
+    message = getattr(inner, "message", None) or error.message or str(error)
+    text = getattr(message, "value", message)
+    return str(text).strip().splitlines()[0][:300] if str(text).strip() else type(error).__name__

@@ -1,0 +1,334 @@
+"""The Batch service in our words: jobs, tasks, counts and the pool, with errors translated."""
+
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from azure.batch import BatchClient
+from azure.batch import models as batch
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
+from azure.core.rest import HttpRequest
+
+from runner.azure.errors import azure_errors, code_of, is_passing, redacted, translated
+from runner.errors import PassingError, UnfitError
+
+MOST_TASKS_A_CALL = 100
+"""The service's own limit."""
+_TRIES = 8
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 30.0
+# The service ends the job after that, whatever becomes of the runner.
+_JOB_LIMIT = timedelta(days=7)
+_OVER = (
+    "jobcompleted",
+    "jobbeingterminated",
+    "jobterminating",
+    "jobbeingdeleted",
+    "jobnotactive",
+    "jobdisabled",
+)
+_SELECTED = ["id", "state", "stateTransitionTime", "executionInfo"]
+
+
+class JobOverError(Exception):
+    """The job takes no more tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A task that has come to its end."""
+
+    task: str
+    at: datetime
+    exit_code: int | None
+    succeeded: bool
+    """By the service's own verdict: the exit code and all transfers."""
+    code: str
+    """Of the failure, such as "FileUploadAccessDenied"; empty for none."""
+    message: str
+    started: datetime | None
+    """Including the download of the source."""
+    ended: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many tasks of a job are in which state; the service may lag behind."""
+
+    active: int
+    running: int
+    completed: int
+
+
+class Jobs:
+    """Submits and follows the tasks of one pool."""
+
+    def __init__(self, client: BatchClient, pool: str, ended: threading.Event) -> None:
+        self._client = client
+        self._pool = pool
+        self._ended = ended
+        """Set when nobody waits any longer."""
+
+    def create(self, job: str) -> bool:
+        """Create *job*; false if it is there already.
+
+        Raises:
+            RunnerError: It cannot be created.
+        """
+        options = batch.BatchJobCreateOptions(
+            id=job,
+            pool_info=batch.BatchPoolInfo(pool_id=self._pool),
+            # an empty job that ends with its last task would end at once
+            all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.NO_ACTION,
+            constraints=batch.BatchJobConstraints(max_wall_clock_time=_JOB_LIMIT),
+            metadata=[batch.BatchMetadataItem(name="made-by", value="runner")],
+        )
+        try:
+            self._client.create_job(options)
+        except ResourceExistsError as error:
+            if code_of(error).lower() != "jobexists":
+                raise self._job_error(error, job) from None
+            return False
+        except AzureError as error:
+            raise self._job_error(error, job) from None
+        return True
+
+    def add(self, job: str, tasks: Sequence[batch.BatchTaskCreateOptions]) -> dict[str, str]:
+        """Add *tasks*, at most `MOST_TASKS_A_CALL`; what is there already counts as added.
+
+        Returns the reason for each task that the service refuses for good, by its id.
+
+        Raises:
+            JobOverError: The job takes no more.
+            RunnerError: The service cannot be reached, or does not let us.
+        """
+        refused: dict[str, str] = {}
+        waiting = {task.id: task for task in tasks}
+        for attempt in range(_TRIES):
+            if attempt and self._ended.wait(wait_before(attempt)):
+                break
+            try:
+                outcome = self._add(job, list(waiting.values()))
+            except AzureError as error:
+                self._judge_add(error, job, attempt)
+                continue
+            for result in outcome:
+                if _is_added(result):
+                    waiting.pop(result.task_id, None)
+                elif str(_value(result.status)).lower() == "clienterror":
+                    waiting.pop(result.task_id, None)
+                    refused[result.task_id] = _reason(result)
+            if not waiting:
+                return refused
+        raise PassingError(
+            f"job {job}: {len(waiting)} tasks could not be added; the same command goes on"
+        )
+
+    def finish(self, job: str) -> None:
+        """Have *job* end itself with its last task; for when all tasks are added."""
+        mode = batch.BatchAllTasksCompleteMode.TERMINATE_JOB
+        options = batch.BatchJobUpdateOptions(all_tasks_complete_mode=mode)
+        try:
+            self._client.update_job(job, options)
+        except (ResourceExistsError, ResourceNotFoundError):
+            return  # over already
+        except AzureError as error:
+            raise self._job_error(error, job) from None
+
+    def terminate(self, job: str, reason: str) -> bool:
+        """End *job* and kill what runs; false if it is over or gone."""
+        # not by begin_terminate_job: its poller's thread would outlive the command
+        request = HttpRequest(
+            "POST",
+            f"/jobs/{job}/terminate",
+            params={"api-version": "2025-06-01"},
+            json={"terminateReason": reason},
+            headers={"content-type": "application/json; odata=minimalmetadata"},
+        )
+        try:
+            response = self._client.send_request(request)
+            response.raise_for_status()
+        except (ResourceExistsError, ResourceNotFoundError):
+            return False
+        except AzureError as error:
+            raise self._job_error(error, job) from None
+        return True
+
+    def delete(self, job: str) -> None:
+        """Delete *job*; one that is gone is no error."""
+        request = HttpRequest("DELETE", f"/jobs/{job}", params={"api-version": "2025-06-01"})
+        try:
+            self._client.send_request(request).raise_for_status()
+        except (ResourceExistsError, ResourceNotFoundError):
+            return
+        except AzureError as error:
+            raise self._job_error(error, job) from None
+
+    def tasks(self, job: str) -> Iterator[tuple[str, bool]]:
+        """The ids of all tasks of *job*, and whether each is completed."""
+        with azure_errors(f"listing the tasks of job {job}", "batch"):
+            for task in self._client.list_tasks(job, select=["id", "state"]):
+                yield task.id or "", _value(task.state) == "completed"
+
+    def finished_since(self, job: str, since: datetime | None) -> Iterator[Finished]:
+        """The tasks of *job* that came to their end at *since* or later; all without it."""
+        condition = "state eq 'completed'"
+        if since is not None:
+            stamp = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            condition += f" and stateTransitionTime ge DateTime'{stamp}'"
+        with azure_errors(f"following job {job}", "batch"):
+            for task in self._client.list_tasks(job, filter=condition, select=_SELECTED):
+                yield _finished(task)
+
+    def running(self, job: str, most: int) -> list[str]:
+        """The ids of some tasks of *job* that run, at most so many."""
+        with azure_errors(f"following job {job}", "batch"):
+            pages = self._client.list_tasks(
+                job, filter="state eq 'running'", select=["id"], max_results=most
+            ).by_page()
+            return [task.id or "" for task in next(pages, ())]
+
+    def counts(self, job: str) -> Counts:
+        """How many tasks of *job* are in which state."""
+        with azure_errors(f"following job {job}", "batch"):
+            counts = self._client.get_job_task_counts(job).task_counts
+        return Counts(counts.active, counts.running, counts.completed)
+
+    def job(self, job: str) -> batch.BatchJob | None:
+        """What the service says of *job*; none if there is no such job."""
+        try:
+            return self._client.get_job(job)
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise self._job_error(error, job) from None
+
+    def newest(self, started_with: str = "") -> str | None:
+        """The newest of our jobs on this pool whose id starts so."""
+        with azure_errors("listing jobs", "batch"):
+            condition = f"startswith(id,'{started_with}')" if started_with else None
+            jobs = [
+                job
+                for job in self._client.list_jobs(
+                    filter=condition, select=["id", "creationTime", "poolInfo", "metadata"]
+                )
+                if any(
+                    item.name == "made-by" and item.value == "runner" for item in job.metadata or ()
+                )
+                and job.pool_info is not None
+            ]
+        newest = max(
+            jobs,
+            key=lambda job: job.creation_time or datetime.min.replace(tzinfo=UTC),
+            default=None,
+        )
+        return newest.id if newest else None
+
+    def pool(self) -> batch.BatchPool:
+        """The pool.
+
+        Raises:
+            UnfitError: There is none.
+        """
+        try:
+            return self._client.get_pool(self._pool)
+        except ResourceNotFoundError:
+            raise UnfitError(f"there is no pool {self._pool}: run `pulumi up`") from None
+        except AzureError as error:
+            raise translated(error, f"looking at pool {self._pool}", "batch") from None
+
+    def nodes(self, most: int = 20) -> list[batch.BatchNode]:
+        """Some nodes of the pool."""
+        with azure_errors(f"looking at the nodes of pool {self._pool}", "batch"):
+            pages = self._client.list_nodes(self._pool, max_results=most).by_page()
+            return list(next(pages, ()))
+
+    def _add(
+        self, job: str, tasks: list[batch.BatchTaskCreateOptions]
+    ) -> Sequence[batch.BatchTaskCreateResult]:
+        group = batch.BatchTaskGroup(task_values=tasks)
+        # retried here, with jitter and a bound, so not by the client as well
+        return self._client.create_task_collection(job, group, retry_total=0).result_values or ()
+
+    def _judge_add(self, error: AzureError, job: str, attempt: int) -> None:
+        """Return to try again, raise to give up."""
+        code = code_of(error).lower()
+        if code in _OVER:
+            raise JobOverError(job) from None
+        # a job that was just created may not be seen everywhere yet
+        passing = is_passing(error) or code == "jobnotfound"
+        if not passing or attempt == _TRIES - 1:
+            raise translated(error, f"adding tasks to job {job}", "batch") from None
+        if isinstance(error, HttpResponseError) and error.response is not None:
+            self._ended.wait(_retry_after(error))
+
+    def _job_error(self, error: AzureError, job: str) -> Exception:
+        code = code_of(error).lower()
+        if code == "activejobandschedulequotareached":
+            return UnfitError(
+                f"job {job}: the Batch account's quota of active jobs is used up; "
+                "end some (`az batch job list`), or ask for more in the portal"
+            )
+        if code == "poolnotfound":
+            return UnfitError(f"job {job}: there is no pool {self._pool}: run `pulumi up`")
+        return translated(error, f"job {job}", "batch")
+
+
+def wait_before(attempt: int) -> float:
+    """Seconds before the *attempt*th repetition: doubling, with jitter, so that many do not march."""
+    longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1))
+    return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
+
+
+def _retry_after(error: HttpResponseError) -> float:
+    assert error.response is not None
+    try:
+        headers = getattr(error.response, "headers", {})
+        return min(_LONGEST_WAIT, float(headers.get("retry-after", 0)))
+    except ValueError:
+        return 0.0
+
+
+def _is_added(result: batch.BatchTaskCreateResult) -> bool:
+    if str(_value(result.status)).lower() == "success":
+        return True
+    # its id is derived from what it does: whoever added it wanted the same
+    return result.error is not None and (result.error.code or "").lower() == "taskexists"
+
+
+def _reason(result: batch.BatchTaskCreateResult) -> str:
+    error = result.error
+    message = (
+        getattr(error and error.message, "value", None) or (error and error.message) or "no reason"
+    )
+    details = "; ".join(f"{d.key}: {d.value}" for d in (error and error.error_values) or ())
+    first = str(message).splitlines()[0]
+    return redacted(f"{error.code if error else ''}: {first} {details}".strip())
+
+
+def _finished(task: batch.BatchTask) -> Finished:
+    info = task.execution_info
+    failure = info.failure_info if info else None
+    assert task.id is not None
+    return Finished(
+        task=task.id,
+        at=task.state_transition_time or datetime.now(UTC),
+        exit_code=info.exit_code if info else None,
+        succeeded=info is not None and str(_value(info.result)).lower() == "success",
+        code=(failure.code or "") if failure else "",
+        message=redacted((failure.message or "") if failure else ""),
+        started=info.start_time if info else None,
+        ended=info.end_time if info else None,
+    )
+
+
+def _value(name: object) -> object:
+    """The wire's word of an enumeration, also where the client does not know it."""
+    return getattr(name, "value", name)

@@ -1,0 +1,60 @@
+"""The plan of a run, kept beside its sources in storage, so that another machine can follow it."""
+
+import gzip
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from runner.errors import UnfitError
+from runner.models import Conversion, Plan, Recipe, Source
+
+_VERSION = 1
+
+
+def manifest_name(run: str) -> str:
+    """The blob of the run's plan."""
+    return f"{run}/plan.jsonl.gz"
+
+
+@contextmanager
+def manifest_of(plan: Plan) -> Iterator[IO[bytes]]:
+    """*plan* as a file to upload: a line of JSON for the run, then one for each conversion."""
+    with tempfile.TemporaryFile() as file:
+        with gzip.open(file, "wt", encoding="ascii", newline="\n") as text:
+            recipes = {c.recipe.fingerprint: c.recipe.as_json() for c in plan.conversions}
+            text.write(json.dumps({"v": _VERSION, "run": plan.id, "recipes": recipes}) + "\n")
+            for conversion in plan.conversions:
+                source = conversion.source
+                row = (source.path, source.size, source.mtime_ns, conversion.target)
+                text.write(json.dumps([*row, conversion.recipe.fingerprint]) + "\n")
+        file.seek(0)
+        yield file
+
+
+def read_manifest(data: bytes, destination: Path) -> Plan:
+    """The plan in *data*, for results in *destination*.
+
+    Raises:
+        UnfitError: It was written by a newer runner, or is no manifest.
+    """
+    try:
+        lines = gzip.decompress(data).decode("ascii").splitlines()
+        head = json.loads(lines[0])
+        if head["v"] != _VERSION:
+            raise UnfitError("this run was started by another version of runner: use that one")
+        recipes = {name: Recipe.from_json(text) for name, text in head["recipes"].items()}
+        conversions = tuple(_conversion(json.loads(line), recipes) for line in lines[1:])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UnfitError(f"the plan of this run is damaged: {error}") from error
+    return Plan(head["run"], Path(os.path.abspath(destination)), conversions)
+
+
+def _conversion(row: list[object], recipes: dict[str, Recipe]) -> Conversion:
+    path, size, mtime_ns, target, recipe = row
+    assert isinstance(size, int)
+    assert isinstance(mtime_ns, int)
+    return Conversion(Source(str(path), size, mtime_ns), str(target), recipes[str(recipe)])

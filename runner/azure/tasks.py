@@ -1,0 +1,139 @@
+"""Describe one conversion as a Batch task. Pure: names in, a task out."""
+
+import mimetypes
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from azure.batch import models as batch
+
+from runner.azure.deployment import Deployment
+from runner.azure.tool import pack
+from runner.media.node import ORDER, RECORD, RESULT, Order
+from runner.models import Conversion
+
+_WORKER = "worker.pyz"
+# a shell only for `exec`, with nothing of the user's in it: the order is in the environment
+_COMMAND = f'/bin/bash -c "exec python3 {_WORKER}"'
+# Files stay on a node only as long as somebody may want to look at them there.
+_RETENTION = timedelta(hours=1)
+# A backstop for a node that hangs; the worker keeps its own time.
+_GRACE = timedelta(hours=1)
+_LONGEST = timedelta(days=2)
+_SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Makes the addresses of a run's blobs, signed where nodes have no identity."""
+
+    run: str
+    deployment: Deployment
+    sign: Callable[[str], str]
+    """Adds to a container's address what a node needs to use it; nothing with an identity."""
+
+    def source(self, conversion: Conversion, suffix: str) -> str:
+        """The name of the blob that a source is uploaded to; *suffix* is the uploaded file's."""
+        return f"{self.run}/{conversion.id}{safe_suffix(suffix)}"
+
+    def results(self, task: str) -> str:
+        """The folder of what a task leaves."""
+        return f"{self.run}/{task}"
+
+
+@dataclass(frozen=True)
+class TaskName:
+    """Which attempt at which conversion a task is."""
+
+    conversion: str
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"{self.conversion}-a{self.attempt}"
+
+    @classmethod
+    def parse(cls, name: str) -> "TaskName | None":
+        """Read a task's id; none if it is not one of ours."""
+        found = re.fullmatch(r"([0-9a-f]{24})-a(\d{1,4})", name)
+        return cls(found[1], int(found[2])) if found else None
+
+
+def safe_suffix(suffix: str) -> str:
+    """*suffix* if nothing in it can surprise anybody, else an empty one."""
+    return suffix.lower() if _SAFE_SUFFIX.fullmatch(suffix) else ""
+
+
+def describe(
+    conversion: Conversion, attempt: int, blob: str, places: Places, seconds: float | None
+) -> batch.BatchTaskCreateOptions:
+    """The task that converts the source in *blob*, and uploads the result and a record.
+
+    *seconds* is the time limit for ffmpeg; none for as long as it makes progress.
+    """
+    deployment = places.deployment
+    suffix = "." + blob.rsplit(".", 1)[1] if "." in blob.rsplit("/", 1)[-1] else ""
+    source = f"source{suffix}"
+    task = str(TaskName(conversion.id, attempt))
+    order = Order(source=source, recipe=conversion.recipe, seconds=seconds)
+    return batch.BatchTaskCreateOptions(
+        id=task,
+        command_line=_COMMAND,
+        resource_files=[
+            _fetch(places, deployment.tools_container, pack()[0], _WORKER),
+            _fetch(places, deployment.input_container, blob, source),
+        ],
+        output_files=_outputs(conversion, places, places.results(task)),
+        environment_settings=[batch.EnvironmentSetting(name=ORDER, value=order.as_json())],
+        constraints=batch.BatchTaskConstraints(
+            # attempts are ours: Batch's own retry writes over the log of the one before
+            max_task_retry_count=0,
+            max_wall_clock_time=timedelta(seconds=seconds) + _GRACE if seconds else _LONGEST,
+            retention_time=_RETENTION,
+        ),
+        required_slots=1,
+    )
+
+
+def _fetch(places: Places, container: str, blob: str, path: str) -> batch.ResourceFile:
+    base, _, query = places.sign(container).partition("?")
+    return batch.ResourceFile(
+        http_url=f"{base}/{blob}" + (f"?{query}" if query else ""),
+        file_path=path,
+        identity_reference=_identity(places.deployment),
+    )
+
+
+def _outputs(conversion: Conversion, places: Places, folder: str) -> list[batch.OutputFile]:
+    result = f"{RESULT}{conversion.recipe.suffix}"
+    kind = mimetypes.guess_type(result)[0] or "application/octet-stream"
+    always = batch.OutputFileUploadCondition.TASK_COMPLETION
+    return [
+        _keep(
+            places, result, f"{folder}/{result}", kind, batch.OutputFileUploadCondition.TASK_SUCCESS
+        ),
+        _keep(places, RECORD, f"{folder}/{RECORD}", "application/json", always),
+        _keep(places, "../std*.txt", folder, "text/plain; charset=utf-8", always),
+    ]
+
+
+def _keep(
+    places: Places, pattern: str, path: str, kind: str, condition: batch.OutputFileUploadCondition
+) -> batch.OutputFile:
+    container = batch.OutputFileBlobContainerDestination(
+        container_url=places.sign(places.deployment.output_container),
+        path=path,
+        identity_reference=_identity(places.deployment),
+        upload_headers=[batch.OutputFileUploadHeader(name="x-ms-blob-content-type", value=kind)],
+    )
+    return batch.OutputFile(
+        file_pattern=pattern,
+        destination=batch.OutputFileDestination(container=container),
+        upload_options=batch.OutputFileUploadConfiguration(upload_condition=condition),
+    )
+
+
+def _identity(deployment: Deployment) -> batch.BatchNodeIdentityReference | None:
+    if not deployment.pool_identity_id:
+        return None
+    return batch.BatchNodeIdentityReference(resource_id=deployment.pool_identity_id)
