@@ -96,14 +96,11 @@ class _Crew:
         self.scratch = plan.destination / SCRATCH
         self._engine = engine
         self._plan = plan
-        longest_first = sorted(
-            plan.conversions, key=lambda c: c.source.estimated_seconds, reverse=True
-        )
-        self._waiting = deque((conversion, 1) for conversion in longest_first)
+        self._waiting = deque((conversion, 1) for conversion in plan.longest_first())
         self._lock = threading.Lock()
         self._reins: set[Reins] = set()
         self._ended = False
-        self._working = max(1, min(engine.jobs, len(longest_first)))
+        self._working = max(1, min(engine.jobs, len(plan.conversions)))
         self._pool = ThreadPoolExecutor(self._working, thread_name_prefix="worker")
         self._workers: list[Future[None]] = []
 

@@ -75,6 +75,10 @@ class Plan:
     destination: Path
     conversions: tuple[Conversion, ...]
 
+    def longest_first(self) -> list[Conversion]:
+        """Those first that take longest: a long one that starts last keeps all others waiting."""
+        return sorted(self.conversions, key=lambda c: c.source.estimated_seconds, reverse=True)
+
 
 class State(Enum):
     """What an event says of its conversion."""

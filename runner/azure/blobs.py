@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from io import FileIO
 from pathlib import Path
 from typing import IO
 
@@ -55,19 +56,17 @@ class Blobs:
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         blob = self._client.get_blob_client(container, name)
         settings = ContentSettings(content_type=kind, content_md5=bytearray(digest))
-        with open(path, "rb") as file, azure_errors(f"uploading to {container}", "storage"):
+        with (
+            azure_errors(f"uploading to {container}", "storage"),
+            _Watched(path, self._abandoned) as file,
+        ):
             try:
-                blob.upload_blob(
-                    _Watched(file, self._abandoned), length=size, content_settings=settings
-                )
+                blob.upload_blob(file, length=size, content_settings=settings)
             except ResourceExistsError:
                 # ours: from a run that was cut off, or an answer that was lost
                 if not self._has(container, name, size, digest):
                     file.seek(0)
-                    watched = _Watched(file, self._abandoned)
-                    blob.upload_blob(
-                        watched, length=size, content_settings=settings, overwrite=True
-                    )
+                    blob.upload_blob(file, length=size, content_settings=settings, overwrite=True)
         return size
 
     def put(
@@ -160,26 +159,17 @@ class Blobs:
         return facts.size == size and facts.content_settings.content_md5 == bytearray(digest)
 
 
-class _Watched:
+class _Watched(FileIO):
     """A file that stops being read once nobody waits for it."""
 
-    def __init__(self, file: IO[bytes], abandoned: Callable[[], bool]) -> None:
-        self._file = file
+    def __init__(self, path: str, abandoned: Callable[[], bool]) -> None:
+        super().__init__(path)
         self._abandoned = abandoned
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         if self._abandoned():
             raise Abandoned
-        return self._file.read(size)
-
-    def seek(self, *where: int) -> int:
-        return self._file.seek(*where)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
+        return super().read(-1 if size is None else size)
 
 
 def _md5(path: str) -> bytes:

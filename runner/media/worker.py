@@ -84,12 +84,12 @@ def convert(
     """
     attempt = _Attempt(work, reins or Reins(), watch)
     try:
-        _check_source(work.source)
-        _check_target(work)
+        check_source(work.source)
+        check_target(work.target, replace=work.replace)
         os.makedirs(work.scratch, exist_ok=True)
         return attempt.make()
     except OSError as error:
-        raise _from_os(error) from error
+        raise from_os(error) from error
     finally:
         attempt.clean_up()
 
@@ -119,7 +119,7 @@ class _Attempt:
         sha256 = sha256_of(self.result)
         if self.reins.ended:
             raise Stopped
-        self._give_name()
+        give_name(self.result, self.work.target)
         status = os.stat(self.work.target)
         return Made(
             size=status.st_size,
@@ -177,22 +177,24 @@ class _Attempt:
             seconds = (done_before * self.total + min(seconds, self.total)) / self.passes
         self.watch(Progress(seconds, self.total or None))
 
-    def _give_name(self) -> None:
-        target = self.work.target
-        os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
+
+def give_name(result: str, target: str) -> None:
+    """Move the finished file *result* to *target*, which from then on exists as a whole."""
+    folder = os.path.dirname(target) or "."
+    os.makedirs(folder, exist_ok=True)
+    try:
+        os.replace(result, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # a folder of the destination lies on another file system
+        beside = os.path.join(folder, f".{os.path.basename(result)}.part")
         try:
-            os.replace(self.result, target)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            # a folder of the destination lies on another file system
-            beside = os.path.join(os.path.dirname(target), f".{self.work.name}.part")
-            try:
-                shutil.copyfile(self.result, beside)
-                os.replace(beside, target)
-            finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(beside)
+            shutil.copyfile(result, beside)
+            os.replace(beside, target)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(beside)
 
 
 def sha256_of(path: str) -> str:
@@ -204,7 +206,8 @@ def sha256_of(path: str) -> str:
     return digest.hexdigest()
 
 
-def _check_source(path: str) -> None:
+def check_source(path: str) -> None:
+    """Raise `ConversionError` if *path* cannot be read, or is no file; opens no FIFO."""
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
@@ -236,10 +239,11 @@ def _file_type(mode: int) -> str:
     return names.get(stat.S_IFMT(mode), "special file")
 
 
-def _check_target(work: Work) -> None:
+def check_target(target: str, *, replace: bool) -> None:
+    """Raise `ConversionError` if no result can have the name *target*."""
     # asked before the work, as a name that is too long would else cost a whole conversion
     try:
-        os.lstat(work.target)
+        os.lstat(target)
     except FileNotFoundError:
         return
     except NotADirectoryError as error:
@@ -249,9 +253,9 @@ def _check_target(work: Work) -> None:
             message = "the result's name is too long for this file system; see --name"
             raise ConversionError(Kind.INPUT, message) from error
         raise
-    if os.path.isdir(work.target):
+    if os.path.isdir(target):
         raise ConversionError(Kind.INPUT, "a folder has the name of its result")
-    if not work.replace:
+    if not replace:
         raise ConversionError(Kind.INPUT, "its result appeared meanwhile, made by somebody else")
 
 
@@ -288,7 +292,8 @@ def _failure(ran: Ran, recipe: Recipe, source: MediaInfo | None) -> ConversionEr
     return ConversionError(kind, message, ran.log)
 
 
-def _from_os(error: OSError) -> ConversionError:
+def from_os(error: OSError) -> ConversionError:
+    """What an *error* of this machine means for the conversion that met it."""
     full = error.errno in _FULL_DISK
     denied = isinstance(error, PermissionError)
     kind = Kind.ENVIRONMENT if full or denied else Kind.TRANSIENT

@@ -1,0 +1,88 @@
+"""Bring one result home: download it, compare it with what the node hashed, give it its name."""
+
+import os
+from contextlib import suppress
+
+from runner.azure.flight import Flight, Item
+from runner.azure.jobs import Finished
+from runner.azure.verdicts import failure_of
+from runner.media.failures import ConversionError
+from runner.media.node import RECORD, RESULT, Record
+from runner.media.worker import from_os, give_name
+from runner.models import Event, Failure, Kind, Result, State
+
+_DOWNLOADS = 3
+"""A result that arrives damaged is fetched again so often in all."""
+
+
+def collect(flight: Flight, item: Item, end: Finished) -> Event:
+    """The event that the *end* of an attempt comes to: its result, or its failure.
+
+    Raises:
+        RunnerError: Storage cannot be reached, or does not let us.
+    """
+    record = _record(flight, item)
+    failure = failure_of(end, record, signed=not flight.deployment.pool_identity_id)
+    if failure is None:
+        assert record is not None
+        try:
+            return _fetch(flight, item, end, record)
+        except ConversionError as error:
+            failure = error.failure
+    log = failure.log or _log(flight, item)
+    return Event(
+        conversion=item.conversion,
+        state=State.FAILED,
+        attempt=item.attempt,
+        seconds=_seconds(end),
+        failure=Failure(failure.kind, failure.message, log),
+        log=log,
+    )
+
+
+def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
+    conversion = item.conversion
+    name = f"{flight.places.results(item.task)}/{RESULT}{conversion.recipe.suffix}"
+    part = flight.scratch / f"{item.task}.part"
+    target = flight.destination.joinpath(*conversion.target.split("/"))
+    try:
+        for _ in range(_DOWNLOADS):
+            digest = flight.blobs.download(flight.deployment.output_container, name, part)
+            if digest == record.sha256:
+                break
+        else:
+            raise ConversionError(Kind.TRANSIENT, "the result arrived damaged, three times over")
+        give_name(str(part), str(target))
+        status = os.stat(target)
+    except OSError as error:
+        raise from_os(error) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return Event(
+        conversion=conversion,
+        state=State.CONVERTED,
+        attempt=item.attempt,
+        seconds=_seconds(end),
+        media_done=record.media_seconds,
+        media_total=record.media_seconds,
+        result=Result(size=status.st_size, sha256=record.sha256, mtime_ns=status.st_mtime_ns),
+        log=record.log,
+    )
+
+
+def _record(flight: Flight, item: Item) -> Record | None:
+    name = f"{flight.places.results(item.task)}/{RECORD}"
+    data = flight.blobs.read(flight.deployment.output_container, name)
+    return Record.from_json(data) if data else None
+
+
+def _log(flight: Flight, item: Item) -> str:
+    """What the task wrote, where the worker could not leave a record."""
+    name = f"{flight.places.results(item.task)}/stderr.txt"
+    data = flight.blobs.read(flight.deployment.output_container, name)
+    return data.decode(errors="replace") if data else ""
+
+
+def _seconds(end: Finished) -> float:
+    return (end.ended - end.started).total_seconds() if end.ended and end.started else 0.0

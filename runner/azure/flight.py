@@ -1,0 +1,114 @@
+"""What the parts of an Azure run share: its options, its places, and what is on its way."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.azure.blobs import Blobs
+from runner.azure.deployment import Deployment
+from runner.azure.jobs import Jobs
+from runner.azure.tasks import Places, TaskName
+from runner.models import Conversion, Event, Notice
+
+SCRATCH = Path(".runner", "tmp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a run on Azure is done."""
+
+    ffmpeg: str
+    """Copies the audio out of films before the upload."""
+    upload: str = "auto"
+    """"auto", "whole" or "audio-only"."""
+    retries: int = 2
+    """Further attempts after a passing fault."""
+    seconds: float | None = None
+    """Time limit for one file."""
+    transfers: int = 4
+    """Files that travel at a time, each way."""
+    keep: bool = False
+    """Whether the sources stay in storage after the run."""
+    detach: bool = False
+    """Whether the run ends for the runner once all is submitted."""
+    first_look: float = 1.0
+    """Seconds between looks at the beginning; they grow with the run."""
+    longest_look: float = 15.0
+    replace: bool = True
+    """Whether targets that are there may be replaced."""
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One conversion on its way; in the hands of one thread at a time."""
+
+    conversion: Conversion
+    attempt: int = 1
+    tries: int = 0
+    """Transfers of this attempt that met a passing fault."""
+    blob: str = ""
+    """Where its source lies in storage, once it does."""
+    job: str = ""
+
+    @property
+    def task(self) -> str:
+        """The id of this attempt's task."""
+        return str(TaskName(self.conversion.id, self.attempt))
+
+
+class Aloft:
+    """The items whose tasks are in Batch, by task id; safe for several threads."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Item] = {}
+        self._lock = threading.Lock()
+
+    def add(self, item: Item) -> None:
+        """Put *item* in, under the id of its task."""
+        with self._lock:
+            self._items[item.task] = item
+
+    def take(self, task: str) -> Item | None:
+        """Take out the item of *task*; none if it is not here, or was taken already."""
+        with self._lock:
+            return self._items.pop(task, None)
+
+    def find(self, task: str) -> Item | None:
+        """The item of *task*, which stays."""
+        with self._lock:
+            return self._items.get(task)
+
+    def of(self, job: str) -> list[Item]:
+        """All items whose tasks are in *job*."""
+        with self._lock:
+            return [item for item in self._items.values() if item.job == job]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[str]:
+        with self._lock:
+            return iter(list(self._items))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flight:
+    """One run: what its threads work with, and how they report."""
+
+    run: str
+    destination: Path
+    deployment: Deployment
+    options: Options
+    jobs: Jobs
+    blobs: Blobs
+    places: Places
+    report: Callable[[Event | Notice], None]
+    over: threading.Event
+    """Set when nobody waits any longer."""
+    aloft: Aloft = field(default_factory=Aloft)
+
+    @property
+    def scratch(self) -> Path:
+        """For what is not finished."""
+        return self.destination / SCRATCH

@@ -1,0 +1,52 @@
+"""Bring one source into storage: of a film that becomes audio, only its audio."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from runner.azure.flight import Flight, Item
+from runner.media.failures import ConversionError
+from runner.media.slim import slim_copy
+from runner.media.worker import check_source, check_target, from_os
+from runner.models import Kind
+
+UPLOAD = ("auto", "whole", "audio-only")
+
+
+def stage(flight: Flight, item: Item) -> int:
+    """Upload the source of *item*; returns the bytes that travelled.
+
+    Raises:
+        ConversionError: The source cannot be read, or changed since it was planned.
+        RunnerError: Storage cannot be reached, or does not let us.
+    """
+    source = item.conversion.source
+    check_source(source.path)
+    status = os.stat(source.path)
+    if (status.st_size, status.st_mtime_ns) != (source.size, source.mtime_ns):
+        raise ConversionError(Kind.INPUT, "the file changed while the run was on")
+    target = flight.destination.joinpath(*item.conversion.target.split("/"))
+    check_target(str(target), replace=flight.options.replace)
+    copy = _audio_copy(flight, item)
+    path = copy or source.path
+    try:
+        item.blob = flight.places.source(item.conversion, os.path.splitext(path)[1])
+        return flight.blobs.upload(flight.deployment.input_container, item.blob, path)
+    except OSError as error:
+        raise from_os(error) from error
+    finally:
+        if copy:
+            with suppress(FileNotFoundError):
+                os.unlink(copy)
+
+
+def _audio_copy(flight: Flight, item: Item) -> str | None:
+    options = flight.options
+    if options.upload == "whole":
+        return None
+    stem = Path(flight.scratch, f"{item.conversion.id}-audio")
+    copy = slim_copy(options.ffmpeg, item.conversion.source.path, item.conversion.recipe, str(stem))
+    if copy is None and options.upload == "audio-only":
+        message = "its audio cannot travel alone without loss; --upload auto sends the whole file"
+        raise ConversionError(Kind.INPUT, message)
+    return copy

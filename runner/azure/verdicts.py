@@ -1,0 +1,91 @@
+"""What the end of a task means for its conversion. Pure."""
+
+from runner.azure.jobs import Finished
+from runner.media.node import Record
+from runner.models import Failure, Kind
+
+_PASSING = (
+    "blobdownloadtimedout",
+    "blobdownloadmiscerror",
+    "resourcecontainerlisttimedout",
+    "resourcecontainerlistmiscerror",
+    "fileuploadtimedout",
+    "fileuploadmiscerror",
+    "fileuploadconflict",
+    "diskfull",
+    "resourcedirectorycreatefailed",
+    "resourcefilecreatefailed",
+    "resourcefilewritefailed",
+    "commandlaunchfailed",
+    "maxinternalretrycountreached",
+    "unknown",
+)
+_KNOWN = {
+    "blobnotfound": (Kind.TRANSIENT, "its source is not in storage any more"),
+    "resourcecontainernotfound": (Kind.ENVIRONMENT, "a container is gone: run `pulumi up`"),
+    "fileuploadcontainernotfound": (Kind.ENVIRONMENT, "a container is gone: run `pulumi up`"),
+    "commandprogramnotfound": (
+        Kind.ENVIRONMENT,
+        "the node has no /bin/bash: is its image a Linux one?",
+    ),
+}
+_DENIED = ("blobaccessdenied", "resourcecontaineraccessdenied", "fileuploadaccessdenied")
+GONE = "blobnotfound"
+"""The source is not in storage any more: it must be uploaded again."""
+
+
+def failure_of(end: Finished, record: Record | None, *, signed: bool) -> Failure | None:
+    """Why the task failed; none if it did not.
+
+    *record* is what the worker left, if it came so far; *signed* says that the addresses in the task
+    were signed, and so expire.
+    """
+    if end.succeeded and record is not None:
+        return record.failure
+    code = end.code.lower()
+    if end.succeeded:
+        return Failure(Kind.TRANSIENT, "the task left no record of what it did")
+    if record is not None and record.failure is not None:
+        return record.failure
+    return Failure(*_judge(code, end, signed=signed), record.log if record else "")
+
+
+def _judge(code: str, end: Finished, *, signed: bool) -> tuple[Kind, str]:
+    words = f"{end.code}: {end.message}" if end.code else f"exit code {end.exit_code}"
+    if code in _DENIED:
+        return _denied(end, signed=signed)
+    if code == "taskended":
+        return _ended(end)
+    if code in _KNOWN:
+        return _KNOWN[code]
+    if code in _PASSING or end.exit_code is None:
+        return Kind.TRANSIENT, words
+    return _exited(end.exit_code)
+
+
+def _exited(code: int) -> tuple[Kind, str]:
+    if code == 127:
+        return Kind.ENVIRONMENT, "the node has no python3: did the pool's start task succeed?"
+    if code < 0 or code > 128:
+        return Kind.TRANSIENT, f"the worker was killed on the node (exit code {code})"
+    return Kind.INTERNAL, f"the worker left no record, and exit code {code}"
+
+
+def _denied(end: Finished, *, signed: bool) -> tuple[Kind, str]:
+    if signed:
+        return Kind.TRANSIENT, "the node's signed address was refused: it expired"
+    uploading = end.code.lower().startswith("fileupload")
+    role = "Contributor on the output" if uploading else "Reader on the input and tools"
+    return Kind.ENVIRONMENT, (
+        f"the nodes' identity may not use storage ({end.code}): it needs the role Storage Blob "
+        f"Data {role} container; a new role takes minutes to count"
+    )
+
+
+def _ended(end: Finished) -> tuple[Kind, str]:
+    if "wall" in end.message.lower() or "time" in end.message.lower():
+        return Kind.TIMEOUT, "took longer than its time limit"
+    return (
+        Kind.TRANSIENT,
+        f"ended from outside: {end.message.splitlines()[0] if end.message else 'no reason'}",
+    )
