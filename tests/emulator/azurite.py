@@ -44,7 +44,15 @@ class AzuriteError(Exception):
 def install() -> None:
     """Fetch what package-lock.json names, with the npm and the node of the Python environment."""
     path = f"{NODE_FOLDER}{os.pathsep}{os.environ.get('PATH', '')}"
-    command = [str(NODE_FOLDER / "npm"), "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    npm = NODE_FOLDER.parent / "lib/node_modules/npm/bin/npm-cli.js"
+    command = [
+        str(NODE_FOLDER / "node"),
+        str(npm),
+        "ci",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]
     subprocess.run(command, cwd=HOME, env={**os.environ, "PATH": path}, check=True)
 
 

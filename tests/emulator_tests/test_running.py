@@ -50,6 +50,7 @@ def test_what_it_prints_is_readable_while_it_runs(client: BatchClient, job: str)
     command = shell("pwd; echo no >&2; sleep 60")
     client.create_task(job, models.BatchTaskCreateOptions(id="task", command_line=command))
     eventually(lambda: client.get_task(job, "task").state == "running")
+    eventually(lambda: "stdout.txt" in [f.name for f in client.list_task_files(job, "task")])
     eventually(lambda: text(client, job, "stdout.txt").endswith("/job-1/task/wd\n"))
     assert text(client, job, "stderr.txt") == "no\n"
     client.terminate_task(job, "task")
