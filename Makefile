@@ -14,6 +14,11 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
+# Azurite, by the npm and the node that come as a Python package
+.venv/azurite: tests/azurite/package-lock.json .venv/dev
+	$(BIN)/python -m tests.emulator.azurite install
+	touch $@
+
 install: .venv/runner
 
 # One of the files is cut short, so that you see a failure; that is exit code 1.
@@ -23,7 +28,7 @@ demo: .venv/runner
 	$(BIN)/runner convert demo/in -o demo/out || test $$? -eq 1
 	find demo/out -name '*.mp3' -exec ls -sh {} +
 
-test: .venv/dev
+test: .venv/dev .venv/azurite
 	$(BIN)/python -m pytest
 
 lint: .venv/dev

@@ -1,0 +1,164 @@
+"""The account: its settings, everything in it, and the means by which it changes."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from tests.emulator.errors import BatchError
+from tests.emulator.model import Job, Node, Outcome, Pool, Task, key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.emulator.clock import Clock, Timer
+    from tests.emulator.faults import Faults
+    from tests.emulator.storage import Roles
+    from tests.emulator.work import Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timings:
+    """How long the service takes over things, in virtual seconds."""
+
+    allocation: float = 0.05
+    """From a resize to its nodes being there, as creating."""
+    creating: float = 0.02
+    starting: float = 0.02
+    leaving: float = 0.02
+    rebooting: float = 0.02
+    job: float = 0.02
+    """For a job to get through disabling, enabling, terminating or deleting."""
+    restore: float | None = None
+    """From a preemption to the node's return; None waits to be asked."""
+
+
+BY_HAND = Timings(allocation=4, creating=3, starting=4, leaving=2, rebooting=3, job=0.5, restore=60)
+"""For trying things out: slow enough to be seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The account's quotas."""
+
+    pools: int = 100
+    active_jobs: int = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the emulated account is."""
+
+    name: str = "emulated"
+    region: str = "westeurope"
+    shared_key: bool = True
+    """False: only Entra tokens, as in an account of user-subscription mode."""
+    api_versions: tuple[str, ...] = ("2025-06-01", "2024-*", "2023-*", "2022-*", "2021-*", "2020-*")
+    """Patterns of what is accepted."""
+    timings: Timings = field(default_factory=Timings)
+    limits: Limits = field(default_factory=Limits)
+    evaluate_new_pools: bool = True
+    """Whether a pool made with a formula has it evaluated at once, not after an interval."""
+    nodes_at_most: int | None = None
+    """No pool gets more nodes than this machine can bear; the rest is a resize error."""
+
+
+class Executor(Protocol):
+    """Whatever runs the work of the nodes."""
+
+    root: Path | None
+    """Where the nodes' disks are; None where there are none."""
+
+    def start(self, work: Work, done: Callable[[Outcome], None]) -> None:
+        """Begin *work*; *done* is called once, later, on the service's thread."""
+
+    def kill(self, run: int) -> None:
+        """End that run's process tree; its *done* is called all the same."""
+
+    def wipe(self, node: str) -> None:
+        """Delete what a node has on its disk."""
+
+
+class Account:
+    """The one mutable whole. Belongs to one thread; everything in it happens between settlings."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        executor: Executor,
+        faults: Faults,
+        roles: Roles,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.executor = executor
+        self.faults = faults
+        self.roles = roles
+        self.url = ""
+        """Scheme, host and port; known once the server listens."""
+        self.pools: dict[str, Pool] = {}
+        self.jobs: dict[str, Job] = {}
+        self.runs: dict[int, Task] = {}
+        """The tasks that run, by the number of the run."""
+        self.numbers = itertools.count(1)
+        self.changed_jobs: dict[str, Job] = {}
+        self.changed_pools: dict[str, Pool] = {}
+        self.settle: Callable[[], None] = lambda: None
+        """Carries on whatever has been marked as changed."""
+
+    def now(self) -> int:
+        return self.clock.now()
+
+    def later(self, seconds: float, act: Callable[[], None]) -> Timer:
+        """Have *act* done, and what follows from it settled, in so many virtual seconds."""
+
+        def due() -> None:
+            act()
+            self.settle()
+
+        return self.clock.after(seconds, due)
+
+    def start(self, work: Work, done: Callable[[Outcome], None]) -> None:
+        """Begin *work* on a node; what follows from its end is settled."""
+
+        def ended(outcome: Outcome) -> None:
+            done(outcome)
+            self.settle()
+
+        self.executor.start(work, ended)
+
+    def changed(self, *, job: Job | None = None, pool: Pool | None = None) -> None:
+        """Mark what the next settling has to look at."""
+        if job is not None:
+            self.changed_jobs[key(job.id)] = job
+            if job.pool_id is not None and (found := self.pools.get(key(job.pool_id))):
+                self.changed_pools[key(found.id)] = found
+        if pool is not None:
+            self.changed_pools[key(pool.id)] = pool
+
+    def pool(self, pool_id: str) -> Pool:
+        pool = self.pools.get(key(pool_id))
+        if pool is None:
+            raise BatchError("PoolNotFound")
+        return pool
+
+    def node(self, pool_id: str, node_id: str) -> Node:
+        node = self.pool(pool_id).nodes.get(key(node_id))
+        if node is None:
+            raise BatchError("NodeNotFound")
+        return node
+
+    def job(self, job_id: str) -> Job:
+        job = self.jobs.get(key(job_id))
+        if job is None:
+            raise BatchError("JobNotFound")
+        return job
+
+    def task(self, job_id: str, task_id: str) -> Task:
+        task = self.job(job_id).tasks.get(key(task_id))
+        if task is None:
+            raise BatchError("TaskNotFound")
+        return task

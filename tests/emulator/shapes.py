@@ -1,0 +1,404 @@
+"""What each request body may hold: the service's models as tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.emulator.checks import (
+    BOOLEAN,
+    INTEGER,
+    OBJECT,
+    TEXT,
+    Check,
+    Shape,
+    anything,
+    between,
+    duration,
+    exactly_one,
+    filled,
+    identifier,
+    list_of,
+    one_of,
+    text_up_to,
+)
+from tests.emulator.errors import BatchError, invalid_property
+
+MAX_RESOURCE_FILES = 32_768
+"""Characters of JSON."""
+MAX_DEPENDENCIES = 64_000
+"""Characters of all the task ids."""
+
+NAME_VALUE = Shape({"name": filled}, {"value": TEXT})
+SETTINGS = list_of(NAME_VALUE)
+METADATA = list_of(Shape({"name": TEXT, "value": TEXT}))
+IDENTITY = Shape({}, {"resourceId": TEXT})
+DISPLAY_NAME = text_up_to(1024)
+DEALLOCATION = one_of("requeue", "terminate", "taskcompletion", "retaineddata")
+RETRIES = between(-1, 2**31 - 1)
+
+
+def check_resource_file(body: dict[str, Any]) -> None:
+    sources = ("httpUrl", "storageContainerUrl", "autoStorageContainerName")
+    exactly_one(body, sources, "resourceFiles")
+    path = body.get("filePath")
+    if body.get("httpUrl") and not path:
+        raise BatchError("MissingRequiredProperty", {"PropertyName": "filePath"})
+    if path and (".." in path.split("/") or path.startswith("/")):
+        raise invalid_property("filePath", path, "must stay below the working directory")
+    if body.get("httpUrl") and body.get("blobPrefix"):
+        raise invalid_property("blobPrefix", body["blobPrefix"], "is for containers only")
+    if body.get("autoStorageContainerName") and body.get("identityReference"):
+        raise invalid_property("identityReference", "", "auto-storage has an identity of its own")
+
+
+RESOURCE_FILE = Shape(
+    {},
+    {
+        "autoStorageContainerName": TEXT,
+        "storageContainerUrl": TEXT,
+        "httpUrl": TEXT,
+        "blobPrefix": TEXT,
+        "filePath": TEXT,
+        "fileMode": TEXT,
+        "identityReference": IDENTITY,
+    },
+    check_resource_file,
+)
+
+
+def resource_files(name: str, value: Any) -> None:
+    list_of(RESOURCE_FILE)(name, value)
+    if len(json.dumps(value, separators=(",", ":"))) > MAX_RESOURCE_FILES:
+        reason = f"Total size of resourceFiles cannot be more than {MAX_RESOURCE_FILES} characters"
+        raise invalid_property("resourceFiles", "", reason)
+
+
+OUTPUT_FILES = list_of(
+    Shape(
+        {
+            "filePattern": filled,
+            "destination": Shape(
+                {
+                    "container": Shape(
+                        {"containerUrl": filled},
+                        {"path": TEXT, "identityReference": IDENTITY, "uploadHeaders": SETTINGS},
+                    )
+                }
+            ),
+            "uploadOptions": Shape(
+                {"uploadCondition": one_of("tasksuccess", "taskfailure", "taskcompletion")}
+            ),
+        }
+    )
+)
+USER_IDENTITY = Shape(
+    {},
+    {
+        "username": TEXT,
+        "autoUser": Shape(
+            {}, {"scope": one_of("task", "pool"), "elevationLevel": one_of("nonadmin", "admin")}
+        ),
+    },
+)
+START_TASK = Shape(
+    {"commandLine": filled},
+    {
+        "containerSettings": OBJECT,
+        "resourceFiles": resource_files,
+        "environmentSettings": SETTINGS,
+        "userIdentity": USER_IDENTITY,
+        "maxTaskRetryCount": RETRIES,
+        "waitForSuccess": BOOLEAN,
+    },
+)
+TASK_CONSTRAINTS = Shape(
+    {}, {"maxWallClockTime": duration, "retentionTime": duration, "maxTaskRetryCount": RETRIES}
+)
+PACKAGES = list_of(Shape({"applicationId": TEXT}, {"version": TEXT}))
+
+VM_CONFIGURATION = Shape(
+    {"imageReference": OBJECT, "nodeAgentSKUId": filled},
+    dict.fromkeys(
+        [
+            "windowsConfiguration",
+            "dataDisks",
+            "licenseType",
+            "containerConfiguration",
+            "diskEncryptionConfiguration",
+            "nodePlacementConfiguration",
+            "extensions",
+            "osDisk",
+            "securityProfile",
+            "serviceArtifactReference",
+        ],
+        anything,
+    ),
+)
+_SCALE: dict[str, Check] = {
+    "resizeTimeout": duration,
+    "targetDedicatedNodes": between(0, 2**31 - 1),
+    "targetLowPriorityNodes": between(0, 2**31 - 1),
+    "enableAutoScale": BOOLEAN,
+    "autoScaleFormula": TEXT,
+    "autoScaleEvaluationInterval": duration,
+}
+_POOL_BODY: dict[str, Check] = {
+    "displayName": DISPLAY_NAME,
+    "virtualMachineConfiguration": VM_CONFIGURATION,
+    "enableInterNodeCommunication": BOOLEAN,
+    "networkConfiguration": OBJECT,
+    "startTask": START_TASK,
+    "applicationPackageReferences": PACKAGES,
+    "taskSlotsPerNode": between(1, 256),
+    "taskSchedulingPolicy": Shape(
+        {},
+        {
+            "nodeFillType": one_of("spread", "pack"),
+            "jobDefaultOrder": one_of("none", "creationtime"),
+        },
+    ),
+    "userAccounts": list_of(OBJECT),
+    "metadata": METADATA,
+    "mountConfiguration": list_of(OBJECT),
+    "upgradePolicy": OBJECT,
+}
+_OLD_POOL: dict[str, Check] = dict.fromkeys(
+    ["certificateReferences", "applicationLicenses", "targetNodeCommunicationMode", "resourceTags"],
+    anything,
+)
+"""What clients of earlier versions of the API send, and 2025-06-01 does not know."""
+
+
+def check_new_pool(body: dict[str, Any]) -> None:
+    if not body.get("virtualMachineConfiguration"):
+        raise BatchError("MissingRequiredProperty", {"PropertyName": "virtualMachineConfiguration"})
+    fixed = [
+        n for n in ("targetDedicatedNodes", "targetLowPriorityNodes", "resizeTimeout") if n in body
+    ]
+    if body.get("enableAutoScale") and fixed:
+        raise invalid_property(fixed[0], body[fixed[0]], "cannot go with enableAutoScale")
+    if not body.get("enableAutoScale") and body.get("autoScaleFormula"):
+        raise invalid_property("autoScaleFormula", "", "needs enableAutoScale")
+
+
+POOL_ADD = Shape({"id": identifier, "vmSize": filled}, {**_POOL_BODY, **_SCALE}, check_new_pool)
+POOL_ADD_OLD = Shape(POOL_ADD.required, {**POOL_ADD.optional, **_OLD_POOL}, check_new_pool)
+POOL_PATCH = Shape({}, {**_POOL_BODY, **_OLD_POOL, "vmSize": filled})
+POOL_REPLACE = Shape(
+    {},
+    {
+        "startTask": START_TASK,
+        "applicationPackageReferences": PACKAGES,
+        "metadata": METADATA,
+        "certificateReferences": anything,
+        "targetNodeCommunicationMode": anything,
+    },
+)
+POOL_RESIZE = Shape(
+    {},
+    {
+        "targetDedicatedNodes": between(0, 2**31 - 1),
+        "targetLowPriorityNodes": between(0, 2**31 - 1),
+        "resizeTimeout": duration,
+        "nodeDeallocationOption": DEALLOCATION,
+    },
+)
+ENABLE_AUTOSCALE = Shape({}, {"autoScaleFormula": TEXT, "autoScaleEvaluationInterval": duration})
+EVALUATE_AUTOSCALE = Shape({"autoScaleFormula": TEXT})
+REMOVE_NODES = Shape(
+    {"nodeList": list_of(TEXT, at_most=100)},
+    {"resizeTimeout": duration, "nodeDeallocationOption": DEALLOCATION},
+)
+REBOOT = Shape({}, {"nodeRebootOption": DEALLOCATION})
+DEALLOCATE = Shape({}, {"nodeDeallocateOption": DEALLOCATION})
+DISABLE_SCHEDULING = Shape(
+    {}, {"nodeDisableSchedulingOption": one_of("requeue", "terminate", "taskcompletion")}
+)
+
+AUTO_POOL = Shape(
+    {"poolLifetimeOption": one_of("job", "jobschedule")},
+    {
+        "autoPoolIdPrefix": text_up_to(20),
+        "keepAlive": BOOLEAN,
+        "pool": Shape({"vmSize": filled}, {**_POOL_BODY, **_SCALE, **_OLD_POOL}, check_new_pool),
+    },
+)
+
+
+def check_pool_info(body: dict[str, Any]) -> None:
+    exactly_one(body, ("poolId", "autoPoolSpecification"), "poolInfo")
+
+
+POOL_INFO = Shape({}, {"poolId": identifier, "autoPoolSpecification": AUTO_POOL}, check_pool_info)
+JOB_CONSTRAINTS = Shape({}, {"maxWallClockTime": duration, "maxTaskRetryCount": RETRIES})
+_JOB_TASK: dict[str, Check] = {
+    "id": identifier,
+    "containerSettings": OBJECT,
+    "resourceFiles": resource_files,
+    "environmentSettings": SETTINGS,
+    "constraints": TASK_CONSTRAINTS,
+    "userIdentity": USER_IDENTITY,
+}
+PREPARATION_TASK = Shape(
+    {"commandLine": filled},
+    {**_JOB_TASK, "waitForSuccess": BOOLEAN, "rerunOnNodeRebootAfterSuccess": BOOLEAN},
+)
+RELEASE_TASK = Shape(
+    {"commandLine": filled},
+    {
+        **{name: check for name, check in _JOB_TASK.items() if name != "constraints"},
+        "maxWallClockTime": duration,
+        "retentionTime": duration,
+    },
+)
+ALL_COMPLETE = one_of("noaction", "terminatejob")
+_JOB_CHANGEABLE: dict[str, Check] = {
+    "priority": between(-1000, 1000),
+    "maxParallelTasks": between(-1, 2**31 - 1),
+    "allowTaskPreemption": BOOLEAN,
+    "constraints": JOB_CONSTRAINTS,
+    "onAllTasksComplete": ALL_COMPLETE,
+    "metadata": METADATA,
+}
+JOB_ADD = Shape(
+    {"id": identifier, "poolInfo": POOL_INFO},
+    {
+        **_JOB_CHANGEABLE,
+        "displayName": DISPLAY_NAME,
+        "usesTaskDependencies": BOOLEAN,
+        "jobManagerTask": OBJECT,
+        "jobPreparationTask": PREPARATION_TASK,
+        "jobReleaseTask": RELEASE_TASK,
+        "commonEnvironmentSettings": SETTINGS,
+        "onTaskFailure": one_of("noaction", "performexitoptionsjobaction"),
+        "networkConfiguration": OBJECT,
+    },
+)
+JOB_PATCH = Shape({}, {**_JOB_CHANGEABLE, "poolInfo": POOL_INFO, "networkConfiguration": OBJECT})
+_READ_ONLY_JOB = [
+    "id",
+    "displayName",
+    "usesTaskDependencies",
+    "url",
+    "eTag",
+    "lastModified",
+    "creationTime",
+    "state",
+    "stateTransitionTime",
+    "previousState",
+    "previousStateTransitionTime",
+    "executionInfo",
+    "stats",
+    "jobManagerTask",
+    "jobPreparationTask",
+    "jobReleaseTask",
+    "commonEnvironmentSettings",
+    "onTaskFailure",
+    "odata.metadata",
+]
+JOB_PUT = Shape(
+    {"poolInfo": POOL_INFO},
+    {**JOB_PATCH.optional, **dict.fromkeys(_READ_ONLY_JOB, anything)},
+)
+"""A whole job may be sent back as it was read; what cannot be changed is not looked at."""
+JOB_DISABLE = Shape({"disableTasks": one_of("requeue", "terminate", "wait")})
+JOB_TERMINATE = Shape({}, {"terminateReason": TEXT})
+
+EXIT_OPTIONS = Shape(
+    {},
+    {
+        "jobAction": one_of("none", "disable", "terminate"),
+        "dependencyAction": one_of("satisfy", "block"),
+    },
+)
+EXIT_CONDITIONS = Shape(
+    {},
+    {
+        "exitCodes": list_of(Shape({"code": INTEGER, "exitOptions": EXIT_OPTIONS})),
+        "exitCodeRanges": list_of(
+            Shape({"start": INTEGER, "end": INTEGER, "exitOptions": EXIT_OPTIONS})
+        ),
+        "preProcessingError": EXIT_OPTIONS,
+        "fileUploadError": EXIT_OPTIONS,
+        "default": EXIT_OPTIONS,
+    },
+)
+
+
+def task_ids(name: str, value: Any) -> None:
+    list_of(TEXT)(name, value)
+    if sum(map(len, value)) > MAX_DEPENDENCIES:
+        raise BatchError("TaskDependencyListTooLong")
+
+
+DEPENDS_ON = Shape(
+    {},
+    {"taskIds": task_ids, "taskIdRanges": list_of(Shape({"start": INTEGER, "end": INTEGER}))},
+)
+TASK_ADD = Shape(
+    {"id": identifier, "commandLine": filled},
+    {
+        "displayName": DISPLAY_NAME,
+        "containerSettings": OBJECT,
+        "exitConditions": EXIT_CONDITIONS,
+        "resourceFiles": resource_files,
+        "outputFiles": OUTPUT_FILES,
+        "environmentSettings": SETTINGS,
+        "affinityInfo": Shape({"affinityId": TEXT}),
+        "constraints": TASK_CONSTRAINTS,
+        "requiredSlots": between(1, 256),
+        "userIdentity": USER_IDENTITY,
+        "multiInstanceSettings": OBJECT,
+        "dependsOn": DEPENDS_ON,
+        "applicationPackageReferences": PACKAGES,
+        "authenticationTokenSettings": anything,
+    },
+)
+TASK_COLLECTION = Shape({"value": list_of(OBJECT)})
+_READ_ONLY_TASK = [
+    "id",
+    "displayName",
+    "url",
+    "eTag",
+    "lastModified",
+    "creationTime",
+    "exitConditions",
+    "state",
+    "stateTransitionTime",
+    "previousState",
+    "previousStateTransitionTime",
+    "commandLine",
+    "containerSettings",
+    "resourceFiles",
+    "outputFiles",
+    "environmentSettings",
+    "affinityInfo",
+    "requiredSlots",
+    "userIdentity",
+    "executionInfo",
+    "nodeInfo",
+    "multiInstanceSettings",
+    "stats",
+    "dependsOn",
+    "applicationPackageReferences",
+    "authenticationTokenSettings",
+    "odata.metadata",
+]
+TASK_PUT = Shape({}, {"constraints": TASK_CONSTRAINTS, **dict.fromkeys(_READ_ONLY_TASK, anything)})
+EMPTY = Shape()
+
+LEFT_OUT = (
+    "containerSettings",
+    "multiInstanceSettings",
+    "applicationPackageReferences",
+    "jobManagerTask",
+)
+"""Properties that would need what the emulator does not have."""
+
+
+def refuse_left_out(body: dict[str, Any]) -> None:
+    """Answer 501 rather than pretend."""
+    for name in LEFT_OUT:
+        if body.get(name):
+            raise BatchError("NotImplemented", {"PropertyName": name})

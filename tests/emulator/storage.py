@@ -1,0 +1,102 @@
+"""Who may do what with which container, and how the nodes' requests to it are authorised."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from tests.emulator.model import key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Role = Literal["reader", "contributor"]
+ANY = "*"
+
+ROLE_NAMES: dict[str, Role] = {
+    "storage blob data reader": "reader",
+    "storage blob data contributor": "contributor",
+    "storage blob data owner": "contributor",
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "reader",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "contributor",
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "contributor",
+}
+"""Azure's roles, by name and by the GUID that ends a role definition's id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageAccount:
+    """A blob storage that the nodes reach, with the key by which roles are acted out."""
+
+    blob_endpoint: str
+    """Up to the container: ``https://127.0.0.1:10000/devstoreaccount1``."""
+    name: str
+    key: str
+    ca_file: Path | None = None
+
+    def holds(self, url: str) -> bool:
+        return url.startswith(f"{self.blob_endpoint}/")
+
+    def container_of(self, url: str) -> str:
+        """Return the name of the container in *url*, which is in this account."""
+        return urlsplit(url[len(self.blob_endpoint) + 1 :]).path.split("/")[0]
+
+    def signed(self, url: str, *, write: bool) -> str:
+        """Return *url* with a short-lived signature of the account's own."""
+        # imported only when an identity is acted out: it takes half a second
+        from azure.storage.blob import ContainerSasPermissions, generate_container_sas  # noqa: PLC0415
+
+        now = datetime.now(UTC)
+        token = generate_container_sas(
+            self.name,
+            self.container_of(url),
+            account_key=self.key,
+            permission=ContainerSasPermissions(read=True, list=True, write=write, create=write),
+            start=now - timedelta(minutes=15),
+            expiry=now + timedelta(hours=1),
+        )
+        return f"{url}{'&' if '?' in url else '?'}{token}"
+
+
+class AccessDeniedError(Exception):
+    """The identity has no role that allows this."""
+
+
+class UnknownIdentityError(Exception):
+    """The identity is not on the pool, so that its nodes cannot act as it."""
+
+
+class Roles:
+    """Which identity has which role where. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._assigned: dict[str, set[tuple[str, Role]]] = {}
+
+    def assign(self, identity: str, role: str, container: str = ANY) -> None:
+        """Give *identity* (an ARM id) a role on one container, or on all of them.
+
+        Raises:
+            ValueError: An unknown role.
+        """
+        known = role if role in ("reader", "contributor") else ROLE_NAMES.get(role.lower())
+        if known is None:
+            raise ValueError(f"unknown role: {role}")
+        with self._lock:
+            self._assigned.setdefault(key(identity), set()).add((container, known))  # type: ignore[arg-type]  # it is one of the two
+
+    def revoke(self, identity: str) -> None:
+        """Take all roles from *identity*."""
+        with self._lock:
+            self._assigned.pop(key(identity), None)
+
+    def allows(self, identity: str, container: str, *, write: bool) -> bool:
+        with self._lock:
+            roles = self._assigned.get(key(identity), set())
+            return any(
+                where in (ANY, container) and (role == "contributor" or not write)
+                for where, role in roles
+            )
