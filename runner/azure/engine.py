@@ -1,7 +1,7 @@
 """Convert on Azure Batch: stage, submit, follow and collect, overlapped, file by file."""
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
@@ -80,12 +80,9 @@ class _Run:
         self._submitter = Submitter(self._flight, self._jobs)
         self._stagers = Crew("stage", transfers, self._stage, self._inbox.put)
         self._collectors = Crew("collect", transfers, self._collect, self._inbox.put)
-        follower = Follower(self._flight, self._jobs, self._ended)
-        self._loops = [
-            Crew[None]("submit", 1, lambda _: self._submitter.run(), self._inbox.put),
-            Crew[None]("follow", 1, lambda _: follower.run(), self._inbox.put),
-        ]
-        self._crews: list[Crew[Any]] = [self._stagers, self._collectors, *self._loops]
+        self._follower = Follower(self._flight, self._jobs, self._ended)
+        self._loops = Crew[Callable[[], None]]("loop", 2, lambda loop: loop(), self._inbox.put)
+        self._crews: list[Crew[Any]] = [self._stagers, self._collectors, self._loops]
         self._faults = 0
 
     def carry_out(self) -> Generator[Event | Notice, None, None]:
@@ -99,8 +96,8 @@ class _Run:
         self._submitter.expect(len(todo))
         for item in todo:
             self._stagers.put(item)
-        for loop in self._loops:
-            loop.put(None)
+        self._loops.put(self._submitter.run)
+        self._loops.put(self._follower.run)
         yield from self._listen()
         self._clear_up()
 
