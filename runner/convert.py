@@ -21,7 +21,7 @@ class Run:
 
     plan: Plan
     place: str
-    """Where the work is done: "local", or the pool."""
+    """Where the work is done: "local", or the Batch account."""
     where: str = ""
     """The same for people, with the reason."""
     command: str
@@ -67,7 +67,9 @@ def convert(
             exit_code = error.exit_code
             raise
         finally:
-            ledger.end(run.plan.id, exit_code, Counter(event.state for event in results))
+            counts = Counter(event.state for event in results)
+            left = len(run.plan.conversions) > len(results)
+            ledger.end(run.plan.id, exit_code, counts, unfinished=left)
     return report
 
 

@@ -30,7 +30,7 @@ CREATE TABLE runs (
     id TEXT PRIMARY KEY, place TEXT NOT NULL, command TEXT NOT NULL, started REAL NOT NULL,
     files INTEGER NOT NULL, ended REAL, exit_code INTEGER,
     converted INTEGER NOT NULL DEFAULT 0, up_to_date INTEGER NOT NULL DEFAULT 0,
-    failed INTEGER NOT NULL DEFAULT 0
+    failed INTEGER NOT NULL DEFAULT 0, unfinished INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE TABLE recipes (fingerprint TEXT PRIMARY KEY, recipe TEXT NOT NULL) STRICT;
 CREATE TABLE results (
@@ -204,15 +204,33 @@ class Ledger:
                 [(fingerprint, recipe.as_json()) for fingerprint, recipe in recipes.items()],
             )
 
-    def end(self, run: str, exit_code: ExitCode, counts: dict[State, int]) -> None:
-        """Write down how *run* ended."""
+    def end(
+        self, run: str, exit_code: ExitCode, counts: dict[State, int], *, unfinished: bool = False
+    ) -> None:
+        """Write down how *run* ended; *unfinished* says that files are left."""
         states = (State.CONVERTED, State.UP_TO_DATE, State.FAILED)
         with self._transaction() as db:
             db.execute(
-                "UPDATE runs SET ended = ?, exit_code = ?, converted = ?, up_to_date = ?, failed = ?"
-                " WHERE id = ?",
-                (time.time(), int(exit_code), *(counts.get(state, 0) for state in states), run),
+                "UPDATE runs SET ended = ?, exit_code = ?, unfinished = ?,"
+                " converted = ?, up_to_date = ?, failed = ? WHERE id = ?",
+                (
+                    *(time.time(), int(exit_code), int(unfinished)),
+                    *(counts.get(state, 0) for state in states),
+                    run,
+                ),
             )
+
+    def give_up(self, run: str) -> None:
+        """Write down that nobody takes *run* up again."""
+        with self._transaction() as db:
+            db.execute("UPDATE runs SET unfinished = 0 WHERE id = ?", (run,))
+
+    def unfinished(self, place: str) -> str | None:
+        """The newest run at *place* that was cut off or left alone, and can be taken up."""
+        row = self._db.execute(
+            "SELECT id FROM runs WHERE place = ? AND unfinished ORDER BY started DESC", (place,)
+        ).fetchone()
+        return row and str(row[0])
 
     def record(self, run: str, event: Event) -> None:
         """Write down the end of an attempt."""

@@ -35,7 +35,10 @@ class Blobs:
     """The containers of one deployment; its transfers end early once *abandoned* says so."""
 
     def __init__(
-        self, client: BlobServiceClient, deployment: Deployment, abandoned: Callable[[], bool]
+        self,
+        client: BlobServiceClient,
+        deployment: Deployment,
+        abandoned: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
         self._deployment = deployment

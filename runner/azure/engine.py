@@ -7,6 +7,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from azure.batch import BatchClient
+from azure.batch.models import BatchJob
 from azure.storage.blob import BlobServiceClient
 
 from runner.azure.blobs import Blobs
@@ -155,20 +156,29 @@ class _Run:
     def _known_attempts(self) -> dict[str, tuple[int, str, bool]]:
         """The newest attempt at each conversion that Batch knows: its job, and whether it will end."""
         known: dict[str, tuple[int, str, bool]] = {}
-        number, job = 1, self._plan.id
+        job = self._plan.id
         while (facts := self._flight.jobs.job(job)) is not None:
-            if number > 1:
+            if job not in self._jobs:
                 self._jobs.append(job)
-            state = str(getattr(facts.state, "value", facts.state))
+            alive = self._is_alive(facts)
             for task, completed in self._flight.jobs.tasks(job):
                 if name := TaskName.parse(task):
                     newest = known.get(name.conversion)
                     if newest is None or newest[0] <= name.attempt:
-                        # the active tasks of a job that has ended stay active for ever
-                        known[name.conversion] = (name.attempt, job, completed or state == "active")
-            number += 1
-            job = f"{self._plan.id}--{number}"
+                        known[name.conversion] = (name.attempt, job, completed or alive)
+            job = f"{self._plan.id}--{len(self._jobs) + 1}"
         return known
+
+    def _is_alive(self, job: BatchJob) -> bool:
+        """Whether tasks of *job* that wait will run: those of a job that has ended never do."""
+        if str(getattr(job.state, "value", job.state)) != "active":
+            return False
+        pool = self._flight.deployment.pool_id
+        if job.pool_info is not None and (job.pool_info.pool_id or "").lower() == pool.lower():
+            return True
+        # `pulumi up` has made another pool since: what waits must not wait for the old one
+        self._flight.jobs.terminate(job.id or "", "its pool was replaced")
+        return False
 
     def _stage(self, item: Item) -> None:
         if self._flight.over.is_set():

@@ -34,6 +34,7 @@ _OVER = (
     "jobnotactive",
     "jobdisabled",
 )
+_MARK = ("made-by", "runner")
 _SELECTED = ["id", "state", "stateTransitionTime", "executionInfo"]
 
 
@@ -70,10 +71,12 @@ class Counts:
 class Jobs:
     """Submits and follows the tasks of one pool."""
 
-    def __init__(self, client: BatchClient, pool: str, ended: threading.Event) -> None:
+    def __init__(
+        self, client: BatchClient, pool: str, ended: threading.Event | None = None
+    ) -> None:
         self._client = client
         self._pool = pool
-        self._ended = ended
+        self._ended = ended or threading.Event()
         """Set when nobody waits any longer."""
 
     def create(self, job: str) -> bool:
@@ -88,7 +91,7 @@ class Jobs:
             # an empty job that ends with its last task would end at once
             all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.NO_ACTION,
             constraints=batch.BatchJobConstraints(max_wall_clock_time=_JOB_LIMIT),
-            metadata=[batch.BatchMetadataItem(name="made-by", value="runner")],
+            metadata=[batch.BatchMetadataItem(name=_MARK[0], value=_MARK[1])],
         )
         try:
             self._client.create_job(options)
@@ -210,26 +213,21 @@ class Jobs:
         except AzureError as error:
             raise self._job_error(error, job) from None
 
-    def newest(self, started_with: str = "") -> str | None:
-        """The newest of our jobs on this pool whose id starts so."""
+    def ours(self) -> Iterator[str]:
+        """The ids of all jobs that a runner made, the newest first."""
         with azure_errors("listing jobs", "batch"):
-            condition = f"startswith(id,'{started_with}')" if started_with else None
             jobs = [
                 job
-                for job in self._client.list_jobs(
-                    filter=condition, select=["id", "creationTime", "poolInfo", "metadata"]
-                )
-                if any(
-                    item.name == "made-by" and item.value == "runner" for item in job.metadata or ()
-                )
-                and job.pool_info is not None
+                for job in self._client.list_jobs(select=["id", "creationTime", "metadata"])
+                if any((item.name, item.value) == _MARK for item in job.metadata or ())
             ]
-        newest = max(
-            jobs,
-            key=lambda job: job.creation_time or datetime.min.replace(tzinfo=UTC),
-            default=None,
-        )
-        return newest.id if newest else None
+        oldest = datetime.min.replace(tzinfo=UTC)
+        for job in sorted(jobs, key=lambda job: job.creation_time or oldest, reverse=True):
+            yield job.id or ""
+
+    def newest(self) -> str | None:
+        """The newest job that a runner made."""
+        return next(self.ours(), None)
 
     def pool(self) -> batch.BatchPool:
         """The pool.

@@ -10,8 +10,6 @@ from runner.media.slim import slim_copy
 from runner.media.worker import check_source, check_target, from_os
 from runner.models import Kind
 
-UPLOAD = ("auto", "whole", "audio-only")
-
 
 def stage(flight: Flight, item: Item) -> int:
     """Upload the source of *item*; returns the bytes that travelled.

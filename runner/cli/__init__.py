@@ -13,7 +13,9 @@ from runner.errors import ExitCode, RunnerError
 _COMMANDS = {
     "convert": ("convert", "Convert files: here, or on Azure Batch."),
     "status": ("history", "Show how a run stands."),
+    "attach": ("azure", "Follow a run on Azure, and collect its results."),
     "retry": ("retry", "Convert the failed files of a run once more."),
+    "cancel": ("azure", "End a run on Azure."),
     "logs": ("history", "Show what ffmpeg said about a file, or about the failures of a run."),
     "runs": ("history", "List the runs of a destination."),
     "clean": ("history", "Forget old runs and their logs; converted files stay."),

@@ -3,6 +3,9 @@
 import json
 import shlex
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +13,9 @@ from click.core import ParameterSource
 
 from runner.cli.options import destination_option, option
 from runner.cli.running import Talk, carry_out
+from runner.cli.where import Place, find_place, where_options
 from runner.convert import Run
+from runner.engine import UPLOAD, Engine
 from runner.errors import NothingToConvertError, UsageError
 from runner.existing import OVERWRITE, Existing, Verdict
 from runner.ledger import Ledger
@@ -101,6 +106,25 @@ class _Convert(click.Command):
     metavar="auto|SECONDS",
     help="Time for one file; auto: as long as it makes progress.",
 )
+@where_options
+@option(
+    "--upload",
+    type=click.Choice(UPLOAD),
+    default="auto",
+    help="What travels to Azure; auto: only a film's audio where that is what is wanted.",
+)
+@option(
+    "--transfers",
+    type=click.IntRange(1, 64),
+    default=4,
+    metavar="N",
+    help="Files that travel at a time, each way.",
+)
+@option("--keep", is_flag=True, help="Leave the sources in Azure storage after the run.")
+@option("--clean-start", is_flag=True, help="First delete what earlier runs left on Azure.")
+@option(
+    "--detach", is_flag=True, help="Return once all is submitted to Azure; prints the run's name."
+)
 @option("--fail-fast", type=click.IntRange(1), metavar="N", help="Stop after N failed files.")
 @option("--ffmpeg", metavar="PATH", help="Which ffmpeg.  [default: the embedded one]")
 @option("-n", "--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
@@ -130,28 +154,64 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
         _show_settings(ctx)
     plan = _plan(options, _recipe(options, ctx.meta["settings"], ctx.meta.get("ffmpeg", ())))
     ffmpeg = find_ffmpeg(options["ffmpeg"])
-    jobs = options["jobs"] or usable_cores()
     if options["dry_run"]:
         with Ledger.peek(plan.destination) as ledger:
             _show_plan(plan, Existing(ledger, ffmpeg, options["overwrite"]), talk)
         return
-    engine = LocalEngine(
-        ffmpeg=ffmpeg,
-        jobs=jobs,
-        retries=options["retries"],
-        limits=limits_of(options["timeout"]),
-        replace=options["overwrite"] != "never",
-    )
-    run = Run(
-        plan=plan,
-        place="local",
-        where=f"on this machine, {jobs} at a time",
-        command=shlex.join(["runner", *sys.argv[1:]]),
-        fail_fast=options["fail_fast"],
-    )
+    place = find_place(options)
     with Ledger.open(plan.destination) as ledger:
+        plan = _taken_up(plan, ledger, place)
+        jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, ffmpeg, options["overwrite"], jobs)
-        ctx.exit(carry_out(run, engine, existing, talk))
+        run = Run(
+            plan=plan,
+            place=place.name,
+            where=place.words,
+            command=shlex.join(["runner", *sys.argv[1:]]),
+            fail_fast=options["fail_fast"],
+        )
+        if options["clean_start"] and place.session is not None:
+            place.session.clean(before=datetime.now(UTC) + timedelta(days=1), besides=plan.id)
+        exit_code = carry_out(run, make_engine(place, options, ffmpeg), existing, talk)
+    if options["detach"] and place.session is not None:
+        click.echo(plan.id)
+    ctx.exit(exit_code)
+
+
+def make_engine(place: Place, options: Mapping[str, Any], ffmpeg: str) -> Engine:
+    """The engine of *place*, as the options of `convert` want it."""
+    limits = limits_of(options["timeout"])
+    replace_targets = options["overwrite"] != "never"
+    if place.session is None:
+        return LocalEngine(
+            ffmpeg=ffmpeg,
+            jobs=options["jobs"] or usable_cores(),
+            retries=options["retries"],
+            limits=limits,
+            replace=replace_targets,
+        )
+    from runner.azure.flight import Options  # noqa: PLC0415 - the Azure clients take 0.5 s
+
+    return place.session.engine(
+        Options(
+            ffmpeg=ffmpeg,
+            upload=options["upload"],
+            retries=options["retries"],
+            seconds=limits.seconds,
+            transfers=options["transfers"],
+            keep=options["keep"],
+            detach=options["detach"],
+            replace=replace_targets,
+        )
+    )
+
+
+def _taken_up(plan: Plan, ledger: Ledger, place: Place) -> Plan:
+    """*plan* under the name of a run on Azure that was cut off: then nothing is submitted twice."""
+    if place.session is None:
+        return plan
+    unfinished = ledger.unfinished(place.name)
+    return replace(plan, id=unfinished) if unfinished else plan
 
 
 def limits_of(timeout: str) -> Limits:

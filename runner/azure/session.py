@@ -1,0 +1,169 @@
+"""What the commands do on Azure besides converting: attach, cancel, status, clean, checks."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from azure.batch import BatchClient
+from azure.core.credentials import TokenCredential
+from azure.storage.blob import BlobServiceClient
+
+from runner.azure.blobs import Blobs
+from runner.azure.credentials import batch_client, blob_client, sign_in
+from runner.azure.deployment import Deployment
+from runner.azure.diagnosis import alarms, why_nothing_runs
+from runner.azure.engine import AzureEngine
+from runner.azure.flight import Options
+from runner.azure.jobs import Counts, Jobs
+from runner.azure.manifest import manifest_name, read_manifest
+from runner.errors import UnfitError
+from runner.models import Plan
+
+_RUN = re.compile(r"(\d{8})-\d{4}-[a-z]+-[a-z]+")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the tasks of a run stand."""
+
+    jobs: tuple[str, ...]
+    counts: Counts
+    why: str
+    """Why nothing runs; empty where something does, or nothing waits."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A sign-in to one deployment."""
+
+    deployment: Deployment
+
+    @cached_property
+    def _credential(self) -> TokenCredential:
+        return sign_in()
+
+    @cached_property
+    def batch(self) -> BatchClient:
+        """Microsoft's client of the Batch account."""
+        return batch_client(self.deployment, self._credential)
+
+    @cached_property
+    def storage(self) -> BlobServiceClient:
+        """Microsoft's client of the storage account."""
+        return blob_client(self.deployment, self._credential)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The jobs of the deployment's pool."""
+        return Jobs(self.batch, self.deployment.pool_id)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """The deployment's containers."""
+        return Blobs(self.storage, self.deployment)
+
+    def engine(self, options: Options) -> AzureEngine:
+        """An engine on this deployment."""
+        return AzureEngine(
+            deployment=self.deployment, batch=self.batch, storage=self.storage, options=options
+        )
+
+    def plan_of(self, run: str, destination: Path) -> Plan:
+        """The plan that lies beside the sources of *run*, for results in *destination*.
+
+        Raises:
+            UnfitError: There is none.
+        """
+        data = self.blobs.read(self.deployment.input_container, manifest_name(run))
+        if data is None:
+            raise UnfitError(f"run {run} is not in storage: it is finished, or was cancelled")
+        return read_manifest(data, destination)
+
+    def newest_run(self) -> str:
+        """The newest run that Batch knows.
+
+        Raises:
+            UnfitError: There is none.
+        """
+        job = self.jobs.newest()
+        if job is None:
+            raise UnfitError(f"no run on {self.deployment.place}")
+        return job.partition("--")[0]
+
+    def jobs_of(self, run: str) -> list[str]:
+        """The jobs of *run*: one, and one more for each time that the last had ended already."""
+        found: list[str] = []
+        job = run
+        while self.jobs.job(job) is not None:
+            found.append(job)
+            job = f"{run}--{len(found) + 1}"
+        return found
+
+    def cancel(self, run: str) -> int:
+        """End all tasks of *run*, and take its sources out of storage; what is done stays there.
+
+        Returns how many jobs were ended.
+        """
+        ended = sum(self.jobs.terminate(job, "cancelled by runner") for job in self.jobs_of(run))
+        container = self.deployment.input_container
+        self.blobs.delete(container, self.blobs.names(container, f"{run}/"))
+        return ended
+
+    def standing(self, run: str) -> Standing:
+        """How the tasks of *run* stand, and why none runs if they only wait."""
+        jobs = self.jobs_of(run)
+        each = [self.jobs.counts(job) for job in jobs]
+        counts = Counts(
+            sum(count.active for count in each),
+            sum(count.running for count in each),
+            sum(count.completed for count in each),
+        )
+        waits = counts.active > 0 and counts.running == 0
+        return Standing(tuple(jobs), counts, self.why_nothing_runs() if waits else "")
+
+    def why_nothing_runs(self) -> str:
+        """The most likely reason why tasks wait, and what to do."""
+        pool, nodes = self.jobs.pool(), self.jobs.nodes()
+        return why_nothing_runs(pool, nodes, self.deployment.autoscale_minutes)
+
+    def clean(self, *, before: datetime, besides: str = "") -> tuple[int, int]:
+        """Delete what runs that began before then left in storage and in Batch, but for one.
+
+        Returns how many blobs and how many jobs that were.
+        """
+
+        def is_old(name: str) -> bool:
+            run = name.partition("/")[0].partition("--")[0]
+            return run != besides and _is_before(run, before)
+
+        return self._delete(is_old)
+
+    def forget(self, run: str) -> tuple[int, int]:
+        """Delete what *run* left in storage and in Batch."""
+        return self._delete(lambda name: name.partition("/")[0].partition("--")[0] == run)
+
+    def _delete(self, wanted: Callable[[str], bool]) -> tuple[int, int]:
+        blobs = 0
+        for container in (self.deployment.input_container, self.deployment.output_container):
+            names = filter(wanted, self.blobs.names(container, ""))
+            blobs += self.blobs.delete(container, names)
+        jobs = list(filter(wanted, self.jobs.ours()))
+        for job in jobs:
+            self.jobs.delete(job)
+        return blobs, len(jobs)
+
+    def alarms(self) -> Iterator[str]:
+        """What Batch reports as wrong with the pool and its nodes."""
+        return alarms(self.jobs.pool(), self.jobs.nodes())
+
+
+def _is_before(run: str, moment: datetime) -> bool:
+    # to the day is exact enough: a run's name is in the time of the machine that began it
+    found = _RUN.fullmatch(run)
+    if not found:
+        return False
+    day = datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=UTC)
+    return day + timedelta(hours=12) <= moment.astimezone(UTC)

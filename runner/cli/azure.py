@@ -1,0 +1,94 @@
+"""`runner attach` and `cancel`: runs that go on in Azure without us."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.options import destination_option, option, run_argument
+from runner.cli.running import Talk, carry_out
+from runner.cli.where import find_session, where_options
+from runner.convert import Run
+from runner.existing import Existing
+from runner.ledger import Ledger
+from runner.local import find_ffmpeg, usable_cores
+
+if TYPE_CHECKING:
+    from runner.azure.session import Session
+
+
+@click.command()
+@run_argument()
+@destination_option()
+@where_options
+@option("--keep", is_flag=True, help="Leave the sources in Azure storage after the run.")
+@option(
+    "--retries",
+    type=click.IntRange(0),
+    default=2,
+    metavar="N",
+    help="More attempts after a passing fault.",
+)
+@option(
+    "--transfers",
+    type=click.IntRange(1, 64),
+    default=4,
+    metavar="N",
+    help="Files that travel at a time, each way.",
+)
+@option("--ffmpeg", metavar="PATH", help="Which ffmpeg.  [default: the embedded one]")
+@option("--json", "as_json", is_flag=True, help="Write one JSON object a line to standard output.")
+@option("-q", "--quiet", is_flag=True, help="Say only what fails.")
+@click.pass_context
+def attach(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
+    """Follow the newest run, or RUN, on Azure, and collect its results; also from another machine."""
+    from runner.azure.flight import Options  # noqa: PLC0415 - the Azure clients take 0.5 s
+
+    session = find_session(options)
+    ffmpeg = find_ffmpeg(options["ffmpeg"])
+    with Ledger.open(destination) as ledger:
+        plan = session.plan_of(_run_on_azure(session, ledger, name), destination)
+        run = Run(
+            plan=plan,
+            place=session.deployment.batch_account,
+            where=f"on {session.deployment.place}, taken up here",
+            command=f"runner attach {plan.id}",
+        )
+        engine = session.engine(
+            Options(
+                ffmpeg=ffmpeg,
+                retries=options["retries"],
+                transfers=options["transfers"],
+                keep=options["keep"],
+                replace=False,
+            )
+        )
+        existing = Existing(ledger, ffmpeg, jobs=usable_cores())
+        talk = Talk(as_json=options["as_json"], quiet=options["quiet"])
+        ctx.exit(carry_out(run, engine, existing, talk))
+
+
+@click.command()
+@run_argument()
+@destination_option()
+@where_options
+def cancel(name: str | None, destination: Path, **options: Any) -> None:
+    """End the newest run, or RUN, on Azure: its tasks stop, and its sources leave storage."""
+    session = find_session(options)
+    with Ledger.peek(destination) as ledger:
+        run = _run_on_azure(session, ledger, name)
+        jobs = session.cancel(run)
+        ledger.give_up(run)
+    done = "cancelled" if jobs else "had ended already"
+    click.echo(
+        f"run {run} {done}; what it has converted stays in storage until it expires", err=True
+    )
+
+
+def _run_on_azure(session: "Session", ledger: Ledger, name: str | None) -> str:
+    """The run that *name* means: one of this destination, else one that only Batch knows."""
+    known = [run.id for run in ledger.runs() if run.place == session.deployment.batch_account]
+    if name is None:
+        return known[0] if known else session.newest_run()
+    matching = [run for run in known if run.startswith(name)]
+    return matching[0] if len(matching) == 1 else name
