@@ -1,12 +1,12 @@
-"""Check that what a run needs is there; each check that fails names one remedy."""
+"""The checks of `runner doctor` on this machine, each with one remedy."""
 
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import RunnerError
+from runner.findings import Finding
 from runner.local import find_ffmpeg, usable_cores
 
 _ENCODERS = (
@@ -20,16 +20,6 @@ _ENCODERS = (
     "libvpx-vp9",
     "libsvtav1",
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found."""
-
-    what: str
-    good: bool
-    detail: str
-    remedy: str = ""
 
 
 def check_local(ffmpeg: str | None, destination: Path) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,7 +66,7 @@ class RunRecord:
 
     id: str
     place: str
-    """"local", or the Azure Batch pool."""
+    """"local", or the Batch account."""
     command: str
     started: datetime
     ended: datetime | None
@@ -76,6 +76,8 @@ class RunRecord:
     converted: int
     up_to_date: int
     failed: int
+    unfinished: bool
+    """Whether files are left that nobody has given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,8 +257,8 @@ class Ledger:
     def runs(self) -> list[RunRecord]:
         """All runs, the newest first."""
         rows = self._db.execute(
-            "SELECT id, place, command, started, ended, exit_code, files, converted, up_to_date, failed"
-            " FROM runs ORDER BY started DESC"
+            "SELECT id, place, command, started, ended, exit_code, files, converted, up_to_date,"
+            " failed, unfinished FROM runs ORDER BY started DESC"
         )
         return [_run_record(row) for row in rows]
 
@@ -295,21 +297,19 @@ class Ledger:
         )
         return [_attempt_record(row) for row in rows]
 
-    def forget(self, before: datetime) -> int:
-        """Remove the runs that ended before then, with their logs; what targets are is kept.
+    def forget_before(self, moment: datetime) -> int:
+        """Remove the runs that began before then, but for unfinished ones; returns how many."""
+        old = [run for run in self.runs() if run.started < moment]
+        return self.forget([run.id for run in old if run.place == "local" or not run.unfinished])
 
-        Returns how many runs that were.
-        """
+    def forget(self, runs: Sequence[str]) -> int:
+        """Remove *runs* with their logs; what the targets are is kept. Returns how many."""
         with self._transaction() as db:
-            old = [
-                r[0]
-                for r in db.execute("SELECT id FROM runs WHERE started < ?", (before.timestamp(),))
-            ]
-            db.executemany("DELETE FROM attempts WHERE run = ?", [(run,) for run in old])
-            db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in old])
+            db.executemany("DELETE FROM attempts WHERE run = ?", [(run,) for run in runs])
+            db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in runs])
         with _sqlite_errors(self.destination):
             self._db.execute("VACUUM")
-        return len(old)
+        return len(runs)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -411,6 +411,7 @@ def _run_record(row: tuple[Any, ...]) -> RunRecord:
         converted=row[7],
         up_to_date=row[8],
         failed=row[9],
+        unfinished=bool(row[10]),
     )
 
 

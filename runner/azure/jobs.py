@@ -213,21 +213,23 @@ class Jobs:
         except AzureError as error:
             raise self._job_error(error, job) from None
 
-    def ours(self) -> Iterator[str]:
-        """The ids of all jobs that a runner made, the newest first."""
+    def ours(self) -> Iterator[tuple[str, bool]]:
+        """The ids of all jobs that a runner made, the newest first, and whether each goes on."""
         with azure_errors("listing jobs", "batch"):
             jobs = [
                 job
-                for job in self._client.list_jobs(select=["id", "creationTime", "metadata"])
+                for job in self._client.list_jobs(
+                    select=["id", "state", "creationTime", "metadata"]
+                )
                 if any((item.name, item.value) == _MARK for item in job.metadata or ())
             ]
         oldest = datetime.min.replace(tzinfo=UTC)
         for job in sorted(jobs, key=lambda job: job.creation_time or oldest, reverse=True):
-            yield job.id or ""
+            yield job.id or "", _value(job.state) == "active"
 
     def newest(self) -> str | None:
         """The newest job that a runner made."""
-        return next(self.ours(), None)
+        return next((job for job, _ in self.ours()), None)
 
     def pool(self) -> batch.BatchPool:
         """The pool.
@@ -247,6 +249,12 @@ class Jobs:
         with azure_errors(f"looking at the nodes of pool {self._pool}", "batch"):
             pages = self._client.list_nodes(self._pool, max_results=most).by_page()
             return list(next(pages, ()))
+
+    def images(self, agent: str) -> list[batch.BatchSupportedImage]:
+        """The images that Batch supports with the node agent *agent*."""
+        with azure_errors("listing the supported images", "batch"):
+            condition = f"nodeAgentSKUId eq '{agent}'"
+            return list(self._client.list_supported_images(filter=condition))
 
     def _add(
         self, job: str, tasks: list[batch.BatchTaskCreateOptions]

@@ -91,7 +91,7 @@ class Session:
         job = self.jobs.newest()
         if job is None:
             raise UnfitError(f"no run on {self.deployment.place}")
-        return job.partition("--")[0]
+        return _run_of(job)
 
     def jobs_of(self, run: str) -> list[str]:
         """The jobs of *run*: one, and one more for each time that the last had ended already."""
@@ -130,27 +130,24 @@ class Session:
         return why_nothing_runs(pool, nodes, self.deployment.autoscale_minutes)
 
     def clean(self, *, before: datetime, besides: str = "") -> tuple[int, int]:
-        """Delete what runs that began before then left in storage and in Batch, but for one.
+        """Delete what runs that began before then left in storage and in Batch.
 
-        Returns how many blobs and how many jobs that were.
+        Runs that go on, and the one *besides*, are left alone. Returns how many blobs and how many
+        jobs that were.
         """
-
-        def is_old(name: str) -> bool:
-            run = name.partition("/")[0].partition("--")[0]
-            return run != besides and _is_before(run, before)
-
-        return self._delete(is_old)
+        kept = {besides, *(_run_of(job) for job, goes_on in self.jobs.ours() if goes_on)}
+        return self._delete(lambda run: run not in kept and _is_before(run, before))
 
     def forget(self, run: str) -> tuple[int, int]:
         """Delete what *run* left in storage and in Batch."""
-        return self._delete(lambda name: name.partition("/")[0].partition("--")[0] == run)
+        return self._delete(lambda other: other == run)
 
     def _delete(self, wanted: Callable[[str], bool]) -> tuple[int, int]:
         blobs = 0
         for container in (self.deployment.input_container, self.deployment.output_container):
-            names = filter(wanted, self.blobs.names(container, ""))
+            names = (n for n in self.blobs.names(container, "") if wanted(_run_of(n)))
             blobs += self.blobs.delete(container, names)
-        jobs = list(filter(wanted, self.jobs.ours()))
+        jobs = [job for job, _ in self.jobs.ours() if wanted(_run_of(job))]
         for job in jobs:
             self.jobs.delete(job)
         return blobs, len(jobs)
@@ -158,6 +155,11 @@ class Session:
     def alarms(self) -> Iterator[str]:
         """What Batch reports as wrong with the pool and its nodes."""
         return alarms(self.jobs.pool(), self.jobs.nodes())
+
+
+def _run_of(name: str) -> str:
+    """The run that a blob or a job belongs to."""
+    return name.partition("/")[0].partition("--")[0]
 
 
 def _is_before(run: str, moment: datetime) -> bool:

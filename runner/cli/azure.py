@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli.engines import Wishes, make_engine
 from runner.cli.options import destination_option, option, run_argument
 from runner.cli.running import Talk, carry_out
-from runner.cli.where import find_session, where_options
+from runner.cli.where import Place, find_session, where_options
 from runner.convert import Run
 from runner.existing import Existing
 from runner.ledger import Ledger
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 @click.pass_context
 def attach(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
     """Follow the newest run, or RUN, on Azure, and collect its results; also from another machine."""
-    from runner.azure.flight import Options  # noqa: PLC0415 - the Azure clients take 0.5 s
-
     session = find_session(options)
     ffmpeg = find_ffmpeg(options["ffmpeg"])
     with Ledger.open(destination) as ledger:
@@ -54,18 +53,15 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
             where=f"on {session.deployment.place}, taken up here",
             command=f"runner attach {plan.id}",
         )
-        engine = session.engine(
-            Options(
-                ffmpeg=ffmpeg,
-                retries=options["retries"],
-                transfers=options["transfers"],
-                keep=options["keep"],
-                replace=False,
-            )
+        wishes = Wishes(
+            ffmpeg=ffmpeg,
+            retries=options["retries"],
+            transfers=options["transfers"],
+            keep=options["keep"],
         )
         existing = Existing(ledger, ffmpeg, jobs=usable_cores())
         talk = Talk(as_json=options["as_json"], quiet=options["quiet"])
-        ctx.exit(carry_out(run, engine, existing, talk))
+        ctx.exit(carry_out(run, make_engine(Place(session, ""), wishes), existing, talk))
 
 
 @click.command()
@@ -87,8 +83,9 @@ def cancel(name: str | None, destination: Path, **options: Any) -> None:
 
 def _run_on_azure(session: "Session", ledger: Ledger, name: str | None) -> str:
     """The run that *name* means: one of this destination, else one that only Batch knows."""
-    known = [run.id for run in ledger.runs() if run.place == session.deployment.batch_account]
+    place = session.deployment.batch_account
+    known = [run.id for run in ledger.runs() if run.place == place]
     if name is None:
-        return known[0] if known else session.newest_run()
+        return ledger.unfinished(place) or next(iter(known), "") or session.newest_run()
     matching = [run for run in known if run.startswith(name)]
     return matching[0] if len(matching) == 1 else name

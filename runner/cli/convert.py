@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from runner.cli.engines import Wishes, make_engine
 from runner.cli.options import destination_option, option
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_place, where_options
 from runner.convert import Run
-from runner.engine import UPLOAD, Engine
+from runner.engine import UPLOAD
 from runner.errors import NothingToConvertError, UsageError
 from runner.existing import OVERWRITE, Existing, Verdict
 from runner.ledger import Ledger
-from runner.local import LocalEngine, find_ffmpeg, usable_cores
+from runner.local import find_ffmpeg, usable_cores
 from runner.media.ffmpeg import Limits
 from runner.media.recipe import VERIFY
 from runner.models import Plan, Recipe
@@ -172,37 +173,23 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
         )
         if options["clean_start"] and place.session is not None:
             place.session.clean(before=datetime.now(UTC) + timedelta(days=1), besides=plan.id)
-        exit_code = carry_out(run, make_engine(place, options, ffmpeg), existing, talk)
+        exit_code = carry_out(run, make_engine(place, _wishes(options, ffmpeg)), existing, talk)
     if options["detach"] and place.session is not None:
         click.echo(plan.id)
     ctx.exit(exit_code)
 
 
-def make_engine(place: Place, options: Mapping[str, Any], ffmpeg: str) -> Engine:
-    """The engine of *place*, as the options of `convert` want it."""
-    limits = limits_of(options["timeout"])
-    replace_targets = options["overwrite"] != "never"
-    if place.session is None:
-        return LocalEngine(
-            ffmpeg=ffmpeg,
-            jobs=options["jobs"] or usable_cores(),
-            retries=options["retries"],
-            limits=limits,
-            replace=replace_targets,
-        )
-    from runner.azure.flight import Options  # noqa: PLC0415 - the Azure clients take 0.5 s
-
-    return place.session.engine(
-        Options(
-            ffmpeg=ffmpeg,
-            upload=options["upload"],
-            retries=options["retries"],
-            seconds=limits.seconds,
-            transfers=options["transfers"],
-            keep=options["keep"],
-            detach=options["detach"],
-            replace=replace_targets,
-        )
+def _wishes(options: Mapping[str, Any], ffmpeg: str) -> Wishes:
+    return Wishes(
+        ffmpeg=ffmpeg,
+        jobs=options["jobs"] or usable_cores(),
+        retries=options["retries"],
+        limits=limits_of(options["timeout"]),
+        replace=options["overwrite"] != "never",
+        upload=options["upload"],
+        transfers=options["transfers"],
+        keep=options["keep"],
+        detach=options["detach"],
     )
 
 

@@ -1,24 +1,42 @@
 """`runner doctor`: checks, each with one remedy."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
 from runner.cli.options import destination_option, option
+from runner.cli.where import find_place, where_options
 from runner.doctor import check_local
-from runner.errors import ExitCode
+from runner.errors import ExitCode, RunnerError
+from runner.findings import Finding
 
 
 @click.command()
 @destination_option()
+@where_options
 @option("--ffmpeg", metavar="PATH", help="Which ffmpeg.  [default: the embedded one]")
 @click.pass_context
-def doctor(ctx: click.Context, destination: Path, ffmpeg: str | None) -> None:
+def doctor(ctx: click.Context, /, destination: Path, ffmpeg: str | None, **options: Any) -> None:
     """Check that everything a run needs is there. Exit code 4 if something is not."""
     bad = 0
-    for finding in check_local(ffmpeg, destination):
+    for finding in (*check_local(ffmpeg, destination), *_elsewhere(options)):
         bad += not finding.good
         click.echo(f"{'ok ' if finding.good else 'BAD'} {finding.what}: {finding.detail}")
         if not finding.good and finding.remedy:
             click.echo(f"      {finding.remedy}")
     ctx.exit(ExitCode.ENVIRONMENT if bad else ExitCode.OK)
+
+
+def _elsewhere(options: dict[str, Any]) -> Iterator[Finding]:
+    try:
+        place = find_place(options)
+    except RunnerError as error:
+        yield Finding("stack", good=False, detail=str(error))
+        return
+    yield Finding("where", good=True, detail=f"`runner convert` works {place.words}")
+    if place.session is not None:
+        from runner.azure.checks import check_azure  # noqa: PLC0415 - the Azure clients take 0.5 s
+
+        yield from check_azure(place.session)

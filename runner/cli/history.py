@@ -2,18 +2,27 @@
 
 import json
 import os
+import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from runner.cli.options import destination_option, option, run_argument
+from runner.cli.where import find_place, find_session, where_options
 from runner.errors import ExitCode, UsageError
 from runner.ledger import AttemptRecord, Ledger, RunRecord
 from runner.models import State
 from runner.report import JSON_VERSION
 from runner.wording import printable, seconds_text
+
+if TYPE_CHECKING:
+    from runner.azure.session import Session, Standing
+
+_WATCH_EVERY = 5.0
 
 
 @click.command()
@@ -30,23 +39,55 @@ def runs(destination: Path, *, as_json: bool) -> None:
 @click.command()
 @run_argument()
 @destination_option()
+@where_options
+@option("--watch", is_flag=True, help="Show it again every few seconds, until it ends.")
 @option("--json", "as_json", is_flag=True, help="Write JSON.")
-def status(name: str | None, destination: Path, *, as_json: bool) -> None:
+def status(
+    name: str | None, destination: Path, *, watch: bool, as_json: bool, **options: Any
+) -> None:
     """Show how a run stands: the newest, or RUN, which may be shortened."""
     with Ledger.read(destination) as ledger:
         run = ledger.run(name)
-        if as_json:
-            click.echo(_run_json(run))
-            return
-        attempts = ledger.attempts(run.id)
-        click.echo(_run_line(run, running=ledger.is_locked()))
-        click.echo(f"  {printable(run.command)}")
-        if run.ended is None:
-            done = sum(attempt.state is State.CONVERTED for attempt in attempts)
-            click.echo(f"  {done} converted so far")
-        for attempt in attempts:
-            if attempt.state is State.FAILED:
-                click.echo(f"  FAILED {_attempt_line(attempt)}")
+        session = None if run.place == "local" or not run.unfinished else find_session(options)
+        while True:
+            going = _show_status(ledger, run.id, session, as_json=as_json)
+            if not (watch and going):
+                return
+            time.sleep(_WATCH_EVERY)
+
+
+def _show_status(ledger: Ledger, name: str, session: "Session | None", *, as_json: bool) -> bool:
+    """Say how the run stands; returns whether it goes on."""
+    run, running = ledger.run(name), ledger.is_locked()
+    standing = session.standing(name) if session else None
+    if as_json:
+        tasks = asdict(standing.counts) if standing else None
+        click.echo(_run_json(run, tasks=tasks))
+    else:
+        for line in _status_lines(run, ledger.attempts(name), standing, running=running):
+            click.echo(line)
+    busy = standing is not None and standing.counts.active + standing.counts.running > 0
+    return busy or (running and run.ended is None)
+
+
+def _status_lines(
+    run: RunRecord, attempts: list[AttemptRecord], standing: "Standing | None", *, running: bool
+) -> Iterator[str]:
+    yield _run_line(run, running=running)
+    yield f"  {printable(run.command)}"
+    if run.ended is None:
+        done = sum(attempt.state is State.CONVERTED for attempt in attempts)
+        yield f"  {done} converted so far"
+    if standing is not None:
+        counts = standing.counts
+        yield f"  in Azure: {counts.active} waiting, {counts.running} running, {counts.completed} done"
+        if standing.why:
+            yield f"  nothing is running: {standing.why}"
+        if not running:
+            yield f"  `runner attach {run.id}` collects the results, `runner cancel {run.id}` ends it"
+    for attempt in attempts:
+        if attempt.state is State.FAILED:
+            yield f"  FAILED {_attempt_line(attempt)}"
 
 
 @click.command()
@@ -73,17 +114,20 @@ def logs(what: str | None, destination: Path, attempt: int | None) -> None:
 @click.command()
 @run_argument()
 @destination_option()
+@where_options
 @option("--older-than", default="30d", metavar="AGE", help="Such as 12h, 7d, 4w, or 0d for all.")
-def clean(name: str | None, destination: Path, older_than: str) -> None:
-    """Forget old runs and their logs, or RUN and all before it; converted files stay."""
-    with Ledger.read(destination) as ledger:
-        if name is None:
-            before = datetime.now().astimezone() - _age(older_than)
-        else:
-            before = ledger.run(name).started + timedelta(milliseconds=1)
-        with ledger.locked("clean"):
-            count = ledger.forget(before)
-    click.echo(f"forgot {count} runs", err=True)
+def clean(name: str | None, destination: Path, older_than: str, **options: Any) -> None:
+    """Forget runs and their logs, here and on Azure: old ones, or RUN. Converted files stay."""
+    before = datetime.now().astimezone() - _age(older_than)
+    with Ledger.peek(destination) as ledger, ledger.locked("clean"):
+        known = [run for run in ledger.runs() if name and run.id.startswith(name)]
+        count = ledger.forget([r.id for r in known]) if name else ledger.forget_before(before)
+    click.echo(f"forgot {count} runs in {destination}", err=True)
+    place = find_place(options)
+    if place.session is not None:
+        run = known[0].id if len(known) == 1 else name
+        blobs, jobs = place.session.forget(run) if run else place.session.clean(before=before)
+        click.echo(f"deleted {blobs} blobs and {jobs} jobs {place.words}", err=True)
 
 
 def _attempts_of(ledger: Ledger, what: str | None) -> list[AttemptRecord]:
@@ -108,7 +152,7 @@ def _run_line(run: RunRecord, *, running: bool) -> str:
         took = seconds_text((run.ended - run.started).total_seconds())
         end = f"{_outcome(run)} in {took}"
     else:
-        end = "running" if running else "killed: the same command goes on"
+        end = "running" if running else "cut off: the same command goes on"
     return f"{run.id}  {run.place}  {run.files} files  {end}"
 
 
@@ -119,8 +163,9 @@ def _outcome(run: RunRecord) -> str:
     return said if meaning in (ExitCode.OK, ExitCode.SOME_FAILED) else f"{said}; {meaning.meaning}"
 
 
-def _run_json(run: RunRecord) -> str:
+def _run_json(run: RunRecord, *, tasks: dict[str, int] | None = None) -> str:
     values = asdict(run) | {
+        "tasks": tasks,
         "started": run.started.isoformat(),
         "ended": run.ended and run.ended.isoformat(),
     }

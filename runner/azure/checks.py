@@ -1,0 +1,98 @@
+"""The checks of `runner doctor` on Azure, each with one remedy."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from runner.azure.session import Session
+from runner.errors import RunnerError
+from runner.findings import Finding
+
+_SOON = timedelta(days=183)
+
+
+def check_azure(session: Session) -> Iterator[Finding]:
+    """Check sign-in, rights, pool, image and storage of the session's deployment."""
+    for what, look in (
+        ("pool", _pool),
+        ("image", _image),
+        ("nodes", _nodes),
+        ("jobs", _jobs),
+        ("storage", _storage),
+    ):
+        yield _check(what, look, session)
+
+
+def _check(what: str, look: Callable[[Session], Finding], session: Session) -> Finding:
+    try:
+        return look(session)
+    except RunnerError as error:
+        return Finding(what, good=False, detail=str(error))
+
+
+def _pool(session: Session) -> Finding:
+    deployment = session.deployment
+    pool = session.jobs.pool()
+    has = [
+        each.resource_id.lower()
+        for each in (pool.identity and pool.identity.user_assigned_identities) or ()
+    ]
+    if deployment.pool_identity_id and deployment.pool_identity_id.lower() not in has:
+        detail = f"{pool.id} does not have the identity that the stack declares"
+        return Finding("pool", good=False, detail=detail, remedy="run `pulumi up`")
+    if pool.task_slots_per_node != deployment.pool_task_slots:
+        detail = f"{pool.id} has {pool.task_slots_per_node} task slots, the stack {deployment.pool_task_slots}"
+        return Finding("pool", good=False, detail=detail, remedy="run `pulumi up`")
+    return Finding("pool", good=True, detail=f"{deployment.place}, {pool.vm_size}")
+
+
+def _image(session: Session) -> Finding:
+    machine = session.jobs.pool().virtual_machine_configuration
+    agent = machine.node_agent_sku_id if machine else ""
+    ends = [image.batch_support_end_of_life for image in session.jobs.images(agent or "")]
+    known = [end for end in ends if end is not None]
+    if not ends:
+        remedy = "set `image` to noble, then `pulumi up`"
+        return Finding(
+            "image",
+            good=False,
+            detail=f"Batch supports no image for {agent} any more",
+            remedy=remedy,
+        )
+    if known and max(known) < datetime.now(UTC) + _SOON:
+        remedy = "`pulumi config set image noble`, then `pulumi up`"
+        return Finding(
+            "image",
+            good=False,
+            detail=f"{agent} is supported until {max(known):%Y-%m-%d}",
+            remedy=remedy,
+        )
+    return Finding("image", good=True, detail=f"{agent} is supported")
+
+
+def _nodes(session: Session) -> Finding:
+    wrong = list(session.alarms())
+    if wrong:
+        return Finding("nodes", good=False, detail="; ".join(wrong))
+    count = len(session.jobs.nodes())
+    what = (
+        f"{count} there, none of them complains"
+        if count
+        else "none now; the pool grows with the work"
+    )
+    return Finding("nodes", good=True, detail=what)
+
+
+def _jobs(session: Session) -> Finding:
+    newest = session.jobs.newest()
+    return Finding("jobs", good=True, detail=f"can be listed; the newest is {newest or 'none'}")
+
+
+def _storage(session: Session) -> Finding:
+    deployment, name = session.deployment, f"doctor/{uuid.uuid4()}"
+    session.blobs.put(deployment.input_container, name, b"x")
+    session.blobs.delete(deployment.input_container, [name])
+    next(session.blobs.names(deployment.output_container, ""), None)
+    return Finding(
+        "storage", good=True, detail=f"{deployment.blob_endpoint} can be read and written"
+    )

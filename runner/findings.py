@@ -1,0 +1,14 @@
+"""What a check of `runner doctor` finds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    what: str
+    good: bool
+    detail: str
+    remedy: str = ""
+    """One thing to do, where it is not good."""
