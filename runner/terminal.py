@@ -11,13 +11,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from runner.models import Event, Notice, Plan
+from runner.models import Event, Notice, Plan, State
 from runner.progress import STOPPING, Tally, failure_line, status_line
 from runner.wording import printable, shortened
 
 _REFRESHES_A_SECOND = 2
 _NARROW = 60
 _WIDEST = 100
+_SHORT = {State.UPLOADING: "up", State.RUNNING: "runs", State.DOWNLOADING: "down"}
 
 
 class Terminal:
@@ -86,13 +87,17 @@ class Terminal:
         bar = 0 if width < _NARROW else 20
         table = Table.grid(padding=(0, 1))
         name_width = max(8, width - bar - 8)
+        table.add_column(width=name_width, no_wrap=True, overflow="ellipsis")
+        if bar:
+            table.add_column(width=bar)
+        table.add_column(width=5, justify="right")
         for event in list(self._tally.running.values())[: max(1, self._console.height - 6)]:
             share = event.media_done / event.media_total if event.media_total else None
             name = shortened(printable(os.path.relpath(event.conversion.source.path)), name_width)
-            cells: list[RenderableType] = [Text(name.ljust(name_width))]
+            cells: list[RenderableType] = [Text(name)]
             if bar:
                 cells.append(ProgressBar(total=1.0, completed=share or 0.0, width=bar))
-            cells.append(Text(f"{share:5.0%}" if share is not None else "", justify="right"))
+            cells.append(f"{share:.0%}" if share is not None else _SHORT.get(event.state, ""))
             table.add_row(*cells)
         return table
 
