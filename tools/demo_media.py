@@ -1,6 +1,6 @@
 """Make a folder of small real media files with awkward names, one of them cut short.
 
-    python tools/demo_media.py FOLDER
+python tools/demo_media.py FOLDER
 """
 
 import subprocess
@@ -13,10 +13,10 @@ _PICTURE = "testsrc2=s=640x360:r=25"
 _MP4 = ("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "+faststart")
 _NAMES = {
     "My Talk.mp4": 60,
-    "day 1/Opening – Übersicht.mp4": 45,
+    "day 1/Opening – Übersicht.mp4": 45,  # noqa: RUF001 - names like this are the point
     "day 1/Q&A (part 2).v2.mp4": 30,
     "day 2/Q&A (part 2).v2.mp4": 30,
-    "day 2/it's \"live\" $(now).mkv": 20,
+    'day 2/it\'s "live" $(now).mkv': 20,
     "day 2/-dash first.mov": 20,
     "日本語/こんにちは 🎧.mp4": 40,
     "cut short.mp4": 30,
@@ -32,7 +32,14 @@ def main(folder: Path) -> None:
         codecs = _MP4 if path.suffix != ".mkv" else ("-c:v", "libx264", "-c:a", "libopus")
         _ffmpeg(
             *("-f", "lavfi", "-i", _PICTURE, "-f", "lavfi", "-i", tone, "-t", str(seconds)),
-            *(*codecs, "-metadata", f"title={path.stem}", "-metadata", "artist=runner demo", f"file:{path}"),
+            *(
+                *codecs,
+                "-metadata",
+                f"title={path.stem}",
+                "-metadata",
+                "artist=runner demo",
+                f"file:{path}",
+            ),
         )
     cut = folder / "cut short.mp4"
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])

@@ -96,14 +96,14 @@ def choose(stack: str | None, outputs: str | None) -> Choice:
             Deployment.from_outputs(_read_file(Path(outputs)), outputs), f"outputs in {outputs}"
         )
     if not stack and not _in_project():
-        return Choice(None, "no Pulumi project here")
+        return Choice(None, "no stack here")
     if not shutil.which("pulumi"):
         if stack:
             raise UnfitError("--stack needs the Pulumi CLI on PATH; or give --outputs FILE")
-        return Choice(None, "no Pulumi CLI on PATH")
+        return Choice(None, "no Pulumi CLI")
     name = stack or _selected()
     if name is None:
-        return Choice(None, "no Pulumi stack is selected here")
+        return Choice(None, "no stack is selected")
     values = json.loads(_pulumi("stack", "output", "--json", "--stack", name))
     if not values:
         if stack:

@@ -153,6 +153,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     )
     if talk.verbose:
         _show_settings(ctx)
+    _settle_format(ctx, options)
     plan = _plan(options, _recipe(options, ctx.meta["settings"], ctx.meta.get("ffmpeg", ())))
     ffmpeg = find_ffmpeg(options["ffmpeg"])
     if options["dry_run"]:
@@ -218,9 +219,19 @@ def limits_of(timeout: str) -> Limits:
     return Limits(seconds=seconds)
 
 
-def _recipe(options: dict[str, Any], settings: Settings, arguments: tuple[str, ...]) -> Recipe:
-    if options["to"] and options["preset"]:
+def _settle_format(ctx: click.Context, options: dict[str, Any]) -> None:
+    """Let a `--to` on the command line win over a `preset` in a settings file, and vice versa."""
+    if not (options["to"] and options["preset"]):
+        return
+    typed = [
+        n for n in ("to", "preset") if ctx.get_parameter_source(n) is ParameterSource.COMMANDLINE
+    ]
+    if len(typed) != 1:
         raise UsageError("--to and --preset exclude each other: both name what is made")
+    options["preset" if typed == ["to"] else "to"] = None
+
+
+def _recipe(options: dict[str, Any], settings: Settings, arguments: tuple[str, ...]) -> Recipe:
     if options["to"]:
         preset = for_suffix(options["to"], arguments, settings.presets)
     else:

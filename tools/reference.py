@@ -1,0 +1,82 @@
+"""Write docs/reference.md from the program itself: commands, options, presets, exit codes, outputs.
+
+python tools/reference.py
+"""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from runner.azure.deployment import Deployment
+from runner.cli import cli
+from runner.errors import ExitCode
+from runner.presets import BUILT_IN
+
+TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
+
+
+def reference() -> str:
+    """The whole document."""
+    parts = [
+        "# Reference",
+        "Made by `python tools/reference.py` from the program itself; a test keeps it so.",
+        *_commands(),
+        "## Presets",
+        *_presets(),
+        "## Exit codes",
+        _table(("code", "meaning"), [(str(int(code)), code.meaning) for code in ExitCode]),
+        "## Outputs of the stack",
+        "What `runner` reads from `pulumi stack output --json`: "
+        + ", ".join(f"`{field.name}`" for field in fields(Deployment))
+        + ".",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _commands() -> Iterator[str]:
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        with click.Context(command, info_name=f"runner {name}") as inner:
+            usage = " ".join([inner.command_path, *command.collect_usage_pieces(inner)])
+            rows = [
+                (f"`{_escaped(record[0])}`", _escaped(record[1]))
+                for parameter in command.params
+                if isinstance(parameter, click.Option)
+                and (record := parameter.get_help_record(inner)) is not None
+            ]
+        yield f"## `{usage}`"
+        yield (command.help or "").split("\n\n")[0].replace("\n", " ")
+        if rows:
+            yield _table(("option", ""), rows)
+
+
+def _presets() -> Iterator[str]:
+    yield _table(
+        ("name", "makes", "ffmpeg's arguments"),
+        [
+            (
+                f"`{p.name}`",
+                f"`{p.suffix}`: {p.summary}",
+                f"`{_escaped(shlex.join(p.recipe().arguments))}`",
+            )
+            for p in BUILT_IN.values()
+        ],
+    )
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+if __name__ == "__main__":
+    TARGET.write_text(reference(), encoding="utf-8")
