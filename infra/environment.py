@@ -34,7 +34,8 @@ def make_environment(settings: Settings) -> Outputs:
     access = Access("access", settings, place, storage)
     account = Account("account", settings, place, storage, access)
     pool = Pool("pool", settings, place, account, access, subnet_id)
-    Monitoring("monitoring", settings, place, account)
+    if settings.wants_monitoring:
+        Monitoring("monitoring", settings, place, account)
     return Outputs(
         subscription_id=place.subscription,
         resource_group=place.group,

@@ -136,6 +136,11 @@ class Settings:
         return self.max_spot_nodes + self.max_dedicated_nodes
 
     @property
+    def wants_monitoring(self) -> bool:
+        """Whether anything is to be watched."""
+        return self.log_analytics or bool(self.alert_email)
+
+    @property
     def all_tags(self) -> dict[str, str]:
         """The user's tags, and the one that finds everything this stack pays for."""
         return {"managed-by": "pulumi", **self.tags, "stack": f"{self.project}/{self.stack}"}
