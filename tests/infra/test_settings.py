@@ -77,8 +77,7 @@ def test_an_empty_configuration_is_answered_with_the_commands_that_give_the_valu
         ({"subnetCidr": "10.1.0.0/24"}, "must lie within vnetCidr 10.64.0.0/22"),
         (
             {"subnetCidr": "10.64.0.0/28", "maxSpotNodes": "12"},
-            'subnetCidr: "10.64.0.0/28": has room for 11 nodes (Azure keeps 5 addresses), '
-            "and the pool may grow to 12",
+            "has room for 11 nodes (Azure keeps 5 addresses), and the pool may grow to 12",
         ),
         ({"subnetId": "hub/batch"}, 'subnetId: "hub/batch": must be a subnet\'s full id'),
         ({"subnetId": SUBNET, "network": "none"}, "contradicts network none"),

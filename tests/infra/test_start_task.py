@@ -85,7 +85,19 @@ def node(tmp_path: Path) -> Node:
     made = Node(tmp_path)
     made.bin.mkdir()
     (tmp_path / "etc").mkdir()
-    for tool in "base64 bash cp date find head mktemp rm sed sleep timeout".split():
+    for tool in (
+        "base64",
+        "bash",
+        "cp",
+        "date",
+        "find",
+        "head",
+        "mktemp",
+        "rm",
+        "sed",
+        "sleep",
+        "timeout",
+    ):
         found = shutil.which(tool)
         assert found, tool
         (made.bin / tool).symlink_to(found)

@@ -7,6 +7,7 @@ version=$(awk '$1 == "github.com/pulumi/pulumi/pkg/v3" { print $2 }' "$here/go.m
 bin=${XDG_CACHE_HOME:-$HOME/.cache}/batch-ffmpeg-runner/tools/pulumi-${version#v}
 
 if [[ ! -x $bin/pulumi ]]; then
+    command -v go >/dev/null || { echo "pulumi is not installed, and building it needs Go" >&2; exit 1; }
     mkdir -p "$bin"
     # A name of its own until it is whole: two builds, or one that is stopped, must leave no half file under the real name.
     made=$(mktemp -d "$bin/build.XXXXXX")
@@ -16,6 +17,9 @@ if [[ ! -x $bin/pulumi ]]; then
     CGO_ENABLED=0 nice go build -p "${PULUMI_BUILD_JOBS:-1}" -trimpath -tags osusergo,grpcnotrace \
         -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$version" \
         -o "$made/pulumi" github.com/pulumi/pulumi/pkg/v3/cmd/pulumi >&2
+    # What runs a Python program; Pulumi keeps it beside the CLI.
+    sdk=$(go list -m -f '{{.Dir}}' github.com/pulumi/pulumi/sdk/v3)
+    install -m 755 "$sdk/python/cmd/pulumi-language-python-exec" "$bin/pulumi-language-python-exec"
     mv "$made/pulumi" "$bin/pulumi"
 fi
 printf '%s\n' "$bin"

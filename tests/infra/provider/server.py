@@ -3,7 +3,6 @@
 import random
 import uuid
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
@@ -16,7 +15,6 @@ from tests.infra.provider.azure import ArmError, Azure
 from tests.infra.provider.kinds import KINDS, answer, outputs_of
 
 VERSION = "3.29.0"
-MESSAGE_LIMIT = 400 * 1024 * 1024
 
 # Plain values only: unknown ones come as schema.UNKNOWN, secrets and resources as what they hold.
 PLAIN = {"acceptSecrets": False, "acceptResources": False, "acceptOutputs": False}
@@ -190,13 +188,3 @@ def made_up_name(name: str, token: str, seed: bytes) -> str:
     if token == "azure-native:authorization:RoleAssignment":
         return str(uuid.UUID(int=chance.getrandbits(128)))
     return f"{name}{chance.getrandbits(32):08x}"
-
-
-def serve(azure: Azure) -> tuple[grpc.Server, int]:
-    """Start to serve on a port of this machine; return the server and the port."""
-    limits = [("grpc.max_receive_message_length", MESSAGE_LIMIT)]
-    server = grpc.server(ThreadPoolExecutor(max_workers=16), options=limits)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(azure), server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    return server, port
