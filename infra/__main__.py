@@ -1,0 +1,5 @@
+"""What Pulumi runs."""
+
+from infra.environment import program
+
+program()

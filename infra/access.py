@@ -1,0 +1,170 @@
+"""Who may do what: the identities of nodes and account, and every role that is given."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import authorization, managedidentity
+
+from infra import naming
+from infra.place import Place
+from infra.settings import Settings
+from infra.storage import INPUT, OUTPUT, TOOLS, Storage
+
+ROLES = {
+    # This GUID rests on one public list; `az role definition list --name …` confirms it.
+    "Azure Batch Service Orchestration Role": "a35466a1-cfd6-450a-b35e-683fcdf30363",
+    "Azure Batch Data Contributor": "6aaa78f1-f7de-44ca-8722-c64a23943cae",
+    "Azure Batch Job Submitter": "48e5e92e-a480-4e71-aa9c-2778f4c13781",
+    "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
+    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Storage Blob Data Reader": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+    "Storage Blob Delegator": "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",
+}
+"""Built-in roles, the same GUIDs in every tenant."""
+
+OPERATOR_BATCH_ROLES = {
+    "jobSubmitter": "Azure Batch Job Submitter",
+    "dataContributor": "Azure Batch Data Contributor",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """Somebody who is given roles; an unnamed *kind* may be looked up before it can be found."""
+
+    id: pulumi.Input[str]
+    kind: str
+    """User, Group or ServicePrincipal."""
+
+
+def operator_of(settings: Settings) -> Principal:
+    """Return who runs `runner`."""
+    return Principal(id=settings.operator_principal_id, kind=settings.operator_principal_type)
+
+
+def batch_service_of(settings: Settings) -> Principal:
+    """Return Azure Batch itself, as this tenant knows it."""
+    return Principal(id=settings.batch_service_principal_object_id, kind="ServicePrincipal")
+
+
+def give(
+    name: str,
+    role: str,
+    *,
+    to: Principal,
+    at: pulumi.Input[str],
+    place: Place,
+    opts: pulumi.ResourceOptions,
+) -> authorization.RoleAssignment:
+    """Give *role* at the scope *at*."""
+    definition = pulumi.Output.concat(
+        place.subscription_scope,
+        f"/providers/Microsoft.Authorization/roleDefinitions/{ROLES[role]}",
+    )
+    called = pulumi.Output.all(at, to.id).apply(
+        lambda known: naming.role_assignment(known[0], known[1], ROLES[role])
+    )
+    return authorization.RoleAssignment(
+        name,
+        role_assignment_name=called,
+        role_definition_id=definition,
+        principal_id=to.id,
+        # Given, so that Azure does not look up a principal that it may not have heard of yet.
+        principal_type=to.kind,
+        scope=at,
+        description=f"{role}, given by pulumi",
+        opts=opts,
+    )
+
+
+class Access(pulumi.ComponentResource):
+    """The two identities, and the roles on the stored data."""
+
+    pool_identity_id: pulumi.Output[str] | None
+    account_identity_id: pulumi.Output[str]
+    pool_grants: list[pulumi.Resource]
+    """What has to be there before a node works."""
+    account_grants: list[pulumi.Resource]
+    """What has to be there before the Batch account can use its storage."""
+
+    def __init__(self, name: str, settings: Settings, place: Place, storage: Storage) -> None:
+        super().__init__("runner:infra:Access", name)
+        self.settings, self.place, self.storage = settings, place, storage
+        self.under = pulumi.ResourceOptions(parent=self)
+        account = self.identity("account")
+        self.account_identity_id = account.id
+        self.account_grants = self.auto_storage(account) if settings.auto_storage else []
+        pool = self.identity("pool") if settings.pool_identity else None
+        self.pool_identity_id = pool.id if pool else None
+        self.pool_grants = self.nodes(pool) if pool else []
+        self.operator()
+        self.register_outputs({"pool_identity_id": self.pool_identity_id})
+
+    def identity(self, whose: str) -> managedidentity.UserAssignedIdentity:
+        """Make a user-assigned identity: it can be given roles before its owner is made."""
+        return managedidentity.UserAssignedIdentity(
+            f"{whose}-identity",
+            resource_name_=naming.plain(
+                self.settings.name_prefix, self.settings.stack, f"id-{whose}"
+            ),
+            resource_group_name=self.place.group,
+            location=self.place.location,
+            tags=self.place.tags,
+            opts=self.under,
+        )
+
+    def auto_storage(self, account: managedidentity.UserAssignedIdentity) -> list[pulumi.Resource]:
+        """Let the Batch account use the storage account for its application packages."""
+        return [
+            give(
+                "account-writes-storage",
+                "Storage Blob Data Contributor",
+                to=Principal(id=account.principal_id, kind="ServicePrincipal"),
+                at=self.storage.account_id,
+                place=self.place,
+                opts=self.under,
+            )
+        ]
+
+    def nodes(self, pool: managedidentity.UserAssignedIdentity) -> list[pulumi.Resource]:
+        """Let nodes read sources and tools, and write results."""
+        identity = Principal(id=pool.principal_id, kind="ServicePrincipal")
+        wanted = {
+            INPUT: ("pool-reads-input", "Storage Blob Data Reader"),
+            TOOLS: ("pool-reads-tools", "Storage Blob Data Reader"),
+            OUTPUT: ("pool-writes-output", "Storage Blob Data Contributor"),
+        }
+        return [
+            give(
+                name,
+                role,
+                to=identity,
+                at=self.storage.containers[container].id,
+                place=self.place,
+                opts=self.under,
+            )
+            for container, (name, role) in wanted.items()
+        ]
+
+    def operator(self) -> None:
+        """Let whoever runs `runner` stage sources and tools, and collect and clear results."""
+        person = operator_of(self.settings)
+        for container, resource in self.storage.containers.items():
+            give(
+                f"operator-writes-{container}",
+                "Storage Blob Data Contributor",
+                to=person,
+                at=resource.id,
+                place=self.place,
+                opts=self.under,
+            )
+        if not self.settings.pool_identity:
+            # Nodes without an identity are handed signed addresses, which `runner` must make.
+            give(
+                "operator-signs-addresses",
+                "Storage Blob Delegator",
+                to=person,
+                at=self.storage.account_id,
+                place=self.place,
+                opts=self.under,
+            )

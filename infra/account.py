@@ -1,0 +1,183 @@
+"""The Batch account, and the key vault that one in user-subscription mode wants."""
+
+import pulumi
+from pulumi_azure_native import batch, keyvault
+
+from infra import naming
+from infra.access import OPERATOR_BATCH_ROLES, Access, batch_service_of, give, operator_of
+from infra.place import Place
+from infra.settings import Settings
+from infra.storage import Storage
+
+CANNOT_CHANGE = ["location", "pool_allocation_mode", "key_vault_reference"]
+"""Properties that Azure fixes when it makes a Batch account; azure-native would try to update."""
+
+
+class Account(pulumi.ComponentResource):
+    """A Batch account that takes Entra ID sign-ins, and who may use it."""
+
+    account_name: pulumi.Output[str]
+    account_id: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    """The data plane, with its scheme."""
+
+    def __init__(
+        self, name: str, settings: Settings, place: Place, storage: Storage, access: Access
+    ) -> None:
+        super().__init__("runner:infra:Account", name)
+        self.settings, self.place = settings, place
+        self.under = pulumi.ResourceOptions(parent=self)
+        vault = self.vault() if settings.uses_own_subscription else None
+        before = (
+            [*self.service_grants(vault), *access.account_grants]
+            if vault
+            else access.account_grants
+        )
+        account = self.batch_account(vault, storage, access, before)
+        self.account_name = account.name
+        self.account_id = account.id
+        self.endpoint = pulumi.Output.concat("https://", account.account_endpoint)
+        give(
+            "operator-uses-batch",
+            OPERATOR_BATCH_ROLES[settings.operator_batch_role],
+            to=operator_of(settings),
+            at=account.id,
+            place=place,
+            opts=self.under,
+        )
+        self.register_outputs({"account_name": self.account_name})
+
+    def vault(self) -> keyvault.Vault:
+        """Make the vault in which Batch keeps what it needs to make nodes in this subscription."""
+        by_policy = self.settings.key_vault_permission_model == "accessPolicy"
+        return keyvault.Vault(
+            naming.base(self.settings.name_prefix, self.settings.stack, "kv"),
+            vault_name=self.settings.key_vault_name or None,
+            resource_group_name=self.place.group,
+            location=self.place.location,
+            properties=keyvault.VaultPropertiesArgs(
+                tenant_id=self.place.tenant,
+                sku=keyvault.SkuArgs(family=keyvault.SkuFamily.A, name=keyvault.SkuName.STANDARD),
+                enable_rbac_authorization=not by_policy,
+                access_policies=[self.policy()] if by_policy else [],
+                enabled_for_deployment=True,
+                enabled_for_template_deployment=True,
+                enabled_for_disk_encryption=True,
+                enable_soft_delete=True,
+                soft_delete_retention_in_days=self.settings.key_vault_soft_delete_days,
+                # Azure refuses an explicit false, and never goes back from true.
+                enable_purge_protection=self.settings.key_vault_purge_protection or None,
+                # Whether Batch gets through a firewall that only names AzureServices is not
+                # confirmed, so the vault answers everywhere, to those with a grant: one.
+                network_acls=keyvault.NetworkRuleSetArgs(
+                    bypass=keyvault.NetworkRuleBypassOptions.AZURE_SERVICES,
+                    default_action=keyvault.NetworkRuleAction.ALLOW,
+                ),
+            ),
+            tags=self.place.tags,
+            opts=self.under,
+        )
+
+    def policy(self) -> keyvault.AccessPolicyEntryArgs:
+        """Grant Batch its secrets together with the vault: nothing has to spread first."""
+        secrets = keyvault.SecretPermissions
+        return keyvault.AccessPolicyEntryArgs(
+            tenant_id=self.place.tenant,
+            object_id=self.settings.batch_service_principal_object_id,
+            permissions=keyvault.PermissionsArgs(
+                secrets=[
+                    secrets.GET,
+                    secrets.LIST,
+                    secrets.SET,
+                    secrets.DELETE,
+                    secrets.RECOVER,  # a deleted secret's name is taken until it is purged
+                ]
+            ),
+        )
+
+    def service_grants(self, vault: keyvault.Vault) -> list[pulumi.Resource]:
+        """Give Batch the roles that it must have before the account is made."""
+        service = batch_service_of(self.settings)
+        grants: list[pulumi.Resource] = []
+        if self.settings.key_vault_permission_model == "rbac":
+            role = "Key Vault Secrets Officer"
+            grants.append(
+                give(
+                    "batch-uses-vault",
+                    role,
+                    to=service,
+                    at=vault.id,
+                    place=self.place,
+                    opts=self.under,
+                )
+            )
+        if self.settings.manage_subscription_role:
+            # Every account of this kind in the subscription lives on this one assignment.
+            shared = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
+            grants.append(
+                give(
+                    "batch-makes-nodes",
+                    "Azure Batch Service Orchestration Role",
+                    to=service,
+                    at=self.place.subscription_scope,
+                    place=self.place,
+                    opts=shared,
+                )
+            )
+        return grants
+
+    def batch_account(
+        self,
+        vault: keyvault.Vault | None,
+        storage: Storage,
+        access: Access,
+        before: list[pulumi.Resource],
+    ) -> batch.BatchAccount:
+        """Make the account, once everything it checks at its making is there."""
+        return batch.BatchAccount(
+            naming.base(self.settings.name_prefix, self.settings.stack, "ba"),
+            account_name=self.settings.batch_account_name or None,
+            resource_group_name=self.place.group,
+            location=self.place.location,
+            pool_allocation_mode=batch.PoolAllocationMode(self.settings.pool_allocation_mode),
+            key_vault_reference=reference(vault) if vault else None,
+            allowed_authentication_modes=self.sign_ins(),
+            identity=batch.BatchAccountIdentityArgs(
+                type=batch.ResourceIdentityType.USER_ASSIGNED,
+                user_assigned_identities=[access.account_identity_id],
+            ),
+            auto_storage=auto_storage(storage, access) if self.settings.auto_storage else None,
+            public_network_access=batch.PublicNetworkAccessType.ENABLED,
+            tags=self.place.tags,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=before,
+                replace_on_changes=CANNOT_CHANGE,
+                # A subscription may have few accounts in a region, often one.
+                delete_before_replace=True,
+            ),
+        )
+
+    def sign_ins(self) -> list[batch.AuthenticationMode]:
+        """List how callers may sign in."""
+        modes = [batch.AuthenticationMode.AAD]
+        if self.settings.allow_shared_key:
+            modes.append(batch.AuthenticationMode.SHARED_KEY)
+        return modes
+
+
+def reference(vault: keyvault.Vault) -> batch.KeyVaultReferenceArgs:
+    """Point at *vault*."""
+    return batch.KeyVaultReferenceArgs(id=vault.id, url=vault.properties.vault_uri)
+
+
+def auto_storage(storage: Storage, access: Access) -> batch.AutoStorageBasePropertiesArgs:
+    """Let application packages live in *storage*, without its keys."""
+    node = access.pool_identity_id
+    return batch.AutoStorageBasePropertiesArgs(
+        storage_account_id=storage.account_id,
+        authentication_mode=batch.AutoStorageAuthenticationMode.BATCH_ACCOUNT_MANAGED_IDENTITY,
+        node_identity_reference=batch.ComputeNodeIdentityReferenceArgs(resource_id=node)
+        if node
+        else None,
+    )

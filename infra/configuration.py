@@ -1,0 +1,132 @@
+"""Read the stack's configuration into Settings, and check it, once."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
+
+from infra.checks import Problem, key_of, problems
+from infra.settings import Settings
+
+
+class SettingsError(pulumi.RunError):
+    """The stack's configuration cannot work; says which key, which value and what to do."""
+
+
+NOT_CONFIGURED = {"project", "stack"}
+
+
+def from_pulumi() -> Settings:
+    """Return the selected stack's settings.
+
+    Raises:
+        SettingsError: With a line for everything that has to change.
+    """
+    project = pulumi.get_project()
+    values = {**get_config_env(), **CONFIG.get()}
+    own = {
+        key.removeprefix(f"{project}:"): value
+        for key, value in values.items()
+        if key.startswith((f"{project}:", "azure-native:location"))
+    }
+    return read(own, project=project, stack=pulumi.get_stack())
+
+
+def read(values: Mapping[str, str], *, project: str, stack: str) -> Settings:
+    """Make settings of configuration *values*, which are text as Pulumi hands them over.
+
+    Raises:
+        SettingsError: With a line for everything that has to change.
+    """
+    kinds = get_type_hints(Settings)
+    known = {key_of(each.name): each.name for each in fields(Settings)}
+    given: dict[str, Any] = {"project": project, "stack": stack, "location": ""}
+    found = list(unknown_keys(values, known))
+    for key, text in values.items():
+        if (name := known.get(key)) is None:
+            continue
+        try:
+            given[name] = parse(text, kinds[name])
+        except ValueError as error:
+            found.append(Problem(key, text, str(error)))
+    if not found:
+        settings = Settings(**given)
+        found = list(problems(settings))
+    if found:
+        raise SettingsError(account_of(found))
+    return settings
+
+
+def unknown_keys(values: Iterable[str], known: Iterable[str]) -> Iterator[Problem]:
+    """Find keys that mean nothing here: a typing error would otherwise be a silent default."""
+    names = set(known) - NOT_CONFIGURED
+    for key in values:
+        if key not in names:
+            near = get_close_matches(key, names, n=1)
+            meant = f"did you mean {near[0]}?" if near else "see Pulumi.yaml for those there are"
+            yield Problem(key, "", f"no such setting; {meant}")
+
+
+def account_of(found: Iterable[Problem]) -> str:
+    """Write one line for each problem."""
+    lines = "\n".join(f"  {problem}" for problem in found)
+    return f"this stack's configuration cannot work:\n{lines}"
+
+
+def parse(text: str, kind: Any) -> object:
+    """Read *text* as a value of type *kind*.
+
+    Raises:
+        ValueError: It is none; the words say what one looks like.
+    """
+    if get_origin(kind) is Literal:
+        return one_of(text, get_args(kind))
+    if reader := READERS.get(kind):
+        return reader(text)
+    return collection(text, kind)
+
+
+def one_of(text: str, choices: tuple[str, ...]) -> str:
+    """Read one of some words."""
+    if text not in choices:
+        raise ValueError(f"must be one of {', '.join(choices)}")
+    return text
+
+
+def whole(text: str) -> int:
+    """Read a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("must be a whole number") from None
+
+
+def truth(text: str) -> bool:
+    """Read a truth value, as Pulumi writes them."""
+    if text not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return text == "true"
+
+
+READERS: Mapping[Any, Callable[[str], object]] = {str: str.strip, int: whole, bool: truth}
+
+
+def collection(text: str, kind: Any) -> object:
+    """Read a list or a map of strings, which Pulumi hands over as JSON."""
+    wanted = list if get_origin(kind) is tuple else dict
+    if wanted is list:
+        words = "must be a list of strings: `pulumi config set --path 'KEY[0]' VALUE`"
+    else:
+        words = "must be a map of strings: `pulumi config set --path KEY.NAME VALUE`"
+    try:
+        value = json.loads(text)
+    except ValueError:
+        raise ValueError(words) from None
+    members = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, wanted) or not all(isinstance(each, str) for each in members):
+        raise ValueError(words)
+    return tuple(value) if wanted is list else value

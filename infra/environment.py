@@ -1,0 +1,57 @@
+"""The whole environment, composed."""
+
+from datetime import UTC, datetime
+
+import pulumi
+
+from infra.access import Access
+from infra.account import Account
+from infra.configuration import from_pulumi
+from infra.monitoring import Monitoring
+from infra.network import Network
+from infra.outputs import Outputs
+from infra.place import make_place
+from infra.pool import Pool
+from infra.settings import Settings
+from infra.storage import INPUT, OUTPUT, TOOLS, Storage
+
+
+def program() -> None:
+    """Make the selected stack's environment and export its outputs: what `pulumi up` runs."""
+    settings = from_pulumi()
+    for words in settings.warnings(datetime.now(UTC).date()):
+        pulumi.warn(words)
+    for name, value in vars(make_environment(settings)).items():
+        pulumi.export(name, value)
+
+
+def make_environment(settings: Settings) -> Outputs:
+    """Make everything, each part from those before it."""
+    place = make_place(settings)
+    network = Network("network", settings, place) if settings.makes_network else None
+    subnet_id = network.subnet_id if network else settings.subnet_id or None
+    storage = Storage("storage", settings, place, subnet_id)
+    access = Access("access", settings, place, storage)
+    account = Account("account", settings, place, storage, access)
+    pool = Pool("pool", settings, place, account, access, subnet_id)
+    if settings.wants_monitoring:
+        Monitoring("monitoring", settings, place, account)
+    return Outputs(
+        subscription_id=place.subscription,
+        resource_group=place.group,
+        location=settings.location,
+        batch_account=account.account_name,
+        batch_endpoint=account.endpoint,
+        pool_allocation_mode=settings.pool_allocation_mode,
+        pool_id=pool.pool_name,
+        pool_vm_size=settings.vm_size,
+        pool_task_slots=settings.slots,
+        pool_max_nodes=settings.max_nodes,
+        pool_identity_id=access.pool_identity_id or "",
+        storage_account=storage.account_name,
+        blob_endpoint=storage.blob_endpoint,
+        input_container=INPUT,
+        output_container=OUTPUT,
+        tools_container=TOOLS,
+        autoscale_minutes=settings.autoscale_minutes if settings.autoscale else 0,
+    )

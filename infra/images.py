@@ -1,0 +1,78 @@
+"""Which operating system the nodes start from, and the Batch agent that fits it. Pure."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+WARN_BEFORE_END = timedelta(days=180)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A marketplace image, or one of a Compute Gallery (`gallery_id`)."""
+
+    agent: str
+    """Batch's node agent; image and agent must fit or the pool is refused."""
+    publisher: str = ""
+    offer: str = ""
+    sku: str = ""
+    version: str = "latest"
+    gallery_id: str = ""
+    ends: date | None = None
+    """When Batch retires the agent, where that has been announced."""
+
+    @property
+    def is_arm(self) -> bool:
+        """Whether the agent is for arm64, and so the image."""
+        return self.agent.endswith("-arm64")
+
+
+PRESETS = {
+    "jammy": Image(
+        publisher="canonical",
+        offer="0001-com-ubuntu-server-jammy",
+        sku="22_04-lts",
+        agent="batch.node.ubuntu 22.04",
+        ends=date(2027, 6, 30),  # Azure/Batch issue 200
+    ),
+    "noble": Image(
+        publisher="canonical",
+        offer="ubuntu-24_04-lts",
+        sku="server",
+        agent="batch.node.ubuntu 24.04",
+    ),
+}
+
+_GALLERY = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Compute"
+    r"/galleries/[^/]+/images/[^/]+(/versions/[^/]+)?",
+    re.IGNORECASE,
+)
+_MARKETPLACE = re.compile(r"([\w.-]+):([\w.-]+):([\w.-]+)(?::([\w.-]+))?")
+
+CHOICES = "jammy, noble, PUBLISHER:OFFER:SKU[:VERSION], or the id of a Compute Gallery image"
+
+
+def parse_image(text: str, agent: str) -> Image | None:
+    """Read the `image` setting; None when it is none of CHOICES."""
+    if preset := PRESETS.get(text):
+        return preset
+    if _GALLERY.fullmatch(text):
+        return Image(gallery_id=text, agent=agent)
+    if match := _MARKETPLACE.fullmatch(text):
+        publisher, offer, sku, version = match.groups()
+        return Image(
+            publisher=publisher, offer=offer, sku=sku, version=version or "latest", agent=agent
+        )
+    return None
+
+
+def end_of_support(image: Image, today: date) -> str | None:
+    """Say that Batch's support for *image* has ended or soon will; None while that is far off."""
+    if image.ends is None or today < image.ends - WARN_BEFORE_END:
+        return None
+    tense = "ended" if today > image.ends else "ends"
+    return (
+        f"Batch's support for {image.agent} {tense} on {image.ends}: pools may then fail to be made "
+        "or to grow; move with `pulumi config set image noble`"
+    )

@@ -1,0 +1,176 @@
+"""The network that the nodes live in: nothing comes in, and out goes what a node needs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import network
+
+from infra import naming
+from infra.place import Place
+from infra.regions import SERVICE_TAG_REGIONS
+from infra.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Something that the subnet's security group lets out."""
+
+    name: str
+    reason: str
+    destination: str
+    ports: tuple[str, ...]
+    protocol: str = "Tcp"
+
+
+def outbound_rules(settings: Settings) -> Iterator[Rule]:
+    """List what a node in simplified communication mode has to reach, and no more.
+
+    Names, identity tokens and the host's own services need no rule: Azure answers them at
+    addresses that security groups do not cover.
+    """
+    region = settings.service_tag_region or SERVICE_TAG_REGIONS[settings.location]
+    yield Rule(
+        name="batch-node-management",
+        reason="The node's agent talks to the Batch service; Azure reserves UDP for it too",
+        destination=f"BatchNodeManagement.{region}",
+        ports=("443",),
+        protocol="*",
+    )
+    yield Rule(
+        name="storage",
+        reason="Sources in, results and logs out",
+        destination=f"Storage.{region}",
+        ports=("443",),
+    )
+    if settings.monitor_agent:
+        yield Rule(
+            name="azure-monitor",
+            reason="The Azure Monitor agent sends what it collects",
+            destination="AzureMonitor",
+            ports=("443",),
+        )
+    if not settings.image_has_ffmpeg:
+        yield Rule(
+            name="package-mirrors",
+            reason="The start task installs ffmpeg: apt's mirrors, on port 80, or 443 where so listed",
+            destination="Internet",
+            ports=("80", "443"),
+        )
+
+
+class Network(pulumi.ComponentResource):
+    """A virtual network with one subnet, closed but for the nodes' needs."""
+
+    subnet_id: pulumi.Output[str]
+
+    def __init__(self, name: str, settings: Settings, place: Place) -> None:
+        super().__init__("runner:infra:Network", name)
+        self.settings, self.place = settings, place
+        self.under = pulumi.ResourceOptions(parent=self)
+        vnet = network.VirtualNetwork(
+            "vnet",
+            resource_group_name=place.group,
+            location=place.location,
+            virtual_network_name=self.called("vnet"),
+            address_space=network.AddressSpaceArgs(address_prefixes=[settings.vnet_cidr]),
+            tags=place.tags,
+            opts=self.under,
+        )
+        group = self.security_group()
+        gateway = self.nat_gateway() if settings.way_out == "natGateway" else None
+        subnet = network.Subnet(
+            "subnet",
+            resource_group_name=place.group,
+            virtual_network_name=vnet.name,
+            # A changed range makes a subnet of another name beside the old one, which the pool
+            # in it holds until the new pool is there.
+            subnet_name=f"nodes-{naming.digest({'cidr': settings.subnet_cidr})}",
+            address_prefix=settings.subnet_cidr,
+            # Azure's unasked way out is retired; a node has the one that is declared here.
+            default_outbound_access=False,
+            network_security_group=network.NetworkSecurityGroupArgs(id=group.id),
+            nat_gateway=network.SubResourceArgs(id=gateway.id) if gateway else None,
+            # Free, and keeps the media off the NAT gateway, which counts by the gigabyte.
+            service_endpoints=[
+                network.ServiceEndpointPropertiesFormatArgs(service="Microsoft.Storage")
+            ],
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
+        )
+        self.subnet_id = subnet.id
+        self.register_outputs({"subnet_id": self.subnet_id})
+
+    def called(self, kind: str) -> str:
+        """Return the name of a resource of this *kind*."""
+        return naming.plain(self.settings.name_prefix, self.settings.stack, kind)
+
+    def security_group(self) -> network.NetworkSecurityGroup:
+        """Make the group: the rules for going out, and no to all else both ways."""
+        rules = [
+            network.SecurityRuleArgs(
+                name=rule.name,
+                description=rule.reason,
+                priority=100 + 10 * place,
+                direction=network.SecurityRuleDirection.OUTBOUND,
+                access=network.SecurityRuleAccess.ALLOW,
+                protocol=rule.protocol,
+                source_address_prefix="*",
+                source_port_range="*",
+                destination_address_prefix=rule.destination,
+                destination_port_ranges=list(rule.ports),
+            )
+            for place, rule in enumerate(outbound_rules(self.settings))
+        ]
+        return network.NetworkSecurityGroup(
+            "security-group",
+            resource_group_name=self.place.group,
+            location=self.place.location,
+            network_security_group_name=self.called("nsg"),
+            security_rules=[
+                *rules,
+                self.refusal("out", network.SecurityRuleDirection.OUTBOUND),
+                self.refusal("in", network.SecurityRuleDirection.INBOUND),
+            ],
+            tags=self.place.tags,
+            opts=self.under,
+        )
+
+    def refusal(
+        self, way: str, direction: network.SecurityRuleDirection
+    ) -> network.SecurityRuleArgs:
+        """Refuse what no rule allows; Azure's own last rules would let some of it pass."""
+        return network.SecurityRuleArgs(
+            name=f"nothing-else-{way}",
+            description="Nodes talk to nobody else, each other included",
+            priority=4096,
+            direction=direction,
+            access=network.SecurityRuleAccess.DENY,
+            protocol="*",
+            source_address_prefix="*",
+            source_port_range="*",
+            destination_address_prefix="*",
+            destination_port_range="*",
+        )
+
+    def nat_gateway(self) -> network.NatGateway:
+        """Make the nodes' one address to the outside: costs by the hour, also when idle."""
+        address = network.PublicIPAddress(
+            "nat-address",
+            resource_group_name=self.place.group,
+            location=self.place.location,
+            public_ip_address_name=self.called("nat-ip"),
+            sku=network.PublicIPAddressSkuArgs(name=network.PublicIPAddressSkuName.STANDARD),
+            public_ip_allocation_method=network.IPAllocationMethod.STATIC,
+            tags=self.place.tags,
+            opts=self.under,
+        )
+        return network.NatGateway(
+            "nat-gateway",
+            resource_group_name=self.place.group,
+            location=self.place.location,
+            nat_gateway_name=self.called("nat"),
+            sku=network.NatGatewaySkuArgs(name=network.NatGatewaySkuName.STANDARD),
+            public_ip_addresses=[network.SubResourceArgs(id=address.id)],
+            tags=self.place.tags,
+            opts=self.under,
+        )

@@ -1,0 +1,39 @@
+"""What the stack tells the runner: one flat set of names, without secrets."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+
+SCHEMA = 1
+"""Counted up when a name below goes, or means something else; a new name changes nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """The stack's outputs: the fields' names are theirs."""
+
+    outputs_schema: int = SCHEMA
+    subscription_id: pulumi.Input[str]
+    resource_group: pulumi.Input[str]
+    location: str
+    batch_account: pulumi.Input[str]
+    batch_endpoint: pulumi.Input[str]
+    """With its scheme, https."""
+    pool_allocation_mode: Literal["UserSubscription", "BatchService"]
+    pool_id: pulumi.Input[str]
+    pool_vm_size: str
+    pool_task_slots: int
+    """Tasks that one node runs at once."""
+    pool_max_nodes: int
+    """Spot and dedicated together."""
+    pool_identity_id: pulumi.Input[str]
+    """The ARM id of the identity that nodes act as; empty when they have none."""
+    storage_account: pulumi.Input[str]
+    blob_endpoint: pulumi.Input[str]
+    """With its scheme, https, and no slash at its end."""
+    input_container: str
+    output_container: str
+    tools_container: str
+    autoscale_minutes: int
+    """Minutes between two looks at the work that waits; 0 when the pool's size is fixed."""

@@ -1,0 +1,194 @@
+"""The pool: what a node is, how it is made ready, and how many there are."""
+
+from typing import Any
+
+import pulumi
+from pulumi_azure_native import batch
+
+from infra import naming
+from infra.access import Access
+from infra.account import Account
+from infra.place import Place
+from infra.scaling import autoscale_formula
+from infra.settings import Settings
+from infra.start_task import COMMAND, VARIABLE, encoded, start_task_script
+
+LAYOUT = 1
+"""To be counted up with a change, in this file, to anything but scale and start task."""
+
+
+def foundations(settings: Settings) -> dict[str, Any]:
+    """Return what Azure refuses to change on a pool that has nodes."""
+    return {
+        "layout": LAYOUT,
+        "generation": settings.pool_generation,
+        "vm": [settings.vm_size, settings.os_disk_size_gb, settings.slots],
+        "image": [settings.image, settings.node_agent_sku_id],
+        "network": [settings.subnet_id, settings.subnet_cidr, settings.network, settings.way_out],
+        "identity": settings.pool_identity,
+        "monitor_agent": settings.monitor_agent,
+        "tags": settings.all_tags if settings.uses_own_subscription else None,
+    }
+
+
+def pool_name(settings: Settings) -> str:
+    """Name the pool by what cannot change: another of that is another pool.
+
+    So Pulumi makes the new one before it deletes the old, and formula and start task, which do not
+    count here, are changed in place. (A replacement under the same name would be a PUT on the
+    living pool, and then its deletion.)
+    """
+    return f"{settings.name_prefix}-{naming.digest(foundations(settings))}"
+
+
+class Pool(pulumi.ComponentResource):
+    """A pool that costs nothing while there is no work, unless told otherwise."""
+
+    pool_name: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        place: Place,
+        account: Account,
+        access: Access,
+        subnet_id: pulumi.Input[str] | None,
+    ) -> None:
+        super().__init__("runner:infra:Pool", name)
+        pool = batch.Pool(
+            "pool",
+            pool_name=pool_name(settings),
+            account_name=account.account_name,
+            resource_group_name=place.group,
+            vm_size=settings.vm_size,
+            deployment_configuration=batch.DeploymentConfigurationArgs(
+                virtual_machine_configuration=virtual_machine(settings, access.pool_identity_id)
+            ),
+            identity=identity(access.pool_identity_id),
+            network_configuration=network_configuration(settings, subnet_id),
+            # Said because a pool without public addresses needs it; newer APIs know no other mode.
+            target_node_communication_mode=batch.NodeCommunicationMode.SIMPLIFIED,
+            inter_node_communication=batch.InterNodeCommunicationState.DISABLED,
+            task_slots_per_node=settings.slots,
+            # Filling one node before the next leaves nodes empty, to be given back.
+            task_scheduling_policy=batch.TaskSchedulingPolicyArgs(
+                node_fill_type=batch.ComputeNodeFillType.PACK
+            ),
+            scale_settings=scale_settings(settings),
+            start_task=start_task(settings),
+            # The nodes are billed where no other tag of ours reaches; Batch's own take none.
+            resource_tags=settings.all_tags if settings.uses_own_subscription else None,
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=access.pool_grants, delete_before_replace=False
+            ),
+        )
+        self.pool_name = pool.name
+        self.register_outputs({"pool_name": self.pool_name})
+
+
+def virtual_machine(
+    settings: Settings, pool_identity_id: pulumi.Output[str] | None
+) -> batch.VirtualMachineConfigurationArgs:
+    """Say what a node starts from."""
+    image = settings.node_image
+    reference = (
+        batch.ImageReferenceArgs(id=image.gallery_id)
+        if image.gallery_id
+        else batch.ImageReferenceArgs(
+            publisher=image.publisher, offer=image.offer, sku=image.sku, version=image.version
+        )
+    )
+    return batch.VirtualMachineConfigurationArgs(
+        image_reference=reference,
+        node_agent_sku_id=image.agent,
+        os_disk=batch.OSDiskArgs(
+            disk_size_gb=settings.os_disk_size_gb or None,
+            managed_disk=batch.ManagedDiskArgs(
+                storage_account_type=batch.StorageAccountType.STANDARD_SS_D_LRS
+            ),
+        ),
+        extensions=[monitor_agent(pool_identity_id)] if settings.monitor_agent else None,
+    )
+
+
+def monitor_agent(pool_identity_id: pulumi.Output[str] | None) -> batch.VMExtensionArgs:
+    """Install the Azure Monitor agent, signing in as the pool's identity.
+
+    What it collects is said by a data collection rule, which somebody has to associate with the
+    nodes' scale sets (by policy, since Batch makes them). Not tried on Azure.
+    """
+    return batch.VMExtensionArgs(
+        name="AzureMonitorLinuxAgent",
+        publisher="Microsoft.Azure.Monitor",
+        type="AzureMonitorLinuxAgent",
+        type_handler_version="1.0",
+        auto_upgrade_minor_version=True,
+        settings={
+            "authentication": {
+                "managedIdentity": {
+                    "identifier-name": "mi_res_id",
+                    "identifier-value": pool_identity_id,
+                }
+            }
+        },
+    )
+
+
+def identity(pool_identity_id: pulumi.Output[str] | None) -> batch.BatchPoolIdentityArgs | None:
+    """Let nodes act as the pool's identity, if there is one."""
+    if pool_identity_id is None:
+        return None
+    return batch.BatchPoolIdentityArgs(
+        type=batch.PoolIdentityType.USER_ASSIGNED, user_assigned_identities=[pool_identity_id]
+    )
+
+
+def network_configuration(
+    settings: Settings, subnet_id: pulumi.Input[str] | None
+) -> batch.NetworkConfigurationArgs:
+    """Put the nodes into the subnet, with addresses of their own only where that is the way out."""
+    public = settings.way_out == "batchManagedPublicIp"
+    kinds = batch.IPAddressProvisioningType
+    return batch.NetworkConfigurationArgs(
+        subnet_id=subnet_id,
+        public_ip_address_configuration=batch.PublicIPAddressConfigurationArgs(
+            provision=kinds.BATCH_MANAGED if public else kinds.NO_PUBLIC_IP_ADDRESSES
+        ),
+    )
+
+
+def scale_settings(settings: Settings) -> batch.ScaleSettingsArgs:
+    """Say how many nodes there are: by formula, or that many."""
+    if bounds := settings.autoscale:
+        return batch.ScaleSettingsArgs(
+            auto_scale=batch.AutoScaleSettingsArgs(
+                formula=autoscale_formula(bounds),
+                evaluation_interval=f"PT{settings.autoscale_minutes}M",
+            )
+        )
+    # No nodeDeallocationOption: Azure never reads it back, so a refresh would see a change.
+    return batch.ScaleSettingsArgs(
+        fixed_scale=batch.FixedScaleSettingsArgs(
+            target_dedicated_nodes=settings.fixed_dedicated_nodes,
+            target_low_priority_nodes=settings.fixed_spot_nodes,
+            resize_timeout="PT15M",
+        )
+    )
+
+
+def start_task(settings: Settings) -> batch.StartTaskArgs:
+    """Run the start task's script as an administrator, and give a node no work before it is done."""
+    script = start_task_script(install=not settings.image_has_ffmpeg)
+    return batch.StartTaskArgs(
+        command_line=COMMAND,
+        environment_settings=[batch.EnvironmentSettingArgs(name=VARIABLE, value=encoded(script))],
+        user_identity=batch.UserIdentityArgs(
+            auto_user=batch.AutoUserSpecificationArgs(
+                scope=batch.AutoUserScope.POOL, elevation_level=batch.ElevationLevel.ADMIN
+            )
+        ),
+        wait_for_success=True,
+        # The script is patient itself; this is for a node that is rebooted in the middle.
+        max_task_retry_count=2,
+    )

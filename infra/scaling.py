@@ -1,0 +1,49 @@
+"""The autoscale formula: how many nodes the work that waits is worth. Pure."""
+
+from dataclasses import dataclass
+
+MAX_FORMULA_BYTES = 8 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """The bounds of a pool that scales itself, in nodes."""
+
+    slots: int
+    """Tasks that one node runs at once."""
+    max_spot: int
+    max_dedicated: int = 0
+    """Full-price nodes that may carry what Spot does not: evicted, or over its bound."""
+    min_dedicated: int = 0
+    """Full-price nodes that stay when there is no work."""
+
+
+def autoscale_formula(scale: Scale) -> str:
+    """Return the formula: Spot first, dedicated for what Spot cannot carry, down to the floor.
+
+    `$PendingTasks` counts tasks that wait or run, not slots, hence the division. It has no samples
+    in a pool's first minutes, where asking for them is an error that leaves the pool at its size:
+    the newest sample stands in until 70 % of the window is there, and nothing if there is none.
+    Going down follows the window's mean and going up its newest sample, so that a pause between
+    two submissions does not cost the nodes. `taskcompletion` lets running tasks end first.
+    Written from Batch's documentation and public formulas; not yet evaluated by the service.
+    """
+    return f"""\
+// Spot nodes for the work there is, dedicated ones for what Spot cannot carry, none when idle.
+slots = {scale.slots};
+maxSpot = {scale.max_spot};
+maxDedicated = {scale.max_dedicated};
+minDedicated = {scale.min_dedicated};
+window = 5 * TimeInterval_Minute;
+known = $PendingTasks.GetSamplePercent(window);
+newest = known > 0 ? max(0, $PendingTasks.GetSample(1)) : 0;
+pending = known < 70 ? newest : max(newest, avg($PendingTasks.GetSample(window)));
+nodes = ceil(pending / slots);
+spot = min(maxSpot, nodes);
+evictions = $PreemptedNodeCount.GetSamplePercent(window);
+evicted = evictions > 0 ? max(0, $PreemptedNodeCount.GetSample(1)) : 0;
+missing = max(0, nodes - max(0, spot - evicted));
+$TargetLowPriorityNodes = spot;
+$TargetDedicatedNodes = max(minDedicated, min(maxDedicated, missing));
+$NodeDeallocationOption = taskcompletion;
+"""

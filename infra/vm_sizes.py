@@ -1,0 +1,59 @@
+"""What a VM size's name says about the machine. Pure."""
+
+import re
+from dataclasses import dataclass
+
+_SIZE = re.compile(
+    r"Standard_(?P<family>[A-Z]+)(?P<vcpus>\d+)(?:-(?P<active>\d+))?(?P<features>[a-z]*)"
+    r"(?:_[A-Z][A-Za-z0-9]*)?(?:_v(?P<version>\d+))?"
+)
+
+_RETIRED = {
+    ("D", 1),
+    ("D", 2),
+    ("DS", 1),
+    ("DS", 2),
+    ("L", 1),
+    ("HB", 2),
+    ("HC", 1),
+    ("NP", 1),
+}
+"""Families (and versions) that Batch is retiring: Azure/Batch issue 140, as of 2026-05-15."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VmSize:
+    """A machine, read from its size's name: `Standard_D4ads_v5`."""
+
+    family: str
+    version: int
+    vcpus: int
+    is_arm: bool
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether Batch is giving the family up."""
+        return (self.family, self.version) in _RETIRED
+
+    @property
+    def max_task_slots(self) -> int:
+        """Batch's bound on a node's task slots."""
+        return min(4 * self.vcpus, 256)
+
+    @property
+    def wants_generation_2(self) -> bool:
+        """Whether the machine starts only generation-2 images: general purpose, from version 6."""
+        return self.family in {"D", "E", "F"} and self.version >= 6
+
+
+def parse_vm_size(name: str) -> VmSize | None:
+    """Read a size's name; None when it is not one."""
+    match = _SIZE.fullmatch(name)
+    if match is None:
+        return None
+    return VmSize(
+        family=match["family"],
+        version=int(match["version"] or 1),
+        vcpus=int(match["active"] or match["vcpus"]),
+        is_arm="p" in match["features"],
+    )

@@ -1,0 +1,1 @@
+"""Tests of the environment: under mocks, and with Pulumi's own engine."""

@@ -1,0 +1,114 @@
+"""Run the program under Pulumi's mocks, and keep what it registers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
+
+from infra.configuration import read
+from infra.environment import make_environment
+from tests.infra.provider import schema
+from tests.infra.provider.kinds import BATCH_SERVICE, KINDS, answer, outputs_of
+from tests.infra.provider.server import plain
+
+OPERATOR = "aaaaaaaa-0000-0000-0000-000000000002"
+FILLED_IN = {
+    "azure-native:location": "westeurope",
+    "operatorPrincipalId": OPERATOR,
+    "batchServicePrincipalObjectId": BATCH_SERVICE,
+}
+"""The configuration with which everything else may keep its default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """A resource as the engine is told of it."""
+
+    token: str
+    name: str
+    inputs: dict[str, Any]
+    request: Any
+    """The protocol's own message, for the options."""
+    id: str
+
+    @property
+    def dependencies(self) -> set[str]:
+        """The logical names of what it waits for."""
+        return {urn.rsplit("::", 1)[-1] for urn in self.request.dependencies}
+
+
+class Answers(Mocks):
+    """What Azure would answer; the same words as those of the engine's stand-in."""
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        return answer(args.token), []
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if args.typ not in KINDS:
+            return args.name, {}
+        assert schema.faults(args.typ, args.inputs) == [], args.typ
+        inputs = {KINDS[args.typ].name_input: f"{args.name}0a1b2c3d", **args.inputs}
+        arm_id = KINDS[args.typ].arm_id(inputs)
+        return arm_id, outputs_of(args.typ, arm_id, inputs)
+
+
+class Recorder(MockMonitor):
+    """Keeps every registration."""
+
+    def __init__(self) -> None:
+        super().__init__(Answers())
+        self.seen: list[Registered] = []
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 -- the protocol's own name
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        if request.custom:
+            self.seen.append(
+                Registered(
+                    token=request.type.removeprefix("azure-native:"),
+                    name=request.name,
+                    inputs=plain(request.object),
+                    request=request,
+                    id=response.id,
+                )
+            )
+        return response
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a run of the program came to."""
+
+    resources: list[Registered]
+    outputs: dict[str, Any]
+
+    def all(self, token: str) -> list[Registered]:
+        """Return the resources of a kind."""
+        return [each for each in self.resources if each.token == token]
+
+    def one(self, token: str, name: str | None = None) -> Registered:
+        """Return the one resource of a kind, or of a kind and a logical name."""
+        (found,) = [each for each in self.all(token) if name in {None, each.name}]
+        return found
+
+    def grants(self) -> Iterator[tuple[str, str, str]]:
+        """List all roles that are given: to whom, which (the GUID), and at which scope."""
+        for each in self.all("authorization:RoleAssignment"):
+            given = each.inputs
+            yield given["principalId"], given["roleDefinitionId"].rsplit("/", 1)[-1], given["scope"]
+
+
+def deploy(**configuration: str) -> Deployed:
+    """Run the program with the two wanted values filled in, and *configuration*."""
+    settings = read({**FILLED_IN, **configuration}, project="batch-ffmpeg-runner", stack="dev")
+    recorder = Recorder()
+    set_mocks(recorder.mocks, settings.project, settings.stack, preview=False, monitor=recorder)
+    outputs: dict[str, Any] = {}
+
+    def run() -> pulumi.Output[None]:
+        made = make_environment(settings)
+        return pulumi.Output.all(**vars(made)).apply(outputs.update)
+
+    pulumi.runtime.test(run)()
+    return Deployed(recorder.seen, outputs)

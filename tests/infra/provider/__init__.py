@@ -1,0 +1,1 @@
+"""A stand-in for the azure-native provider, behaving like Azure where a deployment can fail."""

@@ -1,0 +1,114 @@
+"""Every role that is given, to whom and where: no more than this."""
+
+from infra.access import ROLES
+from tests.infra.mocked import OPERATOR, deploy
+from tests.infra.provider.kinds import BATCH_SERVICE, SUBSCRIPTION, made_up_id
+
+
+def principal(deployed, name):
+    return made_up_id(deployed.one("managedidentity:UserAssignedIdentity", name).id, "principal")
+
+
+def grants(deployed):
+    """List who has which role on what, in words."""
+    who = {
+        OPERATOR: "operator",
+        BATCH_SERVICE: "Batch",
+        **{
+            principal(deployed, each.name): each.name
+            for each in deployed.all("managedidentity:UserAssignedIdentity")
+        },
+    }
+    roles = {guid: name for name, guid in ROLES.items()}
+    scopes = {each.id: each.name for each in deployed.resources}
+    scopes[f"/subscriptions/{SUBSCRIPTION}"] = "subscription"
+    return {(who[to], roles[role], scopes[at]) for to, role, at in deployed.grants()}
+
+
+EXAMPLE = {
+    ("pool-identity", "Storage Blob Data Reader", "input"),
+    ("pool-identity", "Storage Blob Data Reader", "tools"),
+    ("pool-identity", "Storage Blob Data Contributor", "output"),
+    ("operator", "Storage Blob Data Contributor", "input"),
+    ("operator", "Storage Blob Data Contributor", "output"),
+    ("operator", "Storage Blob Data Contributor", "tools"),
+    ("operator", "Azure Batch Job Submitter", "ffmpegdevba"),
+}
+
+
+def test_these_are_all_the_roles_there_are(example):
+    assert grants(example) == EXAMPLE
+
+
+def test_an_operator_who_resizes_pools_gets_the_wider_role_instead():
+    found = grants(deploy(operatorBatchRole="dataContributor"))
+    assert ("operator", "Azure Batch Data Contributor", "ffmpegdevba") in found
+    assert ("operator", "Azure Batch Job Submitter", "ffmpegdevba") not in found
+
+
+def test_the_operator_may_be_a_group():
+    deployed = deploy(operatorPrincipalType="Group")
+    kinds = {
+        each.inputs["principalType"]
+        for each in deployed.all("authorization:RoleAssignment")
+        if each.inputs["principalId"] == OPERATOR
+    }
+    assert kinds == {"Group"}
+
+
+def test_nodes_without_an_identity_leave_the_signing_to_the_operator():
+    deployed = deploy(poolIdentity="false")
+    assert grants(deployed) - EXAMPLE == {("operator", "Storage Blob Delegator", "ffmpegdevst")}
+    assert EXAMPLE - grants(deployed) == {each for each in EXAMPLE if each[0] == "pool-identity"}
+    assert "identity" not in deployed.one("batch:Pool").inputs
+    assert deployed.outputs["pool_identity_id"] == ""
+
+
+def test_auto_storage_lets_the_accounts_identity_write_before_the_account_is_made():
+    deployed = deploy(autoStorage="true")
+    assert grants(deployed) - EXAMPLE == {
+        ("account-identity", "Storage Blob Data Contributor", "ffmpegdevst")
+    }
+    assert "account-writes-storage" in deployed.one("batch:BatchAccount").dependencies
+
+
+def test_a_vault_by_roles_gives_batch_its_role_before_the_account_is_made():
+    deployed = deploy(keyVaultPermissionModel="rbac")
+    assert grants(deployed) - EXAMPLE == {("Batch", "Key Vault Secrets Officer", "ffmpegdevkv")}
+    assert "batch-uses-vault" in deployed.one("batch:BatchAccount").dependencies
+
+
+def test_the_subscriptions_role_is_given_only_when_asked_for_and_outlives_the_stack():
+    deployed = deploy(manageSubscriptionRole="true")
+    assert grants(deployed) - EXAMPLE == {
+        ("Batch", "Azure Batch Service Orchestration Role", "subscription")
+    }
+    role = deployed.one("authorization:RoleAssignment", "batch-makes-nodes")
+    assert role.request.protect
+    assert role.request.retainOnDelete
+    assert "batch-makes-nodes" in deployed.one("batch:BatchAccount").dependencies
+
+
+def test_no_other_grant_is_protected_or_retained(example):
+    for each in example.all("authorization:RoleAssignment"):
+        assert not each.request.protect
+        assert not each.request.retainOnDelete
+
+
+def test_every_grant_says_what_kind_of_principal_it_is_for(example):
+    kinds = {
+        each.name: each.inputs["principalType"]
+        for each in example.all("authorization:RoleAssignment")
+    }
+    assert all(kind == "ServicePrincipal" for name, kind in kinds.items() if "pool" in name)
+    assert all(kind == "User" for name, kind in kinds.items() if "operator" in name)
+
+
+def test_grants_have_the_same_names_the_next_time(example):
+    again = deploy()
+    names = [
+        {each.inputs["roleAssignmentName"] for each in deployed.all("authorization:RoleAssignment")}
+        for deployed in (example, again)
+    ]
+    assert names[0] == names[1]
+    assert len(names[0]) == len(EXAMPLE)

@@ -1,0 +1,65 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra import naming
+
+anything = st.text(max_size=60)
+prefixes = st.from_regex(naming.RULES["prefix"][0], fullmatch=True)
+
+
+@given(prefixes, anything, st.sampled_from(["st", "kv", "ba"]))
+def test_made_up_names_keep_azures_rules_whatever_the_stack_is_called(prefix, stack, kind):
+    name = naming.base(prefix, stack, kind) + "0a1b2c3d"
+    for resource in ("storage account", "Batch account", "key vault"):
+        assert naming.fault(resource, name) is None
+
+
+@given(prefixes, anything)
+def test_the_groups_name_keeps_azures_rules_whatever_the_stack_is_called(prefix, stack):
+    assert naming.fault("resource group", naming.plain(prefix, stack, "rg")) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("storage account", "ab"),
+        ("storage account", "with-hyphen"),
+        ("storage account", "Upper"),
+        ("storage account", "a" * 25),
+        ("key vault", "1vault"),
+        ("key vault", "two--hyphens"),
+        ("key vault", "ends-"),
+        ("key vault", "a" * 25),
+        ("Batch account", "no_underscore"),
+        ("pool", "no.dots"),
+        ("resource group", "last.dot."),
+        ("prefix", "9lives"),
+        ("prefix", "muchtoolong"),
+    ],
+)
+def test_names_that_azure_refuses_are_refused_first(kind, name):
+    assert naming.fault(kind, name) == naming.RULES[kind][1]
+
+
+def test_a_grant_has_the_same_name_in_every_stack():
+    scope = "/subscriptions/1/resourceGroups/rg"
+    assert naming.role_assignment(scope, "p", "r") == naming.role_assignment(
+        scope.upper(), "P", "R"
+    )
+    assert naming.role_assignment(scope, "p", "r") == "f61ad3ce-072f-5340-8014-d598f2c0e1c6"
+
+
+def test_other_grants_have_other_names():
+    names = {
+        naming.role_assignment(scope, principal, role)
+        for scope in ("/a", "/b")
+        for principal in ("p", "q")
+        for role in ("r", "s")
+    }
+    assert len(names) == 8
+
+
+def test_a_digest_ignores_order_and_sees_every_change():
+    assert naming.digest({"a": 1, "b": 2}) == naming.digest({"b": 2, "a": 1})
+    assert naming.digest({"a": 1}) != naming.digest({"a": 2})

@@ -1,0 +1,50 @@
+from dataclasses import fields
+
+from infra.outputs import Outputs
+from tests.infra.mocked import deploy
+
+TYPES = {int: ("outputs_schema", "pool_task_slots", "pool_max_nodes", "autoscale_minutes")}
+
+
+def test_the_outputs_are_one_flat_set_of_the_declared_names(example):
+    assert set(example.outputs) == {each.name for each in fields(Outputs)}
+    for name, value in example.outputs.items():
+        assert type(value) is (int if name in TYPES[int] else str), name
+
+
+def test_their_values_are_what_the_runner_needs(example):
+    assert {**example.outputs, "pool_id": "", "pool_identity_id": ""} == {
+        "outputs_schema": 1,
+        "subscription_id": "11111111-2222-3333-4444-555555555555",
+        "resource_group": "rg-ffmpeg-dev",
+        "location": "westeurope",
+        "batch_account": "ffmpegdevba0a1b2c3d",
+        "batch_endpoint": "https://ffmpegdevba0a1b2c3d.westeurope.batch.azure.com",
+        "pool_allocation_mode": "UserSubscription",
+        "pool_id": "",
+        "pool_vm_size": "Standard_D4ads_v5",
+        "pool_task_slots": 4,
+        "pool_max_nodes": 10,
+        "pool_identity_id": "",
+        "storage_account": "ffmpegdevst0a1b2c3d",
+        "blob_endpoint": "https://ffmpegdevst0a1b2c3d.blob.core.windows.net",
+        "input_container": "input",
+        "output_container": "output",
+        "tools_container": "tools",
+        "autoscale_minutes": 5,
+    }
+
+
+def test_pool_and_identity_are_those_that_were_made(example):
+    pool = example.one("batch:Pool").inputs
+    assert example.outputs["pool_id"] == pool["poolName"]
+    assert [example.outputs["pool_identity_id"]] == pool["identity"]["userAssignedIdentities"]
+
+
+def test_no_output_and_no_input_is_a_secret(example):
+    for each in example.resources:
+        assert "4dabf18193072939515e22adb298388d" not in str(each.request), each.name
+
+
+def test_all_nodes_count_spot_and_dedicated():
+    assert deploy(maxSpotNodes="7", maxDedicatedNodes="2").outputs["pool_max_nodes"] == 9

@@ -1,0 +1,179 @@
+import base64
+
+import pytest
+
+from infra.start_task import COMMAND, VARIABLE, start_task_script
+from tests.infra.mocked import deploy
+
+
+def pool(deployed):
+    return deployed.one("batch:Pool").inputs
+
+
+def machine(deployed):
+    return pool(deployed)["deploymentConfiguration"]["virtualMachineConfiguration"]
+
+
+def test_nodes_start_from_jammy_with_the_agent_that_fits(example):
+    image = machine(example)["imageReference"]
+    assert image == {
+        "publisher": "canonical",
+        "offer": "0001-com-ubuntu-server-jammy",
+        "sku": "22_04-lts",
+        "version": "latest",
+    }
+    assert machine(example)["nodeAgentSkuId"] == "batch.node.ubuntu 22.04"
+
+
+def test_noble_is_one_word():
+    deployed = deploy(image="noble")
+    assert machine(deployed)["imageReference"]["offer"] == "ubuntu-24_04-lts"
+    assert machine(deployed)["nodeAgentSkuId"] == "batch.node.ubuntu 24.04"
+
+
+def test_an_image_and_an_agent_can_be_brought():
+    deployed = deploy(
+        image="microsoft-dsvm:ubuntu-hpc:2204:1.2.3", nodeAgentSkuId="batch.node.ubuntu 22.04"
+    )
+    assert machine(deployed)["imageReference"]["version"] == "1.2.3"
+
+
+def test_an_image_of_a_gallery_goes_by_its_id():
+    gallery = (
+        "/subscriptions/1/resourceGroups/g/providers/Microsoft.Compute/galleries/p/images/ffmpeg"
+    )
+    deployed = deploy(image=gallery, nodeAgentSkuId="batch.node.ubuntu 24.04")
+    assert machine(deployed)["imageReference"] == {"id": gallery}
+
+
+def test_a_node_takes_as_many_files_as_it_has_vcpus(example):
+    assert pool(example)["vmSize"] == "Standard_D4ads_v5"
+    assert pool(example)["taskSlotsPerNode"] == 4
+    assert pool(example)["taskSchedulingPolicy"] == {"nodeFillType": "Pack"}
+
+
+def test_nodes_act_as_the_pools_identity(example):
+    identity = example.one("managedidentity:UserAssignedIdentity", "pool-identity")
+    assert pool(example)["identity"] == {
+        "type": "UserAssigned",
+        "userAssignedIdentities": [identity.id],
+    }
+
+
+def test_nodes_have_no_public_address_and_do_not_talk_to_each_other(example):
+    network = pool(example)["networkConfiguration"]
+    assert network["publicIPAddressConfiguration"] == {"provision": "NoPublicIPAddresses"}
+    assert pool(example)["targetNodeCommunicationMode"] == "Simplified"
+    assert pool(example)["interNodeCommunication"] == "Disabled"
+
+
+def test_the_pool_waits_for_what_its_nodes_need(example):
+    assert example.one("batch:Pool").dependencies >= {
+        "pool-reads-input",
+        "pool-reads-tools",
+        "pool-writes-output",
+        "subnet",
+        "ffmpegdevba",
+    }
+
+
+def test_the_pool_scales_itself_every_five_minutes_from_nothing(example):
+    (kind,) = pool(example)["scaleSettings"].items()
+    assert kind[0] == "autoScale"
+    assert kind[1]["evaluationInterval"] == "PT5M"
+    assert "slots = 4;" in kind[1]["formula"]
+    assert "maxSpot = 10;" in kind[1]["formula"]
+    assert "minDedicated = 0;" in kind[1]["formula"]
+
+
+def test_a_fixed_size_is_taken_as_it_is():
+    deployed = deploy(scale="fixed", fixedSpotNodes="2", fixedDedicatedNodes="1")
+    assert pool(deployed)["scaleSettings"] == {
+        "fixedScale": {
+            "targetDedicatedNodes": 1,
+            "targetLowPriorityNodes": 2,
+            "resizeTimeout": "PT15M",
+        }
+    }
+    assert deployed.outputs["autoscale_minutes"] == 0
+    assert deployed.outputs["pool_max_nodes"] == 3
+
+
+def test_the_start_task_is_run_as_administrator_and_waited_for(example):
+    task = pool(example)["startTask"]
+    assert task["commandLine"] == COMMAND
+    assert task["waitForSuccess"] is True
+    assert task["maxTaskRetryCount"] == 2
+    assert task["userIdentity"]["autoUser"] == {"scope": "Pool", "elevationLevel": "Admin"}
+    (variable,) = task["environmentSettings"]
+    assert variable["name"] == VARIABLE
+    assert base64.b64decode(variable["value"]).decode() == start_task_script()
+
+
+def test_an_image_that_brings_ffmpeg_is_not_installed_on():
+    task = pool(deploy(imageHasFfmpeg="true"))["startTask"]
+    script = base64.b64decode(task["environmentSettings"][0]["value"]).decode()
+    assert script == start_task_script(install=False)
+
+
+def test_nodes_carry_the_tags_by_which_their_cost_is_found():
+    deployed = deploy(tags='{"cost-center": "42"}')
+    assert pool(deployed)["resourceTags"] == {
+        "managed-by": "pulumi",
+        "cost-center": "42",
+        "stack": "batch-ffmpeg-runner/dev",
+    }
+
+
+def test_batchs_own_nodes_take_no_tags():
+    assert "resourceTags" not in pool(deploy(poolAllocationMode="BatchService"))
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {"vmSize": "Standard_D8ads_v5"},
+        {"image": "noble"},
+        {"taskSlotsPerNode": "2"},
+        {"osDiskSizeGb": "64"},
+        {"poolGeneration": "2"},
+        {"poolIdentity": "false"},
+        {"monitorAgent": "true"},
+        {"egress": "batchManagedPublicIp"},
+        {"network": "none"},
+        {"subnetCidr": "10.64.1.0/24"},
+        {"tags": '{"cost-center": "42"}'},
+    ],
+)
+def test_what_cannot_change_on_a_pool_is_another_pool(example, configuration):
+    assert pool(deploy(**configuration))["poolName"] != pool(example)["poolName"]
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {"maxSpotNodes": "20"},
+        {"autoscaleMinutes": "10"},
+        {"scale": "fixed", "fixedSpotNodes": "1"},
+        {"imageHasFfmpeg": "true"},
+        {"alertEmail": "ops@example.com"},
+        {"operatorBatchRole": "dataContributor"},
+    ],
+)
+def test_scale_and_start_task_change_in_place(example, configuration):
+    assert pool(deploy(**configuration))["poolName"] == pool(example)["poolName"]
+
+
+def test_a_new_pool_is_there_before_the_old_one_goes(example):
+    request = example.one("batch:Pool").request
+    assert request.deleteBeforeReplaceDefined
+    assert not request.deleteBeforeReplace
+    assert not request.replaceOnChanges, "with a name that stays, that would delete the new pool"
+
+
+def test_the_monitor_agent_signs_in_as_the_pools_identity():
+    deployed = deploy(monitorAgent="true")
+    (extension,) = machine(deployed)["extensions"]
+    signed_in = extension["settings"]["authentication"]["managedIdentity"]
+    assert extension["type"] == "AzureMonitorLinuxAgent"
+    assert signed_in["identifier-value"] == pool(deployed)["identity"]["userAssignedIdentities"][0]
