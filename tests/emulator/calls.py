@@ -84,9 +84,14 @@ class Call:
             met.append(second <= http_seconds(value))
         return met
 
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The properties that $select names; none is all."""
+        names = self.query.get("$select", "").split(",")
+        return frozenset(name.strip() for name in names if name.strip())
+
     def selected(self, entity: Json) -> Json:
-        names = [n.strip() for n in self.query.get("$select", "").split(",") if n.strip()]
-        return select(entity, names) if names else entity
+        return select(entity, self.wanted) if self.wanted else entity
 
 
 def http_seconds(text: str) -> int:
@@ -128,19 +133,15 @@ def listing(
     order: Callable[[Item], Any],
 ) -> Answer:
     """Answer with a page of *items*, which are sorted by *order*: an int or a string."""
-    predicate = filter_of(call, fields)
     start = 0
     if token := call.query.get("$skiptoken"):
         start = bisect_right(items, after(token, items, order), key=order)
-    size = page_size(call)
-    page: list[Item] = []
-    more = False
-    for item in items[start:] if start else items:
-        if predicate is None or predicate(item):
-            if len(page) == size:
-                more = True
-                break
-            page.append(item)
+    text = call.query.get("$filter")
+    try:
+        predicate = compile_filter(text, fields) if text else None
+        page, more = take_page(items, start, page_size(call), predicate)
+    except FilterError as error:
+        raise invalid_query("$filter", text, str(error)) from error
     body: Json = {
         "odata.metadata": f"{call.metadata}{fragment}",
         "value": [call.selected(view(item)) for item in page],
@@ -150,16 +151,17 @@ def listing(
     return Answer(body=body)
 
 
-def filter_of(
-    call: Call, fields: Mapping[str, Callable[[Item], object]]
-) -> Callable[[Item], bool] | None:
-    text = call.query.get("$filter")
-    if not text:
-        return None
-    try:
-        return compile_filter(text, fields)
-    except FilterError as error:
-        raise invalid_query("$filter", text, str(error)) from error
+def take_page(
+    items: Sequence[Item], start: int, size: int, predicate: Callable[[Item], bool] | None
+) -> tuple[list[Item], bool]:
+    """Return up to *size* of the items that fit, and whether there are more."""
+    page: list[Item] = []
+    for index in range(start, len(items)):
+        if predicate is None or predicate(items[index]):
+            if len(page) == size:
+                return page, True
+            page.append(items[index])
+    return page, False
 
 
 def page_size(call: Call) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.emulator import tasks
 from tests.emulator.errors import BatchError
 from tests.emulator.model import Json, Node, Outcome, Pool, StartTaskRun, key
-from tests.emulator.states import NodeState, move
+from tests.emulator.states import ALLOWED, NodeState, move
 from tests.emulator.work import node_folder, start_task_work
 
 if TYPE_CHECKING:
@@ -210,6 +210,8 @@ def rebooting(account: Account, node: Node) -> None:
 
 def deallocate(account: Account, node: Node, option: str) -> None:
     refuse_not_up(node)
+    if NodeState.DEALLOCATING not in ALLOWED[NodeState][node.state]:
+        raise BatchError("OperationInvalidForCurrentState")
     drain(account, node, option, "deallocate")
 
 
@@ -250,13 +252,26 @@ def enable_scheduling(account: Account, node: Node) -> None:
     account.changed(pool=node.pool)
 
 
+def break_off(account: Account, node: Node) -> None:
+    """Stop whatever goes on at *node*; that it is to be removed remains."""
+    node.boot += 1
+    if node.draining != "remove":
+        node.draining = None
+    lose_tasks(account, node)
+
+
+def refuse_impossible(node: Node, to: NodeState) -> None:
+    """Refuse what cannot befall a node in its state."""
+    if to not in ALLOWED[NodeState][node.state]:
+        raise BatchError("OperationNotValidOnNode", {"Reason": f"the node is {node.state}"})
+
+
 def preempt(account: Account, node: Node) -> None:
     """Let the cloud take a Spot node back: its disk is lost, its tasks are active again."""
-    if node.state in (NodeState.PREEMPTED, NodeState.LEAVING_POOL) or node.dedicated:
-        raise BatchError("OperationNotValidOnNode")
-    lose_tasks(account, node)
-    node.boot += 1
-    node.draining = None
+    refuse_impossible(node, NodeState.PREEMPTED)
+    if node.dedicated:
+        raise BatchError("OperationNotValidOnNode", {"Reason": "the node is dedicated"})
+    break_off(account, node)
     change(account, node, NodeState.PREEMPTED)
     account.executor.wipe(node_folder(node))
     restore_after = account.settings.timings.restore
@@ -274,16 +289,17 @@ def restore(account: Account, node: Node) -> None:
 
 def lose(account: Account, node: Node) -> None:
     """Break the contact with *node*; what ran there is active again."""
-    node.boot += 1
+    refuse_impossible(node, NodeState.UNKNOWN)
+    break_off(account, node)
     change(account, node, NodeState.UNKNOWN)
-    lose_tasks(account, node)
 
 
 def make_unusable(account: Account, node: Node, code: str) -> None:
-    node.boot += 1
+    """Let *node* break down; *code* is what its errors say."""
+    refuse_impossible(node, NodeState.UNUSABLE)
+    break_off(account, node)
     change(account, node, NodeState.UNUSABLE)
     node.errors.append({"code": code, "message": "The node is in an unusable state"})
-    lose_tasks(account, node)
 
 
 DRAINED = {"remove": leave, "reboot": rebooting, "deallocate": deallocating}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.emulator import jobs, shapes, tasks, views
 from tests.emulator.calls import Answer, Call, Routes, created, done, entity, listing
 from tests.emulator.errors import BatchError, invalid_property
-from tests.emulator.states import TaskState
 from tests.emulator.times import etag, timestamp
 from tests.emulator.wire import error_body
 
@@ -100,8 +100,10 @@ def refused(call: Call, definition: Json, error: BatchError) -> Json:
 @routes.add("GET", "/jobs/{job}/tasks")
 def list_tasks(call: Call, job: str) -> Answer:
     found = call.account.job(job).order
+    tops = {name.partition("/")[0] for name in call.wanted}
+    shown = views.task_brief if tops and tops <= views.BRIEF else views.task_view
     return listing(
-        call, found, lambda task: view(call, task), fragment="tasks", fields=FIELDS, order=order
+        call, found, partial(shown, call.url), fragment="tasks", fields=FIELDS, order=order
     )
 
 
@@ -140,9 +142,7 @@ def delete_task(call: Call, job: str, task: str) -> Answer:
 def terminate_task(call: Call, job: str, task: str) -> Answer:
     found = call.account.task(job, task)
     call.expect(found.modified)
-    if found.state == TaskState.COMPLETED:
-        raise BatchError("TaskCompleted")
-    tasks.end(call.account, found)
+    tasks.terminate(call.account, found)
     return done(call, found.modified)
 
 

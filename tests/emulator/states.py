@@ -80,9 +80,8 @@ ALLOWED: dict[type[State], dict[State, frozenset[State]]] = {
         N.OFFLINE: frozenset({N.IDLE, N.RUNNING, N.REBOOTING, N.DEALLOCATING})
         | _FROM_ANY_NODE_STATE,
         N.REBOOTING: frozenset({N.STARTING}) | _FROM_ANY_NODE_STATE,
-        N.REIMAGING: frozenset({N.STARTING}) | _FROM_ANY_NODE_STATE,
         N.UNUSABLE: frozenset({N.REBOOTING, N.DEALLOCATING, N.LEAVING_POOL}),
-        N.UNKNOWN: frozenset({N.REBOOTING, N.IDLE, N.UNUSABLE, N.LEAVING_POOL}),
+        N.UNKNOWN: frozenset({N.REBOOTING, N.UNUSABLE, N.LEAVING_POOL}),
         N.LEAVING_POOL: frozenset(),
         N.PREEMPTED: frozenset({N.CREATING, N.LEAVING_POOL}),
         N.DEALLOCATING: frozenset({N.DEALLOCATED, N.LEAVING_POOL}),

@@ -234,6 +234,17 @@ def end(account: Account, task: Task, why: Failure = ENDED_BY_USER) -> None:
             account.executor.kill(task.run)
 
 
+def terminate(account: Account, task: Task) -> None:
+    """End *task* because the user asks for it.
+
+    Raises:
+        BatchError: It has ended already.
+    """
+    if task.state == TaskState.COMPLETED:
+        raise BatchError("TaskCompleted")
+    end(account, task)
+
+
 def expire(account: Account, run: int) -> None:
     task = account.runs.get(run)
     if task is not None:

@@ -15,6 +15,8 @@ from tests.emulator.fixtures import azure, storage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from azure.core.exceptions import HttpResponseError
+
 __all__ = ["azure", "storage"]
 
 IDENTITY = (
@@ -86,6 +88,12 @@ def ended(client: BatchClient, job: str, task: str) -> Any:
     """Wait for a task's end and return it; Any, as every field of the model may be None."""
     eventually(lambda: client.get_task(job, task).state == "completed")
     return client.get_task(job, task)
+
+
+def code_of(caught: pytest.ExceptionInfo[HttpResponseError]) -> str:
+    """Return the service's code in an error that the client has raised."""
+    assert caught.value.error is not None
+    return str(caught.value.error.code)
 
 
 def shell(script: str) -> str:
