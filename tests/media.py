@@ -21,6 +21,7 @@ _WORDS = {
     "second_sound": f"-f lavfi -i sine={SECOND_TONE}:sample_rate=44100:duration={SECONDS}",
     "surround": f"-f lavfi -i aevalsrc={'|'.join(['0.2*sin(440*2*PI*t)'] * 6)}:c=5.1:s=48000:d={SECONDS}",
     "picture": f"-f lavfi -i testsrc2=size=64x48:rate=10:duration={SECONDS}",
+    "long_picture": "-f lavfi -i testsrc2=size=64x48:rate=10:duration=8",
     "odd_picture": f"-f lavfi -i testsrc2=size=65x49:rate=10:duration={SECONDS}",
     "image": "-f lavfi -i color=c=red:size=32x32:duration=0.1:rate=10 -frames:v 1",
     "x264": "-c:v libx264 -preset ultrafast -g 5 -pix_fmt yuv420p",
@@ -55,6 +56,14 @@ _MADE = {
     "24-bit.flac": "{sound} -c:a flac -sample_fmt s32 -bits_per_raw_sample 24 -ar 96000",
     "float.wav": "{sound} -c:a pcm_f32le -ar 192000",
     "talk.wav": "-f lavfi -i aevalsrc=0.05*sin(300*2*PI*t)*(1+sin(3*t)):s=22050:d=8 -c:a pcm_s16le",
+    "talk.mkv": "{long_picture} -i @talk.wav {x264} -c:a libvorbis",
+    "talk.webm": "{long_picture} -i @talk.wav -c:v libvpx -deadline realtime -c:a libopus",
+    "talk.ts": "{long_picture} -i @talk.wav {x264} -c:a aac",
+    "talk.avi": "{long_picture} -i @talk.wav -c:v mpeg4 -c:a libmp3lame",
+    "talk.mp3": "-i @talk.wav -c:a libmp3lame",
+    "talk.flac": "-i @talk.wav -c:a flac",
+    "talk.ogg": "-i @talk.wav -c:a libvorbis",
+    "talk.opus": "-i @talk.wav -c:a libopus",
     "long.mp3": "-f lavfi -i sine=300:sample_rate=8000:duration=600 -c:a libmp3lame -b:a 8k",
     # what a container may hold besides
     "cover.png": "{image}",
@@ -221,6 +230,12 @@ def _with_text_head(data: bytes) -> bytes:
     return data[len(data) // 3 + 100 :]
 
 
+def _hole(data: bytes) -> bytes:
+    """Overwrite a fifth with zeros: enough to swallow sound, and no header with it."""
+    start, end = len(data) * 45 // 100, len(data) * 65 // 100
+    return data[:start] + bytes(end - start) + data[end:]
+
+
 _CHANGED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "truncated.mp4": ("clip.mp4", _half),
     "truncated.mkv": ("clip.mkv", _half),
@@ -235,6 +250,10 @@ _CHANGED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "ape-tail.mp3": ("clip.mp3", _with_ape_tag),
     "both-tails.mp3": ("id3v1.mp3", _with_ape_tag),
     "lyrics-tail.mp3": ("clip.mp3", _with_lyrics_tag),
+    **{
+        f"hole.{suffix}": (f"talk.{suffix}", _hole)
+        for suffix in ("mkv", "webm", "ogg", "opus", "ts", "flac", "avi", "mp3")
+    },
     "radio.mp3": ("vbr-without-xing.mp3", _with_text_head),
     "radio.aac": ("raw.aac", _with_text_head),
     "cut-in-a-picture.ts": ("clip.ts", _with_text_head),

@@ -47,17 +47,7 @@ class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
     """The conversion was ended from outside."""
 
 
-_DAMAGE = "|".join(
-    (
-        "corrupt (?:input|decoded)",
-        "Error while decoding",
-        "Decoding error",
-        r"decode_frame\(\) failed",
-        "Header missing",
-        "Input buffer exhausted",
-        "End of file",
-    )
-)
+_DAMAGE = r"corrupt (?:input|decoded)|[Dd]ecoding|decode_frame|Header missing|buffer exhausted|End of file"
 
 # The first pattern that is found in ffmpeg's words names the failure. Collected from ffmpeg 4.2,
 # 5.1, 7.0 and 9.0, whose words differ; `{0}` is the first group.
