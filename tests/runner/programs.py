@@ -64,7 +64,7 @@ def failure_of(one: Work) -> Failure:
     try:
         made = convert(one)
     except ConversionError as error:
-        left = [path for path in Path(one.scratch).glob("*")]
+        left = list(Path(one.scratch).glob("*"))
         assert not Path(one.target).is_file(), "a failed conversion left a target"
         assert not left, "a failed conversion left something in the scratch folder"
         return error.failure
