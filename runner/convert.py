@@ -97,7 +97,8 @@ def _events(
         else:
             (unknown if verdict is Verdict.CHECK else todo).append(conversion)
     yield from _until(stop, existing.check(plan, unknown))
-    if todo and not stop.gently:
+    if not stop.gently:
+        # also with nothing to do: what a killed run left behind is cleared away
         yield from engine.run(replace(plan, conversions=tuple(todo)), stop)
 
 

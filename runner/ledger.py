@@ -125,6 +125,7 @@ class Ledger:
                     raise
                 # damaged, by a power cut say: it costs a check of what is there, and no media
                 path.replace(path.with_suffix(".damaged"))
+                path.with_suffix(".sqlite-journal").unlink(missing_ok=True)
                 return cls(destination, _connect(path))
 
     @classmethod
@@ -168,6 +169,8 @@ class Ledger:
             self._lock.acquire()
         except Timeout as error:
             raise PassingError(f"{self.destination} is in use by {_describe(holder)}") from error
+        except OSError as error:
+            raise UnfitError(f"cannot write {holder}: {error.strerror}") from error
         try:
             facts = {
                 "run": run,
@@ -190,6 +193,8 @@ class Ledger:
                 return False
         except Timeout:
             return True
+        except OSError:  # who may only read cannot ask
+            return False
 
     def begin(self, plan: Plan, place: str, command: str) -> None:
         """Write down that the run of *plan* starts."""
@@ -244,11 +249,12 @@ class Ledger:
 
     def find(self, target: str) -> Record | None:
         """What is known of *target*."""
-        row = self._db.execute(
-            "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256"
-            " FROM results WHERE target = CAST(? AS TEXT)",
-            (_bytes(target),),
-        ).fetchone()
+        with _sqlite_errors(self.destination):
+            row = self._db.execute(
+                "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256"
+                " FROM results WHERE target = CAST(? AS TEXT)",
+                (_bytes(target),),
+            ).fetchone()
         if row is None:
             return None
         source = Source(row[0], row[1], row[2])
@@ -376,6 +382,9 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise UnfitError(f"cannot write {path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        advice = f"delete {FOLDER}/ledger.sqlite there; that costs a check of the results, no media"
+        raise UnfitError(f"the ledger of {path} is damaged ({error}): {advice}") from error
     except OSError as error:
         raise UnfitError(f"cannot write {path}: {error.strerror}") from error
 

@@ -100,6 +100,7 @@ class _Crew:
         self._lock = threading.Lock()
         self._reins: set[Reins] = set()
         self._ended = False
+        self._is_closed = False
         self._working = max(1, min(engine.jobs, len(plan.conversions)))
         self._pool = ThreadPoolExecutor(self._working, thread_name_prefix="worker")
         self._workers: list[Future[None]] = []
@@ -114,6 +115,7 @@ class _Crew:
 
     def take_no_more(self) -> None:
         with self._lock:
+            self._is_closed = True
             self._waiting.clear()
 
     def end(self) -> None:
@@ -164,7 +166,7 @@ class _Crew:
     def _failed(self, attempt: "_Attempt", failure: Failure) -> None:
         again = failure.kind is Kind.TRANSIENT and attempt.number <= self._engine.retries
         with self._lock:
-            again = again and not self._ended
+            again = again and not (self._ended or self._is_closed)
             if again:
                 self._waiting.append((attempt.conversion, attempt.number + 1))
         attempt.failed(failure, State.RETRYING if again else State.FAILED)
@@ -238,12 +240,12 @@ def clear_scratch(scratch: Path) -> None:
 
 
 def _end_orphans(scratch: Path) -> None:
-    """End processes that write to *scratch*: no runner is left to see them end.
+    """End processes whose log is in *scratch*: no runner is left to see them end.
 
     Reads /proc; where there is none, orphans end by themselves with their file.
     """
-    needle = os.fsencode(f"file:{scratch}{os.sep}")
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+    logs = os.path.join(os.path.realpath(scratch), "")
+    for errors in Path("/proc").glob("[0-9]*/fd/2"):
         with suppress(OSError):
-            if needle in entry.read_bytes():
-                os.kill(int(entry.parent.name), signal.SIGKILL)
+            if os.readlink(errors).startswith(logs):
+                os.kill(int(errors.parts[2]), signal.SIGKILL)

@@ -1,11 +1,11 @@
 """Decide what will be converted into what. Pure: reads names, writes nothing."""
 
 import os
-import random
 import string
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from runner.errors import NothingToConvertError, UsageError
@@ -158,10 +158,14 @@ def make_plan(
 
 
 def new_run_id(now: datetime | None = None) -> str:
-    """A name for a run: it sorts by time, and can be said on the telephone."""
+    """A name for a run: it sorts by time, and can be said on the telephone.
+
+    Its words are the second and the fiftieth of it: runs of one destination, which follow each
+    other, never share a name.
+    """
     now = now or datetime.now().astimezone()
-    words = random.choice(_MOODS), random.choice(_ANIMALS)  # noqa: S311 - a name, not a secret
-    return f"{now:%Y%m%d-%H%M}-{'-'.join(words)}"
+    mood = _MOODS[now.microsecond * len(_MOODS) // 1_000_000]
+    return f"{now:%Y%m%d-%H%M}-{mood}-{_ANIMALS[now.second]}"
 
 
 class _Namer:
@@ -179,15 +183,21 @@ class _Namer:
             raise UsageError(f"--name: there is no {{{unknown[0]}}}; there are {known}")
         if not used & {"stem", "name"}:
             raise UsageError("--name needs {stem} or {name}, else all files get one name")
+        try:
+            self._fill("folder", "file.mp4")
+        except (KeyError, ValueError) as error:
+            raise UsageError(f"--name {template}: {error}") from error
 
     def target(self, relative: str) -> str:
         folder, name = os.path.split(relative)
-        stem, _ = os.path.splitext(name)
-        filled = self._template.format(dir=folder or ".", stem=stem, ext=self._suffix, name=name)
-        target = os.path.normpath(filled)
+        target = os.path.normpath(self._fill(folder or ".", name))
         if os.path.isabs(target) or target.split(os.sep)[0] == os.pardir:
             raise UsageError(f"--name puts {printable(relative)} outside the destination: {target}")
         return target.replace(os.sep, "/")
+
+    def _fill(self, folder: str, name: str) -> str:
+        stem, _ = os.path.splitext(name)
+        return self._template.format(dir=folder, stem=stem, ext=self._suffix, name=name)
 
 
 def _refuse_clashes(conversions: list[Conversion]) -> None:
@@ -220,10 +230,20 @@ def _fold(target: str) -> str:
 
 
 def _refuse_overwriting_sources(conversions: list[Conversion], root: str) -> None:
-    sources = {conversion.source.path for conversion in conversions}
-    for conversion in conversions:
-        target = os.path.join(root, *conversion.target.split("/"))
-        if target in sources:
+    real = cache(os.path.realpath)  # a folder may be reached by several ways
+    folders = {real(os.path.dirname(conversion.source.path)) for conversion in conversions}
+    targets = [os.path.join(root, *conversion.target.split("/")) for conversion in conversions]
+    suspects = [target for target in targets if real(os.path.dirname(target)) in folders]
+    if not suspects:
+        return
+
+    def key(path: str) -> str:
+        folder, name = os.path.split(path)
+        return os.path.join(real(folder), _folded(name))
+
+    sources = {key(conversion.source.path) for conversion in conversions}
+    for target in suspects:
+        if key(target) in sources:
             raise UsageError(
                 f"{printable(target)} would be overwritten by its own conversion; "
                 "choose another folder with -o"

@@ -13,6 +13,8 @@ _AUDIO = ("-map", "0:{audio}")
 # all that is video, less what is not a cover: there is no specifier for covers before ffmpeg 7.1
 _COVER = ("-map", "0:v?", "-map", "-0:V?", "-c:v", "copy")
 _FILM = ("-map", "0:V:0", "-map", "0:{audio}?")
+# libopus refuses the layouts with side speakers that films have
+_OPUS_LAYOUTS = "aformat=channel_layouts=7.1|5.1|stereo|mono"
 _EVEN_SIZE = ("-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p")
 
 
@@ -52,9 +54,9 @@ def _audio(name: str, summary: str, *encoder: str, cover: bool = False, **rest: 
     return Preset(name=name, summary=summary, arguments=arguments, **{"suffix": f".{name}", **rest})
 
 
-def _video(name: str, summary: str, *encoder: str, suffix: str = ".mp4") -> Preset:
-    arguments = (*_FILM, *encoder)
-    return Preset(name=name, summary=summary, suffix=suffix, arguments=arguments, media="video")
+def _video(name: str, summary: str, *encoder: str, **rest: Any) -> Preset:
+    details = {"suffix": ".mp4", "media": "video", **rest}
+    return Preset(name=name, summary=summary, arguments=(*_FILM, *encoder), **details)
 
 
 _MP4_AUDIO = ("-c:a", "aac", "-b:a", "160k", "-movflags", "+faststart")
@@ -74,8 +76,7 @@ BUILT_IN: Mapping[str, Preset] = {
             "opus",
             "Opus, 128 kbit/s",
             *("-c:a", "libopus", "-b:a", "128k"),
-            # libopus refuses the layouts with side speakers that films have
-            audio_filter="aformat=channel_layouts=7.1|5.1|stereo|mono",
+            audio_filter=_OPUS_LAYOUTS,
         ),
         _audio("ogg", "Ogg Vorbis, quality 5: about 160 kbit/s", "-c:a", "libvorbis", "-q:a", "5"),
         _audio("flac", "FLAC, lossless", "-c:a", "flac", cover=True),
@@ -105,6 +106,7 @@ BUILT_IN: Mapping[str, Preset] = {
             *("-c:v", "libvpx-vp9", "-crf", "32", "-b:v", "0", "-row-mt", "1", *_EVEN_SIZE),
             *("-c:a", "libopus", "-b:a", "128k"),
             suffix=".webm",
+            audio_filter=_OPUS_LAYOUTS,
         ),
         _video(
             "av1",

@@ -127,6 +127,7 @@ def read_list(file: str) -> list[str]:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise UnfitError(f"cannot read the list {file}: {error.strerror}") from error
+    data = data.removeprefix(b"\xef\xbb\xbf")  # what Windows puts before a text
     names = data.split(b"\0") if b"\0" in data else data.splitlines()
     return [os.fsdecode(name) for name in names if name]
 

@@ -8,7 +8,7 @@ from runner.azure.jobs import Finished
 from runner.azure.verdicts import failure_of
 from runner.media.failures import ConversionError
 from runner.media.node import RECORD, RESULT, Record
-from runner.media.worker import from_os, give_name
+from runner.media.target import from_os, give_name
 from runner.models import Event, Failure, Kind, Result, State
 
 _DOWNLOADS = 3

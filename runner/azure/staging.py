@@ -7,7 +7,8 @@ from pathlib import Path
 from runner.azure.flight import Flight, Item
 from runner.media.failures import ConversionError
 from runner.media.slim import slim_copy
-from runner.media.worker import check_source, check_target, from_os
+from runner.media.source import check_source
+from runner.media.target import check_target, from_os
 from runner.models import Kind
 
 

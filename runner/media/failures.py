@@ -47,6 +47,8 @@ class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
     """The conversion was ended from outside."""
 
 
+_DAMAGE = r"corrupt (?:input|decoded)|[Dd]ecoding|decode_frame|Header missing|buffer exhausted|End of file"
+
 # The first pattern that is found in ffmpeg's words names the failure. Collected from ffmpeg 4.2,
 # 5.1, 7.0 and 9.0, whose words differ; `{0}` is the first group.
 _VERDICTS: tuple[tuple[str, Kind, str], ...] = (
@@ -64,6 +66,7 @@ _VERDICTS: tuple[tuple[str, Kind, str], ...] = (
     ),
     (r"Error setting option (\S+) to value (.*?)\.?$", Kind.SETTINGS, "bad value for {0}: {1}"),
     (r"Unable to parse option value \"([^\"]*)\"", Kind.SETTINGS, "bad option value '{0}'"),
+    (r"Expected number for (\S+) but found: (.*)", Kind.SETTINGS, "bad value for {0}: {1}"),
     (r"Invalid encoder type '([^']*)'", Kind.SETTINGS, "'{0}' is no encoder for this stream"),
     (r"Stream (?:map|specifier) '[^']*' .*matches no streams", Kind.INPUT, "{no_stream}"),
     (r"does not contain any stream", Kind.INPUT, "{no_stream}"),
@@ -77,6 +80,7 @@ _VERDICTS: tuple[tuple[str, Kind, str], ...] = (
     (r"could not find codec parameters|Could not find codec", Kind.INPUT, "unreadable streams"),
     (r"Decoder .* not found|Decoding requested, but no decoder", Kind.INPUT, "unknown codec"),
     (r"No such file or directory", Kind.INPUT, "the file is gone"),
+    (_DAMAGE, Kind.INPUT, "damaged: not all of it can be read"),
     (r"Input/output error", Kind.TRANSIENT, "the disk or network reported an i/o error"),
 )
 _FAULT_LINE = re.compile(r"\[(?:error|fatal|panic)\] *(.*)")

@@ -6,6 +6,7 @@ length looks wrong is worth a second look (`read_streams`).
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ _INPUT = re.compile(r"Input #0, (\S+), from ")
 _END_OF_INPUT = re.compile(r"^(?:Output #|Stream mapping:)")
 _DURATION = re.compile(rf"Duration: (?:N/A|{_CLOCK})")
 _STREAM = re.compile(r"Stream #0:(\d+)[^:]*: (Audio|Video|Subtitle|Data|Attachment): (\S+)")
+_RATE = re.compile(r", (\d+) Hz\b")
 _STREAM_DURATION = re.compile(rf"DURATION(?:-\w+)? *: {_CLOCK}")
 _LEVEL = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(?:info|warning|error|fatal|verbose)\] ?")
 _TRACE_STREAM = re.compile(r"stream (\d+): start_time: (\S+) duration: (\S+)")
@@ -40,6 +42,8 @@ class Stream:
     start: float | None = None
     duration: float | None = None
     """Seconds, where the container says so for this stream."""
+    rate: int = 0
+    """Samples a second, of audio."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def parse_log(log: str) -> MediaInfo | None:
     return media
 
 
-def read_streams(ffmpeg: str, path: str, timeout: float = 120) -> MediaInfo | None:
+def read_streams(ffmpeg: str, path: str) -> MediaInfo | None:
     """Open *path* once more for what each stream says of its own start and length.
 
     ffmpeg prints it only at level trace (the same words from 4.2 to 9.0), where it also prints
@@ -88,12 +92,13 @@ def read_streams(ffmpeg: str, path: str, timeout: float = 120) -> MediaInfo | No
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
+        # a Ctrl-C in the terminal must not cut short what is read here
+        start_new_session=os.name == "posix",
     )
     with process:
         assert process.stderr is not None
         wanted = ("start_time", "Input #", "Duration", "Stream #", "DURATION", _GUESSED)
         lines = [line for line in process.stderr if any(word in line for word in wanted)]
-        process.wait(timeout)
     media = parse_log("".join(lines))
     return media and _with_trace(media, lines)
 
@@ -103,7 +108,14 @@ def _take_in(media: MediaInfo, line: str) -> MediaInfo:
         return replace(media, duration=_seconds(found) if found[1] else None)
     if found := _STREAM.match(line):
         index, kind, codec = found.groups()
-        stream = Stream(int(index), kind.lower(), codec.rstrip(","), "(attached pic)" in line)
+        rate = _RATE.search(line)
+        stream = Stream(
+            index=int(index),
+            kind=kind.lower(),
+            codec=codec.rstrip(","),
+            is_cover="(attached pic)" in line,
+            rate=int(rate[1]) if rate else 0,
+        )
         return replace(media, streams=(*media.streams, stream))
     if media.streams and (found := _STREAM_DURATION.match(line)):
         last = replace(media.streams[-1], duration=_seconds(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,11 @@ MEDIA = ("audio", "video", "image")
 
 # ffmpeg options after which a result may rightly be shorter or longer than its source
 _CHANGES_LENGTH = ("-t", "-to", "-ss", "-sseof", "-fs", "-shortest", "-frames", "-itsscale")
+_KEEP_LENGTH = re.compile(
+    "acompressor|aformat|alimiter|aresample|bass|bwdif|colorspace|crop|deinterlace|drawtext"
+    "|dynaudnorm|equalizer|format|fps|highpass|hflip|hqdn3d|loudnorm|lowpass|pad|pan|scale|setdar"
+    "|setsar|subtitles|tonemap|transpose|treble|unsharp|vflip|volume|yadif|zscale"
+)
 _FILTERS = ("-af", "-vf", "-filter", "-lavfi", "-filter_complex", "-filter_script")
 
 
@@ -46,7 +52,10 @@ class Recipe:
     @property
     def keeps_length(self) -> bool:
         """Whether the target must be as long as its source."""
-        return self.media != "image" and not any(map(_may_change_length, self.arguments))
+        if self.media == "image" or not _keep_length(self.audio_filter):
+            return False
+        values = (*self.arguments[1:], "")
+        return not any(map(_may_change_length, self.arguments, values))
 
     def as_json(self) -> str:
         """One line of JSON that `from_json` reads."""
@@ -60,6 +69,12 @@ class Recipe:
         return cls(**{**values, "arguments": tuple(values["arguments"])})
 
 
-def _may_change_length(argument: str) -> bool:
+def _may_change_length(argument: str, value: str) -> bool:
     name = argument.split(":", 1)[0]
-    return name in _CHANGES_LENGTH or name in _FILTERS
+    return name in _CHANGES_LENGTH or (name in _FILTERS and not _keep_length(value))
+
+
+def _keep_length(filters: str) -> bool:
+    """Whether each of a chain of *filters* is known to; an expression with a comma is not."""
+    names = (part.split("=", 1)[0].strip() for part in filters.split(",") if filters)
+    return all(map(_KEEP_LENGTH.fullmatch, names))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind, fault_lines
 from runner.media.probe import MediaInfo, read_streams
+from runner.media.source import check_source
 
 if TYPE_CHECKING:
     from runner.media.ffmpeg import Ffmpeg, Ran
@@ -22,17 +23,21 @@ def check_length(
 ) -> None:
     """Compare the length of *result* with the stream of *source* that it was made from.
 
-    The time stamp at which ffmpeg stopped writing settles nearly every file. Only where it differs
-    from the length of the source's container, which streams that begin late or end early explain
-    as well as a cut file, are both files opened again.
+    Two figures that a conversion prints settle nearly every file: the time stamp at which ffmpeg
+    stopped writing, and how much sound it decoded, as time stamps run on over a hole. Only where
+    one falls short of the length of the source's container, which streams that begin late or end
+    early explain as well as a damaged file, are both files opened again. A result that is longer
+    than its source promised lacks nothing: lengths in headers are wrong where files were joined.
 
     Raises:
-        ConversionError: The result is shorter or longer than it must be, or empty.
+        ConversionError: The result is shorter than it must be, or empty.
     """
     if recipe.media == "image":
         return
     length = seen and seen.duration
-    if ran.seconds and (not length or not recipe.keeps_length or _close(ran.seconds, length)):
+    heard = _heard(recipe, ran, seen)
+    shortest = ran.seconds if heard is None else min(ran.seconds, heard)
+    if ran.seconds and (not length or not recipe.keeps_length or _reaches(shortest, length)):
         return
     result_media = read_streams(ffmpeg, result)
     made = (result_media and result_media.duration) or ran.seconds
@@ -40,11 +45,16 @@ def check_length(
         raise ConversionError(Kind.INPUT, f"no {recipe.media} in it", ran.log)
     if not length or not recipe.keeps_length:
         return
-    wanted, end = _mapped_length(ffmpeg, source, recipe) or (length, length)
-    # formats that keep time stamps keep a late start too, as silence
-    if not (_close(made, wanted) or _close(made, end)):
-        relation = "the file ends early" if made < wanted else "the result came out too long"
-        raise ConversionError(Kind.INPUT, f"{relation}: {made:.1f} s of {wanted:.1f} s", ran.log)
+    media = read_streams(ffmpeg, source)
+    wanted, _ = (media and _mapped_length(media, recipe)) or (length, length)
+    audio = media and media.stream("audio", recipe.audio_stream)
+    sound = (audio and audio.duration) or (wanted if recipe.media == "audio" else 0.0)
+    if _reaches(ran.seconds, wanted) and heard is not None and not _reaches(heard, sound):
+        message = f"damaged: {sound - heard:.1f} s of {sound:.1f} s of sound are lost"
+        raise ConversionError(Kind.INPUT, message, ran.log)
+    if not _reaches(made, wanted):
+        message = f"the file ends early: {made:.1f} s of {wanted:.1f} s"
+        raise ConversionError(Kind.INPUT, message, ran.log)
 
 
 def check_existing(ffmpeg: str, source: str, target: str, recipe: Recipe) -> None:
@@ -53,13 +63,17 @@ def check_existing(ffmpeg: str, source: str, target: str, recipe: Recipe) -> Non
     Raises:
         ConversionError: It is not that source converted.
     """
+    check_source(source)
     made = read_streams(ffmpeg, target)
     wanted_kind = "audio" if recipe.media == "audio" else "video"
     if made is None or made.stream(wanted_kind) is None:
         raise ConversionError(Kind.INPUT, f"without {wanted_kind}")
     if not recipe.keeps_length:
         return
-    lengths = _mapped_length(ffmpeg, source, recipe)
+    media = read_streams(ffmpeg, source)
+    if media is None:
+        raise ConversionError(Kind.INPUT, "cannot be compared: its source is damaged")
+    lengths = _mapped_length(media, recipe)
     if lengths and made.duration and not any(_close(made.duration, wanted) for wanted in lengths):
         raise ConversionError(Kind.INPUT, f"{made.duration:.1f} s instead of {lengths[0]:.1f} s")
 
@@ -76,17 +90,26 @@ def check_decodes(ffmpeg: Ffmpeg, result: str, log: str) -> None:
         raise ConversionError(Kind.INPUT, f"the result does not decode: {fault}", log + ran.log)
 
 
-def _mapped_length(ffmpeg: str, source: str, recipe: Recipe) -> tuple[float, float] | None:
-    """The length of what the target is made of, and the time at which that ends."""
-    media = read_streams(ffmpeg, source)
-    if media is None:
+def _heard(recipe: Recipe, ran: Ran, seen: MediaInfo | None) -> float | None:
+    """How many seconds of the mapped audio were decoded; none if it was only copied."""
+    audio = seen and seen.stream("audio", recipe.audio_stream)
+    if not audio or not audio.rate or audio.index not in ran.samples:
         return None
+    return ran.samples[audio.index] / audio.rate
+
+
+def _mapped_length(media: MediaInfo, recipe: Recipe) -> tuple[float, float] | None:
+    """The length of what the target is made of, and the time at which that ends."""
     audio = media.stream("audio", recipe.audio_stream)
     mapped = (audio,) if recipe.media == "audio" else (media.stream("video"), audio)
     known = [(s.duration, (s.start or 0) + s.duration) for s in mapped if s and s.duration]
     if known:
         return max(known, key=lambda length: length[1])
     return (media.duration, media.duration) if media.duration else None
+
+
+def _reaches(made: float, wanted: float) -> bool:
+    return made >= wanted - tolerance(wanted)
 
 
 def _close(one: float, other: float) -> bool:

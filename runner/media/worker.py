@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import shutil
-import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from runner.media.failures import ConversionError, Kind, Stopped, judge_log
 from runner.media.ffmpeg import Ffmpeg, Limits, Ran, Reins
 from runner.media.probe import MediaInfo, parse_log
+from runner.media.source import check_source, without_tail
+from runner.media.target import check_target, from_os, give_name, is_full
 from runner.media.verify import check_decodes, check_length
 
 if TYPE_CHECKING:
@@ -31,7 +30,10 @@ _NO_JUNK = tuple(
     )
     for part in ("-metadata", f"{name}=")
 )
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# What can be copied as a cover into MP3, MP4 and FLAC alike.
+_COVERS = ("mjpeg", "png")
+# A shell's words for a program that cannot run: not executable, not there.
+_NOT_STARTED = (126, 127)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,13 @@ def convert(
         check_target(work.target, replace=work.replace)
         os.makedirs(work.scratch, exist_ok=True)
         return attempt.make()
+    except ConversionError as error:
+        # on a full disk even the log is empty, and says nothing of it
+        if error.failure.kind is Kind.INPUT and is_full(work.scratch):
+            raise ConversionError(
+                Kind.ENVIRONMENT, "the disk is full", error.failure.log
+            ) from error
+        raise
     except OSError as error:
         raise from_os(error) from error
     finally:
@@ -101,24 +110,28 @@ class _Attempt:
         self.watch = watch
         self.result = os.path.join(work.scratch, work.name + work.recipe.suffix)
         self.log_path = os.path.join(work.scratch, work.name + ".log")
+        self.untailed = os.path.join(work.scratch, work.name + ".source")
+        self.source = work.source
         self.ffmpeg = Ffmpeg(work.ffmpeg, log_path=self.log_path, reins=reins, limits=work.limits)
         self.total: float | None = None
         self.passes = 1 if work.recipe.loudness is None else 2
 
     def make(self) -> Made:
         recipe = self.work.recipe
+        self.source = without_tail(self.work.source, self.untailed)
         ran = self._encode(self._loudness_filter())
         source = parse_log(ran.log)
         if ran.code != 0:
-            raise _failure(ran, recipe, source)
+            raise self._failure(ran)
         _check_size(self.result)
         if recipe.verify != "none":
-            check_length(self.work.ffmpeg, self.work.source, self.result, recipe, ran, source)
+            check_length(self.work.ffmpeg, self.source, self.result, recipe, ran, source)
         if recipe.verify == "decode":
             check_decodes(self.ffmpeg, self.result, ran.log)
         sha256 = sha256_of(self.result)
         if self.reins.ended:
             raise Stopped
+        check_target(self.work.target, replace=self.work.replace)
         give_name(self.result, self.work.target)
         status = os.stat(self.work.target)
         return Made(
@@ -130,17 +143,21 @@ class _Attempt:
         )
 
     def clean_up(self) -> None:
-        for path in (self.result, self.log_path):
+        for path in (self.result, self.log_path, self.untailed):
             with suppress(OSError):
                 os.unlink(path)
 
     def _encode(self, audio_filter: str) -> Ran:
         recipe = self.work.recipe
         filters = ("-filter:a", audio_filter) if audio_filter else ()
-        return self._run(
-            (*recipe.arguments, *filters, *_NO_JUNK, "-y", f"file:{self.result}"),
-            done_before=self.passes - 1,
-        )
+        output = (*_NO_JUNK, "-y", f"file:{self.result}")
+        command = (*recipe.arguments, *filters)
+        ran = self._run((*command, *output), done_before=self.passes - 1)
+        if ran.code > 0 and recipe.media == "audio" and _has_odd_cover(parse_log(ran.log)):
+            # no target can hold a copy of such a cover
+            again = (*command, "-c:v", "mjpeg", *output)
+            ran = self._run(again, done_before=self.passes - 1)
+        return ran
 
     def _loudness_filter(self) -> str:
         """The audio filter of the encoding pass, after a measuring pass where one is due."""
@@ -155,7 +172,7 @@ class _Attempt:
             done_before=0,
         )
         if ran.code != 0:
-            raise _failure(ran, recipe, parse_log(ran.log))
+            raise self._failure(ran)
         if measured := _measured(ran.log):
             return f"{chain}{target}:linear=true:{measured}"
         return recipe.audio_filter  # silence has no loudness to change
@@ -163,7 +180,7 @@ class _Attempt:
     def _run(self, output: tuple[str, ...], *, done_before: int) -> Ran:
         strict = () if self.work.recipe.verify == "none" else ("-xerror",)
         return self.ffmpeg.run(
-            (*strict, "-i", f"file:{self.work.source}", *output),
+            (*strict, "-i", f"file:{self.source}", *output),
             lambda seconds, log: self._report(seconds, log, done_before),
         )
 
@@ -177,24 +194,22 @@ class _Attempt:
             seconds = (done_before * self.total + min(seconds, self.total)) / self.passes
         self.watch(Progress(seconds, self.total or None))
 
-
-def give_name(result: str, target: str) -> None:
-    """Move the finished file *result* to *target*, which from then on exists as a whole."""
-    folder = os.path.dirname(target) or "."
-    os.makedirs(folder, exist_ok=True)
-    try:
-        os.replace(result, target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        # a folder of the destination lies on another file system
-        beside = os.path.join(folder, f".{os.path.basename(result)}.part")
-        try:
-            shutil.copyfile(result, beside)
-            os.replace(beside, target)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(beside)
+    def _failure(self, ran: Ran) -> ConversionError:
+        """What a failed *ran* is to be called."""
+        if ran.code < 0:
+            message = f"ffmpeg was killed by signal {-ran.code}"
+            return ConversionError(Kind.TRANSIENT, message, ran.log)
+        if ran.code in _NOT_STARTED:
+            message = f"{self.work.ffmpeg} does not start: {ran.log.strip()[-200:]}"
+            return ConversionError(Kind.ENVIRONMENT, message, ran.log)
+        # a file may be called as it likes
+        words = ran.log.replace(f"file:{self.source}: ", "").replace(self.source, "")
+        kind, message = judge_log(words, wanted=self.work.recipe.media)
+        source = parse_log(ran.log)
+        length = source and source.duration
+        if kind is Kind.INPUT and length and 0 < ran.seconds < length:
+            message = f"damaged at {ran.seconds:.1f} s of {length:.1f} s"
+        return ConversionError(kind, message, ran.log)
 
 
 def sha256_of(path: str) -> str:
@@ -204,59 +219,6 @@ def sha256_of(path: str) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def check_source(path: str) -> None:
-    """Raise `ConversionError` if *path* cannot be read, or is no file; opens no FIFO."""
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise ConversionError(Kind.INPUT, f"not a file but a {_file_type(status.st_mode)}")
-        if status.st_size == 0:
-            raise ConversionError(Kind.INPUT, "the file is empty")
-        with open(path, "rb") as file:
-            file.read(1)
-    except OSError as error:
-        if error.errno == errno.ENOENT and os.path.islink(path):
-            raise ConversionError(Kind.INPUT, "the link leads nowhere") from error
-        reasons = {
-            errno.ENOENT: "the file is gone",
-            errno.EACCES: "not readable: permission denied",
-            errno.ELOOP: "the link leads in a circle",
-        }
-        reason = reasons.get(error.errno or 0, f"not readable: {error.strerror}")
-        raise ConversionError(Kind.INPUT, reason) from error
-
-
-def _file_type(mode: int) -> str:
-    names = {
-        stat.S_IFDIR: "folder",
-        stat.S_IFIFO: "FIFO",
-        stat.S_IFSOCK: "socket",
-        stat.S_IFCHR: "device",
-        stat.S_IFBLK: "device",
-    }
-    return names.get(stat.S_IFMT(mode), "special file")
-
-
-def check_target(target: str, *, replace: bool) -> None:
-    """Raise `ConversionError` if no result can have the name *target*."""
-    # asked before the work, as a name that is too long would else cost a whole conversion
-    try:
-        os.lstat(target)
-    except FileNotFoundError:
-        return
-    except NotADirectoryError as error:
-        raise ConversionError(Kind.INPUT, "a file stands where its folder should be") from error
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            message = "the result's name is too long for this file system; see --name"
-            raise ConversionError(Kind.INPUT, message) from error
-        raise
-    if os.path.isdir(target):
-        raise ConversionError(Kind.INPUT, "a folder has the name of its result")
-    if not replace:
-        raise ConversionError(Kind.INPUT, "its result appeared meanwhile, made by somebody else")
 
 
 def _check_size(path: str) -> None:
@@ -281,20 +243,5 @@ def _measured(log: str) -> str:
     return ":".join([*parts, f"offset={offset}"])
 
 
-def _failure(ran: Ran, recipe: Recipe, source: MediaInfo | None) -> ConversionError:
-    if ran.code < 0:
-        message = f"ffmpeg was killed by signal {-ran.code}"
-        return ConversionError(Kind.TRANSIENT, message, ran.log)
-    kind, message = judge_log(ran.log, wanted=recipe.media)
-    length = source and source.duration
-    if kind is Kind.INPUT and length and 0 < ran.seconds < length:
-        message = f"damaged at {ran.seconds:.1f} s of {length:.1f} s"
-    return ConversionError(kind, message, ran.log)
-
-
-def from_os(error: OSError) -> ConversionError:
-    """What an *error* of this machine means for the conversion that met it."""
-    full = error.errno in _FULL_DISK
-    denied = isinstance(error, PermissionError)
-    kind = Kind.ENVIRONMENT if full or denied else Kind.TRANSIENT
-    return ConversionError(kind, f"{error.strerror or error}".lower())
+def _has_odd_cover(source: MediaInfo | None) -> bool:
+    return source is not None and any(s.is_cover and s.codec not in _COVERS for s in source.streams)

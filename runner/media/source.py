@@ -1,0 +1,107 @@
+"""Look at a source before ffmpeg does: whether it is a file, and where its sound ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from typing import BinaryIO
+
+from runner.media.failures import ConversionError, Kind
+
+_ID3V1, _APE_FOOTER, _LYRICS_FOOTER = 128, 32, 15
+
+
+def check_source(path: str) -> None:
+    """Refuse what is no readable file.
+
+    Raises:
+        ConversionError: The reason is in one line.
+    """
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise ConversionError(Kind.INPUT, f"not a file but a {_file_type(status.st_mode)}")
+        if status.st_size == 0:
+            raise ConversionError(Kind.INPUT, "the file is empty")
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        if error.errno == errno.ENOENT and os.path.islink(path):
+            raise ConversionError(Kind.INPUT, "the link leads nowhere") from error
+        reasons = {
+            errno.ENOENT: "the file is gone",
+            errno.EACCES: "not readable: permission denied",
+            errno.ELOOP: "the link leads in a circle",
+        }
+        reason = reasons.get(error.errno or 0, f"not readable: {error.strerror}")
+        raise ConversionError(Kind.INPUT, reason) from error
+
+
+def without_tail(path: str, copy: str) -> str:
+    """*path*, or *copy* of it without the tags that ffmpeg would take for damaged sound.
+
+    Old programs wrote APE and Lyrics3 tags behind the sound of MP3 files, and ID3v1 tags behind
+    that of FLAC files. An ID3v1 tag of an MP3 file stays: ffmpeg reads it.
+    """
+    with open(path, "rb") as file:
+        head = file.read(4)
+        is_flac = head == b"fLaC"
+        if not is_flac and head[:3] != b"ID3" and head[:1] != b"\xff":
+            return path
+        size = os.fstat(file.fileno()).st_size
+        has_id3v1 = _read(file, size - _ID3V1, 3) == b"TAG"
+        tagged = size - _ID3V1 if has_id3v1 else size
+        sound = _end_of_sound(file, tagged)
+        if is_flac:
+            tagged = size
+        if sound == tagged:
+            return path
+        with open(copy, "wb") as target:
+            file.seek(0)
+            _copy_bytes(file, target, sound)
+            file.seek(tagged)
+            shutil.copyfileobj(file, target)
+    return copy
+
+
+def _end_of_sound(file: BinaryIO, end: int) -> int:
+    """Where the tags begin that end at *end*: APE and Lyrics3 ones, in any order."""
+    while True:
+        footer = _read(file, end - _APE_FOOTER, _APE_FOOTER)
+        lyrics = footer[-_LYRICS_FOOTER:]
+        if footer[:8] == b"APETAGEX":
+            has_header = footer[23:24] >= b"\x80"
+            length = int.from_bytes(footer[12:16], "little") + _APE_FOOTER * has_header
+        elif lyrics[6:] == b"LYRICS200" and lyrics[:6].isdigit():
+            length = int(lyrics[:6]) + _LYRICS_FOOTER
+        else:
+            return end
+        if not 0 < length < end:
+            return end
+        end -= length
+
+
+def _read(file: BinaryIO, start: int, size: int) -> bytes:
+    if start < 0:
+        return b""
+    file.seek(start)
+    return file.read(size)
+
+
+def _copy_bytes(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    while size > 0 and (block := source.read(min(size, 1 << 20))):
+        target.write(block)
+        size -= len(block)
+
+
+def _file_type(mode: int) -> str:
+    names = {
+        stat.S_IFDIR: "folder",
+        stat.S_IFIFO: "FIFO",
+        stat.S_IFSOCK: "socket",
+        stat.S_IFCHR: "device",
+        stat.S_IFBLK: "device",
+    }
+    return names.get(stat.S_IFMT(mode), "special file")

@@ -1,0 +1,169 @@
+"""What tests are given: media, the real command, a destination, and stand-ins for ffmpeg."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.media import Media, make_media
+
+RUNNER = Path(sys.executable).with_name("runner")
+PATIENCE = 30.0
+"""Seconds after which something that should have happened is held not to."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def error(self) -> str:
+        """The one line that says why the command failed."""
+        lines = [line for line in self.stderr.splitlines() if line.startswith("Error: ")]
+        assert len(lines) == 1, self.stderr
+        return lines[0].removeprefix("Error: ")
+
+    @property
+    def failures(self) -> list[str]:
+        """The lines of failed files."""
+        return [line for line in self.stderr.splitlines() if line.startswith("FAILED ")]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Runs the real command with a home of its own, in a folder of its own."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def __call__(
+        self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str
+    ) -> Result:
+        done = subprocess.run(
+            [*prefix, RUNNER, *map(str, arguments)],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+        out, err = (data.decode("utf-8", "surrogateescape") for data in (done.stdout, done.stderr))
+        return Result(done.returncode, out, err)
+
+    def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
+        """Start the command and return at once."""
+        return subprocess.Popen(
+            [RUNNER, *map(str, arguments)],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # its own session, as in a terminal of its own
+            start_new_session=True,
+        )
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A program in ffmpeg's place that writes down its starts."""
+
+    path: Path
+    starts_file: Path
+
+    @property
+    def starts(self) -> list[str]:
+        """The arguments of each start so far."""
+        return self.starts_file.read_text().splitlines() if self.starts_file.exists() else []
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
+    return make_media(tmp_path_factory.mktemp("media"))
+
+
+@pytest.fixture
+def destination(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The command, run in *tmp_path*, where its default destination is the fixture's."""
+    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "SYSTEMROOT", "TMPDIR")}
+    home = str(tmp_path_factory.mktemp("home"))
+    return Run(tmp_path, {**kept, "HOME": home, "XDG_CONFIG_HOME": str(Path(home, ".config"))})
+
+
+@pytest.fixture
+def stand_in(tmp_path_factory: pytest.TempPathFactory, media: Media) -> Callable[[str], StandIn]:
+    """Make a program of a shell script; in it "$real" is ffmpeg and "$last" the last argument."""
+
+    def make(script: str) -> StandIn:
+        folder = tmp_path_factory.mktemp("bin")
+        program, starts = folder / "ffmpeg", folder / "starts"
+        program.write_text(
+            "#!/bin/sh\n"
+            f"here={shlex.quote(str(folder))} real={shlex.quote(media.ffmpeg)}\n"
+            'for last in "$@"; do :; done\n'
+            f'printf "%s\\n" "$*" >> "$here/starts"\n{script}\n'
+        )
+        program.chmod(0o755)
+        return StandIn(program, starts)
+
+    return make
+
+
+@pytest.fixture
+def started(run: Run) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the command; what still runs at the end of the test is killed."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
+        processes.append(run.start(*arguments, **environment))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+def until(happened: Callable[[], object], patience: float = PATIENCE) -> None:
+    """Wait until *happened* returns something true.
+
+    Raises:
+        AssertionError: It did not in time.
+    """
+    deadline = time.monotonic() + patience
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """All files below *folder* with what is in them, without the ledger."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and ".runner" not in path.parts
+    }
+
+
+def names(folder: Path) -> set[str]:
+    """The names of all files below *folder*, without the ledger."""
+    return set(tree(folder)) if folder.exists() else set()

@@ -1,0 +1,268 @@
+"""Real media for tests, made with the embedded ffmpeg: each file on first use, once a session."""
+
+import os
+import shlex
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from imageio_ffmpeg import get_ffmpeg_exe
+
+SECONDS = 2.0
+"""The length of what is made, where its name does not say otherwise."""
+TONE, SECOND_TONE = 440, 880
+"""What the first and the second audio track sound like, in Hz."""
+
+_WORDS = {
+    "sound": f"-f lavfi -i aevalsrc=0.3*sin({TONE}*2*PI*t)|0.2*sin({TONE}*2*PI*t):s=44100:d={SECONDS}",
+    "second_sound": f"-f lavfi -i sine={SECOND_TONE}:sample_rate=44100:duration={SECONDS}",
+    "surround": f"-f lavfi -i aevalsrc={'|'.join(['0.2*sin(440*2*PI*t)'] * 6)}:c=5.1:s=48000:d={SECONDS}",
+    "picture": f"-f lavfi -i testsrc2=size=64x48:rate=10:duration={SECONDS}",
+    "long_picture": "-f lavfi -i testsrc2=size=64x48:rate=10:duration=8",
+    "odd_picture": f"-f lavfi -i testsrc2=size=65x49:rate=10:duration={SECONDS}",
+    "image": "-f lavfi -i color=c=red:size=32x32:duration=0.1:rate=10 -frames:v 1",
+    "x264": "-c:v libx264 -preset ultrafast -g 5 -pix_fmt yuv420p",
+    "tags": "-metadata title=Söng -metadata artist=Änn -metadata date=2021 -metadata track=3",
+}
+
+# What ffmpeg is told after its quiet options; `@name` is another one of these files.
+_MADE = {
+    # the usual containers
+    "clip.mp4": "{picture} {sound} {x264} -c:a aac -movflags +faststart {tags}",
+    "clip.mov": "{picture} {sound} {x264} -c:a pcm_s16le",
+    "clip.mkv": "{picture} {sound} {x264} -c:a libvorbis {tags}",
+    "clip.webm": "{picture} {sound} -c:v libvpx -deadline realtime -c:a libopus",
+    "clip.avi": "{picture} {sound} -c:v mpeg4 -c:a libmp3lame",
+    "clip.ts": "{picture} {sound} {x264} -c:a aac",
+    "clip.mpg": "{picture} {sound} -r 25 -c:v mpeg2video -c:a mp2",
+    "clip.wmv": "{picture} {sound} -c:v wmv2 -c:a wmav2",
+    "clip.flv": "{picture} {sound} -c:v flv -c:a libmp3lame",
+    "clip.3gp": "{picture} {sound} -c:v mpeg4 -c:a aac -ac 1",
+    "clip.mp3": "{sound} -c:a libmp3lame {tags}",
+    "clip.m4a": "{sound} -c:a aac {tags}",
+    "clip.ogg": "{sound} -c:a libvorbis {tags}",
+    "clip.opus": "{sound} -c:a libopus {tags}",
+    "clip.flac": "{sound} -c:a flac {tags}",
+    "clip.wav": "{sound} -c:a pcm_s16le",
+    "clip.aiff": "{sound} -c:a pcm_s16be",
+    "clip.wma": "{sound} -c:a wmav2 {tags}",
+    "alac.m4a": "{sound} -c:a alac",
+    "clip.ac3": "{sound} -c:a ac3",
+    "raw.aac": "{sound} -c:a aac -f adts",
+    "8-bit.wav": "{sound} -c:a pcm_u8 -ar 8000 -ac 1",
+    "24-bit.flac": "{sound} -c:a flac -sample_fmt s32 -bits_per_raw_sample 24 -ar 96000",
+    "float.wav": "{sound} -c:a pcm_f32le -ar 192000",
+    "talk.wav": "-f lavfi -i aevalsrc=0.05*sin(300*2*PI*t)*(1+sin(3*t)):s=22050:d=8 -c:a pcm_s16le",
+    "talk.mkv": "{long_picture} -i @talk.wav {x264} -c:a libvorbis",
+    "talk.webm": "{long_picture} -i @talk.wav -c:v libvpx -deadline realtime -c:a libopus",
+    "talk.ts": "{long_picture} -i @talk.wav {x264} -c:a aac",
+    "talk.avi": "{long_picture} -i @talk.wav -c:v mpeg4 -c:a libmp3lame",
+    "talk.mp3": "-i @talk.wav -c:a libmp3lame",
+    "talk.flac": "-i @talk.wav -c:a flac",
+    "talk.ogg": "-i @talk.wav -c:a libvorbis",
+    "talk.opus": "-i @talk.wav -c:a libopus",
+    "long.mp3": "-f lavfi -i sine=300:sample_rate=8000:duration=600 -c:a libmp3lame -b:a 8k",
+    # what a container may hold besides
+    "cover.png": "{image}",
+    "cover.jpg": "{image}",
+    "cover.bmp": "{image}",
+    "cover.gif": "{image}",
+    "cover.webp": "{image} -c:v libwebp",
+    "cover.mp3": "-i @clip.mp3 -i @cover.png -map 0:a -map 1:v -c copy -disposition:v attached_pic",
+    "cover.m4a": "-i @clip.m4a -i @cover.jpg -map 0:a -map 1:v -c copy -disposition:v attached_pic",
+    "cover.flac": "-i @clip.flac -i @cover.png -map 0:a -map 1:v -c copy -disposition:v attached_pic",
+    "bmp-cover.m4a": "-i @clip.m4a -i @cover.bmp -map 0:a -map 1:v -c copy -disposition:v attached_pic",
+    "gif-cover.mkv": "-i @clip.mkv -map 0 -c copy -attach @cover.gif -metadata:s:t mimetype=image/gif"
+    " -metadata:s:t filename=cover.gif",
+    "webp-cover.flac": "-i @clip.flac -i @cover.webp -map 0:a -map 1:v -c copy"
+    " -disposition:v attached_pic",
+    "cover.mkv": "-i @clip.mkv -map 0 -c copy -attach @cover.jpg -metadata:s:t mimetype=image/jpeg"
+    " -metadata:s:t filename=cover.jpg",
+    "cover.mp4": "-i @clip.mp4 -i @cover.jpg -map 0 -map 1:v -c copy -disposition:v:1 attached_pic",
+    "chapters.m4b": "-i @clip.m4a -i @chapters.txt -map 0:a -map_metadata 0 -map_chapters 1"
+    " -c copy -f mp4",
+    "chapters.mkv": "-i @clip.mkv -i @chapters.txt -map 0 -map_metadata 0 -map_chapters 1 -c copy",
+    "two-tracks.mkv": "{picture} {sound} {second_sound} -map 0 -map 1 -map 2 {x264} -c:a flac"
+    " -disposition:a:0 0 -disposition:a:1 default -metadata:s:a:0 title=Stereo"
+    " -metadata title=Film",
+    "two-tracks.mp4": "{picture} {sound} {second_sound} -map 0 -map 1 -map 2 {x264} -c:a aac"
+    " -disposition:a:0 0 -disposition:a:1 default",
+    "subtitles.mkv": "-i @clip.mkv -i @subtitles.srt -map 0 -map 1 -c copy",
+    "subtitles.mp4": "-i @clip.mp4 -i @subtitles.srt -map 0 -map 1 -c copy -c:s mov_text",
+    "data-stream.mp4": "-i @clip.mp4 -map 0 -map 0:v -c copy -c:v:1 copy -timecode 01:00:00:00",
+    "font.mkv": "-i @clip.mkv -map 0 -c copy -attach @subtitles.srt -metadata:s:t mimetype=font/ttf",
+    # channels
+    "surround.mp4": "{picture} {surround} {x264} -c:a aac",
+    "surround-side.mkv": "{picture} {surround} {x264} -c:a ac3",
+    "surround.flac": "{surround} -c:a flac",
+    "six-channels.wav": "{surround} -c:a pcm_s16le -bitexact -f wav",
+    "quad.flac": "{sound} -c:a flac -af pan=quad|c0=c0|c1=c1|c2=c0|c3=c1",
+    "2.1.flac": "{sound} -c:a flac -af pan=2.1|c0=c0|c1=c1|c2=c0",
+    "surround-7.1.flac": "{surround} -c:a flac -af pan=7.1|c0=c0|c1=c1|c2=c2|c3=c3|c4=c4|c5=c5|c6=c4|c7=c5",
+    # pictures
+    "odd-size.mkv": "{odd_picture} {sound} -c:v ffv1 -c:a flac",
+    "rotated.mp4": "-display_rotation 90 -i @clip.mp4 -map 0 -c copy",
+    "10-bit.mkv": "{picture} {sound} -c:v libx264 -preset ultrafast -pix_fmt yuv422p10le -c:a flac",
+    "alpha.mov": "{picture} {sound} -c:v qtrle -pix_fmt argb -c:a pcm_s16le",
+    "interlaced.mpg": "{picture} {sound} -r 25 -c:v mpeg2video -flags +ilme+ildct -c:a mp2",
+    "variable-rate.mkv": "{picture} {sound} -vf select='not(mod(n\\,3))+lt(n\\,7)' -fps_mode vfr"
+    " {x264} -c:a flac",
+    "anamorphic.mkv": "{picture} {sound} -vf setsar=16/15 {x264} -c:a flac",
+    # clocks
+    "late-audio.mp4": "{picture} -itsoffset 0.8 {sound} -map 0 -map 1 {x264} -c:a aac",
+    "late-audio.mkv": "{picture} -itsoffset 0.8 {sound} -map 0 -map 1 {x264} -c:a flac",
+    "short-audio.mp4": "{picture} {sound} -map 0 -map 1 {x264} -c:a aac -af atrim=end=1.2",
+    "edit-list.mp4": "-ss 0.73 -i @clip.mp4 -map 0 -c copy",
+    "negative-start.mkv": "{picture} -itsoffset -0.4 {sound} -map 0 -map 1 {x264} -c:a flac"
+    " -avoid_negative_ts disabled",
+    "late-start.ts": "-i @clip.ts -map 0 -c copy -output_ts_offset 3000",
+    "fragmented.mp4": "-i @clip.mp4 -map 0 -c copy -movflags +frag_keyframe+empty_moov",
+    "vbr-without-xing.mp3": "{sound} -c:a libmp3lame -q:a 5 -write_xing 0",
+    "constant-rate.mp3": "{sound} -c:a libmp3lame -b:a 128k -write_xing 0",
+    "id3v1.mp3": "{sound} -c:a libmp3lame -write_id3v1 1 {tags}",
+    # short, silent, without
+    "short.mp4": "{picture} {sound} {x264} -c:a aac -t 0.05",
+    "short.mp3": "{sound} -c:a libmp3lame -t 0.05",
+    "short.wav": "{sound} -c:a pcm_s16le -t 0.05",
+    "silent.mp4": "{picture} -f lavfi -i anullsrc=duration=2 {x264} -c:a aac",
+    "no-audio.mp4": "{picture} {x264}",
+    "end-moov.mp4": "-i @clip.mp4 -map 0 -c copy",
+    "zero-length-audio.mp4": "{picture} {sound} -map 0 -map 1 {x264} -c:a aac -af atrim=end=0",
+    "empty-audio.wav": "{sound} -c:a pcm_s16le -af atrim=end=0",
+}
+
+_TEXTS = {
+    "chapters.txt": ";FFMETADATA1\n"
+    "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=900\ntitle=Öne\n"
+    "[CHAPTER]\nTIMEBASE=1/1000\nSTART=900\nEND=2000\ntitle=Two\n",
+    "subtitles.srt": "1\n00:00:00,100 --> 00:00:01,500\nHello\n",
+    "text.mp4": "this is no film\n" * 50,
+    "empty.mp4": "",
+}
+
+
+@dataclass(frozen=True)
+class Media:
+    """Files of all kinds, good and bad, by name."""
+
+    folder: Path
+    ffmpeg: str
+
+    def __call__(self, name: str) -> Path:
+        """The file called *name*; not to be changed."""
+        path = self.folder / name
+        if not path.exists():
+            # tests that run beside this one see all of a file or nothing
+            unfinished = self.folder / f"{os.getpid()}.unfinished" / name
+            unfinished.parent.mkdir(exist_ok=True)
+            self._make(name, unfinished)
+            unfinished.replace(path)
+        return path
+
+    def put(self, name: str, *targets: Path) -> Path:
+        """Copy the file called *name* to each of *targets*; returns the last one."""
+        for target in targets:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self(name), target)
+        return targets[-1]
+
+    def _make(self, name: str, path: Path) -> None:
+        if name in _TEXTS:
+            path.write_text(_TEXTS[name], encoding="utf-8")
+        elif name in _CHANGED:
+            source, change = _CHANGED[name]
+            path.write_bytes(change(self(source).read_bytes()))
+        elif name == "live.webm":
+            path.write_bytes(
+                self.run("-i", str(self("clip.webm")), "-c", "copy", "-f", "webm", "-")
+            )
+        else:
+            arguments = shlex.split(_MADE[name].format(**_WORDS))
+            self.run(*(str(self(a[1:])) if a[0] == "@" else a for a in arguments), str(path))
+
+    def run(self, *arguments: str) -> bytes:
+        """Run ffmpeg; returns what it wrote to standard output."""
+        command = [self.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *arguments]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=60).stdout
+
+
+def make_media(folder: Path) -> Media:
+    """Media that is kept in *folder*."""
+    return Media(folder, get_ffmpeg_exe())
+
+
+def _half(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def _noise_inside(data: bytes) -> bytes:
+    """Overwrite the part from 55 % to 60 % with what is neither sound nor picture."""
+    start, end = len(data) * 55 // 100, len(data) * 60 // 100
+    noise = bytes((i * 7919 + (i >> 3) * 31) % 256 for i in range(end - start))
+    return data[:start] + noise + data[end:]
+
+
+def _random(data: bytes) -> bytes:
+    state, made = 1, bytearray()
+    for _ in range(20_000):
+        state = state * 6364136223846793005 + 1442695040888963407 & (1 << 64) - 1
+        made.append(state >> 56)
+    return bytes(made)
+
+
+def _with_ape_tag(data: bytes) -> bytes:
+    value = b"Ape title"
+    item = struct.pack("<II", len(value), 0) + b"Title\0" + value
+    footer = b"APETAGEX" + struct.pack("<IIII", 2000, len(item) + 32, 1, 0) + bytes(8)
+    return data + item + footer
+
+
+def _with_lyrics_tag(data: bytes) -> bytes:
+    lyrics = b"LYRICSBEGIN" + b"la la la " * 30
+    return data + lyrics + b"%06d" % len(lyrics) + b"LYRICS200" + b"TAG" + bytes(125)
+
+
+def _with_text_head(data: bytes) -> bytes:
+    """As a stream that was saved from the radio begins: in the middle of a frame."""
+    return data[len(data) // 3 + 100 :]
+
+
+def _hole(data: bytes) -> bytes:
+    """Overwrite a fifth with zeros: enough to swallow sound, and no header with it."""
+    start, end = len(data) * 45 // 100, len(data) * 65 // 100
+    return data[:start] + bytes(end - start) + data[end:]
+
+
+_CHANGED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "truncated.mp4": ("clip.mp4", _half),
+    "truncated.mkv": ("clip.mkv", _half),
+    "truncated.wav": ("clip.wav", _half),
+    "truncated.flac": ("clip.flac", _half),
+    "truncated.mp3": ("clip.mp3", _half),
+    "truncated.ogg": ("clip.ogg", _half),
+    "no-moov.mp4": ("end-moov.mp4", _half),
+    "corrupt.mp4": ("clip.mp4", _noise_inside),
+    "corrupt.flac": ("clip.flac", _noise_inside),
+    "random.mp4": ("empty.mp4", _random),
+    "ape-tail.mp3": ("clip.mp3", _with_ape_tag),
+    "both-tails.mp3": ("id3v1.mp3", _with_ape_tag),
+    "lyrics-tail.mp3": ("clip.mp3", _with_lyrics_tag),
+    **{
+        f"hole.{suffix}": (f"talk.{suffix}", _hole)
+        for suffix in ("mkv", "webm", "ogg", "opus", "ts", "flac", "avi", "mp3")
+    },
+    "radio.mp3": ("vbr-without-xing.mp3", _with_text_head),
+    "radio.aac": ("raw.aac", _with_text_head),
+    "cut-in-a-picture.ts": ("clip.ts", _with_text_head),
+    "cut-in-a-frame.mp3": ("vbr-without-xing.mp3", lambda data: data[:-100]),
+    "cut-in-a-frame.aac": ("raw.aac", lambda data: data[:-100]),
+    "cut-in-a-frame.ts": ("clip.ts", lambda data: data[:-400]),
+    "ape-tail-constant-rate.mp3": ("constant-rate.mp3", _with_ape_tag),
+    "joined.ts": ("clip.ts", lambda data: data * 2),
+    "padded.wav": ("clip.wav", lambda data: data + bytes(333)),
+    "padded.mp4": ("clip.mp4", lambda data: data + bytes(5000)),
+    "padded.flac": ("clip.flac", lambda data: data + b"TAG" + bytes(125)),
+}

@@ -1,0 +1,310 @@
+"""Each way in which a run ends has its exit code, and says what to do."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.errors import ExitCode
+from tests.conftest import Run, StandIn, names
+from tests.media import Media
+
+
+@pytest.fixture
+def folder(media: Media, tmp_path: Path) -> Path:
+    """Four good files."""
+    folder = tmp_path / "in"
+    media.put("clip.mp3", *(folder / f"{letter}.mp3" for letter in "abcd"))
+    return folder
+
+
+def test_all_converted_is_0(run: Run, folder: Path, destination: Path) -> None:
+    result = run("convert", "in", "--to", "wav")
+    assert result.exit_code == 0
+    assert names(destination) == {"a.wav", "b.wav", "c.wav", "d.wav"}
+    assert "4 converted of 4" in result.stderr
+
+
+def test_all_up_to_date_is_0(run: Run, folder: Path, destination: Path) -> None:
+    run("convert", "in", "--to", "wav")
+    before = {path: path.stat().st_mtime_ns for path in destination.glob("*.wav")}
+    result = run("convert", "in", "--to", "wav")
+    assert result.exit_code == 0
+    assert "4 up to date of 4" in result.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in destination.glob("*.wav")}
+
+
+def test_some_failed_is_1_and_names_the_next_command(run: Run, folder: Path) -> None:
+    (folder / "bad.mp4").write_bytes(b"bad")
+    result = run("convert", "in", "--to", "wav")
+    assert result.exit_code == 1
+    assert "4 converted, 1 failed of 5" in result.stderr
+    assert "runner logs FILE" in result.stderr
+    assert "runner retry" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["convert"], "name a folder or files to convert: runner convert ./in"),
+        (["convert", "in", "--to", "wav", "--preset", "mp3"], "--to and --preset exclude"),
+        (["convert", "in", "--to", "cassette"], "there is no preset 'cassette'"),
+        (["convert", "in", "--preset", "cassette"], "there is no preset 'cassette'"),
+        (["convert", "in", "--timeout", "soon"], "--timeout soon: give seconds, or auto"),
+        (["convert", "in", "--timeout", "-3"], "--timeout -3: give seconds, or auto"),
+        (["convert", "in", "--timeout", "nan"], "--timeout nan: give seconds, or auto"),
+        (["convert", "in", "--name", "all"], "--name needs {stem} or {name}"),
+        (["convert", "in", "--name", "{stem"], "--name {stem: "),
+        (["convert", "in", "--name", "{steam}{ext}"], "--name: there is no {steam}"),
+        (["convert", "in", "--name", "{stem:d}"], "--name {stem:d}: "),
+        (["convert", "in", "--name", "{stem:{what}}"], "--name {stem:{what}}: "),
+        (["convert", "in", "--name", "../{name}"], "--name puts a.mp3 outside the destination"),
+        (["convert", "in", "-o", "in", "--to", "mp3"], "would be overwritten by its own"),
+        (["runs"], "no runs in out: name the folder of the results with -o"),
+        (["clean", "--older-than", "soon"], "no runs in out"),
+        (["presets", "cassette"], "there is no preset 'cassette'"),
+    ],
+)
+def test_a_wrong_command_is_2_with_the_reason(
+    run: Run, folder: Path, arguments: list[str], reason: str
+) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.error.startswith(reason) or reason in result.error
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--jobs", "0"], ["--overwrite", "maybe"], ["--verify", "twice"], ["--retries", "-1"]],
+)
+def test_an_option_out_of_range_is_2(run: Run, folder: Path, arguments: list[str]) -> None:
+    result = run("convert", "in", *arguments)
+    assert result.exit_code == 2
+    assert arguments[0] in result.stderr
+
+
+@pytest.mark.parametrize("source", ["nowhere", "nothing*.mp4", "empty"])
+def test_nothing_to_convert_is_3_and_one_line(run: Run, tmp_path: Path, source: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("no media")
+    result = run("convert", source)
+    assert result.exit_code == 3
+    assert result.stderr == f"Error: {result.error}\n"
+    assert source in result.error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("program", ["/nowhere/ffmpeg", "no-such-ffmpeg", "in/a.mp3"])
+def test_no_ffmpeg_is_4(run: Run, folder: Path, program: str) -> None:
+    for result in (
+        run("convert", "in", "--ffmpeg", program),
+        run("convert", "in", RUNNER_FFMPEG=program),
+    ):
+        assert result.exit_code == 4
+        assert result.error == f"--ffmpeg {program}: there is no such program"
+
+
+@pytest.mark.parametrize("script", ["exit 127", "exec /nowhere/ffmpeg"])
+def test_an_ffmpeg_that_does_not_start_is_4(
+    run: Run, folder: Path, stand_in: Callable[[str], StandIn], destination: Path, script: str
+) -> None:
+    result = run("convert", "in", "--ffmpeg", stand_in(script).path)
+    assert result.exit_code == 4
+    assert "does not start" in result.error
+    assert not names(destination)
+
+
+def test_an_ffmpeg_that_is_no_program_is_4(run: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "ffmpeg").write_bytes(b"\0\1\2\3")
+    (tmp_path / "ffmpeg").chmod(0o755)
+    result = run("convert", "in", "--ffmpeg", "./ffmpeg")
+    assert result.exit_code == 4
+    assert "cannot start" in result.error
+
+
+def test_no_embedded_ffmpeg_is_4(run: Run, folder: Path, tmp_path: Path) -> None:
+    # what imageio-ffmpeg does on a platform for which its wheel has no program
+    (tmp_path / "imageio_ffmpeg.py").write_text(
+        "def get_ffmpeg_exe():\n    raise RuntimeError('No ffmpeg exe could be found.')\n"
+    )
+    result = run("convert", "in", PYTHONPATH=str(tmp_path))
+    assert result.exit_code == 4
+    assert result.error.endswith("install ffmpeg, or name one with --ffmpeg PATH")
+
+
+def test_a_destination_that_is_a_file_is_refused(run: Run, folder: Path, destination: Path) -> None:
+    destination.write_text("I was here first")
+    result = run("convert", "in")
+    assert result.exit_code == 2
+    assert "is a file" in result.stderr
+    assert destination.read_text() == "I was here first"
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system can be mounted by root only, outside of containers")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_disk_is_4_and_leaves_no_half_file(
+    run: Run, media: Media, tiny_disk: Path, tmp_path: Path
+) -> None:
+    media.put("talk.wav", *(tmp_path / "in" / f"{letter}.wav" for letter in "abcd"))
+    result = run("convert", "in", "--to", "wav", "-o", tiny_disk / "out", "-j", "2")
+    assert result.exit_code == 4
+    assert "full" in result.error
+    assert names(tiny_disk / "out") == set()
+    assert not list((tiny_disk / "out" / ".runner").glob("tmp/*"))
+
+
+def test_a_run_that_a_full_disk_ended_goes_on_when_there_is_room(
+    run: Run, media: Media, tiny_disk: Path, tmp_path: Path
+) -> None:
+    # room for the ledger and some results, not for all
+    media.put("clip.mp3", *(tmp_path / "in" / f"{n:02}.mp3" for n in range(12)))
+    first = run("convert", "in", "--to", "opus", "-o", tiny_disk / "out", "-j", "1")
+    assert first.exit_code == 4
+    made = names(tiny_disk / "out")
+    assert 0 < len(made) < 12
+    subprocess.run(["mount", "-o", "remount,size=8m", str(tiny_disk)], check=True)
+    second = run("convert", "in", "--to", "opus", "-o", tiny_disk / "out")
+    assert second.exit_code == 0
+    assert f"{12 - len(made)} converted, {len(made)} up to date of 12" in second.stderr
+
+
+def test_a_file_size_limit_is_no_reason_to_leave_half_a_file(
+    run: Run, folder: Path, destination: Path
+) -> None:
+    result = run("convert", "in", "--to", "wav", prefix=("prlimit", "--fsize=200000"))
+    assert result.exit_code != 0
+    assert names(destination) == set()
+
+
+def test_an_unknown_encoder_stops_the_run_once_the_first_files_fail_alike(
+    run: Run, media: Media, tmp_path: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    media.put("clip.mp3", *(tmp_path / "in" / f"{n}.mp3" for n in range(9)))
+    program = stand_in('exec "$real" "$@"')
+    result = run(
+        *("convert", "in", "-j", "1", "--ffmpeg", program.path),
+        *("--to", "mp3", "--", "-c:a", "libfraunhofer"),
+    )
+    assert result.exit_code == 2
+    assert result.error == "every file fails alike: this ffmpeg has no encoder 'libfraunhofer'"
+    assert len(program.starts) < 6
+    assert all("settings: " in line for line in result.failures)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["-frobnicate", "1"], "ffmpeg knows no option 'frobnicate'"),
+        (["-c:a", "libmp3lame", "-b:a", "loud"], "bad"),
+        (["-c:a", "libmp3lame", "-ar", "fast"], "bad value for ar: fast"),
+        (["-af", "frobnicate"], "this ffmpeg has no filter 'frobnicate'"),
+    ],
+)
+def test_wrong_words_for_ffmpeg_are_settings(
+    run: Run, folder: Path, arguments: list[str], reason: str
+) -> None:
+    result = run("convert", "in", "--", *arguments)
+    assert result.exit_code == 2
+    assert result.error.startswith(f"every file fails alike: {reason}")
+
+
+def test_an_unknown_format_is_settings(run: Run, folder: Path) -> None:
+    result = run("convert", "in", "--to", "cassette", "--", "-c:a", "copy")
+    assert result.exit_code == 2
+    assert "ffmpeg knows no format for this suffix" in result.error
+
+
+def test_fail_fast_stops_after_so_many_failures(
+    run: Run, tmp_path: Path, media: Media, stand_in: Callable[[str], StandIn]
+) -> None:
+    media.put("text.mp4", *(tmp_path / "in" / f"{n}.mp4" for n in range(9)))
+    program = stand_in('exec "$real" "$@"')
+    result = run("convert", "in", "-j", "1", "--fail-fast", "2", "--ffmpeg", program.path)
+    assert result.exit_code == 1
+    assert result.error == "stopped after 2 failed files, as --fail-fast asks"
+    assert 2 <= len(program.starts) < 9
+
+
+def test_a_bug_is_70_and_asks_to_be_reported(run: Run, folder: Path, tmp_path: Path) -> None:
+    # a standard module that does not work, as no input brings a bug about that is not mended
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "platformdirs.py").write_text("raise ZeroDivisionError('broken')")
+    result = run("convert", "in", PYTHONPATH=str(tmp_path / "broken"))
+    assert result.exit_code == 70
+    assert "ZeroDivisionError: broken" in result.stderr
+    assert result.error.startswith("this is a bug of runner; please report it")
+
+
+def test_the_help_tells_every_exit_code(run: Run) -> None:
+    text = " ".join(run("--help").stdout.split())
+    for code in ExitCode:
+        assert f"{int(code)} {code.meaning}" in text
+
+
+# ---- timeouts and passing faults
+
+
+def test_a_file_that_takes_too_long_is_given_up(
+    run: Run, folder: Path, stand_in: Callable[[str], StandIn], destination: Path
+) -> None:
+    program = stand_in('case "$*" in *a.mp3*) exec sleep 60;; esac; exec "$real" "$@"')
+    result = run("convert", "in", "--to", "wav", "--timeout", "0.5", "--ffmpeg", program.path)
+    assert result.exit_code == 1
+    assert "in/a.mp3  timeout: took longer than its time limit" in result.failures[0]
+    assert names(destination) == {"b.wav", "c.wav", "d.wav"}
+    assert sum("a.mp3" in start for start in program.starts) == 1
+
+
+def test_a_timeout_ends_the_children_too(
+    run: Run, folder: Path, stand_in: Callable[[str], StandIn], tmp_path: Path
+) -> None:
+    program = stand_in(f'sleep 60 & echo $! >> "{tmp_path}/children"; wait')
+    result = run("convert", "in/a.mp3", "--timeout", "0.5", "--ffmpeg", program.path)
+    assert result.exit_code == 1
+    for child in (tmp_path / "children").read_text().split():
+        assert not Path("/proc", child).exists() or "Z" in Path("/proc", child, "stat").read_text()
+
+
+def test_a_killed_ffmpeg_is_tried_again(
+    run: Run, folder: Path, stand_in: Callable[[str], StandIn], destination: Path
+) -> None:
+    program = stand_in('mkdir "$here/once" 2>/dev/null && kill -9 $$; exec "$real" "$@"')
+    result = run("convert", "in/a.mp3", "--to", "wav", "--ffmpeg", program.path)
+    assert result.exit_code == 0
+    assert "again in/a.mp3  transient: ffmpeg was killed by signal 9" in result.stderr
+    assert len(program.starts) == 2
+    assert names(destination) == {"a.wav"}
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+def test_retries_are_counted(
+    run: Run, folder: Path, stand_in: Callable[[str], StandIn], destination: Path, retries: int
+) -> None:
+    program = stand_in("kill -9 $$")
+    result = run("convert", "in/a.mp3", "--retries", retries, "--ffmpeg", program.path)
+    assert result.exit_code == 1
+    assert len(program.starts) == retries + 1
+    assert "transient: ffmpeg was killed by signal 9" in result.failures[0]
+    assert names(destination) == set()
+
+
+def test_a_damaged_file_is_not_tried_again(
+    run: Run, media: Media, tmp_path: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    media.put("truncated.mp4", tmp_path / "a.mp4")
+    program = stand_in('exec "$real" "$@"')
+    assert run("convert", "a.mp4", "--ffmpeg", program.path).exit_code == 1
+    assert sum(" -y " in start for start in program.starts) == 1

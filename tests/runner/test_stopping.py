@@ -1,0 +1,312 @@
+"""Ctrl-C, SIGTERM and kill -9: nothing is lost, nothing is done twice, no half file stays."""
+
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run, StandIn, names, until
+from tests.media import Media
+
+Start = Callable[..., subprocess.Popen[str]]
+
+# Begins its work, says so, and goes on only when the test lets it.
+HELD = """
+echo $$ >> "$here/pids"
+while [ ! -e "$here/go" ]; do sleep 0.02; done
+exec "$real" "$@"
+"""
+
+
+def pids(program: StandIn) -> list[int]:
+    file = program.path.parent / "pids"
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path("/proc", str(pid), "stat").read_text().rsplit(")")[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def held(stand_in: Callable[[str], StandIn]) -> StandIn:
+    """An ffmpeg that waits for `go`."""
+    return stand_in(HELD)
+
+
+@pytest.fixture
+def folder(media: Media, tmp_path: Path) -> Path:
+    """Six good files."""
+    media.put("clip.mp3", *(tmp_path / "in" / f"{n}.mp3" for n in range(6)))
+    return tmp_path / "in"
+
+
+def go(program: StandIn) -> None:
+    (program.path.parent / "go").touch()
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_lets_the_running_files_end(
+    number: int, started: Start, held: StandIn, folder: Path, run: Run, destination: Path
+) -> None:
+    process = started("convert", "in", "--to", "wav", "-j", "2", "--ffmpeg", held.path)
+    until(lambda: len(pids(held)) == 2)
+    process.send_signal(number)
+    go(held)
+    code, errors = finish(process)
+    assert code == 130
+    assert len(names(destination)) == 2
+    assert len(held.starts) == 2
+    assert "stopped with 4 of 6 files left; the same command goes on" in errors
+    again = run("convert", "in", "--to", "wav", "--ffmpeg", held.path)
+    assert again.exit_code == 0
+    assert "4 converted, 2 up to date of 6" in again.stderr
+
+
+def test_a_whole_process_group_may_be_interrupted_as_a_terminal_does(
+    started: Start, held: StandIn, folder: Path, destination: Path
+) -> None:
+    process = started("convert", "in", "--to", "wav", "-j", "2", "--ffmpeg", held.path)
+    until(lambda: len(pids(held)) == 2)
+    os.killpg(process.pid, signal.SIGINT)
+    go(held)
+    assert finish(process)[0] == 130
+    assert len(names(destination)) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_ends_the_running_files_and_their_children(
+    number: int, started: Start, stand_in: Callable[[str], StandIn], folder: Path, destination: Path
+) -> None:
+    program = stand_in('echo $$ >> "$here/pids"; sleep 60 & echo $! >> "$here/pids"; wait')
+    process = started("convert", "in", "-j", "2", "--ffmpeg", program.path)
+    until(lambda: len(pids(program)) == 4)
+    process.send_signal(number)
+    process.send_signal(number)
+    # two signals on one another's heels may arrive as one: ask until it is heard
+    while process.poll() is None:
+        process.send_signal(number)
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            continue
+    code, _ = finish(process)
+    assert code == 130
+    until(lambda: not any(map(is_running, pids(program))))
+    assert names(destination) == set()
+    assert not list((destination / ".runner").glob("tmp/*"))
+
+
+def test_no_half_file_is_left_by_an_interrupted_ffmpeg(
+    started: Start, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.put("long.mp3", *(tmp_path / "in" / f"{n}.mp3" for n in range(2)))
+    process = started("convert", "in", "--to", "podcast", "-j", "2")
+    until(lambda: list(destination.glob(".runner/tmp/*.log")))
+    for _ in itertools.takewhile(lambda _: process.poll() is None, range(200)):
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(0.1)
+        except subprocess.TimeoutExpired:
+            continue
+    assert finish(process)[0] == 130
+    assert names(destination) == set()
+    assert not list((destination / ".runner").glob("tmp/*"))
+
+
+def test_after_the_first_signal_nothing_is_tried_again(
+    started: Start, stand_in: Callable[[str], StandIn], folder: Path
+) -> None:
+    program = stand_in(HELD.replace('exec "$real" "$@"', "kill -9 $$"))
+    process = started("convert", "in", "-j", "1", "--ffmpeg", program.path)
+    until(lambda: len(pids(program)) == 1)
+    process.send_signal(signal.SIGTERM)
+    # the runner says that it stops before the file is let go
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("stopping"):
+            break
+    go(program)
+    code, _ = finish(process)
+    assert code == 130
+    assert len(program.starts) == 1
+
+
+def test_an_interrupt_in_json_is_told_as_an_error(
+    started: Start, held: StandIn, folder: Path
+) -> None:
+    process = started("convert", "in", "--json", "-j", "1", "--ffmpeg", held.path)
+    until(lambda: pids(held))
+    process.send_signal(signal.SIGINT)
+    go(held)
+    out, _ = process.communicate(timeout=60)
+    last = json.loads(out.splitlines()[-1])
+    assert (last["event"], last["exit_code"]) == ("error", 130)
+
+
+# ---- kill -9
+
+
+def test_a_killed_run_goes_on_and_leaves_no_ffmpeg_behind(
+    started: Start, held: StandIn, folder: Path, run: Run, destination: Path
+) -> None:
+    process = started("convert", "in", "--to", "wav", "-j", "2", "--ffmpeg", held.path)
+    until(lambda: len(pids(held)) == 2)
+    process.kill()
+    process.wait()
+    orphans = pids(held)
+    assert all(map(is_running, orphans))
+    left = list((destination / ".runner" / "tmp").iterdir())
+    assert left
+
+    status = run("status")
+    assert "killed: the same command goes on" in status.stdout
+    again = run("convert", "in", "--to", "wav")
+    assert again.exit_code == 0
+    assert "6 converted of 6" in again.stderr
+    until(lambda: not any(map(is_running, orphans)))
+    assert not list((destination / ".runner").glob("tmp/*"))
+
+
+@pytest.mark.parametrize("preset", ["wav", "podcast"])
+def test_orphans_are_ended_in_either_pass(
+    preset: str, started: Start, held: StandIn, folder: Path, run: Run
+) -> None:
+    process = started("convert", "in/0.mp3", "--preset", preset, "--ffmpeg", held.path)
+    until(lambda: pids(held))
+    process.kill()
+    process.wait()
+    assert run("convert", "in/0.mp3", "--preset", preset).exit_code == 0
+    until(lambda: not any(map(is_running, pids(held))))
+
+
+def test_only_our_own_orphans_are_ended(
+    started: Start, held: StandIn, folder: Path, run: Run, destination: Path
+) -> None:
+    scratch = destination / ".runner" / "tmp"
+    scratch.mkdir(parents=True)
+    (scratch / "x.log").touch()
+    # somebody who looks at the folder, and does not work for a runner
+    command = ["sh", "-c", "sleep 60; :", "reader", f"file:{scratch}/x"]
+    with (scratch / "x.log").open() as log:
+        reader = subprocess.Popen(command, stdin=log, start_new_session=True)
+    try:
+        assert run("convert", "in/0.mp3", "--to", "wav").exit_code == 0
+        assert is_running(reader.pid)
+    finally:
+        os.killpg(reader.pid, signal.SIGKILL)
+        reader.wait()
+
+
+def test_what_a_kill_left_is_cleared_even_if_nothing_is_left_to_convert(
+    folder: Path, run: Run, destination: Path
+) -> None:
+    assert run("convert", "in", "--to", "wav").exit_code == 0
+    scratch = destination / ".runner" / "tmp"
+    scratch.mkdir()
+    (scratch / "left.wav").write_bytes(b"half")
+    assert run("convert", "in", "--to", "wav").exit_code == 0
+    assert not (scratch / "left.wav").exists()
+
+
+def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice(
+    started: Start, stand_in: Callable[[str], StandIn], media: Media, run: Run, tmp_path: Path
+) -> None:
+    total = 16
+    media.put("clip.mp3", *(tmp_path / "in" / f"{n:02}.mp3" for n in range(total)))
+    program = stand_in('sleep 0.1; exec "$real" "$@"')
+    command = ("convert", "in", "--to", "wav", "-j", "2", "--ffmpeg", str(program.path))
+    chance = random.Random(20261122)
+    seen: dict[str, int] = {}
+    kills = 0
+    while kills < 10:
+        process = started(*command)
+        try:
+            process.wait(chance.uniform(0.05, 0.6))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+        else:
+            break
+        for path in (tmp_path / "out").glob("*.wav"):
+            modified = path.stat().st_mtime_ns
+            # what has its final name is whole, and is never made again
+            assert seen.setdefault(path.name, modified) == modified
+            assert path.stat().st_size > 300_000
+    last = run(*command)
+    assert last.exit_code == 0
+    assert names(tmp_path / "out") == {f"{n:02}.wav" for n in range(total)}
+    for path in (tmp_path / "out").glob("*.wav"):
+        modified = path.stat().st_mtime_ns
+        assert seen.setdefault(path.name, modified) == modified
+    assert kills >= 3
+    assert not list((tmp_path / "out" / ".runner").glob("tmp/*"))
+    # a killed run repeats at most what it had in hand
+    conversions = sum(" -y " in start for start in program.starts)
+    assert total <= conversions <= total + 2 * kills
+
+
+def test_killed_between_the_name_and_the_ledger_a_result_is_checked_and_not_made_again(
+    run: Run, folder: Path, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    assert run("convert", "in", "--to", "wav").exit_code == 0
+    # as if the process had ended after the renames: the files are there, the ledger knows nothing
+    (destination / ".runner" / "ledger.sqlite").unlink()
+    program = stand_in('exec "$real" "$@"')
+    again = run("convert", "in", "--to", "wav", "--ffmpeg", program.path)
+    assert again.exit_code == 0
+    assert "6 up to date of 6" in again.stderr
+    assert not any(" -y " in start for start in program.starts)
+
+
+# ---- two runners
+
+
+def test_the_second_runner_is_told_who_holds_the_destination(
+    started: Start, held: StandIn, folder: Path, run: Run, destination: Path
+) -> None:
+    first = started("convert", "in", "--to", "wav", "-j", "1", "--ffmpeg", held.path)
+    until(lambda: pids(held))
+    second = run("convert", "in", "--to", "wav")
+    assert second.exit_code == 5
+    assert "is in use by run " in second.error
+    assert f"process {first.pid} on " in second.error
+    assert names(destination) == set()
+    go(held)
+    assert finish(first)[0] == 0
+    assert run("convert", "in", "--to", "wav").exit_code == 0
+
+
+def test_a_run_that_works_is_shown_as_running(
+    started: Start, held: StandIn, folder: Path, run: Run
+) -> None:
+    first = started("convert", "in", "--to", "wav", "-j", "1", "--ffmpeg", held.path)
+    until(lambda: pids(held))
+    assert "running" in run("runs").stdout
+    assert "running" in run("status").stdout
+    assert run("clean", "--older-than", "0d").exit_code == 5
+    go(held)
+    assert finish(first)[0] == 0
+    assert "6 converted" in run("runs").stdout
+
+
+def test_two_destinations_do_not_wait_for_each_other(
+    started: Start, held: StandIn, folder: Path, run: Run
+) -> None:
+    started("convert", "in", "--to", "wav", "-j", "1", "--ffmpeg", held.path)
+    until(lambda: pids(held))
+    assert run("convert", "in/0.mp3", "--to", "wav", "-o", "other").exit_code == 0
