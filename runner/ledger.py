@@ -128,10 +128,15 @@ class Ledger:
                 path.with_suffix(".sqlite-journal").unlink(missing_ok=True)
                 return cls(destination, _connect(path))
 
+    @staticmethod
+    def exists(destination: Path) -> bool:
+        """Whether a run was ever done in *destination*."""
+        return (_folder(destination) / "ledger.sqlite").exists()
+
     @classmethod
     def peek(cls, destination: Path) -> Self:
         """The ledger of *destination* for looking only: an empty one where there is none."""
-        if (_folder(destination) / "ledger.sqlite").exists():
+        if cls.exists(destination):
             return cls.open(destination)
         return cls(destination, _connect(Path(":memory:")))
 
@@ -142,7 +147,7 @@ class Ledger:
         Raises:
             UsageError: There is none.
         """
-        if not (_folder(destination) / "ledger.sqlite").exists():
+        if not cls.exists(destination):
             raise UsageError(f"no runs in {destination}: name the folder of the results with -o")
         return cls.open(destination)
 

@@ -119,13 +119,14 @@ def logs(what: str | None, destination: Path, attempt: int | None) -> None:
 def clean(name: str | None, destination: Path, older_than: str, **options: Any) -> None:
     """Forget runs and their logs, here and on Azure: old ones, or RUN. Converted files stay."""
     before = datetime.now().astimezone() - _age(older_than)
-    with Ledger.peek(destination) as ledger, ledger.locked("clean"):
-        known = [run for run in ledger.runs() if name and run.id.startswith(name)]
-        count = ledger.forget([r.id for r in known]) if name else ledger.forget_before(before)
-    click.echo(f"forgot {count} runs in {destination}", err=True)
     place = find_place(options)
+    run = name
+    if place.session is None or Ledger.exists(destination):
+        with Ledger.read(destination) as ledger, ledger.locked("clean"):
+            run = name and ledger.run(name).id
+            count = ledger.forget([run]) if run else ledger.forget_before(before)
+        click.echo(f"forgot {count} runs in {destination}", err=True)
     if place.session is not None:
-        run = known[0].id if len(known) == 1 else name
         blobs, jobs = place.session.forget(run) if run else place.session.clean(before=before)
         click.echo(f"deleted {blobs} blobs and {jobs} jobs {place.words}", err=True)
 

@@ -63,7 +63,8 @@ def test_some_failed_is_1_and_names_the_next_command(run: Run, folder: Path) -> 
         (["convert", "in", "--name", "../{name}"], "--name puts a.mp3 outside the destination"),
         (["convert", "in", "-o", "in", "--to", "mp3"], "would be overwritten by its own"),
         (["runs"], "no runs in out: name the folder of the results with -o"),
-        (["clean", "--older-than", "soon"], "no runs in out"),
+        (["clean"], "no runs in out"),
+        (["clean", "--older-than", "soon"], "--older-than soon: give a number with h, d or w"),
         (["presets", "cassette"], "there is no preset 'cassette'"),
     ],
 )

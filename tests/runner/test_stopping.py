@@ -173,7 +173,7 @@ def test_a_killed_run_goes_on_and_leaves_no_ffmpeg_behind(
     assert left
 
     status = run("status")
-    assert "killed: the same command goes on" in status.stdout
+    assert "cut off: the same command goes on" in status.stdout
     again = run("convert", "in", "--to", "wav")
     assert again.exit_code == 0
     assert "6 converted of 6" in again.stderr
