@@ -11,7 +11,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.emulator import arm, auth, nodes, pools, scaling, views
+from tests.emulator import arm, auth, jobs, nodes, pools, scaling, views
 from tests.emulator.calls import Answer, Call, Routes
 from tests.emulator.checks import Shape, anything
 from tests.emulator.errors import BatchError
@@ -99,6 +99,14 @@ def side_get_pool(call: Call, pool: str) -> Answer:
 @routes.add("DELETE", "/_emulator/pools/{pool}", 202)
 def side_delete_pool(call: Call, pool: str) -> Answer:
     pools.delete(call.account, call.account.pool(pool))
+    return Answer()
+
+
+@routes.add("DELETE", "/_emulator/jobs", 204)
+def side_delete_jobs(call: Call) -> Answer:
+    """Delete all jobs, as goes with an account."""
+    for job in list(call.account.jobs.values()):
+        jobs.delete(call.account, job)
     return Answer()
 
 

@@ -1,0 +1,115 @@
+"""A user's machine and a stand-in Azure: Pulumi's engine, the provider double, emulators, a shell."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.storage.blob import BlobServiceClient
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from tests.emulator import Emulator
+from tests.emulator.azurite import Azurite
+from tests.infra.engine import ROOT, Deployment
+
+RUNNER = str(Path(sys.executable).with_name("runner"))
+EXAMPLE = ROOT / "Pulumi.dev.yaml"
+
+_APT_GET = """#!/bin/bash
+# The node's apt-get: installing ffmpeg puts it on the node's PATH.
+echo "apt-get $*" >> {log}
+case "$*" in *install*ffmpeg*) ln -sf {ffmpeg} {folder}/ffmpeg ;; esac
+"""
+
+
+@dataclass
+class Estate:
+    """What a user has before the first `pulumi up`, and Azure as it stands."""
+
+    folder: Path
+    azure: Emulator
+    storage: Azurite
+    deployment: Deployment
+
+    def runner(
+        self, *arguments: str, check: int | None = 0, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `runner` in the project's folder, where the stack is selected."""
+        ended = subprocess.run(
+            [RUNNER, *arguments],
+            cwd=options.pop("cwd", self.deployment.folder),
+            env={**self.environment, **options.pop("env", {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        assert check is None or ended.returncode == check, ended.stdout + ended.stderr
+        return ended
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the user's shell has."""
+        return {**self.deployment.environment, **self.azure.environment}
+
+    @property
+    def blobs(self) -> BlobServiceClient:
+        """The storage, as its owner sees it."""
+        key = AzureNamedKeyCredential(self.storage.name, self.storage.key)
+        return BlobServiceClient(
+            self.storage.blob_endpoint, key, connection_verify=self.storage.ca_file
+        )
+
+    @property
+    def log_of_apt(self) -> list[str]:
+        """What nodes have asked apt-get for."""
+        log = self.folder / "apt-get.log"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def outputs_file(self, folder: Path) -> Path:
+        """The stack's outputs as somebody would carry them to another machine."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "outputs.json"
+        path.write_text(json.dumps(self.deployment.outputs))
+        return path
+
+
+@contextmanager
+def estate(folder: Path, *, speed: float) -> Iterator[Estate]:
+    """Start the emulators and make a project of the example stack; *speed* is the service's clock's."""
+    programs = folder / "node"
+    programs.mkdir(parents=True)
+    for name in ("apt-get", "dpkg"):
+        script = programs / name
+        log = folder / "apt-get.log"
+        script.write_text(_APT_GET.format(log=log, ffmpeg=get_ffmpeg_exe(), folder=programs))
+        script.chmod(0o755)
+    with (
+        Azurite() as storage,
+        Emulator(
+            storage=storage.account,
+            certificates=storage.certificates,
+            node_path=[programs],
+            speed=speed,
+        ) as azure,
+    ):
+        deployment = Deployment(folder / "user", example=EXAMPLE.read_text())
+        deployment.environment |= {
+            "PROVIDER_BATCH_URL": azure.endpoint,
+            "PROVIDER_BLOB_URL": storage.blob_endpoint,
+            "PROVIDER_BLOB_KEY": storage.key,
+            "PROVIDER_CA_FILE": azure.ca_file,
+        }
+        yield Estate(folder, azure, storage, deployment)
+
+
+def without_home(folder: Path) -> dict[str, str]:
+    """The environment of another machine: an empty home, nothing of Pulumi's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "PATH": os.defpath}
