@@ -21,22 +21,22 @@ PERMISSIONS = ["get", "list", "set", "delete", "recover"]
 
 
 @pytest.fixture
-def azure(tmp_path: Path) -> Azure:
+def arm(tmp_path: Path) -> Azure:
     made = Azure(Store(tmp_path / "azure.json"))
     made.create("azure-native:resources:ResourceGroup", IN_GROUP)
     return made
 
 
-def vault(azure: Azure, name: str = "v", permissions: list[str] = PERMISSIONS) -> str:
+def vault(arm: Azure, name: str = "v", permissions: list[str] = PERMISSIONS) -> str:
     policy = {"objectId": BATCH_SERVICE, "permissions": {"secrets": permissions}}
-    return azure.create(
+    return arm.create(
         VAULT, {**IN_GROUP, "vaultName": name, "properties": {"accessPolicies": [policy]}}
     )[0]
 
 
-def account(azure: Azure, vault_id: str, **more: Any) -> str:
+def account(arm: Azure, vault_id: str, **more: Any) -> str:
     inputs = {"accountName": "a", "poolAllocationMode": "UserSubscription", **more}
-    return azure.create(ACCOUNT, {**IN_GROUP, **inputs, "keyVaultReference": {"id": vault_id}})[0]
+    return arm.create(ACCOUNT, {**IN_GROUP, **inputs, "keyVaultReference": {"id": vault_id}})[0]
 
 
 def pool_inputs(**more: Any) -> dict[str, Any]:
@@ -91,14 +91,14 @@ def test_a_resource_that_azure_native_does_not_have_is_an_error() -> None:
         schema.faults("azure-native:batch:Swimming", {})
 
 
-def test_nothing_is_made_in_a_group_or_an_account_that_is_not_there(azure: Azure) -> None:
+def test_nothing_is_made_in_a_group_or_an_account_that_is_not_there(arm: Azure) -> None:
     with refused("ResourceGroupNotFound"):
-        azure.create(VAULT, {"resourceGroupName": "other", "vaultName": "v", "properties": {}})
+        arm.create(VAULT, {"resourceGroupName": "other", "vaultName": "v", "properties": {}})
     with refused("ParentResourceNotFound"):
-        azure.create(POOL, pool_inputs())
+        arm.create(POOL, pool_inputs())
 
 
-def test_nobody_gets_a_role_at_a_scope_that_is_not_there(azure: Azure) -> None:
+def test_nobody_gets_a_role_at_a_scope_that_is_not_there(arm: Azure) -> None:
     scope = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/v"
     inputs = {
         "scope": scope,
@@ -108,34 +108,34 @@ def test_nobody_gets_a_role_at_a_scope_that_is_not_there(azure: Azure) -> None:
         "roleDefinitionId": "r",
     }
     with refused("ParentResourceNotFound"):
-        azure.create(ASSIGNMENT, inputs)
-    vault(azure)
-    azure.create(ASSIGNMENT, inputs)
+        arm.create(ASSIGNMENT, inputs)
+    vault(arm)
+    arm.create(ASSIGNMENT, inputs)
     with refused("RoleAssignmentExists"):
-        azure.create(ASSIGNMENT, {**inputs, "roleAssignmentName": "another"})
+        arm.create(ASSIGNMENT, {**inputs, "roleAssignmentName": "another"})
 
 
-def test_a_principal_of_no_kind_may_not_be_found(azure: Azure) -> None:
+def test_a_principal_of_no_kind_may_not_be_found(arm: Azure) -> None:
     inputs = {
         "scope": f"/subscriptions/{SUBSCRIPTION}",
         "principalId": "p",
         "roleDefinitionId": "r",
     }
     with refused("PrincipalNotFound"):
-        azure.create(ASSIGNMENT, {**inputs, "roleAssignmentName": "n"})
+        arm.create(ASSIGNMENT, {**inputs, "roleAssignmentName": "n"})
 
 
 @pytest.mark.parametrize("missing", PERMISSIONS)
-def test_every_one_of_batchs_permissions_counts(azure: Azure, missing: str) -> None:
+def test_every_one_of_batchs_permissions_counts(arm: Azure, missing: str) -> None:
     given = [each for each in PERMISSIONS if each != missing]
     with refused("InvalidKeyVaultReference"):
-        account(azure, vault(azure, permissions=given))
+        account(arm, vault(arm, permissions=given))
 
 
-def test_a_deleted_vault_keeps_its_name(azure: Azure) -> None:
-    azure.delete(VAULT, vault(azure))
+def test_a_deleted_vault_keeps_its_name(arm: Azure) -> None:
+    arm.delete(VAULT, vault(arm))
     with refused("already exists in deleted state"):
-        vault(azure)
+        vault(arm)
 
 
 @pytest.mark.parametrize(
@@ -143,66 +143,66 @@ def test_a_deleted_vault_keeps_its_name(azure: Azure) -> None:
     [{"vmSize": "Standard_D8ads_v5"}, {"taskSlotsPerNode": 2}, {"identity": {"type": "None"}}],
 )
 def test_a_pool_refuses_a_put_that_changes_what_cannot_change(
-    azure: Azure, change: dict[str, Any]
+    arm: Azure, change: dict[str, Any]
 ) -> None:
-    account(azure, vault(azure))
-    arm_id, _ = azure.create(POOL, pool_inputs())
+    account(arm, vault(arm))
+    arm_id, _ = arm.create(POOL, pool_inputs())
     with refused("PropertyCannotBeUpdated"):
-        azure.update(POOL, arm_id, pool_inputs(**change))
-    azure.update(POOL, arm_id, pool_inputs(scaleSettings={"autoScale": {"formula": "2"}}))
+        arm.update(POOL, arm_id, pool_inputs(**change))
+    arm.update(POOL, arm_id, pool_inputs(scaleSettings={"autoScale": {"formula": "2"}}))
 
 
-def test_an_account_keeps_its_mode(azure: Azure) -> None:
-    reference = vault(azure)
-    arm_id = account(azure, reference)
-    found = azure.read(arm_id)
+def test_an_account_keeps_its_mode(arm: Azure) -> None:
+    reference = vault(arm)
+    arm_id = account(arm, reference)
+    found = arm.read(arm_id)
     with refused("PropertyCannotBeUpdated"):
-        azure.update(ACCOUNT, arm_id, {**(found or {}), "poolAllocationMode": "BatchService"})
+        arm.update(ACCOUNT, arm_id, {**(found or {}), "poolAllocationMode": "BatchService"})
 
 
-def test_an_image_and_an_agent_must_fit(azure: Azure) -> None:
-    account(azure, vault(azure))
+def test_an_image_and_an_agent_must_fit(arm: Azure) -> None:
+    account(arm, vault(arm))
     wrong = pool_inputs()
     machine = wrong["deploymentConfiguration"]["virtualMachineConfiguration"]
     machine["nodeAgentSkuId"] = "batch.node.ubuntu 24.04"
     with refused("is not supported"):
-        azure.create(POOL, wrong)
+        arm.create(POOL, wrong)
 
 
-def test_a_subnet_in_use_stays_and_so_does_the_network_around_it(azure: Azure) -> None:
+def test_a_subnet_in_use_stays_and_so_does_the_network_around_it(arm: Azure) -> None:
     network = {**IN_GROUP, "virtualNetworkName": "vnet"}
-    vnet, _ = azure.create("azure-native:network:VirtualNetwork", network)
-    subnet, _ = azure.create(SUBNET, {**network, "subnetName": "nodes"})
-    account(azure, vault(azure))
-    pool, _ = azure.create(POOL, pool_inputs(networkConfiguration={"subnetId": subnet}))
+    vnet, _ = arm.create("azure-native:network:VirtualNetwork", network)
+    subnet, _ = arm.create(SUBNET, {**network, "subnetName": "nodes"})
+    account(arm, vault(arm))
+    pool, _ = arm.create(POOL, pool_inputs(networkConfiguration={"subnetId": subnet}))
     with refused("InUseSubnetCannotBeDeleted"):
-        azure.delete(SUBNET, subnet)
+        arm.delete(SUBNET, subnet)
     with refused("InUseSubnetCannotBeDeleted"):
-        azure.delete("azure-native:network:VirtualNetwork", vnet)
-    azure.delete(POOL, pool)
-    azure.delete("azure-native:network:VirtualNetwork", vnet)
-    assert azure.read(subnet) is None
+        arm.delete("azure-native:network:VirtualNetwork", vnet)
+    arm.delete(POOL, pool)
+    arm.delete("azure-native:network:VirtualNetwork", vnet)
+    assert arm.read(subnet) is None
 
 
-def test_a_storage_firewall_wants_the_subnets_service_endpoint(azure: Azure) -> None:
+def test_a_storage_firewall_wants_the_subnets_service_endpoint(arm: Azure) -> None:
     network = {**IN_GROUP, "virtualNetworkName": "vnet"}
-    azure.create("azure-native:network:VirtualNetwork", network)
-    subnet, _ = azure.create(SUBNET, {**network, "subnetName": "nodes"})
+    arm.create("azure-native:network:VirtualNetwork", network)
+    subnet, _ = arm.create(SUBNET, {**network, "subnetName": "nodes"})
     rules = {"virtualNetworkRules": [{"virtualNetworkResourceId": subnet}]}
     storage = {**IN_GROUP, "accountName": "st", "networkRuleSet": rules}
     with refused("SubnetsHaveNoServiceEndpointsConfigured"):
-        azure.create("azure-native:storage:StorageAccount", storage)
+        arm.create("azure-native:storage:StorageAccount", storage)
 
 
-def test_what_is_there_cannot_be_made_again(azure: Azure) -> None:
-    vault(azure)
+def test_what_is_there_cannot_be_made_again(arm: Azure) -> None:
+    vault(arm)
     with refused("ResourceExists"):
-        vault(azure)
+        vault(arm)
 
 
-def test_what_is_gone_cannot_be_changed_and_can_be_deleted_again(azure: Azure) -> None:
-    arm_id = vault(azure)
-    azure.delete(VAULT, arm_id)
-    azure.delete(VAULT, arm_id)
+def test_what_is_gone_cannot_be_changed_and_can_be_deleted_again(arm: Azure) -> None:
+    arm_id = vault(arm)
+    arm.delete(VAULT, arm_id)
+    arm.delete(VAULT, arm_id)
     with refused("ResourceNotFound"):
-        azure.update(VAULT, arm_id, {})
+        arm.update(VAULT, arm_id, {})
