@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo pulumi test lint bench clean
 .DEFAULT_GOAL := demo
 
 .venv/runner: pyproject.toml constraints.txt
@@ -27,6 +27,10 @@ demo: .venv/runner
 	$(BIN)/python tools/demo_media.py demo/in
 	$(BIN)/runner convert demo/in -o demo/out || test $$? -eq 1
 	find demo/out -name '*.mp3' -exec ls -sh {} +
+
+# Pulumi's CLI, for the tests of infra that need its engine; they are skipped without one.
+pulumi:
+	tools/pulumi/build.sh
 
 test: .venv/dev .venv/azurite
 	$(BIN)/python -m pytest

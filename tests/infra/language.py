@@ -100,7 +100,7 @@ def environment(request: Any) -> dict[str, str]:
 def main() -> None:
     """Serve until the engine ends this process."""
     server = plugin.new_server()
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Host(), server)  # type: ignore[no-untyped-call]
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Host(), server)
     plugin.serve(server)
 
 

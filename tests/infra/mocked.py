@@ -110,5 +110,5 @@ def deploy(**configuration: str) -> Deployed:
         made = make_environment(settings)
         return pulumi.Output.all(**vars(made)).apply(outputs.update)
 
-    pulumi.runtime.test(run)()
+    pulumi.runtime.test(run)()  # type: ignore[no-untyped-call]  # so it is
     return Deployed(recorder.seen, outputs)

@@ -1,15 +1,16 @@
 """Every role that is given, to whom and where: no more than this."""
 
 from infra.access import ROLES
-from tests.infra.mocked import OPERATOR, deploy
-from tests.infra.provider.kinds import BATCH_SERVICE, SUBSCRIPTION, made_up_id
+from tests.infra.mocked import OPERATOR, Deployed, deploy
+from tests.infra.provider.kinds import BATCH_SERVICE, SUBSCRIPTION
+from tests.infra.provider.names import made_up_id
 
 
-def principal(deployed, name):
+def principal(deployed: Deployed, name: str) -> str:
     return made_up_id(deployed.one("managedidentity:UserAssignedIdentity", name).id, "principal")
 
 
-def grants(deployed):
+def grants(deployed: Deployed) -> set[tuple[str, str, str]]:
     """List who has which role on what, in words."""
     who = {
         OPERATOR: "operator",
@@ -36,17 +37,17 @@ EXAMPLE = {
 }
 
 
-def test_these_are_all_the_roles_there_are(example):
+def test_these_are_all_the_roles_there_are(example: Deployed) -> None:
     assert grants(example) == EXAMPLE
 
 
-def test_an_operator_who_resizes_pools_gets_the_wider_role_instead():
+def test_an_operator_who_resizes_pools_gets_the_wider_role_instead() -> None:
     found = grants(deploy(operatorBatchRole="dataContributor"))
     assert ("operator", "Azure Batch Data Contributor", "ffmpegdevba") in found
     assert ("operator", "Azure Batch Job Submitter", "ffmpegdevba") not in found
 
 
-def test_the_operator_may_be_a_group():
+def test_the_operator_may_be_a_group() -> None:
     deployed = deploy(operatorPrincipalType="Group")
     kinds = {
         each.inputs["principalType"]
@@ -56,7 +57,7 @@ def test_the_operator_may_be_a_group():
     assert kinds == {"Group"}
 
 
-def test_nodes_without_an_identity_leave_the_signing_to_the_operator():
+def test_nodes_without_an_identity_leave_the_signing_to_the_operator() -> None:
     deployed = deploy(poolIdentity="false")
     assert grants(deployed) - EXAMPLE == {("operator", "Storage Blob Delegator", "ffmpegdevst")}
     assert EXAMPLE - grants(deployed) == {each for each in EXAMPLE if each[0] == "pool-identity"}
@@ -64,7 +65,7 @@ def test_nodes_without_an_identity_leave_the_signing_to_the_operator():
     assert deployed.outputs["pool_identity_id"] == ""
 
 
-def test_auto_storage_lets_the_accounts_identity_write_before_the_account_is_made():
+def test_auto_storage_lets_the_accounts_identity_write_before_the_account_is_made() -> None:
     deployed = deploy(autoStorage="true")
     assert grants(deployed) - EXAMPLE == {
         ("account-identity", "Storage Blob Data Contributor", "ffmpegdevst")
@@ -72,13 +73,13 @@ def test_auto_storage_lets_the_accounts_identity_write_before_the_account_is_mad
     assert "account-writes-storage" in deployed.one("batch:BatchAccount").dependencies
 
 
-def test_a_vault_by_roles_gives_batch_its_role_before_the_account_is_made():
+def test_a_vault_by_roles_gives_batch_its_role_before_the_account_is_made() -> None:
     deployed = deploy(keyVaultPermissionModel="rbac")
     assert grants(deployed) - EXAMPLE == {("Batch", "Key Vault Secrets Officer", "ffmpegdevkv")}
     assert "batch-uses-vault" in deployed.one("batch:BatchAccount").dependencies
 
 
-def test_the_subscriptions_role_is_given_only_when_asked_for_and_outlives_the_stack():
+def test_the_subscriptions_role_is_given_only_when_asked_for_and_outlives_the_stack() -> None:
     deployed = deploy(manageSubscriptionRole="true")
     assert grants(deployed) - EXAMPLE == {
         ("Batch", "Azure Batch Service Orchestration Role", "subscription")
@@ -89,13 +90,13 @@ def test_the_subscriptions_role_is_given_only_when_asked_for_and_outlives_the_st
     assert "batch-makes-nodes" in deployed.one("batch:BatchAccount").dependencies
 
 
-def test_no_other_grant_is_protected_or_retained(example):
+def test_no_other_grant_is_protected_or_retained(example: Deployed) -> None:
     for each in example.all("authorization:RoleAssignment"):
         assert not each.request.protect
         assert not each.request.retainOnDelete
 
 
-def test_every_grant_says_what_kind_of_principal_it_is_for(example):
+def test_every_grant_says_what_kind_of_principal_it_is_for(example: Deployed) -> None:
     kinds = {
         each.name: each.inputs["principalType"]
         for each in example.all("authorization:RoleAssignment")
@@ -104,7 +105,7 @@ def test_every_grant_says_what_kind_of_principal_it_is_for(example):
     assert all(kind == "User" for name, kind in kinds.items() if "operator" in name)
 
 
-def test_grants_have_the_same_names_the_next_time(example):
+def test_grants_have_the_same_names_the_next_time(example: Deployed) -> None:
     again = deploy()
     names = [
         {each.inputs["roleAssignmentName"] for each in deployed.all("authorization:RoleAssignment")}

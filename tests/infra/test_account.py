@@ -1,8 +1,8 @@
-from tests.infra.mocked import deploy
+from tests.infra.mocked import Deployed, deploy
 from tests.infra.provider.kinds import BATCH_SERVICE, TENANT
 
 
-def test_the_account_is_in_user_subscription_mode_with_its_vault(example):
+def test_the_account_is_in_user_subscription_mode_with_its_vault(example: Deployed) -> None:
     account = example.one("batch:BatchAccount").inputs
     vault = example.one("keyvault:Vault")
     assert account["poolAllocationMode"] == "UserSubscription"
@@ -10,25 +10,25 @@ def test_the_account_is_in_user_subscription_mode_with_its_vault(example):
     assert account["keyVaultReference"]["url"].startswith("https://ffmpegdevkv")
 
 
-def test_the_account_takes_entra_id_only(example):
+def test_the_account_takes_entra_id_only(example: Deployed) -> None:
     account = example.one("batch:BatchAccount").inputs
     assert account["allowedAuthenticationModes"] == ["AAD"]
     assert "autoStorage" not in account
 
 
-def test_keys_sign_in_only_where_that_is_asked_for():
+def test_keys_sign_in_only_where_that_is_asked_for() -> None:
     account = deploy(poolAllocationMode="BatchService", allowSharedKey="true")
     modes = account.one("batch:BatchAccount").inputs["allowedAuthenticationModes"]
     assert modes == ["AAD", "SharedKey"]
 
 
-def test_the_account_acts_as_a_user_assigned_identity(example):
+def test_the_account_acts_as_a_user_assigned_identity(example: Deployed) -> None:
     identity = example.one("batch:BatchAccount").inputs["identity"]
     made = example.one("managedidentity:UserAssignedIdentity", "account-identity")
     assert identity == {"type": "UserAssigned", "userAssignedIdentities": [made.id]}
 
 
-def test_what_azure_fixes_at_an_accounts_making_makes_another_account(example):
+def test_what_azure_fixes_at_an_accounts_making_makes_another_account(example: Deployed) -> None:
     request = example.one("batch:BatchAccount").request
     assert set(request.replaceOnChanges) == {
         "location",
@@ -38,7 +38,7 @@ def test_what_azure_fixes_at_an_accounts_making_makes_another_account(example):
     assert request.deleteBeforeReplace, "a subscription may have only one in a region"
 
 
-def test_batch_has_its_five_secret_permissions_in_the_vaults_own_put(example):
+def test_batch_has_its_five_secret_permissions_in_the_vaults_own_put(example: Deployed) -> None:
     properties = example.one("keyvault:Vault").inputs["properties"]
     (policy,) = properties["accessPolicies"]
     assert policy["objectId"] == BATCH_SERVICE
@@ -47,13 +47,13 @@ def test_batch_has_its_five_secret_permissions_in_the_vaults_own_put(example):
     assert properties["enableRbacAuthorization"] is False
 
 
-def test_a_vault_by_roles_has_no_policies():
+def test_a_vault_by_roles_has_no_policies() -> None:
     properties = deploy(keyVaultPermissionModel="rbac").one("keyvault:Vault").inputs["properties"]
     assert properties["enableRbacAuthorization"] is True
     assert properties["accessPolicies"] == []
 
 
-def test_the_vault_can_be_used_for_deployments_and_purged_after_a_week(example):
+def test_the_vault_can_be_used_for_deployments_and_purged_after_a_week(example: Deployed) -> None:
     properties = example.one("keyvault:Vault").inputs["properties"]
     assert properties["enabledForDeployment"] is True
     assert properties["enabledForTemplateDeployment"] is True
@@ -63,25 +63,25 @@ def test_the_vault_can_be_used_for_deployments_and_purged_after_a_week(example):
     assert "enablePurgeProtection" not in properties, "Azure refuses an explicit false"
 
 
-def test_purge_protection_can_be_had():
+def test_purge_protection_can_be_had() -> None:
     vault = deploy(keyVaultPurgeProtection="true", keyVaultSoftDeleteDays="90")
     properties = vault.one("keyvault:Vault").inputs["properties"]
     assert properties["enablePurgeProtection"] is True
     assert properties["softDeleteRetentionInDays"] == 90
 
 
-def test_names_that_must_be_unique_are_azure_natives_to_make(example):
+def test_names_that_must_be_unique_are_azure_natives_to_make(example: Deployed) -> None:
     assert "vaultName" not in example.one("keyvault:Vault").inputs
     assert "accountName" not in example.one("batch:BatchAccount").inputs
 
 
-def test_names_can_be_given():
+def test_names_can_be_given() -> None:
     deployed = deploy(keyVaultName="media-vault", batchAccountName="mediabatch")
     assert deployed.one("keyvault:Vault").inputs["vaultName"] == "media-vault"
     assert deployed.one("batch:BatchAccount").inputs["accountName"] == "mediabatch"
 
 
-def test_batch_service_mode_needs_no_vault_and_no_grant_for_batch():
+def test_batch_service_mode_needs_no_vault_and_no_grant_for_batch() -> None:
     deployed = deploy(poolAllocationMode="BatchService", batchServicePrincipalObjectId="")
     assert deployed.all("keyvault:Vault") == []
     account = deployed.one("batch:BatchAccount").inputs
@@ -90,7 +90,7 @@ def test_batch_service_mode_needs_no_vault_and_no_grant_for_batch():
     assert BATCH_SERVICE not in {to for to, _, _ in deployed.grants()}
 
 
-def test_auto_storage_works_without_keys():
+def test_auto_storage_works_without_keys() -> None:
     deployed = deploy(autoStorage="true")
     linked = deployed.one("batch:BatchAccount").inputs["autoStorage"]
     assert linked["authenticationMode"] == "BatchAccountManagedIdentity"
@@ -99,7 +99,7 @@ def test_auto_storage_works_without_keys():
     assert linked["nodeIdentityReference"] == {"resourceId": node.id}
 
 
-def test_nothing_that_is_made_lies_outside_the_group_or_goes_untagged(example):
+def test_nothing_that_is_made_lies_outside_the_group_or_goes_untagged(example: Deployed) -> None:
     untagged = {"batch:Pool", "network:Subnet", "authorization:RoleAssignment"}
     for each in example.resources:
         if each.token in untagged or each.token.startswith("storage:Blob"):

@@ -1,5 +1,8 @@
 """The program under Pulumi's own engine, deploying to the stand-in for Azure."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tests.infra.engine import ROOT, UNASKED, Deployment
@@ -14,17 +17,17 @@ def changes_nothing(said: str) -> bool:
     return [line.split()[1] for line in account if line.strip()] == ["unchanged"]
 
 
-def test_a_second_up_changes_nothing(deployment: Deployment):
+def test_a_second_up_changes_nothing(deployment: Deployment) -> None:
     assert changes_nothing(deployment.up())
     assert deployment.journal() == []
 
 
-def test_a_refresh_finds_nothing_changed(deployment: Deployment):
+def test_a_refresh_finds_nothing_changed(deployment: Deployment) -> None:
     assert changes_nothing(deployment.succeed("refresh", *UNASKED))
     assert changes_nothing(deployment.up())
 
 
-def test_the_order_of_making_is_one_that_azure_accepts(first_up):
+def test_the_order_of_making_is_one_that_azure_accepts(first_up: Path) -> None:
     made = Deployment(first_up).journal()
     assert made[0] == ("create", "ResourceGroup")
     order = [made.index(("create", kind)) for kind in ("Vault", "BatchAccount", "Pool")]
@@ -32,7 +35,7 @@ def test_the_order_of_making_is_one_that_azure_accepts(first_up):
     assert made.index(("create", "Subnet")) < made.index(("create", "Pool"))
 
 
-def test_a_destroy_leaves_nothing_but_the_deleted_vaults_name(deployment: Deployment):
+def test_a_destroy_leaves_nothing_but_the_deleted_vaults_name(deployment: Deployment) -> None:
     deployment.destroy()
     gone = deployment.journal()
     assert deployment.world.resources == {}
@@ -44,13 +47,13 @@ def test_a_destroy_leaves_nothing_but_the_deleted_vaults_name(deployment: Deploy
     assert vault.startswith("ffmpegdevkv")
 
 
-def test_what_was_destroyed_can_be_made_again_at_once(deployment: Deployment):
+def test_what_was_destroyed_can_be_made_again_at_once(deployment: Deployment) -> None:
     deployment.destroy()
     deployment.up()
     assert len(deployment.world.of("azure-native:batch:Pool")) == 1
 
 
-def test_a_vault_of_a_given_name_has_to_be_purged_first(new: Deployment):
+def test_a_vault_of_a_given_name_has_to_be_purged_first(new: Deployment) -> None:
     new.up(keyVaultName="media-vault")
     new.destroy()
     assert "already exists in deleted state" in new.fails_up()
@@ -59,20 +62,22 @@ def test_a_vault_of_a_given_name_has_to_be_purged_first(new: Deployment):
     new.up()
 
 
-def test_another_formula_changes_the_pool_in_place(deployment: Deployment):
+def test_another_formula_changes_the_pool_in_place(deployment: Deployment) -> None:
     deployment.up(maxSpotNodes=20)
     assert deployment.journal() == [("update", "Pool")]
     (pool,) = deployment.world.of("azure-native:batch:Pool")
     assert "maxSpot = 20;" in pool["inputs"]["scaleSettings"]["autoScale"]["formula"]
 
 
-def test_an_image_with_ffmpeg_changes_start_task_and_rules_in_place(deployment: Deployment):
+def test_an_image_with_ffmpeg_changes_start_task_and_rules_in_place(deployment: Deployment) -> None:
     deployment.up(imageHasFfmpeg=True)
     assert set(deployment.journal()) == {("update", "Pool"), ("update", "NetworkSecurityGroup")}
 
 
 @pytest.mark.parametrize("setting", [{"vmSize": "Standard_D8ads_v5"}, {"poolGeneration": 2}])
-def test_another_kind_of_node_is_a_new_pool_before_the_old_one_goes(deployment, setting):
+def test_another_kind_of_node_is_a_new_pool_before_the_old_one_goes(
+    deployment: Deployment, setting: dict[str, Any]
+) -> None:
     before = deployment.outputs["pool_id"]
     deployment.up(**setting)
     after = deployment.outputs["pool_id"]
@@ -80,7 +85,7 @@ def test_another_kind_of_node_is_a_new_pool_before_the_old_one_goes(deployment, 
     assert [name for _, _, name in deployment.world.journal] == [after, before]
 
 
-def test_another_range_makes_subnet_and_pool_before_the_old_ones_go(deployment: Deployment):
+def test_another_range_makes_subnet_and_pool_before_the_old_ones_go(deployment: Deployment) -> None:
     deployment.up(subnetCidr="10.64.1.0/24")
     assert deployment.journal() == [
         ("create", "Subnet"),
@@ -90,7 +95,7 @@ def test_another_range_makes_subnet_and_pool_before_the_old_ones_go(deployment: 
     ]
 
 
-def test_another_way_out_takes_the_gateway_away_last(deployment: Deployment):
+def test_another_way_out_takes_the_gateway_away_last(deployment: Deployment) -> None:
     deployment.up(egress="batchManagedPublicIp")
     done = deployment.journal()
     assert done.index(("update", "Subnet")) < done.index(("delete", "NatGateway"))
@@ -98,7 +103,9 @@ def test_another_way_out_takes_the_gateway_away_last(deployment: Deployment):
     assert done.index(("create", "Pool")) < done.index(("delete", "Pool"))
 
 
-def test_another_allocation_mode_is_another_account_after_the_old_one_is_gone(deployment):
+def test_another_allocation_mode_is_another_account_after_the_old_one_is_gone(
+    deployment: Deployment,
+) -> None:
     deployment.up(poolAllocationMode="BatchService")
     assert deployment.journal("BatchAccount", "Pool") == [
         ("delete", "Pool"),
@@ -109,7 +116,9 @@ def test_another_allocation_mode_is_another_account_after_the_old_one_is_gone(de
     assert deployment.world.of("azure-native:keyvault:Vault") == []
 
 
-def test_without_batchs_grant_on_the_vault_the_account_is_refused_and_can_be_mended(new):
+def test_without_batchs_grant_on_the_vault_the_account_is_refused_and_can_be_mended(
+    new: Deployment,
+) -> None:
     said = new.fails_up(batchServicePrincipalObjectId=SOMEBODY_ELSE)
     assert "InvalidKeyVaultReference" in said
     new.up(batchServicePrincipalObjectId=BATCH_SERVICE)
@@ -124,14 +133,14 @@ def test_without_batchs_grant_on_the_vault_the_account_is_refused_and_can_be_men
         ("batch:Pool", "PoolQuotaReached"),
     ],
 )
-def test_what_fails_once_is_finished_by_the_next_up(new: Deployment, token, code):
+def test_what_fails_once_is_finished_by_the_next_up(new: Deployment, token: str, code: str) -> None:
     new.ask_for_fault(token, "create", code)
     assert code in new.fails_up(keyVaultPermissionModel="rbac")
     assert "created" in new.up()
     assert len(new.world.of("azure-native:batch:Pool")) == 1
 
 
-def test_what_somebody_deleted_is_made_again(deployment: Deployment):
+def test_what_somebody_deleted_is_made_again(deployment: Deployment) -> None:
     with deployment.store.open() as world:
         (key,) = [key for key in world.resources if "/pools/" in key]
         del world.resources[key]
@@ -140,7 +149,7 @@ def test_what_somebody_deleted_is_made_again(deployment: Deployment):
     assert deployment.journal() == [("create", "Pool")]
 
 
-def test_a_bad_configuration_is_a_few_lines_and_nothing_is_made(new: Deployment):
+def test_a_bad_configuration_is_a_few_lines_and_nothing_is_made(new: Deployment) -> None:
     said = new.fails_up(vmSize="Standard_D2_v2", operatorPrincipalId="")
     assert 'vmSize: "Standard_D2_v2": Batch is retiring this family' in said
     assert "az ad signed-in-user show" in said
@@ -148,7 +157,7 @@ def test_a_bad_configuration_is_a_few_lines_and_nothing_is_made(new: Deployment)
     assert new.world.resources == {}
 
 
-def test_a_preview_shows_names_and_makes_nothing(new: Deployment):
+def test_a_preview_shows_names_and_makes_nothing(new: Deployment) -> None:
     shown = new.succeed("preview", "--diff")
     for name in (
         "rg-ffmpeg-dev",
@@ -162,12 +171,12 @@ def test_a_preview_shows_names_and_makes_nothing(new: Deployment):
     assert new.world.resources == {}
 
 
-def test_a_machine_that_the_image_cannot_start_is_warned_about(new: Deployment):
+def test_a_machine_that_the_image_cannot_start_is_warned_about(new: Deployment) -> None:
     new.configure(vmSize="Standard_D4ads_v6")
     assert "starts generation-2 images only" in new.succeed("preview")
 
 
-def test_protected_data_stops_a_destroy(new: Deployment):
+def test_protected_data_stops_a_destroy(new: Deployment) -> None:
     new.up(protectData=True)
     assert "protect" in new.fail("destroy", *UNASKED)
     assert len(new.world.of("azure-native:storage:BlobContainer")) == 3
@@ -175,7 +184,7 @@ def test_protected_data_stops_a_destroy(new: Deployment):
     new.destroy()
 
 
-def test_the_subscriptions_role_outlives_the_stack(new: Deployment):
+def test_the_subscriptions_role_outlives_the_stack(new: Deployment) -> None:
     new.up(manageSubscriptionRole=True)
     assert "protect" in new.fail("destroy", *UNASKED)
     new.destroy("--exclude-protected")
@@ -184,7 +193,7 @@ def test_the_subscriptions_role_outlives_the_stack(new: Deployment):
     assert len(new.world.resources) == 1
 
 
-def test_everything_at_once_comes_up_twice_and_goes(new: Deployment):
+def test_everything_at_once_comes_up_twice_and_goes(new: Deployment) -> None:
     new.configure(
         keyVaultPermissionModel="rbac",
         autoStorage=True,
@@ -205,7 +214,7 @@ def test_everything_at_once_comes_up_twice_and_goes(new: Deployment):
     assert new.world.resources == {}
 
 
-def test_batch_service_mode_without_a_network_comes_up_and_goes(new: Deployment):
+def test_batch_service_mode_without_a_network_comes_up_and_goes(new: Deployment) -> None:
     new.up(
         poolAllocationMode="BatchService",
         network="none",
@@ -220,7 +229,9 @@ def test_batch_service_mode_without_a_network_comes_up_and_goes(new: Deployment)
     assert new.world.resources == {}
 
 
-def test_the_example_stack_comes_up_once_its_two_values_are_filled_in(pulumi, tmp_path):
+def test_the_example_stack_comes_up_once_its_two_values_are_filled_in(
+    pulumi: None, tmp_path: Path
+) -> None:
     example = Deployment(tmp_path, (ROOT / "Pulumi.dev.yaml").read_text())
     example.up()
     assert example.world.of("azure-native:network:NatGateway") == []

@@ -9,14 +9,18 @@ prefixes = st.from_regex(naming.RULES["prefix"][0], fullmatch=True)
 
 
 @given(prefixes, anything, st.sampled_from(["st", "kv", "ba"]))
-def test_made_up_names_keep_azures_rules_whatever_the_stack_is_called(prefix, stack, kind):
+def test_made_up_names_keep_azures_rules_whatever_the_stack_is_called(
+    prefix: str, stack: str, kind: str
+) -> None:
     name = naming.base(prefix, stack, kind) + "0a1b2c3d"
     for resource in ("storage account", "Batch account", "key vault"):
         assert naming.fault(resource, name) is None
 
 
 @given(prefixes, anything)
-def test_the_groups_name_keeps_azures_rules_whatever_the_stack_is_called(prefix, stack):
+def test_the_groups_name_keeps_azures_rules_whatever_the_stack_is_called(
+    prefix: str, stack: str
+) -> None:
     assert naming.fault("resource group", naming.plain(prefix, stack, "rg")) is None
 
 
@@ -38,11 +42,11 @@ def test_the_groups_name_keeps_azures_rules_whatever_the_stack_is_called(prefix,
         ("prefix", "muchtoolong"),
     ],
 )
-def test_names_that_azure_refuses_are_refused_first(kind, name):
+def test_names_that_azure_refuses_are_refused_first(kind: str, name: str) -> None:
     assert naming.fault(kind, name) == naming.RULES[kind][1]
 
 
-def test_a_grant_has_the_same_name_in_every_stack():
+def test_a_grant_has_the_same_name_in_every_stack() -> None:
     scope = "/subscriptions/1/resourceGroups/rg"
     assert naming.role_assignment(scope, "p", "r") == naming.role_assignment(
         scope.upper(), "P", "R"
@@ -50,7 +54,7 @@ def test_a_grant_has_the_same_name_in_every_stack():
     assert naming.role_assignment(scope, "p", "r") == "f61ad3ce-072f-5340-8014-d598f2c0e1c6"
 
 
-def test_other_grants_have_other_names():
+def test_other_grants_have_other_names() -> None:
     names = {
         naming.role_assignment(scope, principal, role)
         for scope in ("/a", "/b")
@@ -60,6 +64,6 @@ def test_other_grants_have_other_names():
     assert len(names) == 8
 
 
-def test_a_digest_ignores_order_and_sees_every_change():
+def test_a_digest_ignores_order_and_sees_every_change() -> None:
     assert naming.digest({"a": 1, "b": 2}) == naming.digest({"b": 2, "a": 1})
     assert naming.digest({"a": 1}) != naming.digest({"a": 2})

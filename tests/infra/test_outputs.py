@@ -1,18 +1,18 @@
 from dataclasses import fields
 
 from infra.outputs import Outputs
-from tests.infra.mocked import deploy
+from tests.infra.mocked import Deployed, deploy
 
 TYPES = {int: ("outputs_schema", "pool_task_slots", "pool_max_nodes", "autoscale_minutes")}
 
 
-def test_the_outputs_are_one_flat_set_of_the_declared_names(example):
+def test_the_outputs_are_one_flat_set_of_the_declared_names(example: Deployed) -> None:
     assert set(example.outputs) == {each.name for each in fields(Outputs)}
     for name, value in example.outputs.items():
         assert type(value) is (int if name in TYPES[int] else str), name
 
 
-def test_their_values_are_what_the_runner_needs(example):
+def test_their_values_are_what_the_runner_needs(example: Deployed) -> None:
     assert {**example.outputs, "pool_id": "", "pool_identity_id": ""} == {
         "outputs_schema": 1,
         "subscription_id": "11111111-2222-3333-4444-555555555555",
@@ -35,16 +35,16 @@ def test_their_values_are_what_the_runner_needs(example):
     }
 
 
-def test_pool_and_identity_are_those_that_were_made(example):
+def test_pool_and_identity_are_those_that_were_made(example: Deployed) -> None:
     pool = example.one("batch:Pool").inputs
     assert example.outputs["pool_id"] == pool["poolName"]
     assert [example.outputs["pool_identity_id"]] == pool["identity"]["userAssignedIdentities"]
 
 
-def test_no_output_and_no_input_is_a_secret(example):
+def test_no_output_and_no_input_is_a_secret(example: Deployed) -> None:
     for each in example.resources:
         assert "4dabf18193072939515e22adb298388d" not in str(each.request), each.name
 
 
-def test_all_nodes_count_spot_and_dedicated():
+def test_all_nodes_count_spot_and_dedicated() -> None:
     assert deploy(maxSpotNodes="7", maxDedicatedNodes="2").outputs["pool_max_nodes"] == 9

@@ -1,20 +1,21 @@
 import base64
+from typing import Any
 
 import pytest
 
 from infra.start_task import COMMAND, VARIABLE, start_task_script
-from tests.infra.mocked import deploy
+from tests.infra.mocked import Deployed, deploy
 
 
-def pool(deployed):
+def pool(deployed: Deployed) -> Any:
     return deployed.one("batch:Pool").inputs
 
 
-def machine(deployed):
+def machine(deployed: Deployed) -> Any:
     return pool(deployed)["deploymentConfiguration"]["virtualMachineConfiguration"]
 
 
-def test_nodes_start_from_jammy_with_the_agent_that_fits(example):
+def test_nodes_start_from_jammy_with_the_agent_that_fits(example: Deployed) -> None:
     image = machine(example)["imageReference"]
     assert image == {
         "publisher": "canonical",
@@ -25,20 +26,20 @@ def test_nodes_start_from_jammy_with_the_agent_that_fits(example):
     assert machine(example)["nodeAgentSkuId"] == "batch.node.ubuntu 22.04"
 
 
-def test_noble_is_one_word():
+def test_noble_is_one_word() -> None:
     deployed = deploy(image="noble")
     assert machine(deployed)["imageReference"]["offer"] == "ubuntu-24_04-lts"
     assert machine(deployed)["nodeAgentSkuId"] == "batch.node.ubuntu 24.04"
 
 
-def test_an_image_and_an_agent_can_be_brought():
+def test_an_image_and_an_agent_can_be_brought() -> None:
     deployed = deploy(
         image="microsoft-dsvm:ubuntu-hpc:2204:1.2.3", nodeAgentSkuId="batch.node.ubuntu 22.04"
     )
     assert machine(deployed)["imageReference"]["version"] == "1.2.3"
 
 
-def test_an_image_of_a_gallery_goes_by_its_id():
+def test_an_image_of_a_gallery_goes_by_its_id() -> None:
     gallery = (
         "/subscriptions/1/resourceGroups/g/providers/Microsoft.Compute/galleries/p/images/ffmpeg"
     )
@@ -46,13 +47,13 @@ def test_an_image_of_a_gallery_goes_by_its_id():
     assert machine(deployed)["imageReference"] == {"id": gallery}
 
 
-def test_a_node_takes_as_many_files_as_it_has_vcpus(example):
+def test_a_node_takes_as_many_files_as_it_has_vcpus(example: Deployed) -> None:
     assert pool(example)["vmSize"] == "Standard_D4ads_v5"
     assert pool(example)["taskSlotsPerNode"] == 4
     assert pool(example)["taskSchedulingPolicy"] == {"nodeFillType": "Pack"}
 
 
-def test_nodes_act_as_the_pools_identity(example):
+def test_nodes_act_as_the_pools_identity(example: Deployed) -> None:
     identity = example.one("managedidentity:UserAssignedIdentity", "pool-identity")
     assert pool(example)["identity"] == {
         "type": "UserAssigned",
@@ -60,14 +61,14 @@ def test_nodes_act_as_the_pools_identity(example):
     }
 
 
-def test_nodes_have_no_public_address_and_do_not_talk_to_each_other(example):
+def test_nodes_have_no_public_address_and_do_not_talk_to_each_other(example: Deployed) -> None:
     network = pool(example)["networkConfiguration"]
     assert network["publicIPAddressConfiguration"] == {"provision": "NoPublicIPAddresses"}
     assert pool(example)["targetNodeCommunicationMode"] == "Simplified"
     assert pool(example)["interNodeCommunication"] == "Disabled"
 
 
-def test_the_pool_waits_for_what_its_nodes_need(example):
+def test_the_pool_waits_for_what_its_nodes_need(example: Deployed) -> None:
     assert example.one("batch:Pool").dependencies >= {
         "pool-reads-input",
         "pool-reads-tools",
@@ -77,7 +78,7 @@ def test_the_pool_waits_for_what_its_nodes_need(example):
     }
 
 
-def test_the_pool_scales_itself_every_five_minutes_from_nothing(example):
+def test_the_pool_scales_itself_every_five_minutes_from_nothing(example: Deployed) -> None:
     (kind,) = pool(example)["scaleSettings"].items()
     assert kind[0] == "autoScale"
     assert kind[1]["evaluationInterval"] == "PT5M"
@@ -86,7 +87,7 @@ def test_the_pool_scales_itself_every_five_minutes_from_nothing(example):
     assert "minDedicated = 0;" in kind[1]["formula"]
 
 
-def test_a_fixed_size_is_taken_as_it_is():
+def test_a_fixed_size_is_taken_as_it_is() -> None:
     deployed = deploy(scale="fixed", fixedSpotNodes="2", fixedDedicatedNodes="1")
     assert pool(deployed)["scaleSettings"] == {
         "fixedScale": {
@@ -99,7 +100,7 @@ def test_a_fixed_size_is_taken_as_it_is():
     assert deployed.outputs["pool_max_nodes"] == 3
 
 
-def test_the_start_task_is_run_as_administrator_and_waited_for(example):
+def test_the_start_task_is_run_as_administrator_and_waited_for(example: Deployed) -> None:
     task = pool(example)["startTask"]
     assert task["commandLine"] == COMMAND
     assert task["waitForSuccess"] is True
@@ -110,13 +111,13 @@ def test_the_start_task_is_run_as_administrator_and_waited_for(example):
     assert base64.b64decode(variable["value"]).decode() == start_task_script()
 
 
-def test_an_image_that_brings_ffmpeg_is_not_installed_on():
+def test_an_image_that_brings_ffmpeg_is_not_installed_on() -> None:
     task = pool(deploy(imageHasFfmpeg="true"))["startTask"]
     script = base64.b64decode(task["environmentSettings"][0]["value"]).decode()
     assert script == start_task_script(install=False)
 
 
-def test_nodes_carry_the_tags_by_which_their_cost_is_found():
+def test_nodes_carry_the_tags_by_which_their_cost_is_found() -> None:
     deployed = deploy(tags='{"cost-center": "42"}')
     assert pool(deployed)["resourceTags"] == {
         "managed-by": "pulumi",
@@ -125,7 +126,7 @@ def test_nodes_carry_the_tags_by_which_their_cost_is_found():
     }
 
 
-def test_batchs_own_nodes_take_no_tags():
+def test_batchs_own_nodes_take_no_tags() -> None:
     assert "resourceTags" not in pool(deploy(poolAllocationMode="BatchService"))
 
 
@@ -145,7 +146,9 @@ def test_batchs_own_nodes_take_no_tags():
         {"tags": '{"cost-center": "42"}'},
     ],
 )
-def test_what_cannot_change_on_a_pool_is_another_pool(example, configuration):
+def test_what_cannot_change_on_a_pool_is_another_pool(
+    example: Deployed, configuration: dict[str, str]
+) -> None:
     assert pool(deploy(**configuration))["poolName"] != pool(example)["poolName"]
 
 
@@ -160,18 +163,20 @@ def test_what_cannot_change_on_a_pool_is_another_pool(example, configuration):
         {"operatorBatchRole": "dataContributor"},
     ],
 )
-def test_scale_and_start_task_change_in_place(example, configuration):
+def test_scale_and_start_task_change_in_place(
+    example: Deployed, configuration: dict[str, str]
+) -> None:
     assert pool(deploy(**configuration))["poolName"] == pool(example)["poolName"]
 
 
-def test_a_new_pool_is_there_before_the_old_one_goes(example):
+def test_a_new_pool_is_there_before_the_old_one_goes(example: Deployed) -> None:
     request = example.one("batch:Pool").request
     assert request.deleteBeforeReplaceDefined
     assert not request.deleteBeforeReplace
     assert not request.replaceOnChanges, "with a name that stays, that would delete the new pool"
 
 
-def test_the_monitor_agent_signs_in_as_the_pools_identity():
+def test_the_monitor_agent_signs_in_as_the_pools_identity() -> None:
     deployed = deploy(monitorAgent="true")
     (extension,) = machine(deployed)["extensions"]
     signed_in = extension["settings"]["authentication"]["managedIdentity"]

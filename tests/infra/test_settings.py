@@ -1,7 +1,7 @@
 """Every bad configuration is refused before Azure is asked, with the key, the value and the fix."""
 
 import json
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,15 +33,19 @@ def refusal(**configuration: str) -> str:
     return str(error.value)
 
 
-def test_two_values_filled_in_are_enough():
+def default_of(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def test_two_values_filled_in_are_enough() -> None:
     assert settings().pool_allocation_mode == "UserSubscription"
 
 
-def test_batch_service_mode_does_not_ask_for_batchs_object_id():
+def test_batch_service_mode_does_not_ask_for_batchs_object_id() -> None:
     settings(poolAllocationMode="BatchService", batchServicePrincipalObjectId="")
 
 
-def test_an_empty_configuration_is_answered_with_the_commands_that_give_the_values():
+def test_an_empty_configuration_is_answered_with_the_commands_that_give_the_values() -> None:
     with pytest.raises(SettingsError) as error:
         read({}, project="p", stack="dev")
     words = str(error.value)
@@ -123,11 +127,13 @@ def test_an_empty_configuration_is_answered_with_the_commands_that_give_the_valu
         ({"stack": "prod"}, "no such setting"),
     ],
 )
-def test_what_cannot_work_is_refused_with_key_value_and_remedy(configuration, line):
+def test_what_cannot_work_is_refused_with_key_value_and_remedy(
+    configuration: dict[str, str], line: str
+) -> None:
     assert line in refusal(**configuration)
 
 
-def test_all_problems_are_said_at_once():
+def test_all_problems_are_said_at_once() -> None:
     words = refusal(vmSize="big", autoscaleMinutes="1", egress="subnet")
     assert [line.split(":")[0].strip() for line in words.splitlines()[1:]] == [
         "egress",
@@ -157,30 +163,30 @@ def test_all_problems_are_said_at_once():
         {"batchServicePrincipalObjectId": BATCH_SERVICE.upper()},
     ],
 )  # fmt: skip
-def test_what_can_work_is_accepted(configuration):
+def test_what_can_work_is_accepted(configuration: dict[str, str]) -> None:
     settings(**configuration)
 
 
-def test_every_setting_is_declared_in_pulumi_yaml_with_its_default_and_what_it_is_for():
+def test_every_setting_is_declared_in_pulumi_yaml_with_its_default_and_what_it_is_for() -> None:
     ours = {key_of(each.name): each for each in fields(Settings)}
     declared = PROJECT["config"]
     assert set(declared) == set(ours) - NOT_CONFIGURED - {"azure-native:location"}
     for key, entry in declared.items():
         field = ours[key]
-        default = field.default if field.default is not MISSING else field.default_factory()  # type: ignore[misc]
+        default = default_of(field)
         assert entry["default"] == (list(default) if isinstance(default, tuple) else default), key
         assert entry["description"], key
 
 
-def test_declared_types_are_those_of_the_settings():
+def test_declared_types_are_those_of_the_settings() -> None:
     names = {str: "string", bool: "boolean", int: "integer", tuple: "array", dict: "object"}
     for key, entry in PROJECT["config"].items():
         (field,) = [each for each in fields(Settings) if key_of(each.name) == key]
-        default = field.default if field.default is not MISSING else field.default_factory()  # type: ignore[misc]
+        default = default_of(field)
         assert entry["type"] == names[type(default)], key
 
 
-def test_the_example_stack_wants_exactly_two_values():
+def test_the_example_stack_wants_exactly_two_values() -> None:
     example = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
     values = {
         key.removeprefix("batch-ffmpeg-runner:"): value
@@ -206,16 +212,18 @@ def test_the_example_stack_wants_exactly_two_values():
         ({"egress": "batchManagedPublicIp"}, "batchManagedPublicIp"),
     ],
 )
-def test_the_way_out_is_chosen_by_where_the_nodes_are(configuration, way_out):
+def test_the_way_out_is_chosen_by_where_the_nodes_are(
+    configuration: dict[str, str], way_out: str
+) -> None:
     assert settings(**configuration).way_out == way_out
 
 
-def test_slots_are_vcpus_unless_said():
+def test_slots_are_vcpus_unless_said() -> None:
     assert settings(vmSize="Standard_D8ads_v5").slots == 8
     assert settings(taskSlotsPerNode="2").slots == 2
 
 
-def test_jammys_end_and_its_missing_generation_are_warned_about():
+def test_jammys_end_and_its_missing_generation_are_warned_about() -> None:
     old = settings(vmSize="Standard_D4ads_v6")
     words = list(old.warnings(date(2027, 3, 1)))
     assert "ends on 2027-06-30" in words[0]

@@ -108,7 +108,7 @@ def node(tmp_path: Path) -> Node:
 
 
 @pytest.mark.parametrize("install", [True, False])
-def test_shellcheck_has_nothing_to_say(install: bool, tmp_path: Path):
+def test_shellcheck_has_nothing_to_say(install: bool, tmp_path: Path) -> None:
     shellcheck = Path(sys.executable).with_name("shellcheck")  # the dev extra's
     script = tmp_path / "start-task.sh"
     script.write_text(start_task_script(install=install))
@@ -116,7 +116,7 @@ def test_shellcheck_has_nothing_to_say(install: bool, tmp_path: Path):
     assert found.stdout == ""
 
 
-def test_a_fresh_node_gets_ffmpeg_and_proves_it(node: Node):
+def test_a_fresh_node_gets_ffmpeg_and_proves_it(node: Node) -> None:
     result = node.install()
     assert result.returncode == 0, result.stderr
     assert "ffmpeg version" in result.stdout
@@ -124,7 +124,7 @@ def test_a_fresh_node_gets_ffmpeg_and_proves_it(node: Node):
     assert "install --no-install-recommends ffmpeg python3" in node.calls[-1]
 
 
-def test_a_second_boot_installs_nothing(node: Node):
+def test_a_second_boot_installs_nothing(node: Node) -> None:
     node.install()
     (node.folder / "apt-get.log").unlink()
     assert node.install().returncode == 0
@@ -132,21 +132,21 @@ def test_a_second_boot_installs_nothing(node: Node):
 
 
 @pytest.mark.parametrize("trouble", ["lock", "mirror", "stall", "half"])
-def test_trouble_with_apt_is_sat_out(node: Node, trouble: str):
+def test_trouble_with_apt_is_sat_out(node: Node, trouble: str) -> None:
     node.plan(trouble, trouble)
     result = node.install()
     assert result.returncode == 0, result.stderr
     assert "attempt 3 of 4" in result.stderr
 
 
-def test_a_package_left_half_installed_is_set_up_before_the_next_attempt(node: Node):
+def test_a_package_left_half_installed_is_set_up_before_the_next_attempt(node: Node) -> None:
     node.put("bin/dpkg", f'#!/bin/bash\necho "dpkg $*" >> {node.folder}/apt-get.log\nexit 1\n')
     node.plan("half")
     assert node.install().returncode == 0
     assert node.calls.count("dpkg --configure -a") == 2
 
 
-def test_a_mirror_that_stays_away_is_left_for_another(node: Node):
+def test_a_mirror_that_stays_away_is_left_for_another(node: Node) -> None:
     sources = node.folder / "etc" / "sources.list"
     sources.write_text("deb http://azure.archive.ubuntu.com/ubuntu jammy main universe\n")
     node.plan("mirror", "mirror", "mirror")
@@ -154,7 +154,7 @@ def test_a_mirror_that_stays_away_is_left_for_another(node: Node):
     assert sources.read_text() == "deb http://archive.ubuntu.com/ubuntu jammy main universe\n"
 
 
-def test_a_mirror_that_comes_back_is_kept(node: Node):
+def test_a_mirror_that_comes_back_is_kept(node: Node) -> None:
     sources = node.folder / "etc" / "sources.list"
     sources.write_text("deb http://azure.archive.ubuntu.com/ubuntu jammy main\n")
     node.plan("mirror")
@@ -162,7 +162,7 @@ def test_a_mirror_that_comes_back_is_kept(node: Node):
     assert "azure.archive" in sources.read_text()
 
 
-def test_it_gives_up_with_the_reasons_and_a_status(node: Node):
+def test_it_gives_up_with_the_reasons_and_a_status(node: Node) -> None:
     node.plan(*["lock"] * 9)
     result = node.install()
     assert result.returncode != 0
@@ -170,13 +170,13 @@ def test_it_gives_up_with_the_reasons_and_a_status(node: Node):
     assert "no ffmpeg after 4 attempts" in result.stderr
 
 
-def test_apt_is_asked_to_wait_for_locks_and_to_try_again(node: Node):
+def test_apt_is_asked_to_wait_for_locks_and_to_try_again(node: Node) -> None:
     node.install(replace(QUICK, lock=300))
     assert all("DPkg::Lock::Timeout=300" in call for call in node.calls)
     assert all("Acquire::Retries=3" in call for call in node.calls)
 
 
-def test_an_ffmpeg_without_mp3_fails_the_node(node: Node):
+def test_an_ffmpeg_without_mp3_fails_the_node(node: Node) -> None:
     node.put(
         "bin/ffmpeg",
         '#!/bin/bash\n[[ $1 = -version ]] || { echo "Unknown encoder" >&2; exit 1; }\n',
@@ -186,12 +186,12 @@ def test_an_ffmpeg_without_mp3_fails_the_node(node: Node):
     assert "cannot encode mp3" in result.stderr
 
 
-def test_an_ffmpeg_that_says_yes_and_writes_nothing_fails_the_node(node: Node):
+def test_an_ffmpeg_that_says_yes_and_writes_nothing_fails_the_node(node: Node) -> None:
     node.put("bin/ffmpeg", "#!/bin/bash\nexit 0\n")
     assert node.install().returncode != 0
 
 
-def test_a_python_too_old_for_the_worker_fails_the_node(node: Node):
+def test_a_python_too_old_for_the_worker_fails_the_node(node: Node) -> None:
     node.put("bin/ffmpeg", WORKING_FFMPEG)
     node.put("bin/python3", "#!/bin/bash\n[[ $1 = -V ]] && echo Python 3.8.10\n")
     result = node.install()
@@ -199,19 +199,19 @@ def test_a_python_too_old_for_the_worker_fails_the_node(node: Node):
     assert "3.10 or newer" in result.stderr
 
 
-def test_an_image_that_brings_ffmpeg_is_proved_and_left_alone(node: Node):
+def test_an_image_that_brings_ffmpeg_is_proved_and_left_alone(node: Node) -> None:
     node.put("bin/ffmpeg", WORKING_FFMPEG)
     assert node.boot(start_task_script(install=False)).returncode == 0
     assert node.calls == []
 
 
-def test_an_image_that_should_bring_ffmpeg_and_does_not_fails_the_node(node: Node):
+def test_an_image_that_should_bring_ffmpeg_and_does_not_fails_the_node(node: Node) -> None:
     result = node.boot(start_task_script(install=False))
     assert result.returncode != 0
     assert "this pool's image should bring them" in result.stderr
 
 
-def test_a_script_damaged_on_the_way_is_not_run(node: Node):
+def test_a_script_damaged_on_the_way_is_not_run(node: Node) -> None:
     result = subprocess.run(
         shlex.split(COMMAND),
         env={"PATH": str(node.bin), VARIABLE: encoded("touch ran; exit 0")[:-3]},
@@ -223,7 +223,7 @@ def test_a_script_damaged_on_the_way_is_not_run(node: Node):
     assert not (node.folder / "ran").exists()
 
 
-def test_it_passes_with_the_real_ffmpeg(tmp_path: Path):
+def test_it_passes_with_the_real_ffmpeg(tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
     script = start_task_script(install=False)
     result = subprocess.run(
@@ -237,6 +237,6 @@ def test_it_passes_with_the_real_ffmpeg(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [], "the proof is cleared away"
 
 
-def test_the_script_is_small_enough_to_travel():
+def test_the_script_is_small_enough_to_travel() -> None:
     assert len(encoded(start_task_script())) < 8 * 1024
     assert len(COMMAND) < 200

@@ -12,5 +12,5 @@ from tests.infra.provider.store import Store
 
 provider = Provider(Azure(Store(Path(os.environ["PROVIDER_STATE"]))))
 server = plugin.new_server()
-provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)  # type: ignore[no-untyped-call]
+provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
 plugin.serve(server)

@@ -73,7 +73,7 @@ class Azure:
             note(world, "create", token, arm_id)
             world.resources[arm_id.lower()] = {"token": token, "id": arm_id, "inputs": dict(inputs)}
             outputs = outputs_of(token, arm_id, inputs)
-            hooks.made(token, arm_id, outputs)
+            hooks.made(world, token, arm_id, outputs)
         return arm_id, outputs
 
     def update(self, token: str, arm_id: str, inputs: Inputs) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Azure:
             note(world, "update", token, arm_id)
             found["inputs"] = dict(inputs)
             outputs = outputs_of(token, arm_id, inputs)
-            hooks.made(token, arm_id, outputs)
+            hooks.made(world, token, arm_id, outputs)
         return outputs
 
     def delete(self, token: str, arm_id: str) -> None:
@@ -99,7 +99,7 @@ class Azure:
             note(world, "delete", token, arm_id)
             for each in doomed(world, token, arm_id):
                 gone = world.resources.pop(each)
-                hooks.gone(gone["token"], gone["id"])
+                hooks.gone(world, gone["token"], gone["id"])
                 if gone["token"] == "azure-native:keyvault:Vault":
                     world.deleted_vaults.append(leaf(gone["id"]).lower())
 

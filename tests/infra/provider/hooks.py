@@ -1,9 +1,9 @@
 """Hand what a deployment makes to the emulators, where they are named in the environment.
 
-PROVIDER_BATCH_URL      the Batch emulator: pools are put to {url}/_emulator/pools/{name} and deleted
-PROVIDER_BLOB_URL       Azurite's account: http(s)://host:port/account; containers are made there
+PROVIDER_BATCH_URL      the Batch emulator: pools, and the roles of their identities on containers
+PROVIDER_BLOB_URL       Azurite's account, http(s)://host:port/account: containers
 PROVIDER_BLOB_KEY       its key
-PROVIDER_CA_FILE        a certificate authority that both are to be believed by
+PROVIDER_CA_FILE        whose certificates both have
 """
 
 import os
@@ -13,19 +13,25 @@ import requests
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 
-from tests.infra.provider.names import leaf
+from infra.access import ROLES
+from tests.infra.provider.names import leaf, made_up_id
+from tests.infra.provider.store import World
 
 POOL = "azure-native:batch:Pool"
 CONTAINER = "azure-native:storage:BlobContainer"
+ASSIGNMENT = "azure-native:authorization:RoleAssignment"
+IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 SECONDS = 30
 
 
-def made(token: str, arm_id: str, outputs: dict[str, Any]) -> None:
+def made(world: World, token: str, arm_id: str, outputs: dict[str, Any]) -> None:
     """Make in the emulators what has been made, or changed, in the stand-in's Azure."""
-    if token == POOL and (url := pool_url(arm_id)):
-        requests.put(
-            url, json={"id": arm_id, "properties": outputs}, timeout=SECONDS, verify=authority()
-        ).raise_for_status()
+    if token == POOL:
+        properties = {name: value for name, value in outputs.items() if name != "identity"}
+        body = {"id": arm_id, "identity": outputs.get("identity"), "properties": properties}
+        ask_batch("PUT", f"pools/{leaf(arm_id)}", body)
+    if token == ASSIGNMENT:
+        tell_roles(world)
     if token == CONTAINER and (blobs := blob_service()):
         with blobs:
             try:
@@ -34,10 +40,12 @@ def made(token: str, arm_id: str, outputs: dict[str, Any]) -> None:
                 return  # a PUT is also how a container is updated
 
 
-def gone(token: str, arm_id: str) -> None:
+def gone(world: World, token: str, arm_id: str) -> None:
     """Delete in the emulators what has been deleted."""
-    if token == POOL and (url := pool_url(arm_id)):
-        requests.delete(url, timeout=SECONDS, verify=authority()).raise_for_status()
+    if token == POOL:
+        ask_batch("DELETE", f"pools/{leaf(arm_id)}")
+    if token == ASSIGNMENT:
+        tell_roles(world)
     if token == CONTAINER and (blobs := blob_service()):
         with blobs:
             try:
@@ -46,10 +54,30 @@ def gone(token: str, arm_id: str) -> None:
                 return
 
 
-def pool_url(arm_id: str) -> str | None:
-    """Return where the Batch emulator is told of a pool, if there is one."""
-    url = os.environ.get("PROVIDER_BATCH_URL")
-    return f"{url.rstrip('/')}/_emulator/pools/{leaf(arm_id)}" if url else None
+def tell_roles(world: World) -> None:
+    """Tell the Batch emulator what each identity may do with each container, as it now is."""
+    names = {guid: name for name, guid in ROLES.items()}
+    owners = {made_up_id(each["id"], "principal"): each["id"] for each in world.of(IDENTITY)}
+    for identity in owners.values():
+        ask_batch("DELETE", "roles", {"identity": identity})
+    for each in world.of(ASSIGNMENT):
+        inputs = each["inputs"]
+        if inputs["principalId"] in owners and "/containers/" in inputs["scope"]:
+            role = {
+                "identity": owners[inputs["principalId"]],
+                "role": names[leaf(inputs["roleDefinitionId"])],
+                "container": leaf(inputs["scope"]),
+            }
+            ask_batch("POST", "roles", role)
+
+
+def ask_batch(method: str, path: str, body: dict[str, Any] | None = None) -> None:
+    """Call the Batch emulator's side door, if there is an emulator."""
+    if url := os.environ.get("PROVIDER_BATCH_URL"):
+        address = f"{url.rstrip('/')}/_emulator/{path}"
+        answer = requests.request(method, address, json=body, timeout=SECONDS, verify=authority())
+        if not answer.ok:
+            raise requests.HTTPError(f"{method} {address}: {answer.status_code} {answer.text}")
 
 
 def blob_service() -> BlobServiceClient | None:
@@ -57,9 +85,11 @@ def blob_service() -> BlobServiceClient | None:
     url = os.environ.get("PROVIDER_BLOB_URL")
     if not url:
         return None
-    return BlobServiceClient(
-        url, credential=os.environ["PROVIDER_BLOB_KEY"], connection_verify=authority()
-    )
+    credential = {
+        "account_name": leaf(url.rstrip("/")),
+        "account_key": os.environ["PROVIDER_BLOB_KEY"],
+    }
+    return BlobServiceClient(url, credential=credential, connection_verify=authority())
 
 
 def authority() -> str | bool:

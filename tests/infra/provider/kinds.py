@@ -1,15 +1,13 @@
 """The resources that the stand-in knows: their ids, and what Azure adds to them."""
 
-import hashlib
 import os
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.infra.provider.names import leaf
+from tests.infra.provider.names import leaf, made_up_id
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 TENANT = "99999999-8888-7777-6666-555555555555"
@@ -99,11 +97,6 @@ def vault(arm_id: str, inputs: Inputs) -> dict[str, Any]:
     """Add the vault's address to its properties."""
     uri = f"https://{leaf(arm_id)}.vault.azure.net/"
     return {"properties": {**inputs["properties"], "vaultUri": uri}}
-
-
-def made_up_id(arm_id: str, what: str) -> str:
-    """Return a GUID that is always the same for the same thing."""
-    return str(uuid.UUID(hashlib.md5(f"{arm_id}|{what}".lower().encode()).hexdigest()))
 
 
 KINDS: Mapping[str, Kind] = {

@@ -50,9 +50,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Invoke(self, request: Any, context: Any) -> Any:
         try:
-            return provider_pb2.InvokeResponse(**{"return": packed(answer(request.tok))})
+            answered = answer(request.tok)
         except LookupError as error:
             refuse(context, error)
+        response = provider_pb2.InvokeResponse()
+        getattr(response, "return").CopyFrom(packed(answered))
+        return response
 
     def Check(self, request: Any, context: Any) -> Any:
         """Complete the inputs as azure-native does, and hold them against its types."""
@@ -138,15 +141,16 @@ def refuse(context: Any, error: Exception) -> NoReturn:
     raise error  # abort has raised already; this tells the type checker
 
 
-def difference(replaces: bool) -> int:
+def difference(replaces: bool) -> Any:
     """Return the kind of a difference, in the protocol's terms."""
     kinds = provider_pb2.PropertyDiff
-    return int(kinds.UPDATE_REPLACE if replaces else kinds.UPDATE)
+    return kinds.UPDATE_REPLACE if replaces else kinds.UPDATE
 
 
 def plain(struct: struct_pb2.Struct) -> dict[str, Any]:
     """Return what a protocol message holds as Python values; whole numbers as such."""
-    return whole(json_format.MessageToDict(struct))
+    values: dict[str, Any] = whole(json_format.MessageToDict(struct))
+    return values
 
 
 def whole(value: Any) -> Any:

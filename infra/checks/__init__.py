@@ -1,0 +1,47 @@
+"""What settings must be to work together, and the remedy where they are not. Pure."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from infra.checks import basics, network, nodes
+from infra.checks.found import Found
+from infra.settings import Settings
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One setting that cannot stay as it is."""
+
+    key: str
+    value: object
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {json.dumps(self.value)}: {self.remedy}"
+
+
+ELSEWHERE = {"location": "azure-native:location"}
+"""Settings that are not keys of this project's own."""
+
+
+CHECKS: tuple[Callable[[Settings], Found], ...] = (
+    *basics.CHECKS,
+    *network.CHECKS,
+    *nodes.CHECKS,
+)
+
+
+def key_of(name: str) -> str:
+    """Return the configuration key of a field of Settings."""
+    if name in ELSEWHERE:
+        return ELSEWHERE[name]
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def problems(settings: Settings) -> Iterator[Problem]:
+    """Find everything in *settings* that has to change."""
+    for check in CHECKS:
+        for name, remedy in check(settings):
+            yield Problem(key_of(name), getattr(settings, name), remedy)

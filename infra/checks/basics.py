@@ -1,0 +1,136 @@
+"""Checks of names, people, the Batch account, the storage account and what is watched. Pure."""
+
+import re
+
+from infra import naming
+from infra.checks.found import Found
+from infra.settings import Settings
+
+BATCH_APP_ID = "ddbf3205-c6bd-46ae-8127-60eb93363864"
+"""Azure Batch's own application, the same in every tenant; its object id is another in each."""
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_FIRST_OF_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])-01")
+
+
+def location(settings: Settings) -> Found:
+    """Check that there is a region."""
+    if not re.fullmatch(r"[a-z0-9]+", settings.location):
+        yield (
+            "location",
+            "`pulumi config set azure-native:location westeurope` (a region's short name)",
+        )
+
+
+def names(settings: Settings) -> Found:
+    """Check the given names by Azure's rules, before Azure does."""
+    if words := naming.fault("prefix", settings.name_prefix):
+        yield "name_prefix", f"must be {words}"
+    for name, kind in {
+        "storage_account_name": "storage account",
+        "batch_account_name": "Batch account",
+        "key_vault_name": "key vault",
+    }.items():
+        given = getattr(settings, name)
+        if given and (words := naming.fault(kind, given)):
+            yield name, f"a {kind}'s name is {words}; or leave it empty"
+
+
+def tags(settings: Settings) -> Found:
+    """Check the tags, and that ours stay ours."""
+    if len(settings.all_tags) > 50:
+        yield "tags", "Azure takes 50 tags, of which this program sets 2"
+    for tag, value in settings.tags.items():
+        if re.search(r"[<>%&\\?/]", tag) or not 0 < len(tag) <= 512 or len(value) > 256:
+            yield (
+                "tags",
+                f"{tag!r}: a tag's name has 1-512 characters, none of <>%&\\?/, its value 256",
+            )
+        if tag in {"stack", "managed-by"}:
+            yield "tags", f"{tag!r} is set by this program; take another name"
+
+
+def operator(settings: Settings) -> Found:
+    """Somebody has to be let in."""
+    if not _UUID.fullmatch(settings.operator_principal_id):
+        yield (
+            "operator_principal_id",
+            (
+                "must be the object id of who runs `runner`: "
+                "`pulumi config set operatorPrincipalId $(az ad signed-in-user show --query id -o tsv)`, "
+                "or a group's (`az ad group show --group NAME --query id -o tsv`) "
+                "with operatorPrincipalType Group"
+            ),
+        )
+
+
+def batch_principal(settings: Settings) -> Found:
+    """Batch itself has to be known, where it makes nodes in this subscription."""
+    given = settings.batch_service_principal_object_id.lower()
+    if not settings.uses_own_subscription or (_UUID.fullmatch(given) and given != BATCH_APP_ID):
+        return
+    which = (
+        "is Batch's application id, the same everywhere; wanted is"
+        if given == BATCH_APP_ID
+        else "must be"
+    )
+    yield (
+        "batch_service_principal_object_id",
+        (
+            f"{which} the object id of Microsoft Azure Batch in your tenant: "
+            "`az provider register -n Microsoft.Batch --wait`, then "
+            "`pulumi config set batchServicePrincipalObjectId "
+            f"$(az ad sp show --id {BATCH_APP_ID} --query id -o tsv)`"
+        ),
+    )
+
+
+def account(settings: Settings) -> Found:
+    """Check what the two allocation modes allow."""
+    if settings.uses_own_subscription:
+        if settings.allow_shared_key:
+            yield (
+                "allow_shared_key",
+                (
+                    "an account in UserSubscription mode takes Entra ID only; "
+                    "set it false, or poolAllocationMode BatchService"
+                ),
+            )
+    elif settings.manage_subscription_role:
+        yield "manage_subscription_role", "only poolAllocationMode UserSubscription needs that role"
+    if not 7 <= settings.key_vault_soft_delete_days <= 90:
+        yield "key_vault_soft_delete_days", "must be 7 to 90"
+
+
+def storage(settings: Settings) -> Found:
+    """Check how long things are kept."""
+    if not 1 <= settings.soft_delete_days <= 365:
+        yield "soft_delete_days", "must be 1 to 365"
+    for name in ("expire_input_days", "expire_output_days"):
+        if not 0 <= getattr(settings, name) <= 3650:
+            yield name, "must be 1 to 3650, or 0 for never"
+
+
+def monitoring(settings: Settings) -> Found:
+    """Check what alerts and budget need."""
+    if not 30 <= settings.log_retention_days <= 730:
+        yield "log_retention_days", "must be 30 to 730"
+    if settings.alert_email and not _EMAIL.fullmatch(settings.alert_email):
+        yield "alert_email", "must be an address such as ops@example.com"
+    if settings.monitor_agent and not settings.pool_identity:
+        yield "monitor_agent", "signs in as the pool's identity; set poolIdentity true"
+    if settings.monthly_budget < 0:
+        yield "monthly_budget", "must be an amount in the subscription's currency, or 0 for none"
+    if settings.monthly_budget > 0:
+        if not settings.alert_email:
+            yield "alert_email", "a budget needs somebody to tell"
+        if not _FIRST_OF_MONTH.fullmatch(settings.budget_start):
+            yield (
+                "budget_start",
+                "must be the first day of this or a later month, such as 2026-12-01",
+            )
+
+
+CHECKS = (location, names, tags, operator, batch_principal, account, storage, monitoring)

@@ -1,0 +1,6 @@
+"""What a check finds."""
+
+from collections.abc import Iterator
+
+Found = Iterator[tuple[str, str]]
+"""Names of fields of Settings, and what to do about each."""

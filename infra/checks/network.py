@@ -1,0 +1,119 @@
+"""Checks of the nodes' network, their way out, and the storage account's firewall. Pure."""
+
+import ipaddress
+import re
+
+from infra.checks.found import Found
+from infra.regions import SERVICE_TAG_REGIONS
+from infra.settings import Settings
+
+AZURE_RESERVES = 5
+"""Addresses that Azure keeps in every subnet."""
+
+
+_SUBNET_ID = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network"
+    r"/virtualNetworks/[^/]+/subnets/[^/]+",
+    re.IGNORECASE,
+)
+
+
+def network(settings: Settings) -> Found:
+    """Check that there is one network, and that its place is known."""
+    if settings.subnet_id and not _SUBNET_ID.fullmatch(settings.subnet_id):
+        yield (
+            "subnet_id",
+            "must be a subnet's full id: `az network vnet subnet show --query id -o tsv …`",
+        )
+    if settings.subnet_id and settings.network == "none":
+        yield "subnet_id", "contradicts network none; set network own, or leave this empty"
+    if settings.makes_network:
+        yield from address_space(settings)
+        if settings.location and not (
+            settings.service_tag_region or settings.location in SERVICE_TAG_REGIONS
+        ):
+            yield (
+                "service_tag_region",
+                (
+                    f"this program does not know how service tags spell {settings.location}; "
+                    '`az network list-service-tags -l LOCATION --query "values[?starts_with(name, '
+                    "'BatchNodeManagement')].name\"` says it: what stands after the dot"
+                ),
+            )
+
+
+def address_space(settings: Settings) -> Found:
+    """Check that the subnet lies in the network and holds the pool at its largest."""
+    spaces = {}
+    for name in ("vnet_cidr", "subnet_cidr"):
+        try:
+            spaces[name] = ipaddress.IPv4Network(getattr(settings, name))
+        except ValueError as error:
+            yield name, f"must be an IPv4 range such as 10.64.0.0/24 ({error})"
+    if len(spaces) < 2:
+        return
+    vnet, subnet = spaces["vnet_cidr"], spaces["subnet_cidr"]
+    if not vnet.is_private:
+        yield (
+            "vnet_cidr",
+            "must be a private range: within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+        )
+    if not subnet.subnet_of(vnet):
+        yield "subnet_cidr", f"must lie within vnetCidr {vnet}"
+    usable = subnet.num_addresses - AZURE_RESERVES
+    if usable < settings.max_nodes:
+        yield (
+            "subnet_cidr",
+            (
+                f"has room for {max(usable, 0)} nodes (Azure keeps {AZURE_RESERVES} addresses), and the "
+                f"pool may grow to {settings.max_nodes}: take a larger range, or fewer nodes"
+            ),
+        )
+
+
+def way_out(settings: Settings) -> Found:
+    """Check that the nodes' way out exists."""
+    if settings.subnet_id and settings.egress == "natGateway":
+        yield (
+            "egress",
+            "a NAT gateway goes with the program's own network; with subnetId: subnet or batchManagedPublicIp",
+        )
+    if settings.makes_network and settings.egress == "subnet":
+        yield (
+            "egress",
+            "means a way out that subnetId already has; without one: natGateway or batchManagedPublicIp",
+        )
+    outside = settings.network == "none" and not settings.subnet_id
+    if outside and settings.egress not in {"auto", "batchManagedPublicIp"}:
+        yield (
+            "egress",
+            "nodes without a network of yours have Batch's public addresses; leave it auto",
+        )
+
+
+def address_fault(address: str) -> str | None:
+    """Say why Azure Storage's firewall would refuse *address*; None when it would not."""
+    try:
+        network = ipaddress.IPv4Network(address)
+    except ValueError:
+        return "must be an IPv4 address or a range such as 203.0.113.0/24"
+    if network.is_private:
+        return "must be a public address: a firewall's rules do not see private ones"
+    if network.prefixlen == 31 or ("/" in address and network.prefixlen == 32):
+        return "write single addresses without a slash; ranges go up to /30"
+    return None
+
+
+def firewall(settings: Settings) -> Found:
+    """Check whom the storage account's firewall lets through."""
+    for address in settings.storage_allowed_ips:
+        if words := address_fault(address):
+            yield "storage_allowed_ips", f"{address!r}: {words}"
+    if settings.storage_allowed_ips and settings.network == "none" and not settings.subnet_id:
+        yield (
+            "storage_allowed_ips",
+            "shuts out nodes that have no subnet; leave it empty, or network own",
+        )
+
+
+CHECKS = (network, way_out, firewall)

@@ -1,0 +1,75 @@
+"""Checks of what a node is, and how many there are. Pure."""
+
+from infra.checks.found import Found
+from infra.images import CHOICES, PRESETS, parse_image
+from infra.settings import Settings
+from infra.vm_sizes import parse_vm_size
+
+
+def image(settings: Settings) -> Found:
+    """Check that image and agent are both known."""
+    if parse_image(settings.image, settings.node_agent_sku_id) is None:
+        yield "image", f"must be {CHOICES}"
+    elif settings.image in PRESETS and settings.node_agent_sku_id:
+        yield "node_agent_sku_id", f"{settings.image} brings its own; this is for another image"
+    elif settings.image not in PRESETS and not settings.node_agent_sku_id.startswith("batch.node."):
+        yield (
+            "node_agent_sku_id",
+            (
+                'an image of your own needs the agent that fits it, such as "batch.node.ubuntu 22.04": '
+                "`az batch pool supported-images list` has the pairs"
+            ),
+        )
+
+
+def machine(settings: Settings) -> Found:
+    """Check the VM size, and what depends on it."""
+    size = parse_vm_size(settings.vm_size)
+    if size is None:
+        yield "vm_size", "must be a size such as Standard_D4ads_v5: `az batch location list-skus`"
+        return
+    if size.is_retired:
+        yield (
+            "vm_size",
+            "Batch is retiring this family; take a current one, such as Standard_D4ads_v5",
+        )
+    if not 0 <= settings.task_slots_per_node <= size.max_task_slots:
+        yield (
+            "task_slots_per_node",
+            f"must be 1 to {size.max_task_slots} on {settings.vm_size}, or 0 for one a vCPU",
+        )
+    chosen = parse_image(settings.image, settings.node_agent_sku_id)
+    if chosen and size.is_arm != chosen.is_arm:
+        needs = "an arm64 image and agent" if size.is_arm else "an x86-64 image and agent"
+        yield "vm_size", f"needs {needs}, which {settings.image} is not"
+    if settings.os_disk_size_gb and not 30 <= settings.os_disk_size_gb <= 4095:
+        yield "os_disk_size_gb", "must be 30 to 4095 GiB, or 0 for the image's own size"
+    if settings.pool_generation < 1:
+        yield "pool_generation", "counts from 1"
+
+
+def scale(settings: Settings) -> Found:
+    """Check the node counts."""
+    counts = [name for name in Settings.__dataclass_fields__ if name.endswith("_nodes")]
+    for name in counts:
+        if getattr(settings, name) < 0:
+            yield name, "must be 0 or more"
+    fixed = settings.fixed_spot_nodes + settings.fixed_dedicated_nodes
+    if settings.scale == "auto":
+        if fixed:
+            yield (
+                "scale",
+                "fixed node counts need scale fixed; or take maxSpotNodes and maxDedicatedNodes",
+            )
+        if settings.max_nodes == 0:
+            yield "max_spot_nodes", "a pool that may have no nodes runs nothing"
+        if settings.min_dedicated_nodes > settings.max_dedicated_nodes:
+            yield (
+                "min_dedicated_nodes",
+                f"is more than maxDedicatedNodes, {settings.max_dedicated_nodes}",
+            )
+    if not 5 <= settings.autoscale_minutes <= 168 * 60:
+        yield "autoscale_minutes", "must be 5 to 10080: Batch evaluates no more often"
+
+
+CHECKS = (image, machine, scale)
