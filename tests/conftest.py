@@ -48,18 +48,22 @@ class Run:
     environment: dict[str, str]
 
     def __call__(
-        self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str
+        self,
+        *arguments: object,
+        prefix: tuple[str, ...] = (),
+        stdin: bytes = b"",
+        **environment: str,
     ) -> Result:
         done = subprocess.run(
             [*prefix, RUNNER, *map(str, arguments)],
             cwd=self.folder,
             env={**self.environment, **environment},
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             check=False,
             timeout=120,
         )
-        out, err = (data.decode("utf-8", "surrogateescape") for data in (done.stdout, done.stderr))
+        out, err = (data.decode("utf-8", "backslashreplace") for data in (done.stdout, done.stderr))
         return Result(done.returncode, out, err)
 
     def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:

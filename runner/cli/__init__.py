@@ -1,5 +1,6 @@
 """The command line: options in, exit code out. The only importer of click."""
 
+import io
 import sys
 from importlib import import_module
 from types import TracebackType
@@ -59,6 +60,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and leave with its exit code."""
     sys.excepthook = _report_bug
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # names hold letters that not every terminal has
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         # without its own exits, click returns the exit code
         sys.exit(cli.main(standalone_mode=False) or ExitCode.OK)

@@ -1,0 +1,142 @@
+"""What will be converted into what: pure, and refused as a whole or not at all."""
+
+import os
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.errors import NothingToConvertError, UsageError
+from runner.models import Plan, Source
+from runner.plan import DEFAULT_NAME, make_plan, new_run_id
+from runner.selection import Found
+from tests.runner.programs import recipe
+
+DESTINATION = Path("/nowhere/out")
+
+
+def plan_of(*relatives: str, name: str = DEFAULT_NAME, preset: str = "mp3") -> Plan:
+    found = [Found(Source(f"/nowhere/in/{r}", 10, 20), r) for r in relatives]
+    return make_plan(found, recipe(preset), DESTINATION, name)
+
+
+def targets(*relatives: str, **options: str) -> list[str]:
+    return [conversion.target for conversion in plan_of(*relatives, **options).conversions]
+
+
+def test_a_target_keeps_the_tree_and_takes_the_presets_suffix() -> None:
+    assert targets("a.mp4", "x/y.v2.mkv", "z") == ["a.mp3", "x/y.v2.mp3", "z.mp3"]
+    assert targets("a.mp4", preset="thumbnail") == ["a.jpg"]
+
+
+def test_an_empty_plan_is_refused() -> None:
+    with pytest.raises(NothingToConvertError):
+        plan_of()
+
+
+def test_a_file_that_was_named_twice_is_converted_once() -> None:
+    assert targets("a.mp4", "b.mp4", "a.mp4") == ["a.mp3", "b.mp3"]
+
+
+def test_of_many_clashes_some_are_shown_and_the_rest_counted() -> None:
+    with pytest.raises(UsageError) as caught:
+        plan_of(*(f"{n}.{suffix}" for n in range(9) for suffix in ("mp4", "mov")))
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "two files would get one name:"
+    assert lines[1] == "  0.mp3 from /nowhere/in/0.mp4 and /nowhere/in/0.mov"
+    assert lines[-2] == "  and 4 more"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x", "{}", "{0}", "{stem.__class__}", "{stem", "}{stem}", "{stem:>9q}", "{STEM}"]
+)
+def test_a_template_that_makes_no_sense_is_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        plan_of("a.mp4", name=name)
+
+
+@pytest.mark.parametrize("name", ["/{stem}", "../{stem}", "{dir}/../../{stem}", "x/../../{name}"])
+def test_a_template_leads_nowhere_but_below_the_destination(name: str) -> None:
+    with pytest.raises(UsageError, match="outside the destination"):
+        plan_of("a.mp4", name=name)
+
+
+def test_a_source_is_never_its_own_target(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "link").symlink_to("in")
+    for name, destination in (("a.mp3", "in"), ("a.mp3", "link"), ("A.MP3", "in")):
+        found = [Found(Source(str(tmp_path / "in" / name), 1, 1), name)]
+        with pytest.raises(UsageError, match="would be overwritten by its own conversion"):
+            make_plan(found, recipe(), tmp_path / destination)
+    other = [Found(Source(str(tmp_path / "in" / "a.mp4"), 1, 1), "a.mp4")]
+    assert make_plan(other, recipe(), tmp_path / "in").conversions
+
+
+def test_an_id_is_stable_and_tells_conversions_apart() -> None:
+    one = plan_of("a.mp4").conversions[0]
+    assert one.id == plan_of("a.mp4").conversions[0].id
+    others = [
+        plan_of("b.mp4").conversions[0],
+        plan_of("a.mp4", preset="wav").conversions[0],
+        plan_of("a.mp4", name="{stem}-x{ext}").conversions[0],
+        make_plan(
+            [Found(Source("/nowhere/in/a.mp4", 11, 20), "a.mp4")], recipe(), DESTINATION
+        ).conversions[0],
+    ]
+    assert len({one.id, *(other.id for other in others)}) == 5
+
+
+def test_names_of_runs_sort_by_time_and_are_never_given_twice() -> None:
+    start = datetime(2026, 11, 22, 14, 12, tzinfo=UTC)
+    moments = [start + timedelta(milliseconds=20 * n) for n in range(3000)]
+    runs = [new_run_id(moment) for moment in moments]
+    assert len(set(runs)) == 3000
+    assert runs[0] == "20261122-1412-amber-badger"
+    assert new_run_id(start) < new_run_id(start + timedelta(minutes=1))
+
+
+RELATIVE = st.lists(
+    st.text(
+        st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8
+    ).filter(lambda part: part not in (".", "..")),
+    min_size=1,
+    max_size=3,
+).map("/".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(relatives=st.lists(RELATIVE, min_size=1, max_size=6, unique=True))
+def test_a_plan_is_free_of_clashes_or_refused(relatives: list[str]) -> None:
+    def folded(name: str) -> str:
+        return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+    stems = [os.path.splitext(r)[0] for r in relatives]  # noqa: PTH122 - Path sees dots otherwise
+    wanted = [os.path.normpath(f"{stem}.mp3") for stem in stems]
+    clash = len({folded(name) for name in wanted}) < len(wanted)
+    try:
+        made = targets(*relatives)
+    except UsageError:
+        assert clash
+        return
+    assert not clash
+    assert made == wanted
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    relative=RELATIVE,
+    name=st.lists(
+        st.sampled_from(["{dir}", "{stem}", "{ext}", "{name}", "/", "..", ".", "x", "{", "}"]),
+        max_size=6,
+    ).map("".join),
+)
+def test_no_template_leads_outside_of_the_destination(relative: str, name: str) -> None:
+    try:
+        (target,) = targets(relative, name=name)
+    except UsageError:
+        return
+    assert os.path.normpath(f"/destination/{target}").startswith("/destination")
+    assert not Path(target).is_absolute()
