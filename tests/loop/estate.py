@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.storage.blob import BlobServiceClient
 from imageio_ffmpeg import get_ffmpeg_exe
@@ -61,16 +62,21 @@ class Estate:
     @property
     def blobs(self) -> BlobServiceClient:
         """The storage, as its owner sees it."""
-        key = AzureNamedKeyCredential(self.storage.name, self.storage.key)
-        return BlobServiceClient(
-            self.storage.blob_endpoint, key, connection_verify=self.storage.ca_file
-        )
+        return owner_of(self.storage)
 
     @property
     def log_of_apt(self) -> list[str]:
         """What nodes have asked apt-get for."""
         log = self.folder / "apt-get.log"
         return log.read_text().splitlines() if log.exists() else []
+
+    def side_door(self, path: str = "") -> dict[str, Any]:
+        """What the Batch emulator says of itself, or of one thing in it."""
+        address = f"{self.azure.endpoint}/_emulator/{path}".rstrip("/")
+        answer = requests.get(address, timeout=10, verify=self.azure.ca_file)
+        answer.raise_for_status()
+        said: dict[str, Any] = answer.json()
+        return said
 
     def outputs_file(self, folder: Path) -> Path:
         """The stack's outputs as somebody would carry them to another machine."""
@@ -83,19 +89,12 @@ class Estate:
 @contextmanager
 def estate(folder: Path, *, speed: float) -> Iterator[Estate]:
     """Start the emulators and make a project of the example stack; *speed* is the service's clock's."""
-    programs = folder / "node"
-    programs.mkdir(parents=True)
-    for name in ("apt-get", "dpkg"):
-        script = programs / name
-        log = folder / "apt-get.log"
-        script.write_text(_APT_GET.format(log=log, ffmpeg=get_ffmpeg_exe(), folder=programs))
-        script.chmod(0o755)
     with (
         Azurite() as storage,
         Emulator(
             storage=storage.account,
             certificates=storage.certificates,
-            node_path=[programs],
+            node_path=[node_programs(folder)],
             speed=speed,
         ) as azure,
     ):
@@ -107,6 +106,24 @@ def estate(folder: Path, *, speed: float) -> Iterator[Estate]:
             "PROVIDER_CA_FILE": azure.ca_file,
         }
         yield Estate(folder, azure, storage, deployment)
+
+
+def node_programs(folder: Path) -> Path:
+    """The folder that comes first on the nodes' PATH: without ffmpeg, until the start task installs it."""
+    programs = folder / "node"
+    programs.mkdir(parents=True)
+    for name in ("apt-get", "dpkg"):
+        script = programs / name
+        log = folder / "apt-get.log"
+        script.write_text(_APT_GET.format(log=log, ffmpeg=get_ffmpeg_exe(), folder=programs))
+        script.chmod(0o755)
+    return programs
+
+
+def owner_of(storage: Azurite) -> BlobServiceClient:
+    """The storage, as its owner sees it."""
+    key = AzureNamedKeyCredential(storage.name, storage.key)
+    return BlobServiceClient(storage.blob_endpoint, key, connection_verify=storage.ca_file)
 
 
 def without_home(folder: Path) -> dict[str, str]:

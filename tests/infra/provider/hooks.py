@@ -17,6 +17,7 @@ from infra.access import ROLES
 from tests.infra.provider.names import leaf, made_up_id
 from tests.infra.provider.store import World
 
+ACCOUNT = "azure-native:batch:BatchAccount"
 POOL = "azure-native:batch:Pool"
 CONTAINER = "azure-native:storage:BlobContainer"
 ASSIGNMENT = "azure-native:authorization:RoleAssignment"
@@ -44,6 +45,8 @@ def gone(world: World, token: str, arm_id: str) -> None:
     """Delete in the emulators what has been deleted."""
     if token == POOL:
         ask_batch("DELETE", f"pools/{leaf(arm_id)}")
+    if token == ACCOUNT:
+        ask_batch("DELETE", "jobs")  # which go with their account
     if token == ASSIGNMENT:
         tell_roles(world)
     if token == CONTAINER and (blobs := blob_service()):

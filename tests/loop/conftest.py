@@ -1,0 +1,5 @@
+"""What the tests of the whole loop share."""
+
+from tests.infra.conftest import pulumi
+
+__all__ = ["pulumi"]
