@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo pulumi test lint bench clean
+# `make demo` is the first thing to try.
+.PHONY: install demo demo-cloud pulumi test lint bench clean
 .DEFAULT_GOAL := demo
 
 .venv/runner: pyproject.toml constraints.txt
@@ -27,6 +28,11 @@ demo: .venv/runner
 	$(BIN)/python tools/demo_media.py demo/in
 	$(BIN)/runner convert demo/in -o demo/out || test $$? -eq 1
 	find demo/out -name '*.mp3' -exec ls -sh {} +
+
+# The same on an emulated Azure: deployed, converted there, looked at, cleaned up, destroyed.
+demo-cloud: .venv/azurite
+	test -d demo/in || $(BIN)/python tools/demo_media.py demo/in
+	$(BIN)/python tools/demo_cloud.py demo/in
 
 # Pulumi's CLI, for the tests of infra that need its engine; they are skipped without one.
 pulumi:

@@ -10,7 +10,7 @@ from typing import IO, Protocol, Self
 
 from runner.models import Event, Notice, Plan, State
 from runner.report import event_as_json, notice_as_json, run_as_json
-from runner.wording import printable, seconds_text
+from runner.wording import printable, seconds_text, shown_path
 
 _STATUS_EVERY = 60.0
 
@@ -220,7 +220,7 @@ def failure_line(event: Event, tally: Tally) -> str:
     """What is said about a failed attempt."""
     failure = event.failure
     assert failure is not None
-    name = printable(os.path.relpath(event.conversion.source.path))
+    name = shown_path(event.conversion.source.path)
     count = f"{tally.finished}/{tally.total} " if event.state.is_final else ""
     word = "FAILED" if event.state.is_final else "again"
     return f"{word} {count}{name}  {failure.kind.value}: {printable(failure.message)}"
@@ -244,7 +244,7 @@ def status_line(tally: Tally) -> str:
 
 def _converted_line(event: Event, tally: Tally) -> str:
     conversion = event.conversion
-    source = printable(os.path.relpath(conversion.source.path))
-    target = printable(os.path.relpath(tally.plan.destination / conversion.target))
+    source = shown_path(conversion.source.path)
+    target = shown_path(tally.plan.destination / conversion.target)
     length = f"{seconds_text(event.media_done)} in {seconds_text(event.seconds)}"
     return f"ok {tally.finished}/{tally.total} {source} -> {target}  {length}"

@@ -1,11 +1,10 @@
 """The final account of a run, for people and for programs."""
 
-import os
 from typing import Any
 
 from runner.errors import ExitCode
 from runner.models import Conversion, Event, Notice, Plan, Report, State
-from runner.wording import bytes_text, printable, seconds_text
+from runner.wording import bytes_text, seconds_text, shown_path
 
 JSON_VERSION = 1
 
@@ -37,8 +36,8 @@ def as_text(report: Report) -> list[str]:
 
 def plan_line(plan: Plan, conversion: Conversion, verdict: str) -> str:
     """A line of `--dry-run`."""
-    source = printable(os.path.relpath(conversion.source.path))
-    target = printable(os.path.relpath(plan.destination / conversion.target))
+    source = shown_path(conversion.source.path)
+    target = shown_path(plan.destination / conversion.target)
     return f"{verdict:10}  {source} -> {target}  {bytes_text(max(conversion.source.size, 0))}"
 
 
@@ -110,6 +109,5 @@ def error_as_json(message: str, exit_code: ExitCode) -> dict[str, Any]:
 
 
 def _option(plan: Plan) -> str:
-    relative = os.path.relpath(plan.destination)
-    shown = relative if not relative.startswith("..") else str(plan.destination)
+    shown = shown_path(plan.destination)
     return "" if shown == "out" else f" -o {shown!r}" if " " in shown else f" -o {shown}"

@@ -1,6 +1,5 @@
 """The live display of a run on a terminal. The only importer of rich's live parts."""
 
-import os
 import threading
 from types import TracebackType
 from typing import Self
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from runner.models import Event, Notice, Plan, State
 from runner.progress import STOPPING, Tally, failure_line, status_line
-from runner.wording import printable, shortened
+from runner.wording import shortened, shown_path
 
 _REFRESHES_A_SECOND = 2
 _NARROW = 60
@@ -93,7 +92,7 @@ class Terminal:
         table.add_column(width=5, justify="right")
         for event in list(self._tally.running.values())[: max(1, self._console.height - 6)]:
             share = event.media_done / event.media_total if event.media_total else None
-            name = shortened(printable(os.path.relpath(event.conversion.source.path)), name_width)
+            name = shortened(shown_path(event.conversion.source.path), name_width)
             cells: list[RenderableType] = [Text(name)]
             if bar:
                 cells.append(ProgressBar(total=1.0, completed=share or 0.0, width=bar))

@@ -1,4 +1,6 @@
-"""Say sizes and times as people do."""
+"""Say sizes, times and names as people do."""
+
+import os
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -38,3 +40,10 @@ def printable(name: str) -> str:
     """*name* on one line of any terminal: control characters and stray bytes are escaped."""
     clean = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
+
+
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """*path* for people: from here if it lies below, else whole; on one line."""
+    relative = os.path.relpath(path)
+    outside = relative == os.pardir or relative.startswith(os.pardir + os.sep)
+    return printable(os.path.abspath(path) if outside else relative)

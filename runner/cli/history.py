@@ -17,7 +17,7 @@ from runner.errors import ExitCode, UsageError
 from runner.ledger import AttemptRecord, Ledger, RunRecord
 from runner.models import State
 from runner.report import JSON_VERSION
-from runner.wording import printable, seconds_text
+from runner.wording import printable, seconds_text, shown_path
 
 if TYPE_CHECKING:
     from runner.azure.session import Session, Standing
@@ -174,6 +174,6 @@ def _run_json(run: RunRecord, *, tasks: dict[str, int] | None = None) -> str:
 
 
 def _attempt_line(attempt: AttemptRecord) -> str:
-    source = printable(os.path.relpath(attempt.source))
+    source = shown_path(attempt.source)
     what = f"{attempt.kind}: {printable(attempt.message)}" if attempt.kind else attempt.state.value
     return f"{source}  {what}  (attempt {attempt.number}, {seconds_text(attempt.seconds)})"
