@@ -4,6 +4,7 @@ python tools/reference.py
 """
 
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -79,4 +80,7 @@ def _escaped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(reference(), encoding="utf-8")
+    if sys.argv[1:] == ["-"]:
+        sys.stdout.buffer.write(reference().encode())
+    else:
+        TARGET.write_text(reference(), encoding="utf-8")
