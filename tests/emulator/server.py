@@ -26,7 +26,7 @@ from tests.emulator import (
     routes_tasks,
     views,
 )
-from tests.emulator.auth import Signed, authenticate
+from tests.emulator.auth import CHALLENGE, Signed, authenticate
 from tests.emulator.calls import Answer, Call, Route, read_body
 from tests.emulator.errors import BatchError
 from tests.emulator.times import from_epoch, http_date
@@ -214,6 +214,8 @@ class Server:
         kind = {"odata.metadata": f"{self.account.url}/$metadata#{ERROR_KIND}"}
         described = error_body(error, self.account.now(), request_id)
         headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+        if error.status == 401:
+            headers["WWW-Authenticate"] = CHALLENGE
         return Answer(body={**kind, **described}, status=error.status, headers=headers)
 
 

@@ -211,6 +211,7 @@ REMOVE_NODES = Shape(
     {"resizeTimeout": duration, "nodeDeallocationOption": DEALLOCATION},
 )
 REBOOT = Shape({}, {"nodeRebootOption": DEALLOCATION})
+REIMAGE = Shape({}, {"nodeReimageOption": DEALLOCATION})
 DEALLOCATE = Shape({}, {"nodeDeallocateOption": DEALLOCATION})
 DISABLE_SCHEDULING = Shape(
     {}, {"nodeDisableSchedulingOption": one_of("requeue", "terminate", "taskcompletion")}

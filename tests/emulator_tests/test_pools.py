@@ -314,6 +314,14 @@ def test_a_node_is_deallocated_and_started_again(client: BatchClient, pool: str)
     eventually(lambda: states(client) == {"idle": 1})
 
 
+def test_reimaging_is_refused_as_recorded(client: BatchClient, pool: str) -> None:
+    (node,) = client.list_nodes(pool)
+    options: Any = {"nodeReimageOption": "requeue"}
+    with pytest.raises(HttpResponseError) as caught:
+        client.begin_reimage_node(pool, str(node.id), options=options)
+    assert (caught.value.status_code, code_of(caught)) == (409, "OperationNotValidOnNode")
+
+
 def test_files_go_with_their_node(client: BatchClient, pool: str) -> None:
     info = models.BatchPoolInfo(pool_id=pool)
     client.create_job(models.BatchJobCreateOptions(id="job", pool_info=info))
