@@ -27,7 +27,7 @@ from tests.emulator.certificates import Certificates, make_certificates
 from tests.emulator.clock import Clock
 from tests.emulator.faults import Faults
 from tests.emulator.scheduler import settle
-from tests.emulator.server import Seen, Server
+from tests.emulator.server import Crashes, Seen, Server
 from tests.emulator.storage import ANY, Roles
 from tests.emulator.transfers import Transfers
 from tests.emulator.virtual import VirtualExecutor, VirtualTasks
@@ -96,7 +96,7 @@ class Emulator:
         self._clock = Clock(speed)
         self._record = record
         self._loop = asyncio.new_event_loop()
-        self._crashes: list[BaseException] = []
+        self._crashes = Crashes()
         self._alarm: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="emulator", daemon=True)
 
@@ -112,7 +112,7 @@ class Emulator:
             key=self.key,
             record=self._record,
             after_each=self._arm,
-            crashed=self._crashes.append,
+            crashes=self._crashes,
         )
         self._thread.start()
         self._run(self._listen())
@@ -130,8 +130,8 @@ class Emulator:
         self._thread.join(timeout=10)
         self._loop.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-        if self._crashes and error is None:
-            raise RuntimeError("the emulator itself has failed") from self._crashes[0]
+        if self._crashes.errors and error is None:
+            raise RuntimeError("the emulator itself has failed") from self._crashes.errors[0]
 
     def _make_executor(self) -> ProcessExecutor | VirtualExecutor:
         if self._virtual_tasks is not None:
@@ -164,7 +164,7 @@ class Emulator:
     def _crashed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Keep an error of the emulator's own for the end: no test shall pass beside one."""
         error = context.get("exception") or RuntimeError(context["message"])
-        self._crashes.append(error)
+        self._crashes.errors.append(error)
         logging.getLogger(__name__).error(context["message"], exc_info=error)
 
     def _run(self, coroutine: Any) -> Any:

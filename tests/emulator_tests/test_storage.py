@@ -189,7 +189,7 @@ def test_the_logs_of_a_failed_task_are_kept_by_pattern(
     outputs = [
         target(url, "$AZ_BATCH_TASK_DIR/*.txt", path="logs", condition="taskcompletion"),
         target(url, "missing", condition="taskfailure"),
-        target(url, "out", condition="tasksuccess"),
+        target(url, "../stdout.txt", path="never", condition="tasksuccess"),
     ]
     info = convert(batch, output_files=outputs)
     assert info.failure_info.code == "FailureExitCode"
