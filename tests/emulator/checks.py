@@ -59,6 +59,12 @@ def integer(name: str, value: Any) -> int:
     return value
 
 
+def number(name: str, value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+        raise wrong_type(name, "a number that is not negative")
+    return float(value)
+
+
 def identifier(name: str, value: Any) -> str:
     if not ID.fullmatch(text(name, value)):
         raise invalid_property(name, value, "1 to 64 letters, digits, hyphens and underscores")

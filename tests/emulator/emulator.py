@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aiohttp import web
 
-from tests.emulator import nodes, pools, routes_side, views
+from tests.emulator import misfortunes, pools, routes_side, views
 from tests.emulator.account import Account, Settings
 from tests.emulator.agent import ProcessExecutor
 from tests.emulator.auth import AsyncEmulatedCredential, EmulatedCredential
@@ -271,18 +271,20 @@ class Emulator:
 
     def preempt(self, pool: str, node: str) -> None:
         """Take a Spot node away, as the cloud does."""
-        self._call(lambda: nodes.preempt(self._account, self._account.node(pool, node)))
+        self._call(lambda: misfortunes.preempt(self._account, self._account.node(pool, node)))
 
     def restore(self, pool: str, node: str) -> None:
         """Give a preempted node back."""
-        self._call(lambda: nodes.restore(self._account, self._account.node(pool, node)))
+        self._call(lambda: misfortunes.restore(self._account, self._account.node(pool, node)))
 
     def lose(self, pool: str, node: str) -> None:
         """Let a node become unknown to the service."""
-        self._call(lambda: nodes.lose(self._account, self._account.node(pool, node)))
+        self._call(lambda: misfortunes.lose(self._account, self._account.node(pool, node)))
 
     def make_unusable(self, pool: str, node: str, code: str = "Unknown") -> None:
-        self._call(lambda: nodes.make_unusable(self._account, self._account.node(pool, node), code))
+        self._call(
+            lambda: misfortunes.make_unusable(self._account, self._account.node(pool, node), code)
+        )
 
 
 DEFAULT_POOL: Mapping[str, Any] = {

@@ -210,6 +210,8 @@ def test_a_start_task_prepares_the_node_before_any_task(
         assert (info.state, info.exit_code, info.result) == ("completed", 0, "success")
         said = b"".join(other.download_node_file("pool", str(node.id), "startup/said"))
         assert said.decode().endswith("/startup\n")
+        shown: Any = other.get_pool("pool").start_task
+        assert shown.user_identity.auto_user.elevation_level == "admin"
 
 
 @pytest.mark.parametrize(("wait", "state"), [(True, "starttaskfailed"), (False, "idle")])

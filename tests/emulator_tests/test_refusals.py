@@ -256,6 +256,7 @@ def test_a_query_that_cannot_be_answered_is_refused(
         ("state eq 'active' or executionInfo/exitCode eq 0", ["task"]),
         ("not (executionInfo/exitCode ne 0) and startswith(id,'ta')", ["task"]),
         ("executionInfo/result eq 'failure'", []),
+        ("state eq 'completed' and id eq 'other'", []),
         ("stateTransitionTime gt DateTime'2020-01-01T00:00:00Z'", ["task"]),
         ("creationTime lt datetime'2020-01-01'", []),
         ("id eq 'it''s'", []),
