@@ -88,8 +88,14 @@ class Azurite:
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, **self._trust()},
+            start_new_session=True,  # Ctrl-C is for us, who then stop it
         )
-        self._address = self._wait()
+        self._drain: threading.Thread | None = None
+        try:
+            self._address = self._wait()
+        except AzuriteError:
+            self._stop()
+            raise
         return self
 
     def __exit__(
@@ -98,9 +104,13 @@ class Azurite:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._drain.join()
+        if self._drain is not None:
+            self._drain.join()
         if self._process.stdout is not None:
             self._process.stdout.close()
         shutil.rmtree(self._folder, ignore_errors=True)
