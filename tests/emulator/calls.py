@@ -191,9 +191,6 @@ def next_link(call: Call, last: object) -> str:
     return f"{call.url}{call.path}?{urlencode(query, safe='$', quote_via=quote)}"
 
 
-Handler = "Callable[..., Answer]"
-
-
 @dataclass(frozen=True)
 class Route:
     """An operation: its name is that of the client's method."""

@@ -389,7 +389,6 @@ _READ_ONLY_TASK = [
     "odata.metadata",
 ]
 TASK_PUT = Shape({}, {"constraints": TASK_CONSTRAINTS, **dict.fromkeys(_READ_ONLY_TASK, anything)})
-EMPTY = Shape()
 
 LEFT_OUT = (
     "containerSettings",
