@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.benchmarks import local
+from tests.benchmarks import emulator, local
 from tests.benchmarks.tables import machine
 
 _HEAD = """# Benchmarks
@@ -16,7 +16,7 @@ Machines are noisy: the ways take turns within one run, and the ratios are what 
 def main() -> None:
     """Measure everything."""
     parts = [_HEAD.format(machine=machine())]
-    for table in local.report():
+    for table in (*local.report(), *emulator.report()):
         print(table, flush=True)  # noqa: T201
         parts.append(str(table))
     Path("BENCHMARKS.md").write_text("\n".join(parts))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from tests.emulator.account import BY_HAND, Settings
 from tests.emulator.azurite import KEY, NAME, Azurite
 from tests.emulator.emulator import Emulator
+from tests.emulator.stopping import StopSignal
 from tests.emulator.storage import StorageAccount
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
+    stop = StopSignal()
     with contextlib.ExitStack() as stack:
         storage, certificates = None, None
         if options.storage == "azurite":
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         stack.enter_context(emulator)
         sys.stdout.write(how_to_connect(emulator, storage))
         sys.stdout.flush()
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        stop.wait()
 
 
 def parser() -> argparse.ArgumentParser:

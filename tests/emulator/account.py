@@ -52,7 +52,6 @@ class Settings:
     """What the emulated account is."""
 
     name: str = "emulated"
-    region: str = "westeurope"
     shared_key: bool = True
     """False: only Entra tokens, as in an account of user-subscription mode."""
     api_versions: tuple[str, ...] = ("2025-06-01", "2024-*", "2023-*", "2022-*", "2021-*", "2020-*")

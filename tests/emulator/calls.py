@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
-from tests.emulator.checks import without_nulls
 from tests.emulator.errors import BatchError, invalid_query
 from tests.emulator.odata import FilterError, compile_filter, select
 from tests.emulator.times import SECOND, etag, http_date, parse_timestamp
@@ -192,9 +191,6 @@ def next_link(call: Call, last: object) -> str:
     return f"{call.url}{call.path}?{urlencode(query, safe='$', quote_via=quote)}"
 
 
-Handler = "Callable[..., Answer]"
-
-
 @dataclass(frozen=True)
 class Route:
     """An operation: its name is that of the client's method."""
@@ -265,6 +261,4 @@ def read_body(content: bytes, shape: Shape | None) -> Json:
         body = json.loads(content)
     except ValueError as error:
         raise BatchError("InvalidRequestBody", {"Reason": str(error)}) from error
-    shape("body", body)
-    clean: Json = without_nulls(body)
-    return clean
+    return shape("body", body)

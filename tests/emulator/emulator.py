@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aiohttp import web
 
-from tests.emulator import nodes, pools, routes_side, views
+from tests.emulator import misfortunes, pools, routes_side, views
 from tests.emulator.account import Account, Settings
 from tests.emulator.agent import ProcessExecutor
 from tests.emulator.auth import AsyncEmulatedCredential, EmulatedCredential
@@ -27,7 +27,7 @@ from tests.emulator.certificates import Certificates, make_certificates
 from tests.emulator.clock import Clock
 from tests.emulator.faults import Faults
 from tests.emulator.scheduler import settle
-from tests.emulator.server import Seen, Server
+from tests.emulator.server import Crashes, Seen, Server
 from tests.emulator.storage import ANY, Roles
 from tests.emulator.transfers import Transfers
 from tests.emulator.virtual import VirtualExecutor, VirtualTasks
@@ -96,7 +96,7 @@ class Emulator:
         self._clock = Clock(speed)
         self._record = record
         self._loop = asyncio.new_event_loop()
-        self._crashes: list[BaseException] = []
+        self._crashes = Crashes()
         self._alarm: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="emulator", daemon=True)
 
@@ -112,7 +112,7 @@ class Emulator:
             key=self.key,
             record=self._record,
             after_each=self._arm,
-            crashed=self._crashes.append,
+            crashes=self._crashes,
         )
         self._thread.start()
         self._run(self._listen())
@@ -130,8 +130,8 @@ class Emulator:
         self._thread.join(timeout=10)
         self._loop.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-        if self._crashes and error is None:
-            raise RuntimeError("the emulator itself has failed") from self._crashes[0]
+        if self._crashes.errors and error is None:
+            raise RuntimeError("the emulator itself has failed") from self._crashes.errors[0]
 
     def _make_executor(self) -> ProcessExecutor | VirtualExecutor:
         if self._virtual_tasks is not None:
@@ -164,7 +164,7 @@ class Emulator:
     def _crashed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Keep an error of the emulator's own for the end: no test shall pass beside one."""
         error = context.get("exception") or RuntimeError(context["message"])
-        self._crashes.append(error)
+        self._crashes.errors.append(error)
         logging.getLogger(__name__).error(context["message"], exc_info=error)
 
     def _run(self, coroutine: Any) -> Any:
@@ -271,18 +271,20 @@ class Emulator:
 
     def preempt(self, pool: str, node: str) -> None:
         """Take a Spot node away, as the cloud does."""
-        self._call(lambda: nodes.preempt(self._account, self._account.node(pool, node)))
+        self._call(lambda: misfortunes.preempt(self._account, self._account.node(pool, node)))
 
     def restore(self, pool: str, node: str) -> None:
         """Give a preempted node back."""
-        self._call(lambda: nodes.restore(self._account, self._account.node(pool, node)))
+        self._call(lambda: misfortunes.restore(self._account, self._account.node(pool, node)))
 
     def lose(self, pool: str, node: str) -> None:
         """Let a node become unknown to the service."""
-        self._call(lambda: nodes.lose(self._account, self._account.node(pool, node)))
+        self._call(lambda: misfortunes.lose(self._account, self._account.node(pool, node)))
 
     def make_unusable(self, pool: str, node: str, code: str = "Unknown") -> None:
-        self._call(lambda: nodes.make_unusable(self._account, self._account.node(pool, node), code))
+        self._call(
+            lambda: misfortunes.make_unusable(self._account, self._account.node(pool, node), code)
+        )
 
 
 DEFAULT_POOL: Mapping[str, Any] = {

@@ -6,18 +6,16 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.emulator import pools, scaling, tasks
+from tests.emulator import job_tasks, pools, scaling, tasks
 from tests.emulator.errors import BatchError, invalid_property
 from tests.emulator.model import Job, Json, Task, key
-from tests.emulator.states import JobState, PoolState, TaskState, move
+from tests.emulator.states import JobState, PoolState, move
 from tests.emulator.times import parse_duration
-from tests.emulator.work import job_task_work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.emulator.account import Account
-    from tests.emulator.model import Node, Outcome
 
 DEFAULTS: Mapping[str, Any] = {
     "priority": 0,
@@ -193,7 +191,7 @@ def terminate(account: Account, job: Job, reason: str) -> None:
 
 def terminated(account: Account, job: Job) -> None:
     """Complete a terminating job once nothing of it runs, its release tasks included."""
-    if job.state != JobState.TERMINATING or running(job) or not released(account, job):
+    if job.state != JobState.TERMINATING or running(job) or not job_tasks.released(account, job):
         return
     move(job, JobState.COMPLETED, account.clock.stamp())
     job.ended = job.since
@@ -209,7 +207,7 @@ def delete(account: Account, job: Job) -> None:
 
 
 def deleted(account: Account, job: Job) -> None:
-    if job.state != JobState.DELETING or running(job) or not released(account, job):
+    if job.state != JobState.DELETING or running(job) or not job_tasks.released(account, job):
         return
     if account.jobs.get(key(job.id)) is job:
         del account.jobs[key(job.id)]
@@ -277,52 +275,3 @@ def task_counts(job: Job) -> Json:
         }
 
     return {"taskCounts": of(""), "taskSlotCounts": of(" slots")}
-
-
-def prepare_on(account: Account, job: Job, node: Node) -> None:
-    """Begin the job's preparation on *node*, where the first of its tasks is to run."""
-    definition = job.setting("jobPreparationTask")
-    node.prepared[key(job.id)] = "running"
-    run = next(account.numbers)
-    work = job_task_work(account, node, job.id, definition, run, "jobpreparation")
-    account.start(work, partial(prepared, account, job, node, node.boot))
-
-
-def prepared(account: Account, job: Job, node: Node, boot: int, outcome: Outcome) -> None:
-    """Start the tasks that waited for the preparation, or send them away from this node."""
-    if node.boot != boot:
-        return
-    definition = job.setting("jobPreparationTask")
-    good = outcome.exit_code == 0 and outcome.failure is None
-    good = good or not definition.get("waitForSuccess", True)
-    node.prepared[key(job.id)] = "completed" if good else "failed"
-    for task in [t for t in node.runs.values() if t.job is job]:
-        if task.state != TaskState.PREPARING:
-            continue
-        if good:
-            tasks.start(account, task, node)
-        else:
-            tasks.requeue(account, task, by_user=False)
-
-
-def released(account: Account, job: Job) -> bool:
-    """Say whether the job's release has ended wherever it was prepared; begin it if it has not."""
-    definition = job.setting("jobReleaseTask")
-    pool = account.pools.get(key(job.pool_id or ""))
-    done = True
-    for node in list(pool.nodes.values()) if pool else ():
-        if not node.prepared.get(key(job.id)):
-            continue
-        if definition and node.prepared[key(job.id)] != "releasing":
-            node.prepared[key(job.id)] = "releasing"
-            run = next(account.numbers)
-            work = job_task_work(account, node, job.id, definition, run, "jobrelease")
-            account.start(work, partial(release_ended, account, job, node))
-        if definition:
-            done = False
-    return done
-
-
-def release_ended(account: Account, job: Job, node: Node, _outcome: Outcome) -> None:
-    node.prepared.pop(key(job.id), None)
-    account.changed(job=job)

@@ -74,7 +74,7 @@ def came_up(account: Account, node: Node) -> None:
     node.errors.clear()
     error = account.faults.take("unusable", node.pool.id)
     if error is not None:
-        make_unusable(account, node, error.code or "Unknown")
+        break_down(account, node, error.code or "Unknown")
         return
     definition = node.pool.definition.get("startTask")
     if not definition:
@@ -86,6 +86,12 @@ def came_up(account: Account, node: Node) -> None:
         rest(account, node)
     node.start_task = StartTaskRun(state="running", start=account.now())
     run_start_task(account, node, definition)
+
+
+def break_down(account: Account, node: Node, code: str) -> None:
+    """Make an unusable node of one that runs nothing; *code* is what its errors say."""
+    change(account, node, NodeState.UNUSABLE)
+    node.errors.append({"code": code, "message": "The node is in an unusable state"})
 
 
 def run_start_task(account: Account, node: Node, definition: Json) -> None:
@@ -250,56 +256,6 @@ def enable_scheduling(account: Account, node: Node) -> None:
     if node.state == NodeState.OFFLINE:
         rest(account, node)
     account.changed(pool=node.pool)
-
-
-def break_off(account: Account, node: Node) -> None:
-    """Stop whatever goes on at *node*; that it is to be removed remains."""
-    node.boot += 1
-    if node.draining != "remove":
-        node.draining = None
-    lose_tasks(account, node)
-
-
-def refuse_impossible(node: Node, to: NodeState) -> None:
-    """Refuse what cannot befall a node in its state."""
-    if to not in ALLOWED[NodeState][node.state]:
-        raise BatchError("OperationNotValidOnNode", {"Reason": f"the node is {node.state}"})
-
-
-def preempt(account: Account, node: Node) -> None:
-    """Let the cloud take a Spot node back: its disk is lost, its tasks are active again."""
-    refuse_impossible(node, NodeState.PREEMPTED)
-    if node.dedicated:
-        raise BatchError("OperationNotValidOnNode", {"Reason": "the node is dedicated"})
-    break_off(account, node)
-    change(account, node, NodeState.PREEMPTED)
-    account.executor.wipe(node_folder(node))
-    restore_after = account.settings.timings.restore
-    if restore_after is not None:
-        account.later(restore_after, partial(restore, account, node))
-
-
-def restore(account: Account, node: Node) -> None:
-    """Let a preempted node come back, with the same id and an empty disk."""
-    if node.state == NodeState.PREEMPTED:
-        change(account, node, NodeState.CREATING)
-        node.start_task = None
-        boot(account, node, account.settings.timings.creating)
-
-
-def lose(account: Account, node: Node) -> None:
-    """Break the contact with *node*; what ran there is active again."""
-    refuse_impossible(node, NodeState.UNKNOWN)
-    break_off(account, node)
-    change(account, node, NodeState.UNKNOWN)
-
-
-def make_unusable(account: Account, node: Node, code: str) -> None:
-    """Let *node* break down; *code* is what its errors say."""
-    refuse_impossible(node, NodeState.UNUSABLE)
-    break_off(account, node)
-    change(account, node, NodeState.UNUSABLE)
-    node.errors.append({"code": code, "message": "The node is in an unusable state"})
 
 
 DRAINED = {"remove": leave, "reboot": rebooting, "deallocate": deallocating}

@@ -8,7 +8,7 @@ from collections import Counter
 from tests.emulator import nodes, shapes, views
 from tests.emulator.calls import Answer, Call, Routes, entity, listing
 from tests.emulator.calls import done as action_done
-from tests.emulator.errors import invalid_query
+from tests.emulator.errors import BatchError, invalid_query
 from tests.emulator.model import Json, Node, Pool, key
 from tests.emulator.states import NodeState
 
@@ -63,6 +63,14 @@ def reboot_node(call: Call, pool: str, node: str) -> Answer:
     option = call.body.get("nodeRebootOption", "requeue").lower()
     nodes.reboot(call.account, call.account.node(pool, node), option)
     return action_done(call)
+
+
+@routes.add("POST", "/pools/{pool}/nodes/{node}/reimage", 202, shapes.REIMAGE)
+def reimage_node(call: Call, pool: str, node: str) -> Answer:
+    """Refuse, as the service was recorded to do on every pool that can still be had."""
+    call.account.node(pool, node)
+    reason = "Operation reimage can be invoked only on pools created with cloudServiceConfiguration"
+    raise BatchError("OperationNotValidOnNode", {"Reason": reason})
 
 
 @routes.add("POST", "/pools/{pool}/nodes/{node}/deallocate", 202, shapes.DEALLOCATE)

@@ -89,7 +89,6 @@ NODE = "/pools/{pool}/nodes/{node}"
 for _method, _path, _name in (
     ("GET", "/applications/{application}", "get_application"),
     ("GET", "/poolusagemetrics", "list_pool_usage_metrics"),
-    ("POST", f"{NODE}/reimage", "reimage_node"),
     ("POST", f"{NODE}/uploadbatchservicelogs", "upload_node_logs"),
     ("POST", f"{NODE}/users", "create_node_user"),
     ("PUT", f"{NODE}/users/{{user}}", "replace_node_user"),

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.emulator import arm, auth, jobs, nodes, pools, scaling, views
+from tests.emulator import arm, auth, jobs, misfortunes, pools, scaling, views
 from tests.emulator.calls import Answer, Call, Routes
-from tests.emulator.checks import Shape, anything
+from tests.emulator.checks import Shape, an_object, number, text
 from tests.emulator.errors import BatchError
 from tests.emulator.faults import Fault
 from tests.emulator.model import key
@@ -32,11 +32,14 @@ routes = Routes(public=True)
 class AnyObject(Shape):
     """A body that is checked by what becomes of it."""
 
-    def __call__(self, name: str, value: Any) -> None:
-        """Let it pass."""
+    def __call__(self, name: str, value: Any) -> dict[str, Any]:
+        return dict(an_object(name, value))
 
 
-ANY_OBJECT = AnyObject({}, {"*": anything})
+ANY_OBJECT = AnyObject()
+ROLE = Shape({"identity": text, "role": text}, {"container": text})
+IDENTITY = Shape({"identity": text})
+CLOCK = Shape({}, {"speed": number, "step": number})
 
 
 def put_pool(account: Account, name: str, resource: Json) -> Pool:
@@ -110,17 +113,17 @@ def side_delete_jobs(call: Call) -> Answer:
     return Answer()
 
 
-@routes.add("POST", "/_emulator/roles", 204, ANY_OBJECT)
+@routes.add("POST", "/_emulator/roles", 204, ROLE)
 def side_assign_role(call: Call) -> Answer:
     body = call.body
     try:
         call.account.roles.assign(body["identity"], body["role"], body.get("container", "*"))
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise BatchError("InvalidRequestBody", {"Reason": error}) from error
     return Answer()
 
 
-@routes.add("DELETE", "/_emulator/roles", 204, ANY_OBJECT)
+@routes.add("DELETE", "/_emulator/roles", 204, IDENTITY)
 def side_revoke_roles(call: Call) -> Answer:
     call.account.roles.revoke(call.body["identity"])
     return Answer()
@@ -146,11 +149,11 @@ def side_clear_faults(call: Call) -> Answer:
     return Answer()
 
 
-@routes.add("POST", "/_emulator/clock", 200, ANY_OBJECT)
+@routes.add("POST", "/_emulator/clock", 200, CLOCK)
 def side_set_clock(call: Call) -> Answer:
     clock = call.account.clock
-    clock.speed = float(call.body.get("speed", clock.speed))
-    clock.step(float(call.body.get("step", 0)))
+    clock.speed = call.body.get("speed", clock.speed)
+    clock.step(call.body.get("step", 0))
     return Answer(body={"now": timestamp(clock.now()), "speed": clock.speed})
 
 
@@ -163,10 +166,10 @@ def side_node_event(call: Call, pool: str, node: str, event: str) -> Answer:
 
 
 EVENTS: dict[str, Callable[[Account, Node], None]] = {
-    "preempt": nodes.preempt,
-    "restore": nodes.restore,
-    "lose": nodes.lose,
-    "unusable": partial(nodes.make_unusable, code="Unknown"),
+    "preempt": misfortunes.preempt,
+    "restore": misfortunes.restore,
+    "lose": misfortunes.lose,
+    "unusable": partial(misfortunes.make_unusable, code="Unknown"),
 }
 """What may befall a node."""
 

@@ -61,9 +61,9 @@ def create_task_collection(call: Call, job: str) -> Answer:
     if len(given) > LARGEST_COLLECTION:
         raise invalid_property("value", len(given), f"at most {LARGEST_COLLECTION} tasks")
     tasks.refuse_closed(found)
-    for definition in given:  # one malformed task refuses the whole request
-        shapes.TASK_ADD("value", definition)
-    results = [add_one(call, found, definition) for definition in given]
+    # one malformed task refuses the whole request
+    definitions = [shapes.TASK_ADD("value", each) for each in given]
+    results = [add_one(call, found, definition) for definition in definitions]
     if call.account.faults.take("shuffle", "create_task_collection"):
         results = call.account.faults.shuffled(results)
     return Answer(body={"odata.metadata": f"{call.metadata}taskaddresult", "value": results})

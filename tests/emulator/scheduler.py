@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.emulator import jobs, nodes, pools, tasks
+from tests.emulator import job_tasks, jobs, nodes, pools, tasks
 from tests.emulator.model import Job, Node, Pool, Task, key
 from tests.emulator.states import JobState, TaskState
 
@@ -94,4 +94,4 @@ def begin(account: Account, task: Task, node: Node) -> None:
         return
     tasks.prepare(account, task, node)
     if prepared is None:
-        jobs.prepare_on(account, job, node)
+        job_tasks.prepare_on(account, job, node)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import socket
-import struct
-import time
 import uuid
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qsl
-
-from aiohttp import web
 
 from tests.emulator import (
     routes_files,
@@ -24,16 +18,18 @@ from tests.emulator import (
     routes_pools,
     routes_side,
     routes_tasks,
-    views,
 )
-from tests.emulator.auth import Signed, authenticate
+from tests.emulator.auth import CHALLENGE, Signed, authenticate
 from tests.emulator.calls import Answer, Call, Route, read_body
+from tests.emulator.casing import cased
 from tests.emulator.errors import BatchError
-from tests.emulator.times import from_epoch, http_date
-from tests.emulator.wire import ERROR_KIND, error_body
+from tests.emulator.wire import ERROR_KIND, error_body, reset, response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from aiohttp import web
 
     from tests.emulator.account import Account
 
@@ -47,13 +43,6 @@ ROUTES: list[Route] = [
     *routes_side.routes.table,
 ]
 LARGEST_BODY = 1_048_576
-JSON_TYPE = "application/json;odata=minimalmetadata"
-ALWAYS = {
-    "DataServiceVersion": "3.0",
-    "Server": "Microsoft-HTTPAPI/2.0",
-    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
-    "X-Content-Type-Options": "nosniff",
-}
 QUERIES = frozenset(
     [
         "api-version",
@@ -87,7 +76,27 @@ class Seen:
     headers: Mapping[str, str]
     """With names in lower case."""
     content: bytes
-    status: int
+    status: int = 0
+    """What it was answered; 0 is a broken connection instead."""
+
+
+class Crashes:
+    """The emulator's own errors, kept by whoever works ``with`` it; they are raised all the same."""
+
+    def __init__(self) -> None:
+        self.errors: list[BaseException] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self.errors.append(error)
 
 
 @dataclass(kw_only=True)
@@ -96,88 +105,76 @@ class Server:
 
     account: Account
     key: str
-    requests: deque[Seen] = field(default_factory=deque)
-    record: bool = True
-    after_each: Callable[[], None] = lambda: None
+    crashes: Crashes
+    after_each: Callable[[], None]
     """Called when something may have been scheduled."""
-    crashed: Callable[[BaseException], None] = lambda _error: None
-    """Told of errors of the emulator's own."""
+    record: bool = True
+    requests: deque[Seen] = field(default_factory=deque)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, or do to it what a fault wants."""
         content = await request.read() if request.can_read_body else b""
-        path, _, query = request.raw_path.partition("?")
+        path = request.raw_path.partition("?")[0]
         route, arguments = find_route(request.method, path)
-        operation = route.operation if route else "unknown"
-        request_id = str(uuid.uuid4())
+        seen = Seen(
+            operation=route.operation if route else "unknown",
+            method=request.method,
+            target=request.raw_path,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            content=content,
+        )
         faults = self.account.faults
-        if slow := faults.take("slow", operation):
+        if slow := faults.take("slow", seen.operation):
             await asyncio.sleep(slow.seconds)
-        if faults.take("reset_before", operation):
+        if faults.take("reset_before", seen.operation):
+            self.remember(seen)
             return reset(request)
-        try:
-            answer = self.answer(request, content, (path, query), (route, arguments), request_id)
-        except Exception as error:  # an error of the emulator's own: seen to, and still an error
-            self.crashed(error)
-            raise
-        if self.record:
-            self.requests.append(
-                Seen(
-                    operation=operation,
-                    method=request.method,
-                    target=request.raw_path,
-                    headers={name.lower(): value for name, value in request.headers.items()},
-                    content=content,
-                    status=answer.status or 200,
-                )
-            )
+        with self.crashes:
+            answer = self.answer(seen, route, arguments)
         self.after_each()
-        if faults.take("reset_after", operation):
+        if faults.take("reset_after", seen.operation):
+            self.remember(seen)
             return reset(request)
-        return response(request, answer, request_id)
+        self.remember(replace(seen, status=answer.status or 200))
+        return response(request, answer)
 
-    def answer(
-        self,
-        request: web.BaseRequest,
-        content: bytes,
-        target: tuple[str, str],
-        found: tuple[Route | None, dict[str, str]],
-        request_id: str,
-    ) -> Answer:
-        route, arguments = found
-        path, query = target
+    def remember(self, seen: Seen) -> None:
+        if self.record:
+            self.requests.append(seen)
+
+    def answer(self, seen: Seen, route: Route | None, arguments: dict[str, str]) -> Answer:
+        path, _, query = seen.target.partition("?")
         call = Call(
             account=self.account,
             path=path,
             query=dict(parse_qsl(query, keep_blank_values=True)),
-            headers={name.lower(): value for name, value in request.headers.items()},
-            content=content,
+            headers=seen.headers,
+            content=seen.content,
         )
         try:
-            self.inject(route)
-            answer = self.perform(request.method, call, query, route, arguments)
+            self.inject(seen.operation)
+            if route is None:
+                raise unknown_route(seen.method, path)
+            if not route.public:
+                self.let_in(seen.method, call, query)
+            return self.finished(call, route, self.perform(call, route, arguments))
         except BatchError as error:
-            return self.refusal(error, request_id)
-        return self.finished(call, route, answer)
+            return self.refusal(error)
+        finally:
+            self.account.settle()
 
-    def inject(self, route: Route | None) -> None:
+    def inject(self, operation: str) -> None:
         """Let a fault answer instead of the operation."""
-        fault = self.account.faults.take("status", route.operation) if route else None
+        fault = self.account.faults.take("status", operation)
         if fault is not None:
             code = fault.code or USUAL_CODES.get(fault.status, "InternalError")
             raise BatchError(code, status=fault.status, retry_after=fault.retry_after)
 
-    def perform(
-        self, method: str, call: Call, query: str, route: Route | None, arguments: dict[str, str]
-    ) -> Answer:
-        if route is None:
-            raise unknown_route(method, call.path)
-        if not route.public:
-            self.let_in(method, call, query)
+    def perform(self, call: Call, route: Route, arguments: dict[str, str]) -> Answer:
         body = read_body(call.content, route.shape)
-        call = Call(**{**vars(call), "body": body})
-        answer = route.handler(call, **arguments)
-        self.account.settle()
-        return Answer(**{**vars(answer), "status": answer.status or route.status})
+        answer = route.handler(replace(call, body=body), **arguments)
+        self.account.settle()  # so that what follows is visible in the next answer
+        return replace(answer, status=answer.status or route.status)
 
     def let_in(self, method: str, call: Call, query: str) -> None:
         """Check what is the same for all operations: sign-in, version, parameters, the body's type."""
@@ -196,9 +193,9 @@ class Server:
                 {"HeaderName": "Content-Type", "HeaderValue": call.headers.get("content-type", "")},
             )
 
-    def finished(self, call: Call, route: Route | None, answer: Answer) -> Answer:
+    def finished(self, call: Call, route: Route, answer: Answer) -> Answer:
         """Give an answer the casing that this client, or a fault, calls for."""
-        if answer.body is None or route is None or route.public:
+        if answer.body is None or route.public:
             return answer
         faults = self.account.faults
         pascal = call.is_old
@@ -206,14 +203,19 @@ class Server:
             pascal = True
         elif faults.take("lower_case", route.operation):
             pascal = False
-        return Answer(**{**vars(answer), "body": views.cased(answer.body, pascal=pascal)})
+        return replace(answer, body=cased(answer.body, pascal=pascal))
 
-    def refusal(self, error: BatchError, request_id: str) -> Answer:
+    def refusal(self, error: BatchError) -> Answer:
         if error.status == 304:
             return Answer(status=304)
+        request_id = str(uuid.uuid4())
+        headers = {"request-id": request_id}
+        if error.retry_after is not None:
+            headers["Retry-After"] = str(error.retry_after)
+        if error.status == 401:
+            headers["WWW-Authenticate"] = CHALLENGE
         kind = {"odata.metadata": f"{self.account.url}/$metadata#{ERROR_KIND}"}
         described = error_body(error, self.account.now(), request_id)
-        headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
         return Answer(body={**kind, **described}, status=error.status, headers=headers)
 
 
@@ -254,33 +256,3 @@ def unknown_route(method: str, path: str) -> BatchError:
     if any(route.match(segments) is not None for route in ROUTES):
         return BatchError("UnsupportedHttpVerb", {"Verb": method})
     return BatchError("InvalidUri", {"Path": path})
-
-
-def reset(request: web.BaseRequest) -> web.Response:
-    """Break the connection off, as a failing network does."""
-    transport = request.transport
-    if transport is not None:
-        raw = transport.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    return web.Response()
-
-
-def response(request: web.BaseRequest, answer: Answer, request_id: str) -> web.Response:
-    """Turn an answer into HTTP: chunked when it is a success, with its length when an error."""
-    status = answer.status or 200
-    headers = {**ALWAYS, "request-id": request_id, "Date": http_date(from_epoch(time.time()))}
-    headers |= answer.headers
-    if request.headers.get("return-client-request-id", "").lower() == "true":
-        headers["client-request-id"] = request.headers.get("client-request-id", "")
-    body = answer.content
-    if answer.body is not None:
-        body = json.dumps(answer.body, separators=(",", ":")).encode()
-        headers["Content-Type"] = JSON_TYPE
-    if request.method == "HEAD":
-        return web.Response(status=status, headers=headers)
-    reply = web.Response(status=status, headers=headers, body=body or b"")
-    if status < 300 and status != 204:
-        reply.enable_chunked_encoding()
-    return reply

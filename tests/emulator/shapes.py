@@ -6,20 +6,20 @@ import json
 from typing import Any
 
 from tests.emulator.checks import (
-    BOOLEAN,
-    INTEGER,
-    OBJECT,
-    TEXT,
     Check,
     Shape,
+    an_object,
     anything,
     between,
+    boolean,
     duration,
     exactly_one,
     filled,
     identifier,
+    integer,
     list_of,
     one_of,
+    text,
     text_up_to,
 )
 from tests.emulator.errors import BatchError, invalid_property
@@ -29,10 +29,10 @@ MAX_RESOURCE_FILES = 32_768
 MAX_DEPENDENCIES = 64_000
 """Characters of all the task ids."""
 
-NAME_VALUE = Shape({"name": filled}, {"value": TEXT})
+NAME_VALUE = Shape({"name": filled}, {"value": text})
 SETTINGS = list_of(NAME_VALUE)
-METADATA = list_of(Shape({"name": TEXT, "value": TEXT}))
-IDENTITY = Shape({}, {"resourceId": TEXT})
+METADATA = list_of(Shape({"name": text, "value": text}))
+IDENTITY = Shape({}, {"resourceId": text})
 DISPLAY_NAME = text_up_to(1024)
 DEALLOCATION = one_of("requeue", "terminate", "taskcompletion", "retaineddata")
 RETRIES = between(-1, 2**31 - 1)
@@ -55,23 +55,24 @@ def check_resource_file(body: dict[str, Any]) -> None:
 RESOURCE_FILE = Shape(
     {},
     {
-        "autoStorageContainerName": TEXT,
-        "storageContainerUrl": TEXT,
-        "httpUrl": TEXT,
-        "blobPrefix": TEXT,
-        "filePath": TEXT,
-        "fileMode": TEXT,
+        "autoStorageContainerName": text,
+        "storageContainerUrl": text,
+        "httpUrl": text,
+        "blobPrefix": text,
+        "filePath": text,
+        "fileMode": text,
         "identityReference": IDENTITY,
     },
     check_resource_file,
 )
 
 
-def resource_files(name: str, value: Any) -> None:
-    list_of(RESOURCE_FILE)(name, value)
-    if len(json.dumps(value, separators=(",", ":"))) > MAX_RESOURCE_FILES:
+def resource_files(name: str, value: Any) -> list[Any]:
+    files: list[Any] = list_of(RESOURCE_FILE)(name, value)
+    if len(json.dumps(files, separators=(",", ":"))) > MAX_RESOURCE_FILES:
         reason = f"Total size of resourceFiles cannot be more than {MAX_RESOURCE_FILES} characters"
         raise invalid_property("resourceFiles", "", reason)
+    return files
 
 
 OUTPUT_FILES = list_of(
@@ -82,7 +83,7 @@ OUTPUT_FILES = list_of(
                 {
                     "container": Shape(
                         {"containerUrl": filled},
-                        {"path": TEXT, "identityReference": IDENTITY, "uploadHeaders": SETTINGS},
+                        {"path": text, "identityReference": IDENTITY, "uploadHeaders": SETTINGS},
                     )
                 }
             ),
@@ -95,7 +96,7 @@ OUTPUT_FILES = list_of(
 USER_IDENTITY = Shape(
     {},
     {
-        "username": TEXT,
+        "username": text,
         "autoUser": Shape(
             {}, {"scope": one_of("task", "pool"), "elevationLevel": one_of("nonadmin", "admin")}
         ),
@@ -104,21 +105,21 @@ USER_IDENTITY = Shape(
 START_TASK = Shape(
     {"commandLine": filled},
     {
-        "containerSettings": OBJECT,
+        "containerSettings": an_object,
         "resourceFiles": resource_files,
         "environmentSettings": SETTINGS,
         "userIdentity": USER_IDENTITY,
         "maxTaskRetryCount": RETRIES,
-        "waitForSuccess": BOOLEAN,
+        "waitForSuccess": boolean,
     },
 )
 TASK_CONSTRAINTS = Shape(
     {}, {"maxWallClockTime": duration, "retentionTime": duration, "maxTaskRetryCount": RETRIES}
 )
-PACKAGES = list_of(Shape({"applicationId": TEXT}, {"version": TEXT}))
+PACKAGES = list_of(Shape({"applicationId": text}, {"version": text}))
 
 VM_CONFIGURATION = Shape(
-    {"imageReference": OBJECT, "nodeAgentSKUId": filled},
+    {"imageReference": an_object, "nodeAgentSKUId": filled},
     dict.fromkeys(
         [
             "windowsConfiguration",
@@ -139,15 +140,15 @@ _SCALE: dict[str, Check] = {
     "resizeTimeout": duration,
     "targetDedicatedNodes": between(0, 2**31 - 1),
     "targetLowPriorityNodes": between(0, 2**31 - 1),
-    "enableAutoScale": BOOLEAN,
-    "autoScaleFormula": TEXT,
+    "enableAutoScale": boolean,
+    "autoScaleFormula": text,
     "autoScaleEvaluationInterval": duration,
 }
 _POOL_BODY: dict[str, Check] = {
     "displayName": DISPLAY_NAME,
     "virtualMachineConfiguration": VM_CONFIGURATION,
-    "enableInterNodeCommunication": BOOLEAN,
-    "networkConfiguration": OBJECT,
+    "enableInterNodeCommunication": boolean,
+    "networkConfiguration": an_object,
     "startTask": START_TASK,
     "applicationPackageReferences": PACKAGES,
     "taskSlotsPerNode": between(1, 256),
@@ -158,10 +159,10 @@ _POOL_BODY: dict[str, Check] = {
             "jobDefaultOrder": one_of("none", "creationtime"),
         },
     ),
-    "userAccounts": list_of(OBJECT),
+    "userAccounts": list_of(an_object),
     "metadata": METADATA,
-    "mountConfiguration": list_of(OBJECT),
-    "upgradePolicy": OBJECT,
+    "mountConfiguration": list_of(an_object),
+    "upgradePolicy": an_object,
 }
 _OLD_POOL: dict[str, Check] = dict.fromkeys(
     ["certificateReferences", "applicationLicenses", "targetNodeCommunicationMode", "resourceTags"],
@@ -204,13 +205,14 @@ POOL_RESIZE = Shape(
         "nodeDeallocationOption": DEALLOCATION,
     },
 )
-ENABLE_AUTOSCALE = Shape({}, {"autoScaleFormula": TEXT, "autoScaleEvaluationInterval": duration})
-EVALUATE_AUTOSCALE = Shape({"autoScaleFormula": TEXT})
+ENABLE_AUTOSCALE = Shape({}, {"autoScaleFormula": text, "autoScaleEvaluationInterval": duration})
+EVALUATE_AUTOSCALE = Shape({"autoScaleFormula": text})
 REMOVE_NODES = Shape(
-    {"nodeList": list_of(TEXT, at_most=100)},
+    {"nodeList": list_of(text, at_most=100)},
     {"resizeTimeout": duration, "nodeDeallocationOption": DEALLOCATION},
 )
 REBOOT = Shape({}, {"nodeRebootOption": DEALLOCATION})
+REIMAGE = Shape({}, {"nodeReimageOption": DEALLOCATION})
 DEALLOCATE = Shape({}, {"nodeDeallocateOption": DEALLOCATION})
 DISABLE_SCHEDULING = Shape(
     {}, {"nodeDisableSchedulingOption": one_of("requeue", "terminate", "taskcompletion")}
@@ -220,7 +222,7 @@ AUTO_POOL = Shape(
     {"poolLifetimeOption": one_of("job", "jobschedule")},
     {
         "autoPoolIdPrefix": text_up_to(20),
-        "keepAlive": BOOLEAN,
+        "keepAlive": boolean,
         "pool": Shape({"vmSize": filled}, {**_POOL_BODY, **_SCALE, **_OLD_POOL}, check_new_pool),
     },
 )
@@ -234,7 +236,7 @@ POOL_INFO = Shape({}, {"poolId": identifier, "autoPoolSpecification": AUTO_POOL}
 JOB_CONSTRAINTS = Shape({}, {"maxWallClockTime": duration, "maxTaskRetryCount": RETRIES})
 _JOB_TASK: dict[str, Check] = {
     "id": identifier,
-    "containerSettings": OBJECT,
+    "containerSettings": an_object,
     "resourceFiles": resource_files,
     "environmentSettings": SETTINGS,
     "constraints": TASK_CONSTRAINTS,
@@ -242,7 +244,7 @@ _JOB_TASK: dict[str, Check] = {
 }
 PREPARATION_TASK = Shape(
     {"commandLine": filled},
-    {**_JOB_TASK, "waitForSuccess": BOOLEAN, "rerunOnNodeRebootAfterSuccess": BOOLEAN},
+    {**_JOB_TASK, "waitForSuccess": boolean, "rerunOnNodeRebootAfterSuccess": boolean},
 )
 RELEASE_TASK = Shape(
     {"commandLine": filled},
@@ -256,7 +258,7 @@ ALL_COMPLETE = one_of("noaction", "terminatejob")
 _JOB_CHANGEABLE: dict[str, Check] = {
     "priority": between(-1000, 1000),
     "maxParallelTasks": between(-1, 2**31 - 1),
-    "allowTaskPreemption": BOOLEAN,
+    "allowTaskPreemption": boolean,
     "constraints": JOB_CONSTRAINTS,
     "onAllTasksComplete": ALL_COMPLETE,
     "metadata": METADATA,
@@ -266,16 +268,16 @@ JOB_ADD = Shape(
     {
         **_JOB_CHANGEABLE,
         "displayName": DISPLAY_NAME,
-        "usesTaskDependencies": BOOLEAN,
-        "jobManagerTask": OBJECT,
+        "usesTaskDependencies": boolean,
+        "jobManagerTask": an_object,
         "jobPreparationTask": PREPARATION_TASK,
         "jobReleaseTask": RELEASE_TASK,
         "commonEnvironmentSettings": SETTINGS,
         "onTaskFailure": one_of("noaction", "performexitoptionsjobaction"),
-        "networkConfiguration": OBJECT,
+        "networkConfiguration": an_object,
     },
 )
-JOB_PATCH = Shape({}, {**_JOB_CHANGEABLE, "poolInfo": POOL_INFO, "networkConfiguration": OBJECT})
+JOB_PATCH = Shape({}, {**_JOB_CHANGEABLE, "poolInfo": POOL_INFO, "networkConfiguration": an_object})
 _READ_ONLY_JOB = [
     "id",
     "displayName",
@@ -303,7 +305,7 @@ JOB_PUT = Shape(
 )
 """A whole job may be sent back as it was read; what cannot be changed is not looked at."""
 JOB_DISABLE = Shape({"disableTasks": one_of("requeue", "terminate", "wait")})
-JOB_TERMINATE = Shape({}, {"terminateReason": TEXT})
+JOB_TERMINATE = Shape({}, {"terminateReason": text})
 
 EXIT_OPTIONS = Shape(
     {},
@@ -315,9 +317,9 @@ EXIT_OPTIONS = Shape(
 EXIT_CONDITIONS = Shape(
     {},
     {
-        "exitCodes": list_of(Shape({"code": INTEGER, "exitOptions": EXIT_OPTIONS})),
+        "exitCodes": list_of(Shape({"code": integer, "exitOptions": EXIT_OPTIONS})),
         "exitCodeRanges": list_of(
-            Shape({"start": INTEGER, "end": INTEGER, "exitOptions": EXIT_OPTIONS})
+            Shape({"start": integer, "end": integer, "exitOptions": EXIT_OPTIONS})
         ),
         "preProcessingError": EXIT_OPTIONS,
         "fileUploadError": EXIT_OPTIONS,
@@ -326,36 +328,37 @@ EXIT_CONDITIONS = Shape(
 )
 
 
-def task_ids(name: str, value: Any) -> None:
-    list_of(TEXT)(name, value)
-    if sum(map(len, value)) > MAX_DEPENDENCIES:
+def task_ids(name: str, value: Any) -> list[str]:
+    ids: list[str] = list_of(text)(name, value)
+    if sum(map(len, ids)) > MAX_DEPENDENCIES:
         raise BatchError("TaskDependencyListTooLong")
+    return ids
 
 
 DEPENDS_ON = Shape(
     {},
-    {"taskIds": task_ids, "taskIdRanges": list_of(Shape({"start": INTEGER, "end": INTEGER}))},
+    {"taskIds": task_ids, "taskIdRanges": list_of(Shape({"start": integer, "end": integer}))},
 )
 TASK_ADD = Shape(
     {"id": identifier, "commandLine": filled},
     {
         "displayName": DISPLAY_NAME,
-        "containerSettings": OBJECT,
+        "containerSettings": an_object,
         "exitConditions": EXIT_CONDITIONS,
         "resourceFiles": resource_files,
         "outputFiles": OUTPUT_FILES,
         "environmentSettings": SETTINGS,
-        "affinityInfo": Shape({"affinityId": TEXT}),
+        "affinityInfo": Shape({"affinityId": text}),
         "constraints": TASK_CONSTRAINTS,
         "requiredSlots": between(1, 256),
         "userIdentity": USER_IDENTITY,
-        "multiInstanceSettings": OBJECT,
+        "multiInstanceSettings": an_object,
         "dependsOn": DEPENDS_ON,
         "applicationPackageReferences": PACKAGES,
         "authenticationTokenSettings": anything,
     },
 )
-TASK_COLLECTION = Shape({"value": list_of(OBJECT)})
+TASK_COLLECTION = Shape({"value": list_of(an_object)})
 _READ_ONLY_TASK = [
     "id",
     "displayName",
@@ -386,7 +389,6 @@ _READ_ONLY_TASK = [
     "odata.metadata",
 ]
 TASK_PUT = Shape({}, {"constraints": TASK_CONSTRAINTS, **dict.fromkeys(_READ_ONLY_TASK, anything)})
-EMPTY = Shape()
 
 LEFT_OUT = (
     "containerSettings",

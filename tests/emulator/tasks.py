@@ -7,6 +7,7 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from tests.emulator import dependencies
 from tests.emulator.errors import BatchError
 from tests.emulator.model import Failure, Job, Node, Outcome, Task, key
 from tests.emulator.states import JobState, TaskState, move
@@ -14,7 +15,7 @@ from tests.emulator.times import parse_duration
 from tests.emulator.work import task_work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from tests.emulator.account import Account
 
@@ -65,52 +66,9 @@ def add(account: Account, job: Job, definition: Mapping[str, Any]) -> Task:
     job.tasks[key(task.id)] = task
     job.order.append(task)
     count(task, 1)
-    wait_for(task, parents or {})
+    dependencies.wait_for(task, parents or {})
     account.changed(job=job)
     return task
-
-
-def wait_for(task: Task, parents: Mapping[str, Any]) -> None:
-    """Let *task* start once all its parents have satisfied their dependants."""
-    job = task.job
-    waiting = {parent for parent in map(key, parent_ids(parents)) if not satisfied(job, parent)}
-    if not waiting:
-        job.ready.append(task)
-        return
-    task.parents = waiting
-    for parent in waiting:
-        job.blocked.setdefault(parent, []).append(task)
-
-
-def parent_ids(parents: Mapping[str, Any]) -> Iterable[str]:
-    yield from parents.get("taskIds") or ()
-    for span in parents.get("taskIdRanges") or ():
-        yield from map(str, range(span["start"], span["end"] + 1))
-
-
-def satisfied(job: Job, parent: str) -> bool:
-    """Say whether the task of that key has ended in a way that lets its dependants start."""
-    task = job.tasks.get(parent)
-    if task is None or task.state != TaskState.COMPLETED:
-        return False
-    return task.failure is None or exit_option(task, "dependencyAction") == "satisfy"
-
-
-def exit_option(task: Task, name: str) -> str | None:
-    """Return the exit option that applies to a task that has failed, if it has one."""
-    conditions = task.read().get("exitConditions") or {}
-    code = task.exit_code
-    options = [entry.get("exitOptions") for entry in conditions.get("exitCodes") or ()
-               if entry["code"] == code]  # fmt: skip
-    options += [entry.get("exitOptions") for entry in conditions.get("exitCodeRanges") or ()
-                if code is not None and entry["start"] <= code <= entry["end"]]  # fmt: skip
-    if not options and task.failure and task.failure.code.startswith("FileUpload"):
-        options.append(conditions.get("fileUploadError"))
-    if not options and code is None:
-        options.append(conditions.get("preProcessingError"))
-    chosen = next((option for option in options if option), conditions.get("default")) or {}
-    value = chosen.get(name)
-    return value.lower() if value else None
 
 
 def count(task: Task, sign: int) -> None:
@@ -259,25 +217,16 @@ def complete(account: Account, task: Task, exit_code: int | None, failure: Failu
     task.end = task.since
     count(task, 1)
     job = task.job
-    if key(task.id) in job.blocked and satisfied(job, key(task.id)):
-        free_dependants(job, key(task.id))
+    if key(task.id) in job.blocked and dependencies.satisfied(job, key(task.id)):
+        dependencies.free_dependants(job, key(task.id))
     if failure and job.setting("onTaskFailure", "noaction").lower() != "noaction":
         act_on_failure(account, task)
     account.changed(job=job)
 
 
-def free_dependants(job: Job, parent: str) -> None:
-    for child in job.blocked.pop(parent):
-        if child.parents is not None:
-            child.parents.discard(parent)
-        if not child.parents and child.state == TaskState.ACTIVE:
-            child.parents = None
-            job.ready.append(child)
-
-
 def act_on_failure(account: Account, task: Task) -> None:
     """Do what the task's exit conditions want done to its job; the default is to terminate it."""
-    action = exit_option(task, "jobAction") or "terminate"
+    action = dependencies.exit_option(task, "jobAction") or "terminate"
     if action != "none":
         task.job.pending_action = action
         account.changed(job=task.job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree as ET
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tests.emulator.faults import Faults
     from tests.emulator.storage import Roles, StorageAccount
+    from tests.emulator.work import Work
 
 VERSION = {"x-ms-version": "2021-12-02"}
 TIMEOUT = 60
@@ -109,7 +110,7 @@ class Transfers:
         session: requests.Session = self._local.session
         return session
 
-    def download(self, entry: Json, directory: Path, identities: frozenset[str]) -> None:
+    def download(self, entry: Json, directory: Path, work: Work) -> None:
         """Fetch what one resource file says into *directory*.
 
         Raises:
@@ -117,19 +118,19 @@ class Transfers:
         """
         mode = int(entry.get("fileMode") or "0770", 8)
         if url := entry.get("httpUrl"):
-            self._inject("download", BLOB, entry["filePath"])
-            signed = self._authorised(url, entry, identities, BLOB, write=False)
+            self._inject("download", work, BLOB, entry["filePath"])
+            signed = self._authorised(url, entry, work.identities, BLOB, write=False)
             self._fetch(signed, directory / entry["filePath"], mode)
             return
         url = entry.get("storageContainerUrl") or self._auto_storage(entry)
-        self._inject("download", CONTAINER, url.partition("?")[0])
-        signed = self._authorised(url, entry, identities, CONTAINER, write=False)
+        self._inject("download", work, CONTAINER, url.partition("?")[0])
+        signed = self._authorised(url, entry, work.identities, CONTAINER, write=False)
         for name in self._names(signed, entry.get("blobPrefix") or ""):
             target = directory / (entry.get("filePath") or "") / name
             self._fetch(blob_url(signed, name), target, mode)
 
     def upload(
-        self, entry: Json, base: Path, environment: Mapping[str, str], identities: frozenset[str]
+        self, entry: Json, base: Path, environment: Mapping[str, str], work: Work
     ) -> Iterator[str]:
         """Store what one output file says, yielding the name of each blob once it is there.
 
@@ -145,15 +146,18 @@ class Transfers:
         )
         if not found:
             return
-        self._inject("upload", UPLOAD, entry["filePattern"])
-        signed = self._authorised(url, target, identities, UPLOAD, write=True)
+        self._inject("upload", work, UPLOAD, entry["filePattern"])
+        signed = self._authorised(url, target, work.identities, UPLOAD, write=True)
         headers = {h["name"]: h.get("value") or "" for h in target.get("uploadHeaders") or ()}
         for file, name in found:
             self._store(file, blob_url(signed, name), headers)
             yield name
 
-    def _inject(self, kind: str, errors: Errors, path: str) -> None:
-        fault = self.faults.take("upload" if kind == "upload" else "download", "*")
+    def _inject(
+        self, kind: Literal["download", "upload"], work: Work, errors: Errors, path: str
+    ) -> None:
+        """Fail if a test has asked for it; by default as an expired signature does."""
+        fault = self.faults.take(kind, work.name)
         if fault is not None:
             raise TransferError(fault.code or errors.denied, path)
 

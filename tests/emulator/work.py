@@ -22,6 +22,8 @@ class Work:
     """
 
     run: int
+    name: str
+    """The task's id; "startup", "jobpreparation" and "jobrelease" for the others."""
     node: str
     """The folder of the node, below the executor's own."""
     directory: str
@@ -81,6 +83,7 @@ def task_work(account: Account, task: Task, node: Node, definition: Json) -> Wor
     assert task.run is not None
     return Work(
         run=task.run,
+        name=task.id,
         node=node_folder(node),
         directory=directory,
         command_line=definition["commandLine"],
@@ -100,6 +103,7 @@ def start_task_work(account: Account, node: Node, definition: Json, run: int) ->
     }
     return Work(
         run=run,
+        name="startup",
         node=node_folder(node),
         directory="startup",
         command_line=definition["commandLine"],
@@ -126,6 +130,7 @@ def job_task_work(
     }
     return Work(
         run=run,
+        name=name,
         node=node_folder(node),
         directory=directory,
         command_line=definition["commandLine"],

@@ -169,6 +169,30 @@ def test_everything_can_be_asked_for_over_http(
     assert side.delete(f"{door}/pools/pool", timeout=10).status_code == 202
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "pools/pool", {}),
+        ("PUT", "pools/pool", []),
+        (
+            "PUT",
+            "pools/pool",
+            {"vmSize": "x", "scaleSettings": {"autoScale": {"formula": "a = ;"}}},
+        ),
+        ("POST", "roles", {"identity": "x"}),
+        ("POST", "roles", {"identity": "x", "role": "king"}),
+        ("DELETE", "roles", {}),
+        ("POST", "faults", {"kind": "status", "what": 1}),
+        ("POST", "clock", {"speed": "fast"}),
+    ],
+)
+def test_the_side_door_refuses_what_it_does_not_understand(
+    plain: Emulator, side: requests.Session, method: str, path: str, body: Any
+) -> None:
+    answer = side.request(method, f"{plain.endpoint}/_emulator/{path}", json=body, timeout=10)
+    assert answer.status_code == 400
+
+
 def test_what_was_sent_is_remembered(plain: Emulator, client: BatchClient, pool: str) -> None:
     plain.forget_requests()
     client.get_pool(pool)

@@ -77,6 +77,20 @@ def test_a_job_ends_itself_after_its_last_task(client: BatchClient, job: str) ->
     eventually(lambda: client.get_job(job).state == "completed")
 
 
+def test_a_job_that_is_to_end_itself_waits_for_what_it_has(
+    still: tuple[Emulator, BatchClient],
+) -> None:
+    azure, client = still
+    new_job(client)
+    client.create_tasks("job", [task(f"t{i}") for i in range(6)])
+    end = models.BatchJobUpdateOptions(all_tasks_complete_mode="terminatejob")
+    client.update_job("job", end)
+    azure.clock.step(61)
+    assert client.get_job("job").state == "active"
+    azure.clock.step(61)
+    assert client.get_job("job").state == "completed"
+
+
 def test_terminating_kills_what_runs_and_leaves_what_waits(client: BatchClient, job: str) -> None:
     begin(client)
     client.create_task(job, task("waits"))
@@ -314,7 +328,7 @@ def test_a_jobs_preparation_runs_once_a_node_and_its_release_at_the_end(
             command_line=shell("echo prepared >> $AZ_BATCH_NODE_SHARED_DIR/log")
         ),
         job_release_task=models.BatchJobReleaseTask(
-            command_line=shell("echo released >> $AZ_BATCH_NODE_SHARED_DIR/log")
+            command_line=shell("sleep 0.2; echo released >> $AZ_BATCH_NODE_SHARED_DIR/log")
         ),
     )
     command = shell("test -d $AZ_BATCH_JOB_PREP_DIR && echo task >> $AZ_BATCH_NODE_SHARED_DIR/log")

@@ -210,6 +210,8 @@ def test_a_start_task_prepares_the_node_before_any_task(
         assert (info.state, info.exit_code, info.result) == ("completed", 0, "success")
         said = b"".join(other.download_node_file("pool", str(node.id), "startup/said"))
         assert said.decode().endswith("/startup\n")
+        shown: Any = other.get_pool("pool").start_task
+        assert shown.user_identity.auto_user.elevation_level == "admin"
 
 
 @pytest.mark.parametrize(("wait", "state"), [(True, "starttaskfailed"), (False, "idle")])
@@ -312,6 +314,14 @@ def test_a_node_is_deallocated_and_started_again(client: BatchClient, pool: str)
     assert states(client) == {"deallocated": 1}
     client.begin_start_node(pool, str(node.id), polling_interval=0).wait()
     eventually(lambda: states(client) == {"idle": 1})
+
+
+def test_reimaging_is_refused_as_recorded(client: BatchClient, pool: str) -> None:
+    (node,) = client.list_nodes(pool)
+    options: Any = {"nodeReimageOption": "requeue"}
+    with pytest.raises(HttpResponseError) as caught:
+        client.begin_reimage_node(pool, str(node.id), options=options)
+    assert (caught.value.status_code, code_of(caught)) == (409, "OperationNotValidOnNode")
 
 
 def test_files_go_with_their_node(client: BatchClient, pool: str) -> None:

@@ -122,7 +122,7 @@ def test_the_version_is_checked(plain: Emulator, version: str, code: str) -> Non
         ({"id": "t"}, "MissingRequiredProperty", "commandLine"),
         ({**TASK, "commandLine": ""}, "InvalidPropertyValue", "commandLine"),
         ({**TASK, "comandLine": "x"}, "InvalidRequestBody", "comandLine"),
-        ({**TASK, "requiredSlots": "2"}, "InvalidRequestBody", "requiredSlots"),
+        ({**TASK, "requiredSlots": "two"}, "InvalidRequestBody", "requiredSlots"),
         ({**TASK, "requiredSlots": 0}, "InvalidPropertyValue", "requiredSlots"),
         (
             {**TASK, "constraints": {"maxWallClockTime": "1h"}},
@@ -166,6 +166,14 @@ def test_a_malformed_task_is_refused_with_its_reason(
     answer = send("POST", f"/jobs/{job}/tasks", body)
     assert refusal(answer) == (400, code)
     assert reason(answer).get("PropertyName") == property_name
+
+
+def test_numbers_may_be_written_as_strings(send: Any, client: BatchClient, job: str) -> None:
+    """As `az batch` writes them, to which the service does not object."""
+    body = {**TASK, "requiredSlots": "3", "constraints": {"maxTaskRetryCount": "2"}}
+    assert send("POST", f"/jobs/{job}/tasks", body).status_code == 201
+    shown: Any = client.get_task(job, "t")
+    assert (shown.required_slots, shown.constraints.max_task_retry_count) == (3, 2)
 
 
 def test_a_hundred_tasks_are_a_collections_limit(send: Any, job: str) -> None:
@@ -248,6 +256,7 @@ def test_a_query_that_cannot_be_answered_is_refused(
         ("state eq 'active' or executionInfo/exitCode eq 0", ["task"]),
         ("not (executionInfo/exitCode ne 0) and startswith(id,'ta')", ["task"]),
         ("executionInfo/result eq 'failure'", []),
+        ("state eq 'completed' and id eq 'other'", []),
         ("stateTransitionTime gt DateTime'2020-01-01T00:00:00Z'", ["task"]),
         ("creationTime lt datetime'2020-01-01'", []),
         ("id eq 'it''s'", []),

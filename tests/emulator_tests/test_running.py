@@ -74,11 +74,17 @@ def test_a_task_is_retried_after_bad_exits_only(client: BatchClient, job: str) -
     assert (info.exit_code, info.retry_count, info.result) == (0, 2, "success")
 
 
+def test_retries_come_to_an_end(client: BatchClient, job: str) -> None:
+    retrying = models.BatchTaskConstraints(max_task_retry_count=1)
+    info = run(client, job, shell("exit 2"), constraints=retrying).execution_info
+    assert (info.exit_code, info.retry_count, info.result) == (2, 1, "failure")
+
+
 def test_terminating_a_task_ends_its_whole_process_tree(
     client: BatchClient, job: str, tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
-    script = f"setsid sleep 300 & echo $! > {pids}; sleep 300 & echo $! >> {pids}; wait"
+    script = f"setsid sleep 300 & echo $! > {pids}; env -i sleep 300 & echo $! >> {pids}; wait"
     client.create_task(job, models.BatchTaskCreateOptions(id="task", command_line=shell(script)))
     eventually(lambda: pids.exists() and len(pids.read_text().split()) == 2)
     client.terminate_task(job, "task")

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.emulator import jobs, nodes, pools, scaling, states, tasks
+from tests.emulator import jobs, misfortunes, nodes, pools, scaling, states, tasks
 from tests.emulator.account import Account, Limits, Settings, Timings
 from tests.emulator.clock import Clock
 from tests.emulator.errors import BatchError
@@ -259,7 +259,13 @@ class Life(RuleBasedStateMachine):
     @rule(
         at=st.integers(0, 9),
         act=st.sampled_from(
-            [nodes.start, nodes.enable_scheduling, nodes.preempt, nodes.restore, nodes.lose]
+            [
+                nodes.start,
+                nodes.enable_scheduling,
+                misfortunes.preempt,
+                misfortunes.restore,
+                misfortunes.lose,
+            ]
         ),
     )
     def something_befalls_a_node(self, at: int, act: Any) -> None:

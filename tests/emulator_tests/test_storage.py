@@ -189,7 +189,7 @@ def test_the_logs_of_a_failed_task_are_kept_by_pattern(
     outputs = [
         target(url, "$AZ_BATCH_TASK_DIR/*.txt", path="logs", condition="taskcompletion"),
         target(url, "missing", condition="taskfailure"),
-        target(url, "out", condition="tasksuccess"),
+        target(url, "../stdout.txt", path="never", condition="tasksuccess"),
     ]
     info = convert(batch, output_files=outputs)
     assert info.failure_info.code == "FailureExitCode"
@@ -202,10 +202,18 @@ def test_the_logs_of_a_failed_task_are_kept_by_pattern(
     }
 
 
+def test_a_signature_can_be_made_to_have_expired(
+    azure: Emulator, batch: BatchClient, container: str, storage: Azurite
+) -> None:
+    azure.faults.add(Fault("download", operation="t"))
+    url = f"{storage.blob_endpoint}/{container}"
+    assert convert(batch, resource_files=[source(url)]).failure_info.code == "BlobAccessDenied"
+
+
 def test_an_upload_can_be_made_to_fail(
     azure: Emulator, batch: BatchClient, container: str, storage: Azurite
 ) -> None:
-    azure.faults.add(Fault("upload", code="FileUploadMiscError"))
+    azure.faults.add(Fault("upload", operation="t", code="FileUploadMiscError"))
     url = f"{storage.blob_endpoint}/{container}"
     info = convert(batch, resource_files=[source(url)], output_files=[target(url)])
     assert (info.exit_code, info.failure_info.code) == (0, "FileUploadMiscError")
