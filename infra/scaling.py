@@ -22,8 +22,8 @@ def autoscale_formula(scale: Scale) -> str:
     """Return the formula: Spot first, dedicated for what Spot cannot carry, down to the floor.
 
     `$PendingTasks` counts tasks that wait or run, not slots, hence the division. It has no samples
-    in a pool's first minutes, where asking for them is an error that leaves the pool at its size:
-    the newest sample stands in until 70 % of the window is there, and nothing if there is none.
+    in a pool's first minutes, where asking for a window of them is an error that leaves the pool at
+    its size: the newest sample stands in until 70 % of the window is there, and 0 if there is none.
     Going down follows the window's mean and going up its newest sample, so that a pause between
     two submissions does not cost the nodes. `taskcompletion` lets running tasks end first.
     Written from Batch's documentation and public formulas; not yet evaluated by the service.
@@ -36,12 +36,11 @@ maxDedicated = {scale.max_dedicated};
 minDedicated = {scale.min_dedicated};
 window = 5 * TimeInterval_Minute;
 known = $PendingTasks.GetSamplePercent(window);
-newest = known > 0 ? max(0, $PendingTasks.GetSample(1)) : 0;
+newest = max(0, $PendingTasks.GetSample(1));
 pending = known < 70 ? newest : max(newest, avg($PendingTasks.GetSample(window)));
 nodes = ceil(pending / slots);
 spot = min(maxSpot, nodes);
-evictions = $PreemptedNodeCount.GetSamplePercent(window);
-evicted = evictions > 0 ? max(0, $PreemptedNodeCount.GetSample(1)) : 0;
+evicted = max(0, $PreemptedNodeCount.GetSample(1));
 missing = max(0, nodes - max(0, spot - evicted));
 $TargetLowPriorityNodes = spot;
 $TargetDedicatedNodes = max(minDedicated, min(maxDedicated, missing));

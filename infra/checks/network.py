@@ -83,6 +83,7 @@ def way_out(settings: Settings) -> Found:
             "egress",
             "means a way out that subnetId already has; without one: natGateway or batchManagedPublicIp",
         )
+    # In either allocation mode: Microsoft's sample leaves its subnet empty. Not tried on Azure.
     outside = settings.network == "none" and not settings.subnet_id
     if outside and settings.egress not in {"auto", "batchManagedPublicIp"}:
         yield (

@@ -56,7 +56,8 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
         if ended.returncode == ALREADY_SAID:
             return language_pb2.RunResponse(bail=True)
         if ended.returncode:
-            return language_pb2.RunResponse(error=f"the program ended with {ended.returncode}")
+            words = f"Program exited with non-zero exit code: {ended.returncode}"
+            return language_pb2.RunResponse(error=words)
         return language_pb2.RunResponse()
 
 

@@ -28,6 +28,7 @@ def test_failed_tasks_and_nodes_that_cannot_work_are_each_told_about() -> None:
         "StartTaskFailedNodeCount",
     }
     people = deployed.one("monitor:ActionGroup")
+    assert deployed.all("consumption:Budget") == []
     assert people.inputs["emailReceivers"][0]["emailAddress"] == "ops@example.com"
     for each in alerts:
         assert each.inputs["actions"] == [{"actionGroupId": people.id}]

@@ -214,7 +214,7 @@ def test_an_image_that_should_bring_ffmpeg_and_does_not_fails_the_node(node: Nod
 def test_a_script_damaged_on_the_way_is_not_run(node: Node) -> None:
     result = subprocess.run(
         shlex.split(COMMAND),
-        env={"PATH": str(node.bin), VARIABLE: encoded("touch ran; exit 0")[:-3]},
+        env={"PATH": str(node.bin), VARIABLE: encoded("echo > ran; exit 0")[:-3]},
         cwd=node.folder,
         capture_output=True,
         check=False,
