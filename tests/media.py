@@ -177,7 +177,7 @@ class Media:
             path.write_bytes(change(self(source).read_bytes()))
         elif name == "live.webm":
             path.write_bytes(
-                self.run("-i", str(self("clip.webm")), "-c", "copy", "-f", "webm", "-")
+                self.run("-i", str(self("clip.webm")), "-c", "copy", "-f", "webm", "-live", "1", "-")
             )
         else:
             arguments = shlex.split(_MADE[name].format(**_WORDS))
