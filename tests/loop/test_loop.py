@@ -104,7 +104,9 @@ def test_batch_gets_the_pool_that_the_program_declares(up: Estate) -> None:
     assert machine["nodeAgentSKUId"] == "batch.node.ubuntu 22.04"
 
 
-def test_thirty_files_come_back_from_a_pool_at_zero_that_loses_a_node(up: Estate, sources: Path) -> None:
+def test_thirty_files_come_back_from_a_pool_at_zero_that_loses_a_node(
+    up: Estate, sources: Path
+) -> None:
     pool = up.deployment.outputs["pool_id"]
     assert up.azure.nodes(pool) == []
     lost: list[str] = []

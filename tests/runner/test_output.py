@@ -120,7 +120,8 @@ def test_verbose_says_where_settings_come_from(run: Run, folder: Path, tmp_path:
 def test_no_colours_leave_for_what_is_no_terminal(
     environment: dict[str, str], run: Run, folder: Path
 ) -> None:
-    result = run("convert", "in", "--to", "wav", **environment)
+    there = Run(run.folder, run.environment | environment)
+    result = there("convert", "in", "--to", "wav")
     assert "\x1b" not in result.stderr
 
 

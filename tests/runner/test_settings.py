@@ -25,7 +25,8 @@ def test_the_nearest_setting_wins(
     run: Run, folder: Path, tmp_path: Path, user_file: Path, destination: Path
 ) -> None:
     def made(*words: str, **environment: str) -> str:
-        assert run("convert", "in", *words, **environment).exit_code == 0
+        there = Run(run.folder, run.environment | environment)
+        assert there("convert", "in", *words).exit_code == 0
         (name,) = names(destination)
         (destination / name).unlink()
         return name

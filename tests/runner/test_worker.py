@@ -114,8 +114,8 @@ def test_progress_rises_to_the_end(preset: str, media: Media, destination: Path)
     convert(work(media("long.mp3"), destination / "a", how=recipe(preset)), watch=seen.append)
     done = [progress.done for progress in seen]
     assert done == sorted(done)
-    assert all(progress.total == pytest.approx(600, abs=1) for progress in seen)
-    assert done[-1] == pytest.approx(600, abs=1)
+    assert all(progress.total == pytest.approx(120, abs=1) for progress in seen)
+    assert done[-1] == pytest.approx(120, abs=1)
 
 
 # ---- limits
