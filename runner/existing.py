@@ -1,6 +1,7 @@
 """What to do about targets that are there already: leave them, check them, or make them anew."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,8 +45,8 @@ class Existing:
             status = os.stat(path, follow_symlinks=False)
         except OSError:
             return Verdict.CONVERT
-        if self.overwrite == "always":
-            return Verdict.CONVERT
+        if self.overwrite == "always" or stat.S_ISDIR(status.st_mode):
+            return Verdict.CONVERT  # who converts says what is wrong about a folder
         record = self.ledger.find(conversion.target)
         unchanged = record is not None and (record.result.size, record.result.mtime_ns) == (
             status.st_size,

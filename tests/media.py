@@ -64,7 +64,7 @@ _MADE = {
     "talk.flac": "-i @talk.wav -c:a flac",
     "talk.ogg": "-i @talk.wav -c:a libvorbis",
     "talk.opus": "-i @talk.wav -c:a libopus",
-    "long.mp3": "-f lavfi -i sine=300:sample_rate=8000:duration=600 -c:a libmp3lame -b:a 8k",
+    "long.mp3": "-f lavfi -i sine=300:sample_rate=8000:duration=120 -c:a libmp3lame -b:a 8k",
     # what a container may hold besides
     "cover.png": "{image}",
     "cover.jpg": "{image}",
@@ -177,7 +177,9 @@ class Media:
             path.write_bytes(change(self(source).read_bytes()))
         elif name == "live.webm":
             path.write_bytes(
-                self.run("-i", str(self("clip.webm")), "-c", "copy", "-f", "webm", "-")
+                self.run(
+                    "-i", str(self("clip.webm")), "-c", "copy", "-f", "webm", "-live", "1", "-"
+                )
             )
         else:
             arguments = shlex.split(_MADE[name].format(**_WORDS))

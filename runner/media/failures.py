@@ -96,8 +96,9 @@ def judge_log(log: str, *, wanted: str) -> tuple[Kind, str]:
     for pattern, kind, message in _VERDICTS:
         if found := re.search(pattern, faults, re.IGNORECASE | re.MULTILINE):
             return kind, message.format(*found.groups(), no_stream=f"no {stream} stream")
-    last = faults.rsplit("\n", 1)[-1] or "ffmpeg gave no reason"
-    return Kind.INPUT, f"ffmpeg failed: {last[:200]}"
+    # the first fault is the cause, what follows are its consequences
+    first = faults.split("\n", 1)[0] or "it gave no reason"
+    return Kind.INPUT, f"ffmpeg failed: {first[:200]}"
 
 
 def fault_lines(log: str) -> list[str]:

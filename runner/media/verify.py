@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind, fault_lines
@@ -46,7 +49,7 @@ def check_length(
     if not length or not recipe.keeps_length:
         return
     media = read_streams(ffmpeg, source)
-    wanted, _ = (media and _mapped_length(media, recipe)) or (length, length)
+    wanted, *_ = (media and _mapped_length(media, recipe)) or (length,)
     audio = media and media.stream("audio", recipe.audio_stream)
     sound = (audio and audio.duration) or (wanted if recipe.media == "audio" else 0.0)
     if _reaches(ran.seconds, wanted) and heard is not None and not _reaches(heard, sound):
@@ -76,6 +79,33 @@ def check_existing(ffmpeg: str, source: str, target: str, recipe: Recipe) -> Non
     lengths = _mapped_length(media, recipe)
     if lengths and made.duration and not any(_close(made.duration, wanted) for wanted in lengths):
         raise ConversionError(Kind.INPUT, f"{made.duration:.1f} s instead of {lengths[0]:.1f} s")
+    # what its header promises need not be there
+    end = _read_through(ffmpeg, target)
+    if lengths and not _reaches(end, min(lengths)):
+        raise ConversionError(Kind.INPUT, f"it ends at {end:.1f} s of {lengths[0]:.1f} s")
+
+
+def _read_through(ffmpeg: str, path: str) -> float:
+    """The time at which *path* ends, in seconds, by reading all of it without decoding.
+
+    Raises:
+        ConversionError: It cannot be read to its end.
+    """
+    command = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror"]
+    output = ["-map", "0:a?", "-map", "0:V?", "-c", "copy", "-f", "null", "-"]
+    done = subprocess.run(
+        [*command, "-progress", "pipe:1", "-i", f"file:{path}", *output],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        # a Ctrl-C in the terminal must not cut short what is read here
+        start_new_session=os.name == "posix",
+    )
+    if done.returncode != 0:
+        raise ConversionError(Kind.INPUT, "damaged")
+    times = re.findall(rb"out_time_us=(\d+)", done.stdout)
+    return int(times[-1]) / 1e6 if times else 0.0
 
 
 def check_decodes(ffmpeg: Ffmpeg, result: str, log: str) -> None:
@@ -98,14 +128,18 @@ def _heard(recipe: Recipe, ran: Ran, seen: MediaInfo | None) -> float | None:
     return ran.samples[audio.index] / audio.rate
 
 
-def _mapped_length(media: MediaInfo, recipe: Recipe) -> tuple[float, float] | None:
-    """The length of what the target is made of, and the time at which that ends."""
+def _mapped_length(media: MediaInfo, recipe: Recipe) -> tuple[float, ...] | None:
+    """The lengths that a target may have, as formats treat what begins late or early differently.
+
+    They are: of the stream that ends last, of the time until then, and of that from the first start.
+    """
     audio = media.stream("audio", recipe.audio_stream)
     mapped = (audio,) if recipe.media == "audio" else (media.stream("video"), audio)
-    known = [(s.duration, (s.start or 0) + s.duration) for s in mapped if s and s.duration]
+    known = [(s.start or 0.0, s.duration) for s in mapped if s and s.duration]
     if known:
-        return max(known, key=lambda length: length[1])
-    return (media.duration, media.duration) if media.duration else None
+        start, duration = max(known, key=sum)
+        return duration, start + duration, start + duration - min(known)[0]
+    return (media.duration,) if media.duration else None
 
 
 def _reaches(made: float, wanted: float) -> bool:

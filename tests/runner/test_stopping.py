@@ -1,6 +1,5 @@
 """Ctrl-C, SIGTERM and kill -9: nothing is lost, nothing is done twice, no half file stays."""
 
-import itertools
 import json
 import os
 import random
@@ -53,6 +52,17 @@ def go(program: StandIn) -> None:
     (program.path.parent / "go").touch()
 
 
+def wait_for_line(process: subprocess.Popen[str], start: str) -> None:
+    assert process.stderr is not None
+    assert any(line.startswith(start) for line in process.stderr)
+
+
+def stop_twice(process: subprocess.Popen[str], number: int) -> None:
+    process.send_signal(number)
+    wait_for_line(process, "stopping")
+    process.send_signal(number)
+
+
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     _, errors = process.communicate(timeout=60)
     return process.returncode, errors
@@ -94,17 +104,8 @@ def test_the_second_signal_ends_the_running_files_and_their_children(
     program = stand_in('echo $$ >> "$here/pids"; sleep 60 & echo $! >> "$here/pids"; wait')
     process = started("convert", "in", "-j", "2", "--ffmpeg", program.path)
     until(lambda: len(pids(program)) == 4)
-    process.send_signal(number)
-    process.send_signal(number)
-    # two signals on one another's heels may arrive as one: ask until it is heard
-    while process.poll() is None:
-        process.send_signal(number)
-        try:
-            process.wait(0.2)
-        except subprocess.TimeoutExpired:
-            continue
-    code, _ = finish(process)
-    assert code == 130
+    stop_twice(process, number)
+    assert finish(process)[0] == 130
     until(lambda: not any(map(is_running, pids(program))))
     assert names(destination) == set()
     assert not list((destination / ".runner").glob("tmp/*"))
@@ -116,12 +117,7 @@ def test_no_half_file_is_left_by_an_interrupted_ffmpeg(
     media.put("long.mp3", *(tmp_path / "in" / f"{n}.mp3" for n in range(2)))
     process = started("convert", "in", "--to", "podcast", "-j", "2")
     until(lambda: list(destination.glob(".runner/tmp/*.log")))
-    for _ in itertools.takewhile(lambda _: process.poll() is None, range(200)):
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(0.1)
-        except subprocess.TimeoutExpired:
-            continue
+    stop_twice(process, signal.SIGINT)
     assert finish(process)[0] == 130
     assert names(destination) == set()
     assert not list((destination / ".runner").glob("tmp/*"))
@@ -134,11 +130,7 @@ def test_after_the_first_signal_nothing_is_tried_again(
     process = started("convert", "in", "-j", "1", "--ffmpeg", program.path)
     until(lambda: len(pids(program)) == 1)
     process.send_signal(signal.SIGTERM)
-    # the runner says that it stops before the file is let go
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("stopping"):
-            break
+    wait_for_line(process, "stopping")
     go(program)
     code, _ = finish(process)
     assert code == 130

@@ -1,0 +1,369 @@
+"""Every preset converts for real, keeps what its format can hold, and is open to change."""
+
+import json
+import re
+import shlex
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from runner.errors import UsageError
+from runner.presets import BUILT_IN, find_preset, for_suffix, read_presets
+from tests.conftest import Run, names
+from tests.media import SECOND_TONE, TONE, Media
+from tests.runner.programs import converted, every_ffmpeg, recipe, work
+
+CODECS = {
+    "mp3": ("mp3", "Audio: mp3"),
+    "m4a": ("m4a", "Audio: aac"),
+    "opus": ("opus", "Audio: opus"),
+    "ogg": ("ogg", "Audio: vorbis"),
+    "flac": ("flac", "Audio: flac"),
+    "wav": ("wav", "Audio: pcm_s16le"),
+    "podcast": ("mp3", "Audio: mp3"),
+    "mp4": ("mp4", "Video: h264", "Audio: aac"),
+    "hevc": ("mp4", "Video: hevc", "Audio: aac"),
+    "webm": ("webm", "Video: vp9", "Audio: opus"),
+    "av1": ("mp4", "Video: av1", "Audio: aac"),
+    "thumbnail": ("jpg", "Video: mjpeg"),
+}
+AUDIO = [name for name, preset in BUILT_IN.items() if preset.media == "audio"]
+HOLDS_COVER = ("mp3", "m4a", "flac", "podcast")
+HOLDS_TAGS = ("mp3", "m4a", "opus", "ogg", "flac", "podcast")
+# ffmpeg writes no chapters into Vorbis and FLAC, in no version
+HOLDS_CHAPTERS = ("mp3", "m4a", "opus", "mp4", "webm")
+
+
+def look(media: Media, path: Path) -> str:
+    """What ffmpeg says of *path*."""
+    done = subprocess.run(
+        [media.ffmpeg, "-hide_banner", "-i", str(path)],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return done.stderr
+
+
+def samples(media: Media, path: Path) -> list[int]:
+    """The first channel of *path* at 8 kHz."""
+    raw = media.run("-i", str(path), *shlex.split("-map 0:a:0 -ac 1 -ar 8000 -f s16le -"))
+    return [int.from_bytes(raw[i : i + 2], "little", signed=True) for i in range(0, len(raw), 2)]
+
+
+def tone(media: Media, path: Path) -> float:
+    """The frequency of the sine wave in *path*, in Hz."""
+    wave = samples(media, path)[2000:10_000]
+    rises = sum(a < 0 <= b for a, b in pairwise(wave))
+    return rises * 8000 / len(wave)
+
+
+def loudness(media: Media, path: Path) -> float:
+    """The integrated loudness of *path* (EBU R128), in LUFS."""
+    done = subprocess.run(
+        [media.ffmpeg, "-hide_banner", "-i", str(path), "-af", "ebur128", "-f", "null", "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(re.findall(r"I: +(-?[\d.]+) LUFS", done.stderr)[-1])
+
+
+def test_every_preset_is_held_to_its_codec_here() -> None:
+    assert set(CODECS) == set(BUILT_IN)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_a_preset_makes_what_it_is_called(
+    name: str, run: Run, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.put("clip.mp4", tmp_path / "a.mp4")
+    assert run("convert", "a.mp4", "--preset", name).exit_code == 0
+    suffix, *streams = CODECS[name]
+    assert names(destination) == {f"a.{suffix}"}
+    text = look(media, destination / f"a.{suffix}")
+    for stream in streams:
+        assert stream in text
+    assert text.count("Stream #") == len(streams)
+
+
+@pytest.mark.parametrize("source", ["clip.mp4", "clip.flac", "clip.ogg", "clip.opus", "clip.mp3"])
+@pytest.mark.parametrize("name", HOLDS_TAGS)
+@every_ffmpeg
+def test_tags_survive(name: str, source: str, ffmpeg: str, media: Media, destination: Path) -> None:
+    target = destination / f"a{recipe(name).suffix}"
+    converted(work(media(source), target, how=recipe(name), ffmpeg=ffmpeg))
+    text = look(media, target).casefold()
+    for tag in ("title", "artist", "date", "track"):
+        assert re.search(rf"\b{tag}\s*: (söng|änn|2021|3)", text), tag
+    for junk in ("major_brand", "compatible_brands", "vendor_id"):
+        if name not in ("m4a", "mp4"):
+            assert junk not in text
+
+
+@pytest.mark.parametrize("source", ["cover.mp3", "cover.m4a", "cover.flac", "cover.mkv"])
+@pytest.mark.parametrize("name", AUDIO)
+def test_a_cover_survives_where_the_format_can_hold_it(
+    name: str, source: str, media: Media, destination: Path
+) -> None:
+    target = destination / f"a{recipe(name).suffix}"
+    converted(work(media(source), target, how=recipe(name)))
+    assert ("(attached pic)" in look(media, target)) == (name in HOLDS_COVER)
+
+
+@pytest.mark.parametrize("name", HOLDS_COVER)
+@pytest.mark.parametrize("source", ["gif-cover.mkv", "webp-cover.flac", "bmp-cover.m4a"])
+def test_a_cover_that_no_format_holds_becomes_one_that_does(
+    name: str, source: str, media: Media, destination: Path
+) -> None:
+    target = destination / f"a{recipe(name).suffix}"
+    converted(work(media(source), target, how=recipe(name)))
+    assert "(attached pic)" in look(media, target)
+
+
+@pytest.mark.parametrize("name", AUDIO)
+def test_the_film_is_left_out_of_audio(name: str, media: Media, destination: Path) -> None:
+    target = destination / f"a{recipe(name).suffix}"
+    converted(work(media("clip.mkv"), target, how=recipe(name)))
+    assert "Video" not in look(media, target)
+
+
+@pytest.mark.parametrize("source", ["chapters.m4b", "chapters.mkv"])
+@pytest.mark.parametrize("name", HOLDS_CHAPTERS)
+@every_ffmpeg
+def test_chapters_survive_where_the_format_can_hold_them(
+    name: str, source: str, ffmpeg: str, media: Media, destination: Path
+) -> None:
+    if BUILT_IN[name].media == "video" and source == "chapters.m4b":
+        source = "chapters.mkv"
+    target = destination / f"a{recipe(name).suffix}"
+    converted(work(media(source), target, how=recipe(name), ffmpeg=ffmpeg))
+    text = look(media, target)
+    assert len(re.findall(r"Chapter #0:\d", text)) == 2
+    assert "Öne" in text
+
+
+def test_the_files_title_wins_over_its_tracks(media: Media, destination: Path) -> None:
+    target = destination / "a.mp3"
+    converted(work(media("two-tracks.mkv"), target))
+    assert re.search(r"title\s*: Film", look(media, target))
+
+
+# ---- loudness
+
+
+@pytest.mark.parametrize("source", ["talk.wav", "talk.mkv", "surround.mp4"])
+@every_ffmpeg
+def test_a_podcast_has_its_loudness(
+    source: str, ffmpeg: str, media: Media, destination: Path
+) -> None:
+    target = destination / "a.mp3"
+    assert abs(loudness(media, media(source)) + 16) > 2
+    converted(work(media(source), target, how=recipe("podcast"), ffmpeg=ffmpeg))
+    assert loudness(media, target) == pytest.approx(-16, abs=1)
+    assert ", mono," in look(media, target)
+
+
+def test_silence_stays_silence(media: Media, destination: Path) -> None:
+    target = destination / "a.mp3"
+    converted(work(media("silent.mp4"), target, how=recipe("podcast")))
+    assert max(map(abs, samples(media, target))) < 10
+
+
+# ---- which audio stream
+
+
+@pytest.mark.parametrize(("number", "frequency"), [(0, TONE), (1, SECOND_TONE)])
+@pytest.mark.parametrize("source", ["two-tracks.mkv", "two-tracks.mp4"])
+@pytest.mark.parametrize("preset", ["mp3", "wav", "podcast", "mp4"])
+def test_the_audio_stream_is_chosen_by_its_number(
+    preset: str, source: str, number: int, frequency: int, media: Media, destination: Path
+) -> None:
+    how = recipe(preset, audio_stream=number)
+    target = destination / f"a{how.suffix}"
+    converted(work(media(source), target, how=how))
+    assert tone(media, target) == pytest.approx(frequency, rel=0.02)
+
+
+def test_the_first_stream_is_the_default_and_a_missing_one_is_named(
+    run: Run, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.put("two-tracks.mkv", tmp_path / "a.mkv")
+    assert run("convert", "a.mkv", "--to", "wav").exit_code == 0
+    assert tone(media, destination / "a.wav") == pytest.approx(TONE, rel=0.02)
+    result = run("convert", "a.mkv", "--to", "mp3", "--audio-stream", "2")
+    assert result.exit_code == 1
+    assert "input: no audio stream" in result.failures[0]
+
+
+# ---- the user's own words
+
+
+def test_arguments_behind_two_dashes_replace_the_presets(
+    run: Run, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.put("clip.mp4", tmp_path / "a.mp4")
+    done = run(
+        "convert", "a.mp4", "--", "-map", "0:a:0", "-c:a", "libmp3lame", "-b:a", "64k", "-ac", "1"
+    )
+    assert done.exit_code == 0
+    text = look(media, destination / "a.mp3")
+    assert "mono" in text
+    assert "64 kb/s" in text
+
+
+def test_a_format_without_a_preset_needs_arguments_only(
+    run: Run, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.put("clip.mp4", tmp_path / "a.mp4")
+    assert run("convert", "a.mp4", "--to", "mka", "--", "-map", "0:a", "-c", "copy").exit_code == 0
+    assert names(destination) == {"a.mka"}
+    assert "Audio: aac" in look(media, destination / "a.mka")
+
+
+@pytest.mark.parametrize("words", ["-t 0.5", "-ss 1", "-af atempo=2", "-filter:a atempo=0.5"])
+def test_arguments_that_change_the_length_are_no_failure(
+    words: str, run: Run, media: Media, tmp_path: Path
+) -> None:
+    media.put("clip.mp3", tmp_path / "a.mp3")
+    assert run("convert", "a.mp3", "--to", "wav", "--", *words.split()).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "audio_filter", "keeps"),
+    [
+        (("-c:a", "flac"), "", True),
+        (("-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2"), "", True),
+        (("-vf", "scale=640:-2,format=yuv420p"), "", True),
+        (("-af", "volume=2,atempo=2"), "", False),
+        (("-filter_complex", "[0:a]amix"), "", False),
+        (("-filter:a", "pan=mono|c0=c0"), "", True),
+        (("-t", "3"), "", False),
+        (("-frames:v", "1"), "", False),
+        ((), "aformat=channel_layouts=mono", True),
+        ((), "atempo=1.5", False),
+        (("-af",), "", True),
+    ],
+)
+def test_it_is_known_what_may_change_the_length(
+    arguments: tuple[str, ...], audio_filter: str, keeps: bool
+) -> None:
+    preset = read_presets(
+        {"own": {"suffix": "x", "arguments": list(arguments), "audio_filter": audio_filter}}, "f"
+    )["own"]
+    assert preset.recipe().keeps_length is keeps
+
+
+OWN = """
+[presets.voice]
+summary = "Small, for speech"
+suffix = ".opus"
+arguments = ["-map", "0:{audio}", "-c:a", "libopus", "-b:a", "16k", "-ac", "1"]
+audio_filter = "highpass=f=80"
+
+[presets.MP3]
+suffix = "mp3"
+arguments = ["-map", "0:{audio}", "-c:a", "libmp3lame", "-b:a", "48k"]
+loudness = -20
+"""
+
+
+@pytest.mark.parametrize("where", ["project", "user"])
+def test_own_presets_convert(
+    where: str, run: Run, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.put("two-tracks.mkv", tmp_path / "a.mkv")
+    file = tmp_path / ".runner.toml"
+    if where == "user":
+        file = Path(run.environment["XDG_CONFIG_HOME"], "runner", "config.toml")
+        file.parent.mkdir(parents=True)
+    file.write_text(OWN)
+    assert run("convert", "a.mkv", "--preset", "voice", "--audio-stream", "1").exit_code == 0
+    assert "Audio: opus, 48000 Hz, mono" in look(media, destination / "a.opus")
+    assert tone(media, destination / "a.opus") == pytest.approx(SECOND_TONE, rel=0.02)
+    shown = run("presets", "voice")
+    assert shown.stdout == "-map 0:a:0 -c:a libopus -b:a 16k -ac 1\n"
+    assert "voice: Small, for speech" in shown.stderr
+    assert "voice" in run("presets").stdout
+
+
+def test_the_projects_preset_wins_over_the_users_and_both_over_the_built_in(
+    run: Run, tmp_path: Path
+) -> None:
+    user = Path(run.environment["XDG_CONFIG_HOME"], "runner", "config.toml")
+    user.parent.mkdir(parents=True)
+    preset = '[presets.mp3]\nsuffix = ".mp3"\narguments = ["{}"]\n'
+    assert "libmp3lame" in run("presets", "mp3").stdout
+    user.write_text(preset.format("-user"))
+    assert run("presets", "mp3").stdout == "-user\n"
+    (tmp_path / ".runner.toml").write_text(preset.format("-project"))
+    assert run("presets", "mp3").stdout == "-project\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[presets.x", "is not right: "),
+        ("presets = 3", "'presets' must be a table: [presets]"),
+        ("[presets]\nx = 3", "preset 'x' must be a table: [presets.x]"),
+        ("[presets.x]\nsuffix = '.mp3'", "preset 'x' needs arguments, a list of texts"),
+        ("[presets.x]\nsuffix = '.mp3'\narguments = '-c:a'", "needs arguments, a list of texts"),
+        ("[presets.x]\nsuffix = '.mp3'\narguments = [1]", "needs arguments, a list of texts"),
+        ("[presets.x]\narguments = []", "preset 'x' needs a suffix"),
+        ("[presets.x]\narguments = []\nsuffix = 'a/b'", "preset 'x' needs a suffix"),
+        ("[presets.x]\narguments = []\nsuffix = '.'", "preset 'x' needs a suffix"),
+        ("[presets.x]\narguments = []\nsuffix = 'y'\nmedia = 'smell'", "media must be one of"),
+        ("[presets.x]\narguments = []\nsuffix = 'y'\nloudness = 3", "loudness must be a number"),
+        ("[presets.x]\narguments = []\nsuffix = 'y'\nspeed = 3", "has the unknown key 'speed'"),
+        ("[preset.x]\narguments = []", "there is no table 'preset'"),
+        (b"\xff\xfe", "is not right: "),
+    ],
+)
+def test_a_broken_preset_file_is_2_and_says_where(
+    run: Run, tmp_path: Path, text: str | bytes, reason: str
+) -> None:
+    (tmp_path / ".runner.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    for command in (("convert", "in"), ("presets",)):
+        result = run(*command)
+        assert result.exit_code == 2
+        assert result.error.startswith(".runner.toml")
+        assert reason in result.error
+        assert "Traceback" not in result.stderr
+
+
+# ---- looking at presets
+
+
+def test_presets_are_listed_with_what_they_are_for(run: Run) -> None:
+    lines = run("presets").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(BUILT_IN)
+    assert all(BUILT_IN[line.split()[0]].summary in line for line in lines)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_the_exact_arguments_are_shown(name: str, run: Run) -> None:
+    assert shlex.split(run("presets", name).stdout) == list(recipe(name).arguments)
+
+
+@pytest.mark.parametrize(
+    ("word", "name"), [("aac", "m4a"), (".MP3", "mp3"), ("h265", "hevc"), ("jpg", "thumbnail")]
+)
+def test_a_preset_is_found_by_other_words(word: str, name: str) -> None:
+    assert find_preset(word, {}).name == name
+
+
+def test_an_unknown_format_lists_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="there is no preset 'cassette'; there are mp3, m4a"):
+        for_suffix("cassette", (), {})
+    assert for_suffix("cassette", ("-c", "copy"), {}).suffix == ".cassette"
+
+
+def test_a_recipe_survives_its_journey_as_json() -> None:
+    for name in BUILT_IN:
+        how = recipe(name, audio_stream=2, verify="decode")
+        text = how.as_json()
+        assert type(how).from_json(text) == how
+        newer = json.dumps(json.loads(text) | {"from the future": 1})
+        assert type(how).from_json(newer) == how

@@ -1,0 +1,343 @@
+"""The worker by itself: on any Python from 3.10, watched, stopped, and careful with its target."""
+
+import ast
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import runner.media
+from runner.media.failures import ConversionError, Kind, Stopped
+from runner.media.ffmpeg import Limits, Reins
+from runner.media.source import without_tail
+from runner.media.verify import tolerance
+from runner.media.worker import Progress, convert, sha256_of
+from tests.conftest import StandIn, until
+from tests.media import Media
+from tests.runner.programs import converted, every_ffmpeg, failure_of, recipe, work
+
+PACKAGE = Path(runner.media.__file__).parent
+OLD_PYTHONS = sorted(Path.home().glob(".pyenv/versions/3.10.*/bin/python"))
+
+
+# ---- it runs where there is nothing but Python 3.10
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_the_worker_needs_python_3_10_and_its_standard_library_alone(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 10))
+    imported = {
+        name
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    ours = {name for name in imported if name.split(".")[0] == "runner"}
+    assert all(name == "runner.media" or name.startswith("runner.media.") for name in ours)
+    others = {name.split(".")[0] for name in imported - ours}
+    assert others <= sys.stdlib_module_names - {"tomllib"}  # that came with 3.11
+
+
+def pythons() -> list[object]:
+    old = next(filter(is_python_3_10, [*map(str, OLD_PYTHONS), "python3.10"]), None)
+    absent = pytest.mark.skip(reason="this machine has no Python 3.10")
+    return [
+        pytest.param(sys.executable, id="this"),
+        pytest.param(old, id="3.10", marks=() if old else (absent,)),
+    ]
+
+
+def is_python_3_10(program: str) -> bool:
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return done.stdout.startswith("Python 3.10.")
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_the_worker_converts_with_a_bare_python(python: str, media: Media, tmp_path: Path) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "runner" / "media")
+    (tmp_path / "runner" / "__init__.py").touch()
+    script = (
+        "import sys, pkgutil, importlib, runner.media\n"
+        "for module in pkgutil.iter_modules(runner.media.__path__):\n"
+        "    importlib.import_module('runner.media.' + module.name)\n"
+        "from runner.media.recipe import Recipe\n"
+        "from runner.media.worker import Work, convert\n"
+        "source, target, ffmpeg = sys.argv[1:]\n"
+        "recipe = Recipe(suffix='.wav', arguments=('-map', '0:a:0', '-c:a', 'pcm_s16le'))\n"
+        "made = convert(Work(source=source, target=target, scratch='scratch', name='x',"
+        " recipe=recipe, ffmpeg=ffmpeg))\n"
+        "print(made.sha256)"
+    )
+    program = f"import sys; sys.path.insert(0, '.')\n{script}"
+    arguments = (str(media("clip.mp3")), str(tmp_path / "a.wav"), media.ffmpeg)
+    done = subprocess.run(
+        [python, "-I", "-c", program, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == sha256_of(str(tmp_path / "a.wav"))
+
+
+# ---- what it tells
+
+
+def test_a_result_is_described(media: Media, destination: Path) -> None:
+    target = destination / "a.wav"
+    made = converted(work(media("clip.mp4"), target, how=recipe("wav")))
+    assert made.size == target.stat().st_size
+    assert made.mtime_ns == target.stat().st_mtime_ns
+    assert made.sha256 == sha256_of(str(target))
+    assert made.media_seconds == pytest.approx(2, abs=0.05)
+    assert "Output #0, wav" in made.log
+    assert not list((destination / ".scratch").iterdir())
+
+
+@pytest.mark.parametrize("preset", ["wav", "podcast"])
+def test_progress_rises_to_the_end(preset: str, media: Media, destination: Path) -> None:
+    seen: list[Progress] = []
+    convert(work(media("long.mp3"), destination / "a", how=recipe(preset)), watch=seen.append)
+    done = [progress.done for progress in seen]
+    assert done == sorted(done)
+    assert all(progress.total == pytest.approx(120, abs=1) for progress in seen)
+    assert done[-1] == pytest.approx(120, abs=1)
+
+
+# ---- limits
+
+
+def test_a_file_without_progress_is_given_up(
+    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    program = stand_in("exec sleep 60")
+    failure = failure_of(
+        work(
+            media("clip.mp3"),
+            destination / "a",
+            ffmpeg=str(program.path),
+            limits=Limits(stall=0.3),
+        )
+    )
+    assert failure.kind is Kind.TIMEOUT
+    assert failure.message == "made no progress for 0 s"
+
+
+def test_a_file_that_stops_half_way_is_given_up(
+    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    program = stand_in("echo out_time_us=1000000; echo progress=continue; exec sleep 60")
+    failure = failure_of(
+        work(
+            media("clip.mp3"),
+            destination / "a",
+            ffmpeg=str(program.path),
+            limits=Limits(stall=0.3),
+        )
+    )
+    assert failure.kind is Kind.TIMEOUT
+
+
+def test_progress_keeps_a_slow_file_alive(
+    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    program = stand_in(
+        "for n in 1 2 3 4 5 6 7 8; do echo out_time_us=${n}00; echo progress=continue;"
+        ' sleep 0.2; done; exec "$real" "$@"'
+    )
+    one = work(
+        media("clip.mp3"),
+        destination / "a.wav",
+        how=recipe("wav"),
+        ffmpeg=str(program.path),
+        limits=Limits(stall=1.2),
+    )
+    started = time.monotonic()
+    assert converted(one).size > 0
+    assert time.monotonic() - started > 1.2
+
+
+def test_the_time_limit_covers_both_passes(
+    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    program = stand_in('case "$*" in *print_format*) exec "$real" "$@";; esac; exec sleep 60')
+    failure = failure_of(
+        work(
+            media("talk.wav"),
+            destination / "a",
+            how=recipe("podcast"),
+            ffmpeg=str(program.path),
+            limits=Limits(seconds=1.0),
+        )
+    )
+    assert failure.kind is Kind.TIMEOUT
+    assert len(program.starts) == 2
+
+
+# ---- being stopped
+
+
+def test_the_reins_end_it_and_leave_nothing(
+    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    program = stand_in('echo half > "${last#file:}"; exec sleep 60')
+    reins, ends = Reins(), []
+    one = work(media("clip.mp3"), destination / "a.wav", ffmpeg=str(program.path))
+
+    def run() -> None:
+        try:
+            convert(one, reins)
+        except Stopped as stopped:
+            ends.append(stopped)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(lambda: list(destination.glob(".scratch/*.mp3")))
+    reins.end()
+    thread.join(10)
+    assert ends
+    assert not list(destination.glob("*.wav"))
+    assert not list(destination.glob(".scratch/*"))
+
+
+def test_reins_that_were_pulled_start_nothing(
+    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    program = stand_in('exec "$real" "$@"')
+    reins = Reins()
+    reins.end()
+    with pytest.raises(Stopped):
+        convert(work(media("clip.mp3"), destination / "a", ffmpeg=str(program.path)), reins)
+    assert not program.starts
+
+
+# ---- the verdict
+
+
+@every_ffmpeg
+def test_a_result_is_decoded_when_asked_for(
+    ffmpeg: str, media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    how = recipe("mp3", verify="decode")
+    converted(work(media("clip.mp4"), destination / "good.mp3", how=how, ffmpeg=ffmpeg))
+    # an encoder that writes nonsense behind good sound
+    program = stand_in(
+        f'real={ffmpeg}; "$real" "$@" || exit; case "$last" in *.mp3)'
+        ' for n in 1 2 3 4 5 6 7 8 9; do printf "nonsense%900d" 7 >> "${last#file:}"; done;; esac'
+    )
+    failure = failure_of(
+        work(media("clip.mp4"), destination / "bad.mp3", how=how, ffmpeg=str(program.path))
+    )
+    assert failure.message.startswith("the result does not decode")
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("exit 0", "ffmpeg made nothing of it"),
+        (': > "${last#file:}"', "ffmpeg made nothing of it"),
+        ('echo x > "${last#file:}"; echo out_time_us=0; echo progress=end', "no audio in it"),
+        ("exit 1", "ffmpeg failed: it gave no reason"),
+        ('exec "$real" -t 0.5 "$@"', "the file ends early: 0.5 s of 2.0 s"),
+    ],
+)
+def test_a_lying_ffmpeg_is_not_believed(
+    script: str,
+    message: str,
+    media: Media,
+    destination: Path,
+    stand_in: Callable[[str], StandIn],
+) -> None:
+    program = stand_in(script)
+    failure = failure_of(
+        work(media("clip.wav"), destination / "a", how=recipe("wav"), ffmpeg=str(program.path))
+    )
+    assert failure.message == message
+
+
+def test_a_killed_process_is_a_passing_fault(
+    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    program = stand_in("kill -15 $$")
+    failure = failure_of(work(media("clip.mp3"), destination / "a", ffmpeg=str(program.path)))
+    assert (failure.kind, failure.message) == (Kind.TRANSIENT, "ffmpeg was killed by signal 15")
+
+
+def test_a_folder_on_another_disk_gets_its_result_whole(media: Media, tmp_path: Path) -> None:
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this machine has no second file system at /dev/shm")
+    folder = shared / f"runner-test-{tmp_path.name}-{time.time_ns()}"
+    folder.mkdir()
+    try:
+        one = work(media("clip.mp3"), tmp_path / "a.wav", how=recipe("wav"))
+        converted(type(one)(**{**vars(one), "target": str(folder / "a.wav")}))
+        assert [path.name for path in folder.iterdir()] == ["a.wav"]
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_lengths_may_differ_by_little() -> None:
+    assert (tolerance(0.05), tolerance(10), tolerance(3600)) == (0.25, 0.25, 3.6)
+
+
+def test_an_os_error_is_a_failure_with_its_kind(media: Media, destination: Path) -> None:
+    destination.write_text("a file where the scratch folder should be")
+    with pytest.raises(ConversionError) as caught:
+        convert(work(media("clip.mp3"), destination / "x" / "a.mp3"))
+    assert caught.value.failure.kind is Kind.INPUT
+
+
+# ---- tails
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"),
+    [
+        *(("clip.mp3", 0), ("id3v1.mp3", 0), ("clip.flac", 0), ("clip.mp4", 0), ("raw.aac", 0)),
+        *(("short.wav", 0), ("text.mp4", 0), ("padded.flac", 128)),
+    ],
+)
+def test_only_what_ffmpeg_would_stumble_over_is_left_out(
+    name: str, lost: int, media: Media, tmp_path: Path
+) -> None:
+    source, copy = media(name), tmp_path / "copy"
+    used = Path(without_tail(str(source), str(copy)))
+    assert (used == copy) == (lost > 0)
+    assert used.stat().st_size == source.stat().st_size - lost
+
+
+@pytest.mark.parametrize(
+    ("tagged", "plain"),
+    [
+        ("ape-tail.mp3", "clip.mp3"),
+        ("padded.flac", "clip.flac"),
+        ("ape-tail-constant-rate.mp3", "constant-rate.mp3"),
+    ],
+)
+def test_without_its_tail_a_file_is_as_it_was(
+    tagged: str, plain: str, media: Media, tmp_path: Path
+) -> None:
+    used = without_tail(str(media(tagged)), str(tmp_path / "copy"))
+    assert Path(used).read_bytes() == media(plain).read_bytes()
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 31, 32, 127, 128, 129])
+def test_a_tiny_file_has_no_tail(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "tiny"
+    path.write_bytes((b"\xff\xfb" + b"APETAGEX" * 40)[:size])
+    assert without_tail(str(path), str(tmp_path / "copy")) == str(path)
