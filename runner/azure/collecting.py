@@ -6,6 +6,7 @@ from contextlib import suppress
 from runner.azure.flight import Flight, Item
 from runner.azure.jobs import Finished
 from runner.azure.verdicts import failure_of
+from runner.errors import UnfitError
 from runner.media.failures import ConversionError
 from runner.media.node import RECORD, RESULT, Record
 from runner.media.target import from_os, give_name
@@ -29,6 +30,12 @@ def collect(flight: Flight, item: Item, end: Finished) -> Event:
             return _fetch(flight, item, end, record)
         except ConversionError as error:
             failure = error.failure
+            if failure.kind is Kind.ENVIRONMENT:
+                # here, not on the node: the result stays in storage until somebody can take it
+                raise UnfitError(
+                    f"cannot write {item.conversion.target}: {failure.message}; "
+                    "mend that, then the same command collects the rest"
+                ) from error
     log = failure.log or _log(flight, item)
     return Event(
         conversion=item.conversion,
@@ -48,6 +55,8 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
     try:
         for _ in range(_DOWNLOADS):
             digest = flight.blobs.download(flight.deployment.output_container, name, part)
+            if digest is None:
+                raise ConversionError(Kind.TRANSIENT, "its result is not in storage any more")
             if digest == record.sha256:
                 break
         else:
