@@ -17,7 +17,7 @@ from azure.storage.blob import BlobServiceClient
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from runner.azure.deployment import Deployment
-from tests.emulator import Emulator, Fault
+from tests.emulator import Emulator, Fault, Settings
 from tests.emulator.azurite import Azurite
 
 IDENTITY = (
@@ -25,6 +25,7 @@ IDENTITY = (
     "Microsoft.ManagedIdentity/userAssignedIdentities/nodes"
 )
 POOL = "ffmpeg"
+_PROPERTIES: dict[str, Any] = {"taskSlotsPerNode": 2, "identity": [IDENTITY]}
 _numbers = count(1)
 
 
@@ -78,6 +79,10 @@ class Cloud:
         """How many requests there were so far for any of *operations*."""
         return sum(seen.operation in operations for seen in self.azure.requests)
 
+    def resize(self, nodes: int, *, spot: int = 0) -> None:
+        """Give the pool another size, as `pulumi up` does."""
+        self.azure.put_pool(POOL, **_PROPERTIES, scaleSettings=fixed(nodes, spot=spot))
+
     def without_identity(self) -> "Cloud":
         """The same cloud with a pool whose nodes need signed addresses."""
         self.azure.put_pool("plain", taskSlotsPerNode=2, scaleSettings=fixed(1))
@@ -97,16 +102,17 @@ def stand_in_cloud(
     storage: Azurite | None = None,
     speed: float = 60.0,
     ffmpeg: Path | None = None,
+    settings: Settings | None = None,
     **pool: Any,
 ) -> Iterator[Cloud]:
     """Start the emulators, make the containers, and put a pool in place as ARM does.
 
     *storage* is one that runs already; *speed* is how fast the service's clock goes; *ffmpeg* is
-    that of the nodes; *pool* are ARM's properties of it.
+    that of the nodes; *settings* are those of the account; *pool* are ARM's properties of the pool.
     """
     if storage is None:
         with Azurite() as own, stand_in_cloud(
-            work, storage=own, speed=speed, ffmpeg=ffmpeg, **pool
+            work, storage=own, speed=speed, ffmpeg=ffmpeg, settings=settings, **pool
         ) as cloud:
             yield cloud
         return
@@ -117,6 +123,7 @@ def stand_in_cloud(
     trusted = {"connection_verify": storage.ca_file}
     with (
         Emulator(
+            settings=settings,
             storage=storage.account,
             certificates=storage.certificates,
             node_path=[programs],
@@ -129,8 +136,7 @@ def stand_in_cloud(
         for purpose, role in (("input", "reader"), ("tools", "reader"), ("output", "contributor")):
             blobs.create_container(cloud.container(purpose))
             azure.grant(IDENTITY, role, cloud.container(purpose))
-        properties = {"taskSlotsPerNode": 2, "scaleSettings": fixed(1), "identity": [IDENTITY]}
-        azure.put_pool(POOL, **{**properties, **pool})
+        azure.put_pool(POOL, **{**_PROPERTIES, "scaleSettings": fixed(1), **pool})
         try:
             yield cloud
         finally:

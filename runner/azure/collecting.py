@@ -22,8 +22,11 @@ def collect(flight: Flight, item: Item, end: Finished) -> Event:
     Raises:
         RunnerError: Storage cannot be reached, or does not let us.
     """
-    record = _record(flight, item)
-    failure = failure_of(end, record, signed=not flight.deployment.pool_identity_id)
+    try:
+        record = _record(flight, item)
+        failure = failure_of(end, record, signed=not flight.deployment.pool_identity_id)
+    except ConversionError as error:
+        record, failure = None, error.failure
     if failure is None:
         assert record is not None
         try:
@@ -83,7 +86,11 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
 def _record(flight: Flight, item: Item) -> Record | None:
     name = f"{flight.places.results(item.task)}/{RECORD}"
     data = flight.blobs.read(flight.deployment.output_container, name)
-    return Record.from_json(data) if data else None
+    try:
+        return Record.from_json(data) if data else None
+    except (ValueError, TypeError) as error:
+        message = "the record of the task cannot be read"
+        raise ConversionError(Kind.TRANSIENT, message) from error
 
 
 def _log(flight: Flight, item: Item) -> str:

@@ -92,6 +92,39 @@ def make_cloud(
         yield make
 
 
+@dataclass(frozen=True)
+class Gate:
+    """An ffmpeg for the nodes that converts nothing until it is let."""
+
+    program: Path
+
+    def open(self) -> None:
+        """Let all conversions go on."""
+        (self.program.parent / "open").touch()
+
+    @property
+    def waiting(self) -> int:
+        """How many conversions have come so far."""
+        starts = self.program.parent / "starts"
+        return len(starts.read_text().splitlines()) if starts.exists() else 0
+
+
+@pytest.fixture
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    folder = tmp_path_factory.mktemp("gate")
+    program = folder / "ffmpeg"
+    program.write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in *-progress*) ;; *) exec {get_ffmpeg_exe()} "$@";; esac\n'
+        f"echo start >> {folder}/starts\n"
+        f"while test ! -e {folder}/open; do sleep 0.02; done\n"
+        f'exec {get_ffmpeg_exe()} "$@"\n'
+    )
+    program.chmod(0o755)
+    yield Gate(program)
+    (folder / "open").touch()
+
+
 @pytest.fixture
 def cloud(make_cloud: MakeCloud) -> Cloud:
     return make_cloud()
