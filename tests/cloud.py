@@ -17,6 +17,7 @@ from azure.storage.blob import BlobServiceClient
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from runner.azure.deployment import Deployment
+from tests.conftest import until
 from tests.emulator import Emulator, Fault, Settings
 from tests.emulator.azurite import Azurite
 
@@ -55,8 +56,7 @@ class Cloud:
         """What lies in *container*, which is "input", "output" or "tools", by name."""
         client = self.blobs.get_container_client(self.container(container))
         return {
-            name: client.download_blob(name).readall()
-            for name in sorted(client.list_blob_names())
+            name: client.download_blob(name).readall() for name in sorted(client.list_blob_names())
         }
 
     def container(self, purpose: str) -> str:
@@ -81,11 +81,12 @@ class Cloud:
 
     def resize(self, nodes: int, *, spot: int = 0) -> None:
         """Give the pool another size, as `pulumi up` does."""
+        until(lambda: self.batch.get_pool(POOL).allocation_state == "steady")
         self.azure.put_pool(POOL, **_PROPERTIES, scaleSettings=fixed(nodes, spot=spot))
 
-    def without_identity(self) -> "Cloud":
+    def without_identity(self, nodes: int = 1) -> "Cloud":
         """The same cloud with a pool whose nodes need signed addresses."""
-        self.azure.put_pool("plain", taskSlotsPerNode=2, scaleSettings=fixed(1))
+        self.azure.put_pool("plain", taskSlotsPerNode=2, scaleSettings=fixed(nodes))
         deployment = replace(self.deployment, pool_id="plain", pool_identity_id="")
         return replace(self, deployment=deployment)
 
@@ -111,16 +112,19 @@ def stand_in_cloud(
     that of the nodes; *settings* are those of the account; *pool* are ARM's properties of the pool.
     """
     if storage is None:
-        with Azurite() as own, stand_in_cloud(
-            work, storage=own, speed=speed, ffmpeg=ffmpeg, settings=settings, **pool
-        ) as cloud:
+        with (
+            Azurite() as own,
+            stand_in_cloud(
+                work, storage=own, speed=speed, ffmpeg=ffmpeg, settings=settings, **pool
+            ) as cloud,
+        ):
             yield cloud
         return
     programs = work / "node-programs"
     programs.mkdir(parents=True, exist_ok=True)
     (programs / "ffmpeg").symlink_to(ffmpeg or get_ffmpeg_exe())
     key = AzureNamedKeyCredential(storage.name, storage.key)
-    trusted = {"connection_verify": storage.ca_file}
+    trusted: dict[str, Any] = {"connection_verify": storage.ca_file}
     with (
         Emulator(
             settings=settings,

@@ -101,4 +101,5 @@ def _first_line(error: AzureError) -> str:
     inner = getattr(error, "error", None)
     message = getattr(inner, "message", None) or error.message or str(error)
     text = getattr(message, "value", message)
-    return str(text).strip().splitlines()[0][:300] if str(text).strip() else type(error).__name__
+    lines = str(text).strip().splitlines() or [type(error).__name__]
+    return lines[0][:300].rstrip(".")

@@ -9,7 +9,7 @@ from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.errors import JobLostError, word
 from runner.azure.flight import Flight, Item
 from runner.azure.jobs import Finished
-from runner.azure.taking_up import end_of, ended_early
+from runner.azure.taking_up import end_of, ended_early, refuse_disabled
 from runner.errors import PassingError
 from runner.models import Event, Notice, State
 
@@ -128,6 +128,7 @@ class Follower:
         facts = self.flight.jobs.job(job)
         if facts is None:
             raise JobLostError(job, "deleted")
+        refuse_disabled(facts)
         is_over = word(facts.state) in ("completed", "terminating", "deleting")
         if is_over or thorough:
             self._take_in(job, everything=True)

@@ -85,14 +85,23 @@ def jobs_of(jobs: Jobs, run: str) -> Iterator[BatchJob]:
 
 
 def ended_from_outside(jobs: Jobs, job: str, left: int) -> RunnerError | None:
-    """What to say where *job* takes no more tasks otherwise than by having ended itself."""
+    """What to say where *job* takes no more tasks otherwise than by having ended itself.
+
+    Raises:
+        UnfitError: Somebody has disabled it.
+    """
     facts = jobs.job(job)
     if facts is None:
         return JobLostError(job, "deleted")
-    if word(facts.state) in ("disabled", "disabling"):
-        return UnfitError(f"job {job} was disabled: `az batch job enable --job-id {job}`")
+    refuse_disabled(facts)
     why = end_of(facts)
     return None if why.lower() in _BY_ITSELF else ended_early(job, why, left)
+
+
+def refuse_disabled(job: BatchJob) -> None:
+    """Raise `UnfitError` if somebody has disabled *job*: its tasks would wait for ever."""
+    if word(job.state) in ("disabled", "disabling"):
+        raise UnfitError(f"job {job.id} was disabled: `az batch job enable --job-id {job.id}`")
 
 
 def ended_early(job: str, why: str, left: int) -> JobLostError:
@@ -145,6 +154,7 @@ def _known_attempts(flight: Flight, jobs: list[str]) -> tuple[dict[str, _Known],
 
 def _is_alive(flight: Flight, job: BatchJob) -> bool:
     """Whether tasks of *job* that wait will run: those of a job that has ended never do."""
+    refuse_disabled(job)
     if word(job.state) != "active":
         return False
     pool = flight.deployment.pool_id

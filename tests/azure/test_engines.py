@@ -22,7 +22,7 @@ from tests.media import Media
 
 AWKWARD = (
     "with spaces.wav",
-    "quote'd \"twice\".wav",
+    'quote\'d "twice".wav',
     "-leading dash.wav",
     "dots..and...wav.wav",
     "ünïcödé 漢字.wav",
@@ -240,9 +240,7 @@ def test_a_film_becomes_another_film(
     place: Place, media: Media, tmp_path: Path, destination: Path
 ) -> None:
     media.put("clip.mp4", tmp_path / "in" / "film.mp4")
-    told = drive(
-        place.make(), plan_of(tmp_path / "in", destination, BUILT_IN["mp4"].recipe())
-    )
+    told = drive(place.make(), plan_of(tmp_path / "in", destination, BUILT_IN["mp4"].recipe()))
     assert not told.failures
     assert names(destination) == {"film.mp4"}
 
