@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 from runner.engine import Engine, Stop
@@ -50,7 +50,10 @@ def convert(
     with ledger.locked(run.plan.id):
         ledger.begin(run.plan, run.place, run.command)
         try:
-            with closing(_events(run.plan, engine, existing, stop)) as events:
+            with (
+                judge.giving_reasons(),
+                closing(_events(run.plan, engine, existing, stop)) as events,
+            ):
                 for event in events:
                     watch(event)
                     if isinstance(event, Notice):
@@ -68,7 +71,7 @@ def convert(
             raise
         finally:
             counts = Counter(event.state for event in results)
-            left = len(run.plan.conversions) > len(results)
+            left = len(run.plan.conversions) > sum(map(_is_settled, results))
             ledger.end(run.plan.id, exit_code, counts, unfinished=left)
     return report
 
@@ -76,6 +79,11 @@ def convert(
 def exit_code_of(report: Report) -> ExitCode:
     """The exit code of a run that came to its end."""
     return ExitCode.SOME_FAILED if report.count(State.FAILED) else ExitCode.OK
+
+
+def _is_settled(result: Event) -> bool:
+    """Whether the same command again does nothing about it: where the place was unfit, it does."""
+    return result.failure is None or result.failure.kind is not Kind.ENVIRONMENT
 
 
 def _record(ledger: Ledger, run: str, event: Event) -> None:
@@ -139,6 +147,16 @@ class _Judge:
         elif self._failed == self._run.fail_fast:
             message = f"stopped after {self._failed} failed files, as --fail-fast asks"
             self._give_up(_StoppedEarlyError(message))
+
+    @contextmanager
+    def giving_reasons(self) -> Iterator[None]:
+        """Have a run that was given up end with the reason, and with what its engine says besides."""
+        try:
+            yield
+        except InterruptedRunError as error:
+            if self._reason is None:
+                raise
+            raise type(self._reason)(f"{self._reason}; {error}") from None
 
     def pronounce(self, left: int) -> None:
         """Raise the reason why the run ended before its end, if it did."""

@@ -237,12 +237,12 @@ class Ledger:
         with self._transaction() as db:
             db.execute("UPDATE runs SET unfinished = 0 WHERE id = ?", (run,))
 
-    def unfinished(self, place: str) -> str | None:
-        """The newest run at *place* that was cut off or left alone, and can be taken up."""
-        row = self._db.execute(
+    def unfinished(self, place: str) -> list[str]:
+        """The runs at *place* that were cut off or left alone, and can be taken up; newest first."""
+        rows = self._db.execute(
             "SELECT id FROM runs WHERE place = ? AND unfinished ORDER BY started DESC", (place,)
-        ).fetchone()
-        return row and str(row[0])
+        )
+        return [str(row[0]) for row in rows]
 
     def record(self, run: str, event: Event) -> None:
         """Write down the end of an attempt."""

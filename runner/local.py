@@ -2,15 +2,12 @@
 
 import os
 import shutil
-import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from queue import SimpleQueue
 
 from runner.engine import Stop
@@ -19,8 +16,7 @@ from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, Reins
 from runner.media.worker import Made, Progress, Work, convert
 from runner.models import Conversion, Event, Failure, Kind, Notice, Plan, Result, State
-
-SCRATCH = Path(".runner", "tmp")
+from runner.scratch import SCRATCH, clear_scratch
 
 
 def usable_cores() -> int:
@@ -219,33 +215,3 @@ class _Attempt:
             **details,  # type: ignore[arg-type] # each caller names fields of Event
         )
         self._events.put(event)
-
-
-def clear_scratch(scratch: Path) -> None:
-    """Remove what a runner that was killed left in *scratch*, and end its ffmpegs.
-
-    Only for one who holds the lock of the destination: then nobody works there.
-
-    Raises:
-        UnfitError: The folder cannot be made or emptied.
-    """
-    if scratch.exists():
-        _end_orphans(scratch)
-        shutil.rmtree(scratch, ignore_errors=True)
-    try:
-        scratch.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"cannot write to the destination {scratch.parent.parent}: {error.strerror}"
-        raise UnfitError(f"{message}; choose another with -o") from error
-
-
-def _end_orphans(scratch: Path) -> None:
-    """End processes whose log is in *scratch*: no runner is left to see them end.
-
-    Reads /proc; where there is none, orphans end by themselves with their file.
-    """
-    logs = os.path.join(os.path.realpath(scratch), "")
-    for errors in Path("/proc").glob("[0-9]*/fd/2"):
-        with suppress(OSError):
-            if os.readlink(errors).startswith(logs):
-                os.kill(int(errors.parts[2]), signal.SIGKILL)

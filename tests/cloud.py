@@ -2,27 +2,32 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from azure.batch import BatchClient
+from azure.batch.models import BatchTask
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.storage.blob import BlobServiceClient
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from runner.azure.deployment import Deployment
-from tests.emulator import Emulator
+from tests.conftest import until
+from tests.emulator import Emulator, Fault, Settings
 from tests.emulator.azurite import Azurite
 
 IDENTITY = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/"
     "Microsoft.ManagedIdentity/userAssignedIdentities/nodes"
 )
-CONTAINERS = ("input", "output", "tools")
 POOL = "ffmpeg"
+_PROPERTIES: dict[str, Any] = {"taskSlotsPerNode": 2, "identity": [IDENTITY]}
+_numbers = count(1)
 
 
 @dataclass(frozen=True)
@@ -32,21 +37,10 @@ class Cloud:
     azure: Emulator
     storage: Azurite
     deployment: Deployment
-
-    @property
-    def batch(self) -> BatchClient:
-        """A client with a token of its own."""
-        return BatchClient(
-            self.azure.endpoint, self.azure.credential, connection_verify=self.azure.ca_file
-        )
-
-    @property
-    def blobs(self) -> BlobServiceClient:
-        """A client with the account's key, for looking at what is there."""
-        key = AzureNamedKeyCredential(self.storage.name, self.storage.key)
-        return BlobServiceClient(
-            self.storage.blob_endpoint, key, connection_verify=self.azure.ca_file
-        )
+    batch: BatchClient
+    """A client with a token of its own."""
+    blobs: BlobServiceClient
+    """A client with the account's key, for looking at what is there."""
 
     def environment(self, folder: Path) -> dict[str, str]:
         """Variables with which a `runner` of its own process finds this cloud and signs in."""
@@ -54,13 +48,45 @@ class Cloud:
         outputs.write_text(json.dumps(asdict(self.deployment)))
         return {**os.environ, **self.azure.environment, "RUNNER_OUTPUTS": str(outputs)}
 
-    def blob_names(self, container: str) -> list[str]:
-        """The names of all blobs in *container*."""
-        return list(self.blobs.get_container_client(container).list_blob_names())
+    def fault(self, kind: Any, operation: str = "*", **details: Any) -> None:
+        """Have the service, or its nodes, misbehave."""
+        self.azure.faults.add(Fault(kind, operation, **details))
 
-    def without_identity(self) -> "Cloud":
+    def stored(self, container: str) -> dict[str, bytes]:
+        """What lies in *container*, which is "input", "output" or "tools", by name."""
+        client = self.blobs.get_container_client(self.container(container))
+        return {
+            name: client.download_blob(name).readall() for name in sorted(client.list_blob_names())
+        }
+
+    def container(self, purpose: str) -> str:
+        """The name of the container for a purpose."""
+        return str(getattr(self.deployment, f"{purpose}_container"))
+
+    def jobs(self) -> dict[str, str]:
+        """The state of each job, by its id."""
+        return {str(job.id): str(getattr(job.state, "value", "")) for job in self.batch.list_jobs()}
+
+    def tasks(self) -> list[BatchTask]:
+        """All tasks of all jobs."""
+        return [task for job in self.jobs() for task in self.batch.list_tasks(job)]
+
+    def attempts(self) -> Counter[str]:
+        """How many tasks there are for each conversion."""
+        return Counter(str(task.id).partition("-a")[0] for task in self.tasks())
+
+    def calls(self, *operations: str) -> int:
+        """How many requests there were so far for any of *operations*."""
+        return sum(seen.operation in operations for seen in self.azure.requests)
+
+    def resize(self, nodes: int, *, spot: int = 0) -> None:
+        """Give the pool another size, as `pulumi up` does."""
+        until(lambda: self.batch.get_pool(POOL).allocation_state == "steady")
+        self.azure.put_pool(POOL, **_PROPERTIES, scaleSettings=fixed(nodes, spot=spot))
+
+    def without_identity(self, nodes: int = 1) -> "Cloud":
         """The same cloud with a pool whose nodes need signed addresses."""
-        self.azure.put_pool("plain", taskSlotsPerNode=2, scaleSettings=fixed(1))
+        self.azure.put_pool("plain", taskSlotsPerNode=2, scaleSettings=fixed(nodes))
         deployment = replace(self.deployment, pool_id="plain", pool_identity_id="")
         return replace(self, deployment=deployment)
 
@@ -71,35 +97,58 @@ def fixed(nodes: int, *, spot: int = 0) -> dict[str, Any]:
 
 
 @contextmanager
-def stand_in_cloud(work: Path, *, speed: float = 60.0, **pool: Any) -> Iterator[Cloud]:
+def stand_in_cloud(
+    work: Path,
+    *,
+    storage: Azurite | None = None,
+    speed: float = 60.0,
+    ffmpeg: Path | None = None,
+    settings: Settings | None = None,
+    **pool: Any,
+) -> Iterator[Cloud]:
     """Start the emulators, make the containers, and put a pool in place as ARM does.
 
-    *speed* is how fast the service's clock goes; *pool* are ARM's properties of it.
+    *storage* is one that runs already; *speed* is how fast the service's clock goes; *ffmpeg* is
+    that of the nodes; *settings* are those of the account; *pool* are ARM's properties of the pool.
     """
+    if storage is None:
+        with (
+            Azurite() as own,
+            stand_in_cloud(
+                work, storage=own, speed=speed, ffmpeg=ffmpeg, settings=settings, **pool
+            ) as cloud,
+        ):
+            yield cloud
+        return
     programs = work / "node-programs"
     programs.mkdir(parents=True, exist_ok=True)
-    (programs / "ffmpeg").symlink_to(get_ffmpeg_exe())
+    (programs / "ffmpeg").symlink_to(ffmpeg or get_ffmpeg_exe())
+    key = AzureNamedKeyCredential(storage.name, storage.key)
+    trusted: dict[str, Any] = {"connection_verify": storage.ca_file}
     with (
-        Azurite() as storage,
         Emulator(
+            settings=settings,
             storage=storage.account,
             certificates=storage.certificates,
             node_path=[programs],
             speed=speed,
         ) as azure,
+        BatchClient(azure.endpoint, azure.credential, **trusted) as batch,
+        BlobServiceClient(storage.blob_endpoint, key, **trusted) as blobs,
     ):
-        cloud = Cloud(azure, storage, _deployment(azure, storage))
-        for container in CONTAINERS:
-            cloud.blobs.create_container(container)
-        azure.grant(IDENTITY, "reader", "input")
-        azure.grant(IDENTITY, "reader", "tools")
-        azure.grant(IDENTITY, "contributor", "output")
-        properties = {"taskSlotsPerNode": 2, "scaleSettings": fixed(1), "identity": [IDENTITY]}
-        azure.put_pool(POOL, **{**properties, **pool})
-        yield cloud
+        cloud = Cloud(azure, storage, _deployment(azure, storage, next(_numbers)), batch, blobs)
+        for purpose, role in (("input", "reader"), ("tools", "reader"), ("output", "contributor")):
+            blobs.create_container(cloud.container(purpose))
+            azure.grant(IDENTITY, role, cloud.container(purpose))
+        azure.put_pool(POOL, **{**_PROPERTIES, "scaleSettings": fixed(1), **pool})
+        try:
+            yield cloud
+        finally:
+            for purpose in ("input", "tools", "output"):
+                blobs.delete_container(cloud.container(purpose))
 
 
-def _deployment(azure: Emulator, storage: Azurite) -> Deployment:
+def _deployment(azure: Emulator, storage: Azurite, number: int) -> Deployment:
     return Deployment(
         outputs_schema=1,
         subscription_id="00000000-0000-0000-0000-000000000000",
@@ -115,8 +164,9 @@ def _deployment(azure: Emulator, storage: Azurite) -> Deployment:
         pool_identity_id=IDENTITY,
         storage_account=storage.name,
         blob_endpoint=storage.blob_endpoint,
-        input_container="input",
-        output_container="output",
-        tools_container="tools",
+        # of this cloud alone, as many may share one storage
+        input_container=f"input-{number}",
+        output_container=f"output-{number}",
+        tools_container=f"tools-{number}",
         autoscale_minutes=5,
     )

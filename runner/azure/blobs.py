@@ -5,43 +5,26 @@ import mimetypes
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from io import FileIO
 from pathlib import Path
 from typing import IO
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import (
-    BlobServiceClient,
-    ContainerSasPermissions,
-    ContentSettings,
-    generate_container_sas,
-)
+from azure.storage.blob import BlobServiceClient, ContentSettings
 
-from runner.azure.deployment import Deployment
-from runner.azure.errors import azure_errors, translated
+from runner.azure.crew import Abandoned
+from runner.azure.errors import azure_errors, code_of, translated
 
-# A user-delegation key lives for seven days at most, and so does what it signs.
-_SIGNED_FOR = timedelta(days=6, hours=12)
-_CLOCKS_DIFFER = timedelta(minutes=15)
 _BLOCK = 1 << 20
 
 
-class Abandoned(Exception):  # noqa: N818 - not an error: somebody asked for it
-    """A transfer was given up because nobody waits for it any more."""
-
-
 class Blobs:
-    """The containers of one deployment; its transfers end early once *abandoned* says so."""
+    """The containers of one account; its transfers end early once *abandoned* says so."""
 
     def __init__(
-        self,
-        client: BlobServiceClient,
-        deployment: Deployment,
-        abandoned: Callable[[], bool] = lambda: False,
+        self, client: BlobServiceClient, abandoned: Callable[[], bool] = lambda: False
     ) -> None:
         self._client = client
-        self._deployment = deployment
         self._abandoned = abandoned
 
     def upload(self, container: str, name: str, path: str) -> int:
@@ -83,22 +66,30 @@ class Blobs:
         """The content of a small blob; none if there is no such blob."""
         try:
             return self._client.get_blob_client(container, name).download_blob().readall()
-        except ResourceNotFoundError:
-            return None
         except AzureError as error:
+            if code_of(error) == "BlobNotFound":
+                return None
             raise translated(error, f"downloading {name}", "storage") from None
 
-    def download(self, container: str, name: str, path: Path) -> str:
+    def download(self, container: str, name: str, path: Path) -> str | None:
         """Download a blob to *path*; returns the SHA-256 of what was written, in hex.
 
+        None where there is no such blob.
+
         Raises:
-            RunnerError: Storage cannot be reached, or has no such blob.
+            RunnerError: Storage cannot be reached, or does not let us.
             OSError: The file cannot be written.
             Abandoned: Nobody waits for it.
         """
         digest = hashlib.sha256()
+        blob = self._client.get_blob_client(container, name)
         with azure_errors(f"downloading {name}", "storage"):
-            stream = self._client.get_blob_client(container, name).download_blob()
+            try:
+                stream = blob.download_blob()
+            except ResourceNotFoundError as error:
+                if code_of(error) == "BlobNotFound":
+                    return None
+                raise
             with path.open("wb") as file:
                 for chunk in stream.chunks():
                     if self._abandoned():
@@ -123,39 +114,6 @@ class Blobs:
                     self._client.get_blob_client(container, name).delete_blob()
                     count += 1
         return count
-
-    def signer(self) -> Callable[[str], str]:
-        """What makes a container's address usable for nodes: nothing where they have an identity."""
-        if self._deployment.pool_identity_id:
-            return self._address
-        now = datetime.now(UTC)
-        start, expiry = now - _CLOCKS_DIFFER, now + _SIGNED_FOR
-        with azure_errors("signing addresses for the nodes", "storage"):
-            key = self._client.get_user_delegation_key(start, expiry)
-        signed = {
-            container: self._address(container)
-            + "?"
-            + generate_container_sas(
-                self._deployment.storage_account,
-                container,
-                user_delegation_key=key,
-                permission=permission,
-                start=start,
-                expiry=expiry,
-            )
-            for container, permission in (
-                (self._deployment.input_container, ContainerSasPermissions(read=True)),
-                (self._deployment.tools_container, ContainerSasPermissions(read=True)),
-                (
-                    self._deployment.output_container,
-                    ContainerSasPermissions(write=True, create=True),
-                ),
-            )
-        }
-        return signed.__getitem__
-
-    def _address(self, container: str) -> str:
-        return f"{self._deployment.blob_endpoint}/{container}"
 
     def _has(self, container: str, name: str, size: int, digest: bytes) -> bool:
         facts = self._client.get_blob_client(container, name).get_blob_properties()

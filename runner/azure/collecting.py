@@ -6,6 +6,7 @@ from contextlib import suppress
 from runner.azure.flight import Flight, Item
 from runner.azure.jobs import Finished
 from runner.azure.verdicts import failure_of
+from runner.errors import UnfitError
 from runner.media.failures import ConversionError
 from runner.media.node import RECORD, RESULT, Record
 from runner.media.target import from_os, give_name
@@ -21,14 +22,23 @@ def collect(flight: Flight, item: Item, end: Finished) -> Event:
     Raises:
         RunnerError: Storage cannot be reached, or does not let us.
     """
-    record = _record(flight, item)
-    failure = failure_of(end, record, signed=not flight.deployment.pool_identity_id)
+    try:
+        record = _record(flight, item)
+        failure = failure_of(end, record, signed=not flight.deployment.pool_identity_id)
+    except ConversionError as error:
+        record, failure = None, error.failure
     if failure is None:
         assert record is not None
         try:
             return _fetch(flight, item, end, record)
         except ConversionError as error:
             failure = error.failure
+            if failure.kind is Kind.ENVIRONMENT:
+                # here, not on the node: the result stays in storage until somebody can take it
+                raise UnfitError(
+                    f"cannot write {item.conversion.target}: {failure.message}; "
+                    "mend that, then the same command collects the rest"
+                ) from error
     log = failure.log or _log(flight, item)
     return Event(
         conversion=item.conversion,
@@ -48,6 +58,8 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
     try:
         for _ in range(_DOWNLOADS):
             digest = flight.blobs.download(flight.deployment.output_container, name, part)
+            if digest is None:
+                raise ConversionError(Kind.TRANSIENT, "its result is not in storage any more")
             if digest == record.sha256:
                 break
         else:
@@ -74,7 +86,11 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
 def _record(flight: Flight, item: Item) -> Record | None:
     name = f"{flight.places.results(item.task)}/{RECORD}"
     data = flight.blobs.read(flight.deployment.output_container, name)
-    return Record.from_json(data) if data else None
+    try:
+        return Record.from_json(data) if data else None
+    except (ValueError, TypeError) as error:
+        message = "the record of the task cannot be read"
+        raise ConversionError(Kind.TRANSIENT, message) from error
 
 
 def _log(flight: Flight, item: Item) -> str:

@@ -13,10 +13,10 @@ from runner.errors import UnfitError
 
 BATCH_KEY = "RUNNER_BATCH_KEY"
 """The environment variable with the Batch account's key."""
-# Transfers of one file at a time: larger ones in blocks. Measured: many small requests cost the
-# client more than few large ones (64 MiB in one request, then blocks of 16 MiB).
-_SINGLE_PUT = 64 * 1024 * 1024
-_BLOCK = 16 * 1024 * 1024
+# Larger files travel in blocks. A block is held in memory, one for each file that travels at a time,
+# so they are not as large as the service takes them; smaller ones cost more requests.
+_SINGLE_PUT = 16 * 1024 * 1024
+_BLOCK = 8 * 1024 * 1024
 
 
 def sign_in() -> TokenCredential:

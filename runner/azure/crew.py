@@ -5,9 +5,11 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from runner.azure.blobs import Abandoned
-
 Item = TypeVar("Item")
+
+
+class Abandoned(Exception):  # noqa: N818 - not an error: somebody asked for it
+    """Work was given up because nobody waits for it any more."""
 
 
 class Crew(Generic[Item]):

@@ -2,14 +2,15 @@
 
 import threading
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
 
 from azure.batch import BatchClient
-from azure.batch.models import BatchJob
 from azure.storage.blob import BlobServiceClient
 
+from runner.azure.adding import Adder
 from runner.azure.blobs import Blobs
 from runner.azure.collecting import collect
 from runner.azure.crew import Crew
@@ -17,16 +18,17 @@ from runner.azure.deployment import Deployment
 from runner.azure.flight import Flight, Item, Options
 from runner.azure.following import Follower
 from runner.azure.jobs import Finished, Jobs
-from runner.azure.manifest import manifest_name, manifest_of
+from runner.azure.signing import Signer
 from runner.azure.staging import stage
 from runner.azure.submitting import Submitter
-from runner.azure.tasks import Places, TaskName
-from runner.azure.tool import pack
+from runner.azure.taking_up import take_up
+from runner.azure.tasks import Places
 from runner.azure.verdicts import GONE
 from runner.engine import Stop
-from runner.errors import InterruptedRunError, PassingError, RunnerError, UnfitError
+from runner.errors import InterruptedRunError, PassingError, RunnerError
 from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, Notice, Plan, State
+from runner.scratch import SCRATCH, clear_scratch
 
 _PASSING_IN_A_ROW = 12
 """So many transfers that fail one after the other are the network's fault, and not a file's."""
@@ -63,44 +65,47 @@ class _Run:
         self._plan = plan
         self._stop = stop
         self._inbox: SimpleQueue[Event | Notice | BaseException | None] = SimpleQueue()
-        over = threading.Event()
-        blobs = Blobs(engine.storage, engine.deployment, over.is_set)
-        self._flight = Flight(
-            run=plan.id,
-            destination=plan.destination,
-            deployment=engine.deployment,
-            options=engine.options,
-            jobs=Jobs(engine.batch, engine.deployment.pool_id, over),
-            blobs=blobs,
-            places=Places(plan.id, engine.deployment, blobs.signer()),
-            report=self._inbox.put,
-            over=over,
-        )
+        self._flight = self._prepare_flight(engine)
         transfers = engine.options.transfers
         self._jobs = [plan.id]
-        self._submitter = Submitter(self._flight, self._jobs)
+        self._submitter = Submitter(self._flight, self._jobs, self._wake)
         self._stagers = Crew("stage", transfers, self._stage, self._inbox.put)
         self._collectors = Crew("collect", transfers, self._collect, self._inbox.put)
         self._follower = Follower(self._flight, self._jobs, self._ended)
         self._loops = Crew[Callable[[], None]]("loop", 2, lambda loop: loop(), self._inbox.put)
         self._crews: list[Crew[Any]] = [self._stagers, self._collectors, self._loops]
+        self._left = len(plan.conversions)
+        self._has_begun = False
+        self._others = 0
         self._faults = 0
 
+    def _prepare_flight(self, engine: AzureEngine) -> Flight:
+        over = threading.Event()
+        deployment = engine.deployment
+        signer = Signer(engine.storage, deployment, engine.options.signed_for)
+        return Flight(
+            run=self._plan.id,
+            destination=self._plan.destination,
+            deployment=deployment,
+            options=engine.options,
+            jobs=Jobs(engine.batch, deployment.pool_id, over),
+            adder=Adder(engine.batch, over),
+            blobs=Blobs(engine.storage, over.is_set),
+            places=Places(self._plan.id, deployment, signer),
+            report=self._inbox.put,
+            over=over,
+        )
+
     def carry_out(self) -> Generator[Event | Notice, None, None]:
-        """Prepare, set the crews to work, and yield what they report."""
-        self._stop.listen(lambda: self._inbox.put(None))
-        self._look_at_pool()
-        self._flight.scratch.mkdir(parents=True, exist_ok=True)
-        todo = self._take_up()
+        """Set the crews to work, and yield what they report."""
+        self._stop.listen(self._wake)
+        clear_scratch(self._plan.destination / SCRATCH)
         for crew in self._crews:
             crew.start()
-        self._submitter.expect(len(todo))
-        for item in todo:
-            self._stagers.put(item)
-        self._loops.put(self._submitter.run)
-        self._loops.put(self._follower.run)
+        # in a thread, as all that waits for Azure: this one answers to who wants to stop
+        self._loops.put(self._begin)
         yield from self._listen()
-        self._clear_up()
+        yield from self._clear_up()
 
     def let_go(self) -> None:
         """End what can be ended at once; paid work is neither cancelled nor forgotten."""
@@ -108,77 +113,28 @@ class _Run:
         for crew in self._crews:
             crew.dismiss()
 
+    def _wake(self) -> None:
+        self._inbox.put(None)
+
+    def _begin(self) -> None:
+        todo, self._others = take_up(self._flight, self._plan, self._jobs)
+        self._submitter.expect(len(todo))
+        self._has_begun = True
+        for item in todo:
+            (self._submitter if item.blob else self._stagers).put(item)
+        self._loops.put(self._submitter.run)
+        self._loops.put(self._follower.run)
+
     def _listen(self) -> Generator[Event | Notice, None, None]:
-        left = len(self._plan.conversions)
-        while left and not (self._flight.options.detach and self._submitter.is_done):
+        while self._left and not (self._flight.options.detach and self._submitter.is_done):
             news = self._inbox.get()
             if isinstance(news, BaseException):
                 raise news
             if news is not None:
-                left -= isinstance(news, Event) and news.state.is_final
+                self._left -= isinstance(news, Event) and news.state.is_final
                 yield news
             if self._stop.gently:
                 raise self._interrupted()
-
-    def _look_at_pool(self) -> None:
-        pool = self._flight.jobs.pool()
-        if str(getattr(pool.state, "value", pool.state)) != "active":
-            raise UnfitError(f"pool {pool.id} is being deleted: run `pulumi up`")
-
-    def _take_up(self) -> list[Item]:
-        """Create the job, or see how far one of the same name has come; returns what is to be staged."""
-        flight = self._flight
-        name, data = pack()
-        flight.blobs.put(flight.deployment.tools_container, name, data)
-        is_new = flight.jobs.create(self._plan.id)
-        with manifest_of(self._plan) as file:
-            container = flight.deployment.input_container
-            flight.blobs.put(container, manifest_name(self._plan.id), file, overwrite=True)
-        known = {} if is_new else self._known_attempts()
-        todo: list[Item] = []
-        for conversion in self._plan.longest_first():
-            item = Item(conversion)
-            newest = known.get(conversion.id)
-            if newest is None:
-                todo.append(item)
-                continue
-            item.attempt, item.job, alive = newest
-            if alive:
-                flight.aloft.add(item)
-                flight.report(
-                    Event(conversion=conversion, state=State.QUEUED, attempt=item.attempt)
-                )
-            else:
-                item.attempt += 1
-                todo.append(item)
-        return todo
-
-    def _known_attempts(self) -> dict[str, tuple[int, str, bool]]:
-        """The newest attempt at each conversion that Batch knows: its job, and whether it will end."""
-        known: dict[str, tuple[int, str, bool]] = {}
-        job = self._plan.id
-        while (facts := self._flight.jobs.job(job)) is not None:
-            if job not in self._jobs:
-                self._jobs.append(job)
-            alive = self._is_alive(facts)
-            for task, completed in self._flight.jobs.tasks(job):
-                if name := TaskName.parse(task):
-                    newest = known.get(name.conversion)
-                    if newest is None or newest[0] <= name.attempt:
-                        known[name.conversion] = (name.attempt, job, completed or alive)
-            job = f"{self._plan.id}--{len(self._jobs) + 1}"
-        return known
-
-    def _is_alive(self, job: BatchJob) -> bool:
-        """Whether tasks of *job* that wait will run: those of a job that has ended never do."""
-        if str(getattr(job.state, "value", job.state)) != "active":
-            return False
-        pool = self._flight.deployment.pool_id
-        if job.pool_info is not None and (job.pool_info.pool_id or "").lower() == pool.lower():
-            return True
-        # `pulumi up` has made another pool since: what waits must not wait for the old one
-        self._flight.jobs.terminate(job.id or "", "its pool was replaced")
-        return False
 
     def _stage(self, item: Item) -> None:
         if self._flight.over.is_set():
@@ -189,15 +145,22 @@ class _Run:
         try:
             stage(self._flight, item)
         except ConversionError as error:
-            self._submitter.drop()
-            self._settle(item, error.failure)
+            self._not_staged(item, error.failure)
         except PassingError as error:
-            self._submitter.drop()
             self._count_fault(error)
-            self._settle(item, Failure(Kind.TRANSIENT, str(error)))
+            self._not_staged(item, Failure(Kind.TRANSIENT, str(error)))
         else:
             self._faults = 0
             self._submitter.put(item)
+
+    def _not_staged(self, item: Item, failure: Failure) -> None:
+        event = _failed(item, failure)
+        if self._may_try_again(item, failure):
+            self._flight.report(replace(event, state=State.RETRYING))
+            self._stagers.put(item.again())
+        else:
+            self._flight.report(event)
+            self._submitter.drop()
 
     def _ended(self, item: Item, end: Finished) -> None:
         self._collectors.put((item, end))
@@ -215,34 +178,27 @@ class _Run:
             if item.tries <= self._flight.options.retries:
                 self._collectors.put(work)
                 return
-            self._settle(item, Failure(Kind.TRANSIENT, str(error)))
-            return
-        self._faults = 0
-        if event.failure is not None:
-            if end.code.lower() == GONE:
-                item.blob = ""
-            self._settle(item, event.failure, event)
+            event = _failed(item, Failure(Kind.TRANSIENT, str(error)))
         else:
-            self._discard_source(item)
-            self._flight.report(event)
+            self._faults = 0
+        if end.code.lower() == GONE:
+            item.blob = ""
+        self._settle(item, event)
 
-    def _settle(self, item: Item, failure: Failure, event: Event | None = None) -> None:
-        """Try the conversion of *item* once more under a new attempt, or report its *failure*."""
-        again = failure.kind is Kind.TRANSIENT and item.attempt <= self._flight.options.retries
-        event = event or Event(
-            conversion=item.conversion, state=State.FAILED, attempt=item.attempt, failure=failure
-        )
-        if not again:
-            self._discard_source(item)
+    def _settle(self, item: Item, event: Event) -> None:
+        """Try the conversion of *item* once more under a new attempt, or leave it at this *event*."""
+        if event.failure is None or not self._may_try_again(item, event.failure):
             self._flight.report(event)
+            self._discard_source(item)
             return
         self._submitter.expect()
         self._flight.report(replace(event, state=State.RETRYING))
-        following = Item(item.conversion, attempt=item.attempt + 1, blob=item.blob)
-        if following.blob:
-            self._submitter.put(following)
-        else:
-            self._stagers.put(following)
+        (self._submitter if item.blob else self._stagers).put(item.again())
+
+    def _may_try_again(self, item: Item, failure: Failure) -> bool:
+        if failure.kind is Kind.ENVIRONMENT:
+            return item.is_earlier  # it may have been mended since
+        return failure.kind is Kind.TRANSIENT and item.retried < self._flight.options.retries
 
     def _count_fault(self, error: RunnerError) -> None:
         self._faults += 1
@@ -252,23 +208,39 @@ class _Run:
     def _discard_source(self, item: Item) -> None:
         flight = self._flight
         if item.blob and not flight.options.keep:
-            flight.blobs.delete(flight.deployment.input_container, [item.blob])
+            with suppress(PassingError):  # it is tried once more at the end
+                flight.blobs.delete(flight.deployment.input_container, [item.blob])
 
-    def _clear_up(self) -> None:
+    def _clear_up(self) -> Generator[Notice, None, None]:
         """After the last file: end the jobs, and leave no source in storage."""
+        if self._left:
+            return  # detached
         flight = self._flight
-        if flight.options.detach and len(flight.aloft):
-            return
-        for job in self._jobs:
-            flight.jobs.finish(job)
-        if not flight.options.keep:
-            container = flight.deployment.input_container
-            flight.blobs.delete(container, flight.blobs.names(container, f"{flight.run}/"))
+        try:
+            for job in self._jobs:
+                flight.jobs.finish(job)
+            if not flight.options.keep:
+                flight.blobs.delete(flight.deployment.input_container, self._our_blobs())
+        except RunnerError as error:
+            # all results are here: that is no failure of the run
+            yield Notice(f"not all was cleared up in Azure: {error}; see `runner clean`")
+
+    def _our_blobs(self) -> list[str]:
+        """The blobs of this plan: those of the run, unless only a part of it was asked for."""
+        flight = self._flight
+        names = list(flight.blobs.names(flight.deployment.input_container, f"{flight.run}/"))
+        if not self._others:
+            return names
+        ours = {flight.places.source(conversion, "") for conversion in self._plan.conversions}
+        return [name for name in names if name.partition(".")[0] in ours]
 
     def _interrupted(self) -> InterruptedRunError:
+        self._flight.over.set()
         self._let_job_end()
         count = len(self._flight.aloft)
         run = self._plan.id
+        if not self._has_begun:
+            return InterruptedRunError("stopped before it had begun; the same command goes on")
         if not count:
             return InterruptedRunError(
                 "stopped; nothing goes on in Azure, and the same command goes on"
@@ -281,6 +253,16 @@ class _Run:
     def _let_job_end(self) -> None:
         """Have the job end itself with what it has, unless that takes longer than a user waits."""
         job = self._jobs[-1]
-        call = threading.Thread(target=self._flight.jobs.finish, args=(job,), daemon=True)
+        call = threading.Thread(target=self._try_to_finish, args=(job,), daemon=True)
         call.start()
         call.join(_PATIENCE)
+
+    def _try_to_finish(self, job: str) -> None:
+        with suppress(RunnerError):
+            self._flight.jobs.finish(job)
+
+
+def _failed(item: Item, failure: Failure) -> Event:
+    return Event(
+        conversion=item.conversion, state=State.FAILED, attempt=item.attempt, failure=failure
+    )

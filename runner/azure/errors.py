@@ -22,6 +22,13 @@ _ROLES = {
 }
 
 
+class JobLostError(PassingError):
+    """A job of the run has ended, or is gone, with tasks of ours left."""
+
+    def __init__(self, job: str, what: str) -> None:
+        super().__init__(f"job {job} was {what}; the same command submits the rest again")
+
+
 def redacted(text: str) -> str:
     """*text* without the signature of any URL and without keys."""
     return _SECRET.sub(r"\1…", text)
@@ -34,10 +41,17 @@ def code_of(error: BaseException) -> str:
     return str(getattr(code, "value", code))
 
 
+def word(value: object) -> str:
+    """The wire's word of an enumeration in lower case, also where the client does not know it."""
+    return str(getattr(value, "value", value)).lower()
+
+
 def is_passing(error: AzureError) -> bool:
     """Whether the same call may work later."""
-    if isinstance(error, HttpResponseError) and error.status_code is not None:
-        return error.status_code in _PASSING
+    if isinstance(error, HttpResponseError):
+        status = error.status_code
+        # an answer that broke off has the status of a success, or none at all
+        return status is None or status < 300 or status in _PASSING
     return isinstance(error, (ServiceRequestError, ServiceResponseError))
 
 
@@ -54,7 +68,15 @@ def azure_errors(doing: str, service: str) -> Iterator[None]:
 
 
 def translated(error: AzureError, doing: str, service: str) -> RunnerError:
-    """Our error for *error*, which came while *doing* something."""
+    """Our error for *error*, which came while *doing* something; its notes have the request's id."""
+    ours = _translated(error, doing, service)
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    if request := headers.get("request-id") or headers.get("x-ms-request-id"):
+        ours.add_note(f"request id {request}")
+    return ours
+
+
+def _translated(error: AzureError, doing: str, service: str) -> RunnerError:
     status = getattr(error, "status_code", None)
     code = code_of(error)
     if status == 403:
@@ -67,6 +89,8 @@ def translated(error: AzureError, doing: str, service: str) -> RunnerError:
         return UnfitError(
             f"{doing}: not signed in; run `az login`, or set AZURE_CLIENT_ID and the rest"
         )
+    if code == "ContainerNotFound":
+        return UnfitError(f"{doing}: the container is gone: run `pulumi up`")
     reason = redacted(f"{code}: {_first_line(error)}" if code else _first_line(error))
     if is_passing(error):
         return PassingError(f"{doing}: {reason}; the same command goes on from here")
@@ -77,4 +101,5 @@ def _first_line(error: AzureError) -> str:
     inner = getattr(error, "error", None)
     message = getattr(inner, "message", None) or error.message or str(error)
     text = getattr(message, "value", message)
-    return str(text).strip().splitlines()[0][:300] if str(text).strip() else type(error).__name__
+    lines = str(text).strip().splitlines() or [type(error).__name__]
+    return lines[0][:300].rstrip(".")

@@ -1,17 +1,19 @@
 """What the parts of an Azure run share: its options, its places, and what is on its way."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
+from runner.azure.adding import Adder
 from runner.azure.blobs import Blobs
 from runner.azure.deployment import Deployment
 from runner.azure.jobs import Jobs
+from runner.azure.signing import SIGNED_FOR
 from runner.azure.tasks import Places, TaskName
 from runner.models import Conversion, Event, Notice
-
-SCRATCH = Path(".runner", "tmp")
+from runner.scratch import SCRATCH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +34,13 @@ class Options:
     """Whether the sources stay in storage after the run."""
     detach: bool = False
     """Whether the run ends for the runner once all is submitted."""
+    signed_for: timedelta = SIGNED_FOR
+    """How long a node may use an address, where it has no identity."""
     first_look: float = 1.0
     """Seconds between looks at the beginning; they grow with the run."""
     longest_look: float = 15.0
+    quiet: float = 60.0
+    """Seconds without a running task after which the user is told why."""
     replace: bool = True
     """Whether targets that are there may be replaced."""
 
@@ -45,16 +51,28 @@ class Item:
 
     conversion: Conversion
     attempt: int = 1
+    retried: int = 0
+    """Further attempts that this runner has made."""
+    is_earlier: bool = False
+    """Whether another runner made this attempt, before it was cut off."""
     tries: int = 0
     """Transfers of this attempt that met a passing fault."""
     blob: str = ""
     """Where its source lies in storage, once it does."""
     job: str = ""
+    is_added: bool = False
+    """Whether the service is known to have its task."""
 
     @property
     def task(self) -> str:
         """The id of this attempt's task."""
         return str(TaskName(self.conversion.id, self.attempt))
+
+    def again(self) -> "Item":
+        """The next attempt at the same conversion."""
+        return Item(
+            self.conversion, attempt=self.attempt + 1, retried=self.retried + 1, blob=self.blob
+        )
 
 
 class Aloft:
@@ -80,16 +98,17 @@ class Aloft:
             return self._items.get(task)
 
     def of(self, job: str) -> list[Item]:
-        """All items whose tasks are in *job*."""
+        """All items whose tasks are in *job*, and known to be."""
         with self._lock:
-            return [item for item in self._items.values() if item.job == job]
+            return [item for item in self._items.values() if item.job == job and item.is_added]
+
+    def jobs(self) -> set[str]:
+        """The jobs of all items."""
+        with self._lock:
+            return {item.job for item in self._items.values()}
 
     def __len__(self) -> int:
         return len(self._items)
-
-    def __iter__(self) -> Iterator[str]:
-        with self._lock:
-            return iter(list(self._items))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +120,7 @@ class Flight:
     deployment: Deployment
     options: Options
     jobs: Jobs
+    adder: Adder
     blobs: Blobs
     places: Places
     report: Callable[[Event | Notice], None]

@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from runner.azure.diagnosis import alarms, why_nothing_runs
+from runner.azure.errors import JobLostError, word
 from runner.azure.flight import Flight, Item
 from runner.azure.jobs import Finished
+from runner.azure.taking_up import end_of, ended_early, refuse_disabled
 from runner.errors import PassingError
 from runner.models import Event, Notice, State
 
-_QUIET = 60.0
-"""Seconds without a running task after which the user is told why."""
 _SAY_AGAIN = 600.0
 _SHOWN = 10
 """Running files that are shown at a time."""
 # What the service shows late must not be missed: each look goes back a little, and after some looks
-# without news all is listed.
+# without news all is listed, and the jobs are looked at.
 _OVERLAP = timedelta(seconds=5)
 _LOOKS_WITHOUT_NEWS = 4
 _FAILED_LOOKS = 20
@@ -33,6 +33,9 @@ class Follower:
     """Called with each item whose task has come to its end."""
     _since: dict[str, datetime] = field(default_factory=dict)
     _without_news: int = 0
+    """Looks since the last end of a task."""
+    _next_listing: int = _LOOKS_WITHOUT_NEWS
+    """After so many looks without news all is listed."""
     _failed_looks: int = 0
     _last_work: float = field(default_factory=time.monotonic)
     _said: dict[str, float] = field(default_factory=dict)
@@ -47,6 +50,8 @@ class Follower:
             try:
                 self._look()
                 self._failed_looks = 0
+            except JobLostError:
+                raise
             except PassingError as error:
                 self._failed_looks += 1
                 if self._failed_looks >= _FAILED_LOOKS:
@@ -57,19 +62,28 @@ class Follower:
         if not len(self.flight.aloft):
             self._last_work = time.monotonic()
             return
-        news = sum(self._take_in(job) for job in list(self.jobs))
-        self._without_news = 0 if news else self._without_news + 1
-        busy = sum(self._show_running(job) for job in self._aloft_jobs())
+        wanted = self.flight.aloft.jobs()
+        jobs = [job for job in self.jobs if job in wanted]
+        news = sum(self._take_in(job) for job in jobs)
+        busy = sum(self._show_running(job) for job in jobs)
         if news or busy:
             self._last_work = time.monotonic()
         else:
             self._explain()
-        if self._without_news >= _LOOKS_WITHOUT_NEWS:
-            for job in self._aloft_jobs():
-                self._check(job)
+        self._listen_to_silence(jobs, news)
 
-    def _aloft_jobs(self) -> list[str]:
-        return [job for job in self.jobs if self.flight.aloft.of(job)]
+    def _listen_to_silence(self, jobs: list[str], news: int) -> None:
+        """After some looks without *news*, make sure that none was missed, and none is missing."""
+        if news:
+            self._without_news, self._next_listing = 0, _LOOKS_WITHOUT_NEWS
+            return
+        self._without_news += 1
+        if self._without_news % _LOOKS_WITHOUT_NEWS == 0:
+            thorough = self._without_news >= self._next_listing
+            for job in jobs:
+                self._check(job, thorough=thorough)
+            # twice as long each time: listing all of a job with 100,000 tasks is 100 calls
+            self._next_listing *= 1 + thorough
 
     def _take_in(self, job: str, *, everything: bool = False) -> int:
         since = self._since.get(job)
@@ -99,7 +113,7 @@ class Follower:
         pool, nodes = self.flight.jobs.pool(), self.flight.jobs.nodes()
         for alarm in alarms(pool, nodes):
             self._say(alarm)
-        if time.monotonic() - self._last_work >= _QUIET:
+        if time.monotonic() - self._last_work >= self.flight.options.quiet:
             reason = why_nothing_runs(pool, nodes, self.flight.deployment.autoscale_minutes)
             self._say(f"nothing is running: {reason}")
 
@@ -109,17 +123,14 @@ class Follower:
             self._said[message] = now
             self.flight.report(Notice(message))
 
-    def _check(self, job: str) -> None:
+    def _check(self, job: str, *, thorough: bool) -> None:
         """Look whether *job* has ended without all of its tasks: those would wait for ever."""
-        self._without_news = 0
-        self._take_in(job, everything=True)
-        left = self.flight.aloft.of(job)
         facts = self.flight.jobs.job(job)
         if facts is None:
-            raise PassingError(f"job {job} was deleted; the same command submits the rest again")
-        state = str(getattr(facts.state, "value", facts.state))
-        if left and state in ("completed", "terminating", "deleting"):
-            info = facts.execution_info
-            why = (info and info.termination_reason) or "no reason given"
-            message = f"job {job} was ended ({why}) with {len(left)} files left"
-            raise PassingError(f"{message}; the same command submits them again")
+            raise JobLostError(job, "deleted")
+        refuse_disabled(facts)
+        is_over = word(facts.state) in ("completed", "terminating", "deleting")
+        if is_over or thorough:
+            self._take_in(job, everything=True)
+        if is_over and (left := len(self.flight.aloft.of(job))):
+            raise ended_early(job, end_of(facts), left)

@@ -1,8 +1,8 @@
 """The Batch service in our words: jobs, tasks, counts and the pool, with errors translated."""
 
-import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,36 +10,19 @@ from azure.batch import BatchClient
 from azure.batch import models as batch
 from azure.core.exceptions import (
     AzureError,
-    HttpResponseError,
     ResourceExistsError,
     ResourceNotFoundError,
 )
 from azure.core.rest import HttpRequest
 
-from runner.azure.errors import azure_errors, code_of, is_passing, redacted, translated
-from runner.errors import PassingError, UnfitError
+from runner.azure.errors import JobLostError, azure_errors, code_of, redacted, translated, word
+from runner.azure.retrying import persistent
+from runner.errors import UnfitError
 
-MOST_TASKS_A_CALL = 100
-"""The service's own limit."""
-_TRIES = 8
-_FIRST_WAIT = 0.5
-_LONGEST_WAIT = 30.0
 # The service ends the job after that, whatever becomes of the runner.
 _JOB_LIMIT = timedelta(days=7)
-_OVER = (
-    "jobcompleted",
-    "jobbeingterminated",
-    "jobterminating",
-    "jobbeingdeleted",
-    "jobnotactive",
-    "jobdisabled",
-)
 _MARK = ("made-by", "runner")
 _SELECTED = ["id", "state", "stateTransitionTime", "executionInfo"]
-
-
-class JobOverError(Exception):
-    """The job takes no more tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +77,7 @@ class Jobs:
             metadata=[batch.BatchMetadataItem(name=_MARK[0], value=_MARK[1])],
         )
         try:
-            self._client.create_job(options)
+            persistent(lambda: self._client.create_job(options, retry_total=0), self._ended)
         except ResourceExistsError as error:
             if code_of(error).lower() != "jobexists":
                 raise self._job_error(error, job) from None
@@ -103,43 +86,12 @@ class Jobs:
             raise self._job_error(error, job) from None
         return True
 
-    def add(self, job: str, tasks: Sequence[batch.BatchTaskCreateOptions]) -> dict[str, str]:
-        """Add *tasks*, at most `MOST_TASKS_A_CALL`; what is there already counts as added.
-
-        Returns the reason for each task that the service refuses for good, by its id.
-
-        Raises:
-            JobOverError: The job takes no more.
-            RunnerError: The service cannot be reached, or does not let us.
-        """
-        refused: dict[str, str] = {}
-        waiting = {task.id: task for task in tasks}
-        for attempt in range(_TRIES):
-            if attempt and self._ended.wait(wait_before(attempt)):
-                break
-            try:
-                outcome = self._add(job, list(waiting.values()))
-            except AzureError as error:
-                self._judge_add(error, job, attempt)
-                continue
-            for result in outcome:
-                if _is_added(result):
-                    waiting.pop(result.task_id, None)
-                elif str(_value(result.status)).lower() == "clienterror":
-                    waiting.pop(result.task_id, None)
-                    refused[result.task_id] = _reason(result)
-            if not waiting:
-                return refused
-        raise PassingError(
-            f"job {job}: {len(waiting)} tasks could not be added; the same command goes on"
-        )
-
     def finish(self, job: str) -> None:
         """Have *job* end itself with its last task; for when all tasks are added."""
         mode = batch.BatchAllTasksCompleteMode.TERMINATE_JOB
         options = batch.BatchJobUpdateOptions(all_tasks_complete_mode=mode)
         try:
-            self._client.update_job(job, options)
+            persistent(lambda: self._client.update_job(job, options, retry_total=0), self._ended)
         except (ResourceExistsError, ResourceNotFoundError):
             return  # over already
         except AzureError as error:
@@ -156,8 +108,7 @@ class Jobs:
             headers={"content-type": "application/json; odata=minimalmetadata"},
         )
         try:
-            response = self._client.send_request(request)
-            response.raise_for_status()
+            persistent(lambda: self._client.send_request(request).raise_for_status(), self._ended)
         except (ResourceExistsError, ResourceNotFoundError):
             return False
         except AzureError as error:
@@ -178,7 +129,7 @@ class Jobs:
         """The ids of all tasks of *job*, and whether each is completed."""
         with azure_errors(f"listing the tasks of job {job}", "batch"):
             for task in self._client.list_tasks(job, select=["id", "state"]):
-                yield task.id or "", _value(task.state) == "completed"
+                yield task.id or "", word(task.state) == "completed"
 
     def finished_since(self, job: str, since: datetime | None) -> Iterator[Finished]:
         """The tasks of *job* that came to their end at *since* or later; all without it."""
@@ -186,13 +137,13 @@ class Jobs:
         if since is not None:
             stamp = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             condition += f" and stateTransitionTime ge DateTime'{stamp}'"
-        with azure_errors(f"following job {job}", "batch"):
+        with self._following(job):
             for task in self._client.list_tasks(job, filter=condition, select=_SELECTED):
                 yield _finished(task)
 
     def running(self, job: str, most: int) -> list[str]:
         """The ids of some tasks of *job* that run, at most so many."""
-        with azure_errors(f"following job {job}", "batch"):
+        with self._following(job):
             pages = self._client.list_tasks(
                 job, filter="state eq 'running'", select=["id"], max_results=most
             ).by_page()
@@ -200,7 +151,7 @@ class Jobs:
 
     def counts(self, job: str) -> Counts:
         """How many tasks of *job* are in which state."""
-        with azure_errors(f"following job {job}", "batch"):
+        with self._following(job):
             counts = self._client.get_job_task_counts(job).task_counts
         return Counts(counts.active, counts.running, counts.completed)
 
@@ -225,7 +176,7 @@ class Jobs:
             ]
         oldest = datetime.min.replace(tzinfo=UTC)
         for job in sorted(jobs, key=lambda job: job.creation_time or oldest, reverse=True):
-            yield job.id or "", _value(job.state) == "active"
+            yield job.id or "", word(job.state) == "active"
 
     def newest(self) -> str | None:
         """The newest job that a runner made."""
@@ -256,24 +207,14 @@ class Jobs:
             condition = f"nodeAgentSKUId eq '{agent}'"
             return list(self._client.list_supported_images(filter=condition))
 
-    def _add(
-        self, job: str, tasks: list[batch.BatchTaskCreateOptions]
-    ) -> Sequence[batch.BatchTaskCreateResult]:
-        group = batch.BatchTaskGroup(task_values=tasks)
-        # retried here, with jitter and a bound, so not by the client as well
-        return self._client.create_task_collection(job, group, retry_total=0).result_values or ()
-
-    def _judge_add(self, error: AzureError, job: str, attempt: int) -> None:
-        """Return to try again, raise to give up."""
-        code = code_of(error).lower()
-        if code in _OVER:
-            raise JobOverError(job) from None
-        # a job that was just created may not be seen everywhere yet
-        passing = is_passing(error) or code == "jobnotfound"
-        if not passing or attempt == _TRIES - 1:
-            raise translated(error, f"adding tasks to job {job}", "batch") from None
-        if isinstance(error, HttpResponseError) and error.response is not None:
-            self._ended.wait(_retry_after(error))
+    @contextmanager
+    def _following(self, job: str) -> Iterator[None]:
+        try:
+            yield
+        except AzureError as error:
+            if code_of(error).lower() == "jobnotfound":
+                raise JobLostError(job, "deleted") from None
+            raise translated(error, f"following job {job}", "batch") from None
 
     def _job_error(self, error: AzureError, job: str) -> Exception:
         code = code_of(error).lower()
@@ -287,38 +228,6 @@ class Jobs:
         return translated(error, f"job {job}", "batch")
 
 
-def wait_before(attempt: int) -> float:
-    """Seconds before the *attempt*th repetition: doubling, with jitter, so that many do not march."""
-    longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1))
-    return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
-
-
-def _retry_after(error: HttpResponseError) -> float:
-    assert error.response is not None
-    try:
-        headers = getattr(error.response, "headers", {})
-        return min(_LONGEST_WAIT, float(headers.get("retry-after", 0)))
-    except ValueError:
-        return 0.0
-
-
-def _is_added(result: batch.BatchTaskCreateResult) -> bool:
-    if str(_value(result.status)).lower() == "success":
-        return True
-    # its id is derived from what it does: whoever added it wanted the same
-    return result.error is not None and (result.error.code or "").lower() == "taskexists"
-
-
-def _reason(result: batch.BatchTaskCreateResult) -> str:
-    error = result.error
-    message = (
-        getattr(error and error.message, "value", None) or (error and error.message) or "no reason"
-    )
-    details = "; ".join(f"{d.key}: {d.value}" for d in (error and error.error_values) or ())
-    first = str(message).splitlines()[0]
-    return redacted(f"{error.code if error else ''}: {first} {details}".strip())
-
-
 def _finished(task: batch.BatchTask) -> Finished:
     info = task.execution_info
     failure = info.failure_info if info else None
@@ -327,14 +236,9 @@ def _finished(task: batch.BatchTask) -> Finished:
         task=task.id,
         at=task.state_transition_time or datetime.now(UTC),
         exit_code=info.exit_code if info else None,
-        succeeded=info is not None and str(_value(info.result)).lower() == "success",
+        succeeded=info is not None and word(info.result) == "success",
         code=(failure.code or "") if failure else "",
         message=redacted((failure.message or "") if failure else ""),
         started=info.start_time if info else None,
         ended=info.end_time if info else None,
     )
-
-
-def _value(name: object) -> object:
-    """The wire's word of an enumeration, also where the client does not know it."""
-    return getattr(name, "value", name)

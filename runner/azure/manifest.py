@@ -4,7 +4,7 @@ import gzip
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -21,13 +21,14 @@ def manifest_name(run: str) -> str:
 
 
 @contextmanager
-def manifest_of(plan: Plan) -> Iterator[IO[bytes]]:
-    """*plan* as a file to upload: a line of JSON for the run, then one for each conversion."""
+def manifest_of(run: str, conversions: Iterable[Conversion]) -> Iterator[IO[bytes]]:
+    """The plan of *run* as a file to upload: a line of JSON for the run, then one a conversion."""
+    found = list(conversions)
     with tempfile.TemporaryFile() as file:
         with gzip.open(file, "wt", encoding="ascii", newline="\n") as text:
-            recipes = {c.recipe.fingerprint: c.recipe.as_json() for c in plan.conversions}
-            text.write(json.dumps({"v": _VERSION, "run": plan.id, "recipes": recipes}) + "\n")
-            for conversion in plan.conversions:
+            recipes = {c.recipe.fingerprint: c.recipe.as_json() for c in found}
+            text.write(json.dumps({"v": _VERSION, "run": run, "recipes": recipes}) + "\n")
+            for conversion in found:
                 source = conversion.source
                 row = (source.path, source.size, source.mtime_ns, conversion.target)
                 text.write(json.dumps([*row, conversion.recipe.fingerprint]) + "\n")

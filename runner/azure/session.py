@@ -19,6 +19,7 @@ from runner.azure.engine import AzureEngine
 from runner.azure.flight import Options
 from runner.azure.jobs import Counts, Jobs
 from runner.azure.manifest import manifest_name, read_manifest
+from runner.azure.taking_up import jobs_of
 from runner.errors import UnfitError
 from runner.models import Plan
 
@@ -63,7 +64,7 @@ class Session:
     @cached_property
     def blobs(self) -> Blobs:
         """The deployment's containers."""
-        return Blobs(self.storage, self.deployment)
+        return Blobs(self.storage)
 
     def engine(self, options: Options) -> AzureEngine:
         """An engine on this deployment."""
@@ -94,13 +95,17 @@ class Session:
         return _run_of(job)
 
     def jobs_of(self, run: str) -> list[str]:
-        """The jobs of *run*: one, and one more for each time that the last had ended already."""
-        found: list[str] = []
-        job = run
-        while self.jobs.job(job) is not None:
-            found.append(job)
-            job = f"{run}--{len(found) + 1}"
-        return found
+        """The jobs of *run*, the newest last."""
+        return [job.id or "" for job in jobs_of(self.jobs, run)]
+
+    def is_apart(self, run: str, plan: Plan) -> bool:
+        """Whether *run* is about other files than *plan* altogether."""
+        data = self.blobs.read(self.deployment.input_container, manifest_name(run))
+        if data is None:
+            return False
+        ours = {conversion.id for conversion in plan.conversions}
+        theirs = read_manifest(data, plan.destination).conversions
+        return not any(conversion.id in ours for conversion in theirs)
 
     def cancel(self, run: str) -> int:
         """End all tasks of *run*, and take its sources out of storage; what is done stays there.

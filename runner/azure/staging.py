@@ -13,12 +13,26 @@ from runner.models import Kind
 
 
 def stage(flight: Flight, item: Item) -> int:
-    """Upload the source of *item*; returns the bytes that travelled.
+    """Upload the source of *item*, which then knows its blob; returns the bytes that travelled.
 
     Raises:
         ConversionError: The source cannot be read, or changed since it was planned.
         RunnerError: Storage cannot be reached, or does not let us.
     """
+    try:
+        _check(flight, item)
+        copy = _audio_copy(flight, item)
+        try:
+            return _upload(flight, item, copy or item.conversion.source.path)
+        finally:
+            if copy:
+                with suppress(FileNotFoundError):
+                    os.unlink(copy)
+    except OSError as error:
+        raise from_os(error) from error
+
+
+def _check(flight: Flight, item: Item) -> None:
     source = item.conversion.source
     check_source(source.path)
     status = os.stat(source.path)
@@ -26,17 +40,13 @@ def stage(flight: Flight, item: Item) -> int:
         raise ConversionError(Kind.INPUT, "the file changed while the run was on")
     target = flight.destination.joinpath(*item.conversion.target.split("/"))
     check_target(str(target), replace=flight.options.replace)
-    copy = _audio_copy(flight, item)
-    path = copy or source.path
-    try:
-        item.blob = flight.places.source(item.conversion, os.path.splitext(path)[1])
-        return flight.blobs.upload(flight.deployment.input_container, item.blob, path)
-    except OSError as error:
-        raise from_os(error) from error
-    finally:
-        if copy:
-            with suppress(FileNotFoundError):
-                os.unlink(copy)
+
+
+def _upload(flight: Flight, item: Item, path: str) -> int:
+    blob = flight.places.source(item.conversion, os.path.splitext(path)[1])
+    size = flight.blobs.upload(flight.deployment.input_container, blob, path)
+    item.blob = blob
+    return size
 
 
 def _audio_copy(flight: Flight, item: Item) -> str | None:

@@ -2,34 +2,40 @@
 
 import threading
 import time
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from azure.batch.models import BatchTaskCreateOptions
 
+from runner.azure.adding import MOST_TASKS_A_CALL, JobOverError
 from runner.azure.flight import Flight, Item
-from runner.azure.jobs import MOST_TASKS_A_CALL, JobOverError
+from runner.azure.taking_up import ended_from_outside, next_job
 from runner.azure.tasks import describe
 from runner.models import Event, Failure, Kind, State
 
 _LONGEST_HOLD = 1.0
 """Seconds that a staged source waits for others to be submitted with."""
+_LOOK_AROUND = 0.5
 
 
 class Submitter:
     """Submits staged items; keeps count of those that are still to come."""
 
-    def __init__(self, flight: Flight, jobs: list[str]) -> None:
+    def __init__(self, flight: Flight, jobs: list[str], done: Callable[[], None]) -> None:
         self._flight = flight
         self._jobs = jobs
         """The run's jobs, the newest last; the newest takes new tasks."""
+        self._tell_done = done
         self._staged: SimpleQueue[Item | None] = SimpleQueue()
-        self._expected = 0
         self._lock = threading.Lock()
+        self._expected = 0
+        self._is_done = False
 
     def expect(self, count: int = 1) -> None:
         """So many more items will be put, or dropped."""
         with self._lock:
             self._expected += count
+            self._is_done = self._is_done and not count
 
     def put(self, item: Item) -> None:
         """Have *item* submitted; it was expected."""
@@ -43,38 +49,49 @@ class Submitter:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is to be submitted any more."""
-        return self._expected == 0
+        """Whether all that was expected is submitted, and the job ends itself after it."""
+        return self._is_done
 
     def run(self) -> None:
         """Submit until the run is over."""
         batch: list[Item] = []
         due = 0.0
         while not self._flight.over.is_set():
-            try:
-                item = self._staged.get(timeout=max(0.01, due - time.monotonic()) if batch else 0.5)
-            except Empty:
-                item = None
-            if item is not None:
+            if self._expected == 0 and not self._is_done:
+                self._finish()
+            wait = max(0.01, due - time.monotonic()) if batch else _LOOK_AROUND
+            if item := self._next(wait):
                 due = due if batch else time.monotonic() + _LONGEST_HOLD
                 batch.append(item)
             if batch and self._is_due(batch, due):
                 self._submit(batch)
                 batch = []
 
+    def _next(self, wait: float) -> Item | None:
+        try:
+            return self._staged.get(timeout=wait)
+        except Empty:
+            return None
+
     def _is_due(self, batch: list[Item], due: float) -> bool:
         full = len(batch) >= MOST_TASKS_A_CALL
         return full or time.monotonic() >= due or len(batch) == self._expected
+
+    def _finish(self) -> None:
+        """Have the job end itself; only then is nothing left to do for a runner that goes away."""
+        self._flight.jobs.finish(self._jobs[-1])
+        with self._lock:
+            self._is_done = self._expected == 0
+        self._tell_done()
 
     def _submit(self, batch: list[Item]) -> None:
         for item in batch:
             item.job = self._jobs[-1]
             # known before it is added, as its end may be seen before the answer
             self._flight.aloft.add(item)
+        tasks = [self._describe(item) for item in batch]
         try:
-            refused = self._flight.jobs.add(
-                self._jobs[-1], [self._describe(item) for item in batch]
-            )
+            refused = self._flight.adder.add(self._jobs[-1], tasks)
         except JobOverError:
             self._open_another(batch)
             return
@@ -82,18 +99,22 @@ class Submitter:
             if reason := refused.get(item.task):
                 self._refuse(item, reason)
             else:
+                item.is_added = True
                 self._flight.report(
                     Event(conversion=item.conversion, state=State.QUEUED, attempt=item.attempt)
                 )
         with self._lock:
             self._expected -= len(batch)
-        if self.is_done:
-            self._flight.jobs.finish(self._jobs[-1])
 
     def _open_another(self, batch: list[Item]) -> None:
-        """The job ended itself, or was ended, before this attempt: go on in another one."""
-        number = len(self._jobs) + 1
-        job = f"{self._flight.run}--{number}"
+        """The job ended itself before this attempt: go on in another one.
+
+        Raises:
+            PassingError: Somebody ended the job.
+        """
+        if error := ended_from_outside(self._flight.jobs, self._jobs[-1], len(batch)):
+            raise error
+        job = next_job(self._flight.run, self._jobs)
         self._flight.jobs.create(job)
         self._jobs.append(job)
         self._submit(batch)

@@ -86,6 +86,6 @@ def _run_on_azure(session: "Session", ledger: Ledger, name: str | None) -> str:
     place = session.deployment.batch_account
     known = [run.id for run in ledger.runs() if run.place == place]
     if name is None:
-        return ledger.unfinished(place) or next(iter(known), "") or session.newest_run()
+        return next(iter([*ledger.unfinished(place), *known]), "") or session.newest_run()
     matching = [run for run in known if run.startswith(name)]
     return matching[0] if len(matching) == 1 else name

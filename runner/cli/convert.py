@@ -198,8 +198,10 @@ def _taken_up(plan: Plan, ledger: Ledger, place: Place) -> Plan:
     """*plan* under the name of a run on Azure that was cut off: then nothing is submitted twice."""
     if place.session is None:
         return plan
-    unfinished = ledger.unfinished(place.name)
-    return replace(plan, id=unfinished) if unfinished else plan
+    for run in ledger.unfinished(place.name):
+        if not place.session.is_apart(run, plan):
+            return replace(plan, id=run)
+    return plan
 
 
 def limits_of(timeout: str) -> Limits:

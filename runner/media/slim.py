@@ -53,13 +53,16 @@ def _suffixes(media: MediaInfo) -> tuple[str, ...]:
 def _copy(ffmpeg: str, source: str, copy: str) -> bool:
     maps = ("-map", "0:a", "-map", "0:v?", "-map", "-0:V?")
     command = (ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror")
-    done = subprocess.run(
-        (*command, "-i", f"file:{source}", *maps, "-c", "copy", "-y", f"file:{copy}"),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=_TIMEOUT,
-    )
+    try:
+        done = subprocess.run(
+            (*command, "-i", f"file:{source}", *maps, "-c", "copy", "-y", f"file:{copy}"),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_TIMEOUT,
+        )
+    except subprocess.TimeoutExpired:
+        return False
     # a file that ends early ends with exit code 0, but not without a word
     return done.returncode == 0 and not done.stderr.strip()
 

@@ -1,0 +1,125 @@
+"""Add tasks to a job: one call for many, again after passing faults, and never one task twice."""
+
+import threading
+from collections.abc import Sequence
+
+from azure.batch import BatchClient
+from azure.batch import models as batch
+from azure.core.exceptions import AzureError
+
+from runner.azure.errors import JobLostError, code_of, is_passing, redacted, translated, word
+from runner.azure.retrying import TRIES, wait_before
+from runner.errors import PassingError
+
+MOST_TASKS_A_CALL = 100
+"""The service's own limit."""
+_OVER = (
+    "jobcompleted",
+    "jobbeingterminated",
+    "jobterminating",
+    "jobbeingdeleted",
+    "jobnotactive",
+    "jobdisabled",
+)
+_TOO_LARGE = ("requestbodytoolarge", "requestentitytoolarge")
+
+Tasks = Sequence[batch.BatchTaskCreateOptions]
+
+
+class JobOverError(Exception):
+    """The job takes no more tasks."""
+
+
+class Adder:
+    """Adds tasks to jobs, until *ended* says that nobody waits any longer."""
+
+    def __init__(self, client: BatchClient, ended: threading.Event) -> None:
+        self._client = client
+        self._ended = ended
+
+    def add(self, job: str, tasks: Tasks) -> dict[str, str]:
+        """Add *tasks*, at most `MOST_TASKS_A_CALL`; what is there already counts as added.
+
+        Returns the reason for each task that the service refuses for good, by its id.
+
+        Raises:
+            JobOverError: The job takes no more.
+            RunnerError: The service cannot be reached, or does not let us.
+        """
+        refused: dict[str, str] = {}
+        waiting = {task.id: task for task in tasks}
+        for tries in range(1, TRIES + 1):
+            fault = None
+            try:
+                outcome = self._call(job, list(waiting.values()))
+            except AzureError as error:
+                fault = error
+                if code_of(error).lower() in _TOO_LARGE:
+                    return refused | self._add_in_halves(job, list(waiting.values()), error)
+                _judge(error, job, last=tries == TRIES)
+            else:
+                refused |= _take_out(waiting, outcome)
+            if not waiting:
+                return refused
+            if tries < TRIES and self._ended.wait(wait_before(tries, fault)):
+                break
+        raise PassingError(
+            f"job {job}: {len(waiting)} tasks could not be added; the same command goes on"
+        )
+
+    def _call(self, job: str, tasks: Tasks) -> Sequence[batch.BatchTaskCreateResult]:
+        group = batch.BatchTaskGroup(task_values=list(tasks))
+        # retried here, so not by the client as well
+        return self._client.create_task_collection(job, group, retry_total=0).result_values or ()
+
+    def _add_in_halves(self, job: str, tasks: Tasks, error: AzureError) -> dict[str, str]:
+        if len(tasks) == 1:
+            return {tasks[0].id: _first_words(error)}
+        middle = len(tasks) // 2
+        return self.add(job, tasks[:middle]) | self.add(job, tasks[middle:])
+
+
+def _take_out(
+    waiting: dict[str, batch.BatchTaskCreateOptions], outcome: Sequence[batch.BatchTaskCreateResult]
+) -> dict[str, str]:
+    """Take out of *waiting* what the *outcome* settles; returns what is refused, and why."""
+    refused: dict[str, str] = {}
+    for result in outcome:
+        if not _is_added(result):
+            if word(result.status) != "clienterror":
+                continue  # the service's own fault: once more
+            refused[result.task_id] = _reason(result)
+        waiting.pop(result.task_id, None)
+    return refused
+
+
+def _judge(error: AzureError, job: str, *, last: bool) -> None:
+    """Return to try again, raise to give up."""
+    code = code_of(error).lower()
+    if code in _OVER:
+        raise JobOverError(job) from None
+    if code == "jobnotfound" and last:
+        raise JobLostError(job, "deleted") from None
+    # a job that was just created may not be seen everywhere yet
+    if last or not (is_passing(error) or code == "jobnotfound"):
+        raise translated(error, f"adding tasks to job {job}", "batch") from None
+
+
+def _is_added(result: batch.BatchTaskCreateResult) -> bool:
+    if word(result.status) == "success":
+        return True
+    # its id is derived from what it does: whoever added it wanted the same
+    return result.error is not None and (result.error.code or "").lower() == "taskexists"
+
+
+def _reason(result: batch.BatchTaskCreateResult) -> str:
+    error = result.error
+    if error is None:
+        return "no reason given"
+    text = getattr(error.message, "value", error.message) or "no reason given"
+    details = "; ".join(f"{d.key}: {d.value}" for d in error.error_values or ())
+    return redacted(f"{error.code}: {str(text).splitlines()[0]} {details}".strip())
+
+
+def _first_words(error: AzureError) -> str:
+    return redacted(f"{code_of(error)}: {str(error.message).splitlines()[0]}")

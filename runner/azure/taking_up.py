@@ -1,0 +1,178 @@
+"""Begin a run, or take one up that was cut off: what lies in storage and in Batch is not done again."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from azure.batch.models import BatchJob
+
+from runner.azure.crew import Abandoned
+from runner.azure.errors import JobLostError, word
+from runner.azure.flight import Flight, Item
+from runner.azure.jobs import Jobs
+from runner.azure.manifest import manifest_name, manifest_of, read_manifest
+from runner.azure.tasks import TaskName
+from runner.azure.tool import pack
+from runner.errors import RunnerError, UnfitError
+from runner.models import Conversion, Event, Plan, State
+
+_POOL_REPLACED = "its pool was replaced"
+_BY_ITSELF = ("", "alltaskscomplete", _POOL_REPLACED)
+
+
+class Taken(NamedTuple):
+    """Where a run begins."""
+
+    todo: list[Item]
+    """To be submitted, longest first; those with a blob lie in storage already."""
+    others: int
+    """Files of the run that are not in this plan: a part of it was asked for."""
+
+
+class _Known(NamedTuple):
+    """The newest attempt at a conversion that Batch knows."""
+
+    attempt: int
+    job: str
+    will_end: bool
+
+
+def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> Taken:
+    """Put the plan and the tool in storage, and create the job; or see how far the run has come.
+
+    *jobs* is the run's first job; others that it has are appended. Items whose tasks are in Batch
+    are put into `flight.aloft`.
+
+    Raises:
+        RunnerError: Azure cannot be reached, does not let us, or has no fit pool.
+    """
+    _look_at_pool(flight.jobs)
+    flight.blobs.put(flight.deployment.tools_container, *pack())
+    others = _write_manifest(flight, plan)
+    if flight.over.is_set():
+        raise Abandoned  # before there is anything to end
+    items = [Item(conversion) for conversion in plan.longest_first()]
+    if flight.jobs.create(plan.id):
+        return Taken(items, others)
+    known, takes_tasks = _known_attempts(flight, jobs)
+    stored = _stored_sources(flight)
+    todo = []
+    for item in items:
+        item.blob = stored.get(item.conversion.id, "")
+        newest = known.get(item.conversion.id)
+        if newest is None or not newest.will_end:
+            item.attempt = newest.attempt + 1 if newest else 1
+            todo.append(item)
+        else:
+            _resume(flight, item, newest)
+    if todo and not takes_tasks:
+        jobs.append(next_job(plan.id, jobs))
+        flight.jobs.create(jobs[-1])
+    return Taken(todo, others)
+
+
+def next_job(run: str, jobs: Sequence[str]) -> str:
+    """The name of the job that follows *jobs*, of which each has ended."""
+    return f"{run}--{len(jobs) + 1}"
+
+
+def jobs_of(jobs: Jobs, run: str) -> Iterator[BatchJob]:
+    """The jobs of *run*, as the service has them: one, and one more each time the last had ended."""
+    names: list[str] = [run]
+    while (facts := jobs.job(names[-1])) is not None:
+        yield facts
+        names.append(next_job(run, names))
+
+
+def ended_from_outside(jobs: Jobs, job: str, left: int) -> RunnerError | None:
+    """What to say where *job* takes no more tasks otherwise than by having ended itself.
+
+    Raises:
+        UnfitError: Somebody has disabled it.
+    """
+    facts = jobs.job(job)
+    if facts is None:
+        return JobLostError(job, "deleted")
+    refuse_disabled(facts)
+    why = end_of(facts)
+    return None if why.lower() in _BY_ITSELF else ended_early(job, why, left)
+
+
+def refuse_disabled(job: BatchJob) -> None:
+    """Raise `UnfitError` if somebody has disabled *job*: its tasks would wait for ever."""
+    if word(job.state) in ("disabled", "disabling"):
+        raise UnfitError(f"job {job.id} was disabled: `az batch job enable --job-id {job.id}`")
+
+
+def ended_early(job: str, why: str, left: int) -> JobLostError:
+    """The end of a run whose *job* has ended before its tasks."""
+    return JobLostError(job, f"ended ({why or 'no reason given'}) with {left} files left")
+
+
+def end_of(job: BatchJob) -> str:
+    """Why *job* has ended, in the service's word or in that of whoever ended it."""
+    return (job.execution_info.termination_reason if job.execution_info else None) or ""
+
+
+def _look_at_pool(jobs: Jobs) -> None:
+    pool = jobs.pool()
+    if word(pool.state) != "active":
+        raise UnfitError(f"pool {pool.id} is being deleted: run `pulumi up`")
+
+
+def _write_manifest(flight: Flight, plan: Plan) -> int:
+    """Put *plan* beside the sources, with what an earlier one of the run has besides; its count."""
+    container, name = flight.deployment.input_container, manifest_name(plan.id)
+    others: list[Conversion] = []
+    if data := flight.blobs.read(container, name):
+        ours = {conversion.id for conversion in plan.conversions}
+        before = read_manifest(data, plan.destination).conversions
+        others = [conversion for conversion in before if conversion.id not in ours]
+        if len(others) + len(ours) == len(before):
+            return len(others)  # nothing new in it
+    with manifest_of(plan.id, chain(plan.conversions, others)) as file:
+        flight.blobs.put(container, name, file, overwrite=True)
+    return len(others)
+
+
+def _known_attempts(flight: Flight, jobs: list[str]) -> tuple[dict[str, _Known], bool]:
+    """The newest attempts that Batch knows, by conversion; and whether the newest job takes tasks."""
+    known: dict[str, _Known] = {}
+    alive = True
+    for facts in jobs_of(flight.jobs, flight.run):
+        job = facts.id or ""
+        if job not in jobs:
+            jobs.append(job)
+        alive = _is_alive(flight, facts)
+        for task, completed in flight.jobs.tasks(job):
+            if name := TaskName.parse(task):
+                newest = known.get(name.conversion)
+                if newest is None or newest.attempt <= name.attempt:
+                    known[name.conversion] = _Known(name.attempt, job, completed or alive)
+    return known, alive
+
+
+def _is_alive(flight: Flight, job: BatchJob) -> bool:
+    """Whether tasks of *job* that wait will run: those of a job that has ended never do."""
+    refuse_disabled(job)
+    if word(job.state) != "active":
+        return False
+    pool = flight.deployment.pool_id
+    if job.pool_info is not None and (job.pool_info.pool_id or "").lower() == pool.lower():
+        return True
+    # `pulumi up` has made another pool since: what waits must not wait for the old one
+    flight.jobs.terminate(job.id or "", _POOL_REPLACED)
+    return False
+
+
+def _stored_sources(flight: Flight) -> dict[str, str]:
+    """The blobs of the run's sources, by conversion: a blob is there as a whole, or not at all."""
+    names = flight.blobs.names(flight.deployment.input_container, f"{flight.run}/")
+    return {name.rpartition("/")[2].partition(".")[0]: name for name in names}
+
+
+def _resume(flight: Flight, item: Item, newest: _Known) -> None:
+    item.attempt, item.job = newest.attempt, newest.job
+    item.is_added = item.is_earlier = True
+    flight.aloft.add(item)
+    flight.report(Event(conversion=item.conversion, state=State.QUEUED, attempt=item.attempt))

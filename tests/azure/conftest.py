@@ -1,0 +1,177 @@
+"""The stand-in cloud, a sign-in to it, and runs on it: in this process, or by the real command."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from runner.azure.engine import AzureEngine
+from runner.azure.flight import Options
+from runner.azure.session import Session
+from runner.engine import Engine, Stop
+from runner.media.recipe import Recipe
+from runner.models import Event, Failure, Notice, Plan, State
+from runner.plan import DEFAULT_NAME, make_plan
+from runner.presets import BUILT_IN
+from runner.selection import Selection, find_files
+from tests.cloud import Cloud, stand_in_cloud
+from tests.conftest import Run
+from tests.emulator.azurite import Azurite
+from tests.emulator.fixtures import storage
+from tests.media import Media
+
+__all__ = ["storage"]
+
+MP3 = BUILT_IN["mp3"].recipe()
+
+
+@dataclass
+class Told:
+    """What an engine told of a run."""
+
+    events: list[Event] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def results(self) -> dict[str, Event]:
+        """The final event of each conversion, by its target."""
+        return {e.conversion.target: e for e in self.events if e.state.is_final}
+
+    @property
+    def states(self) -> list[State]:
+        """What was said, in order."""
+        return [event.state for event in self.events]
+
+    @property
+    def failures(self) -> dict[str, Failure]:
+        """Why each target that is not there is not there."""
+        return {target: e.failure for target, e in self.results.items() if e.failure}
+
+
+def drive(engine: Engine, plan: Plan, watch: Callable[[Event], None] = lambda _: None) -> Told:
+    """Run *plan* to its end, showing *watch* each event."""
+    told = Told()
+    for news in engine.run(plan, Stop()):
+        if isinstance(news, Notice):
+            told.notices.append(news.message)
+        else:
+            told.events.append(news)
+            watch(news)
+    return told
+
+
+def plan_of(
+    folder: Path, destination: Path, recipe: Recipe = MP3, name: str = DEFAULT_NAME
+) -> Plan:
+    """The plan for all that is in *folder*."""
+    found = find_files([str(folder)], Selection(include=("*",)))
+    return make_plan(found, recipe, destination, name)
+
+
+MakeCloud = Callable[..., Cloud]
+
+
+@pytest.fixture
+def make_cloud(
+    storage: Azurite, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeCloud]:
+    """Start a cloud that this process trusts and can sign in to."""
+    with ExitStack() as stack:
+
+        def make(**how: Any) -> Cloud:
+            work = tmp_path_factory.mktemp("cloud")
+            cloud = stack.enter_context(stand_in_cloud(work, storage=storage, **how))
+            for name, value in cloud.azure.environment.items():
+                monkeypatch.setenv(name, value)
+            return cloud
+
+        yield make
+
+
+@dataclass(frozen=True)
+class Gate:
+    """An ffmpeg for the nodes that converts nothing until it is let."""
+
+    program: Path
+
+    def open(self) -> None:
+        """Let all conversions go on."""
+        (self.program.parent / "open").touch()
+
+    @property
+    def waiting(self) -> int:
+        """How many conversions have come so far."""
+        starts = self.program.parent / "starts"
+        return len(starts.read_text().splitlines()) if starts.exists() else 0
+
+
+@pytest.fixture
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    folder = tmp_path_factory.mktemp("gate")
+    program = folder / "ffmpeg"
+    program.write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in *-progress*) ;; *) exec {get_ffmpeg_exe()} "$@";; esac\n'
+        f"echo start >> {folder}/starts\n"
+        f"while test ! -e {folder}/open; do sleep 0.02; done\n"
+        f'exec {get_ffmpeg_exe()} "$@"\n'
+    )
+    program.chmod(0o755)
+    yield Gate(program)
+    (folder / "open").touch()
+
+
+@pytest.fixture
+def cloud(make_cloud: MakeCloud) -> Cloud:
+    return make_cloud()
+
+
+MakeEngine = Callable[..., AzureEngine]
+
+
+@pytest.fixture
+def engine_on() -> Iterator[MakeEngine]:
+    """Make an engine on a cloud, which looks often."""
+    with ExitStack() as stack:
+
+        def make(cloud: Cloud, **options: Any) -> AzureEngine:
+            session = Session(cloud.deployment)
+            stack.callback(session.batch.close)
+            stack.callback(session.storage.close)
+            given = {"ffmpeg": get_ffmpeg_exe(), "first_look": 0.05, "longest_look": 0.2, **options}
+            return session.engine(Options(**given))
+
+        yield make
+
+
+@pytest.fixture
+def folder(media: Media, tmp_path: Path) -> Path:
+    """Three short good files."""
+    folder = tmp_path / "in"
+    media.put("8-bit.wav", folder / "a.wav", folder / "b.wav", folder / "c.wav")
+    return folder
+
+
+@pytest.fixture
+def one(media: Media, tmp_path: Path) -> Path:
+    """A folder with one short good file."""
+    media.put("8-bit.wav", tmp_path / "in" / "a.wav")
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def azure_run(run: Run, cloud: Cloud) -> Run:
+    """The real command, which finds the cloud by its environment."""
+    return on_cloud(run, cloud)
+
+
+def on_cloud(run: Run, cloud: Cloud) -> Run:
+    """*run* with what it takes to find and to trust *cloud*."""
+    home = Path(run.environment["HOME"])
+    found = cloud.environment(home)
+    needed = {**cloud.azure.environment, "RUNNER_OUTPUTS": found["RUNNER_OUTPUTS"]}
+    return replace(run, environment={**run.environment, **needed})

@@ -1,0 +1,278 @@
+"""What `Engine.run` promises, of the local engine and of Azure's, with an identity and with signed URLs."""
+
+import shlex
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from runner.engine import Engine, Stop
+from runner.errors import InterruptedRunError
+from runner.local import LocalEngine
+from runner.media.ffmpeg import Limits
+from runner.media.worker import sha256_of
+from runner.models import Event, Kind, State
+from runner.presets import BUILT_IN
+from tests.azure.conftest import MP3, MakeCloud, MakeEngine, drive, plan_of
+from tests.conftest import names
+from tests.media import Media
+
+AWKWARD = (
+    "with spaces.wav",
+    'quote\'d "twice".wav',
+    "-leading dash.wav",
+    "dots..and...wav.wav",
+    "ünïcödé 漢字.wav",
+    "50% #1 & more?.wav",
+    "new\nline.wav",
+    "$(touch pwned) `touch pwned`.wav",
+    "[a]*{b}.wav",
+    "back\\slash.wav",
+    "sub folder/under/deep.wav",
+)
+BAD = {
+    "empty.mp4": "the file is empty",
+    "text.mp4": "not a whole media file: moov atom not found",
+    "truncated.mp4": "damaged",
+    "corrupt.mp4": "damaged",
+    "no-audio.mp4": "no audio stream",
+    "truncated.flac": "damaged",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the same promises are kept."""
+
+    make: Callable[..., Engine]
+    node_ffmpeg: Callable[[str], None]
+    """Put a shell script in the place of the ffmpeg that converts; in it $real is the true one."""
+
+
+@pytest.fixture(params=["local", "azure", "signed"])
+def place(
+    request: pytest.FixtureRequest, engine_on: MakeEngine, tmp_path_factory: pytest.TempPathFactory
+) -> Place:
+    programs = tmp_path_factory.mktemp("programs")
+    program = programs / "ffmpeg"
+    program.symlink_to(get_ffmpeg_exe())
+
+    def put_script(script: str) -> None:
+        program.unlink()
+        program.write_text(
+            f"#!/bin/sh\nhere={shlex.quote(str(programs))} real={get_ffmpeg_exe()}\n{script}\n"
+        )
+        program.chmod(0o755)
+
+    def local(**options: object) -> Engine:
+        limits = Limits(seconds=options.pop("seconds", None))  # type: ignore[arg-type] # as given
+        return LocalEngine(ffmpeg=str(program), limits=limits, **options)  # type: ignore[arg-type] # as given
+
+    if request.param == "local":
+        return Place(local, put_script)
+    make_cloud: MakeCloud = request.getfixturevalue("make_cloud")
+    cloud = make_cloud(ffmpeg=program)
+    if request.param == "signed":
+        cloud = cloud.without_identity()
+    return Place(lambda **options: engine_on(cloud, **options), put_script)
+
+
+def test_each_conversion_ends_once_and_its_last_event_is_its_result(
+    place: Place, folder: Path, destination: Path
+) -> None:
+    told = drive(place.make(), plan_of(folder, destination))
+    last = {event.conversion.target: event for event in told.events}
+    assert last == told.results
+    assert [event.state for event in told.events if event.state.is_final] == [State.CONVERTED] * 3
+    for target, event in told.results.items():
+        path = destination / target
+        assert event.result is not None
+        assert event.result.size == path.stat().st_size
+        assert event.result.mtime_ns == path.stat().st_mtime_ns
+        assert event.result.sha256 == sha256_of(str(path))
+        assert event.attempt == 1
+        assert event.seconds > 0
+        assert event.media_total == pytest.approx(2.0, abs=0.2)
+        assert "size=" in event.log
+
+
+def test_results_are_those_of_plain_ffmpeg(
+    place: Place, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    folder = tmp_path / "in"
+    for name in ("clip.mp4", "clip.mov", "clip.mkv", "clip.webm", "clip.flac", "late-audio.mp4"):
+        media.put(name, folder / name)
+    drive(place.make(), plan_of(folder, destination, name="{name}{ext}"))
+    for source in folder.iterdir():
+        plain = tmp_path / "plain.mp3"
+        command = [get_ffmpeg_exe(), "-v", "error", "-y", "-i", source, *MP3.arguments, plain]
+        subprocess.run(command, check=True)
+        assert sound_of(destination / f"{source.name}.mp3") == sound_of(plain)
+
+
+def test_bad_files_fail_by_kind_and_stop_nobody_else(
+    place: Place, media: Media, folder: Path, destination: Path
+) -> None:
+    for name in BAD:
+        media.put(name, folder / name)
+    told = drive(place.make(), plan_of(folder, destination, name="{name}{ext}"))
+    assert set(told.failures) == {f"{name}.mp3" for name in BAD}
+    for name, reason in BAD.items():
+        failure = told.failures[f"{name}.mp3"]
+        assert (failure.kind, failure.message[: len(reason)]) == (Kind.INPUT, reason)
+        assert told.results[f"{name}.mp3"].attempt == 1, "a bad file is not tried again"
+    assert names(destination) == {"a.wav.mp3", "b.wav.mp3", "c.wav.mp3"}
+
+
+def test_names_of_all_kinds_work(
+    place: Place, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.put("8-bit.wav", *(tmp_path / "in" / name for name in AWKWARD))
+    told = drive(place.make(), plan_of(tmp_path / "in", destination))
+    assert not told.failures
+    assert names(destination) == {name.removesuffix(".wav") + ".mp3" for name in AWKWARD}
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_nothing_unfinished_is_left_behind(
+    place: Place, media: Media, folder: Path, destination: Path
+) -> None:
+    media.put("clip.mp4", folder / "film.mp4")
+    media.put("truncated.mp4", folder / "bad.mp4")
+    drive(place.make(), plan_of(folder, destination))
+    scratch = destination / ".runner" / "tmp"
+    assert not scratch.exists() or not list(scratch.iterdir())
+
+
+def test_a_passing_fault_is_tried_again_under_a_new_attempt(
+    place: Place, one: Path, destination: Path
+) -> None:
+    place.node_ffmpeg(KILLED_AT_FIRST)
+    told = drive(place.make(), plan_of(one, destination))
+    assert told.states.count(State.RETRYING) == 2
+    assert [e.attempt for e in told.events if e.state is State.RETRYING] == [1, 2]
+    assert told.results["a.mp3"].state is State.CONVERTED
+    assert told.results["a.mp3"].attempt == 3
+
+
+def test_a_fault_that_does_not_pass_ends_after_the_retries(
+    place: Place, one: Path, destination: Path
+) -> None:
+    place.node_ffmpeg(KILLED_ALWAYS)
+    told = drive(place.make(retries=1), plan_of(one, destination))
+    assert told.states.count(State.RETRYING) == 1
+    failure = told.failures["a.mp3"]
+    assert (failure.kind, failure.message) == (Kind.TRANSIENT, "ffmpeg was killed by signal 9")
+    assert told.results["a.mp3"].attempt == 2
+
+
+def test_what_takes_too_long_is_given_up_and_not_tried_again(
+    place: Place, one: Path, destination: Path
+) -> None:
+    place.node_ffmpeg('case "$*" in *-version*) exec $real -version;; esac\nexec sleep 60')
+    told = drive(place.make(seconds=0.5), plan_of(one, destination))
+    failure = told.failures["a.mp3"]
+    assert (failure.kind, failure.message) == (Kind.TIMEOUT, "took longer than its time limit")
+    assert State.RETRYING not in told.states
+
+
+def test_settings_that_ffmpeg_does_not_know_are_named(
+    place: Place, folder: Path, destination: Path
+) -> None:
+    bad = replace(MP3, arguments=("-map", "0:a:0", "-c:a", "no_such_encoder"))
+    told = drive(place.make(), plan_of(folder, destination, bad))
+    assert {f.kind for f in told.failures.values()} == {Kind.SETTINGS}
+    assert {f.message for f in told.failures.values()} == {
+        "this ffmpeg has no encoder 'no_such_encoder'"
+    }
+
+
+def test_a_source_that_has_gone_fails_alone(place: Place, folder: Path, destination: Path) -> None:
+    plan = plan_of(folder, destination)
+    (folder / "b.wav").unlink()
+    told = drive(place.make(), plan)
+    assert told.failures["b.mp3"].message == "the file is gone"
+    assert names(destination) == {"a.mp3", "c.mp3"}
+
+
+def test_what_appeared_meanwhile_is_kept(place: Place, one: Path, destination: Path) -> None:
+    plan = plan_of(one, destination)
+    destination.mkdir(exist_ok=True)
+    (destination / "a.mp3").write_text("mine")
+    told = drive(place.make(replace=False), plan)
+    assert told.failures["a.mp3"].message.startswith("its result appeared meanwhile")
+    assert (destination / "a.mp3").read_text() == "mine"
+
+
+def test_what_may_be_replaced_is_replaced(place: Place, one: Path, destination: Path) -> None:
+    plan = plan_of(one, destination)
+    destination.mkdir(exist_ok=True)
+    (destination / "a.mp3").write_text("old")
+    told = drive(place.make(replace=True), plan)
+    assert told.results["a.mp3"].state is State.CONVERTED
+    assert (destination / "a.mp3").stat().st_size > 500
+
+
+def test_a_run_that_is_stopped_ends_early_and_leaves_whole_files_only(
+    place: Place, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    folder = tmp_path / "in"
+    media.put("8-bit.wav", *(folder / f"{number}.wav" for number in range(12)))
+    events, stop = stopped_after_the_first_result(place.make(), folder, destination)
+    finals = {event.conversion.target for event in events if event.state.is_final}
+    assert stop.gently
+    assert len(finals) < 12
+    assert names(destination) == finals
+    assert all((destination / name).stat().st_size > 500 for name in finals)
+
+
+def test_closing_the_generator_ends_the_run(place: Place, folder: Path, destination: Path) -> None:
+    events = place.make().run(plan_of(folder, destination), Stop())
+    next(events)
+    events.close()
+    assert all((destination / name).stat().st_size > 500 for name in names(destination))
+
+
+def test_a_film_becomes_another_film(
+    place: Place, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.put("clip.mp4", tmp_path / "in" / "film.mp4")
+    told = drive(place.make(), plan_of(tmp_path / "in", destination, BUILT_IN["mp4"].recipe()))
+    assert not told.failures
+    assert names(destination) == {"film.mp4"}
+
+
+KILLED_AT_FIRST = """
+case "$*" in *-progress*) ;; *) exec $real "$@";; esac
+echo start >> "$here/starts"
+test "$(wc -l < "$here/starts")" -gt 2 || kill -9 $$
+exec $real "$@"
+"""
+KILLED_ALWAYS = """
+case "$*" in *-progress*) kill -9 $$;; esac
+exec $real "$@"
+"""
+
+
+def stopped_after_the_first_result(
+    engine: Engine, folder: Path, destination: Path
+) -> tuple[list[Event], Stop]:
+    stop, events = Stop(), []
+    try:
+        for event in engine.run(plan_of(folder, destination), stop):
+            if isinstance(event, Event):
+                events.append(event)
+                if event.state.is_final and not stop.gently:
+                    stop.request()
+    except InterruptedRunError:
+        pass  # what goes on elsewhere is said by the engine that has an elsewhere
+    return events, stop
+
+
+def sound_of(path: Path) -> str:
+    """The MD5 of the decoded sound of *path*."""
+    command = [get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-map", "0:a", "-f", "md5", "-"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
