@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -125,9 +127,14 @@ def test_the_aio_client_does_the_same(https: bool, run_async: Callable[[Any], No
 
 @pytest.fixture
 def run_async() -> Callable[[Any], None]:
-    import asyncio  # noqa: PLC0415
+    """Give a function that runs a coroutine in a thread of its own."""
+    # asyncio.run would take the main thread's loop away, which Pulumi's tests count on
 
-    return asyncio.run
+    def running(coroutine: Any) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, coroutine).result()
+
+    return running
 
 
 def test_another_process_needs_only_the_environment(tmp_path: Any) -> None:

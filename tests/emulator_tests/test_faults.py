@@ -80,6 +80,7 @@ def test_a_connection_breaks_before_or_after_the_work(
     with pytest.raises((ServiceRequestError, ServiceResponseError)):
         client.create_job(models.BatchJobCreateOptions(id="job", pool_info=info))
     assert bool(list(client.list_jobs())) is is_there
+    assert [seen.status for seen in plain.requests if seen.operation == "create_job"] == [0]
 
 
 def test_an_answer_can_be_slow(plain: Emulator, client: BatchClient) -> None:

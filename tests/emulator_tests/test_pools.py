@@ -10,7 +10,7 @@ import pytest
 from azure.batch import BatchClient, models
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from tests.emulator import BatchError, Emulator, Fault, Settings, Timings
+from tests.emulator import BatchError, Emulator, Fault, Settings, Timings, VirtualTasks
 from tests.emulator_tests.conftest import (
     IDENTITY,
     add_pool,
@@ -283,6 +283,34 @@ def test_what_runs_on_a_lost_node_runs_elsewhere(plain: Emulator, client: BatchC
     assert other is not None
     assert other.node_id != node.node_id
     assert states(client) == {"unknown": 1, "running": 1}
+
+
+def test_a_node_lost_while_it_boots_stays_lost() -> None:
+    with Emulator(https=False, speed=0) as azure, key_client(azure) as client:
+        azure.put_pool("pool", scaleSettings={"fixedScale": {"targetDedicatedNodes": 1}})
+        azure.clock.step(0.05)
+        assert states(client) == {"creating": 1}
+        azure.lose("pool", azure.nodes("pool")[0]["id"])
+        azure.clock.step(60)
+        assert states(client) == {"unknown": 1}
+
+
+def test_a_node_that_finishes_its_tasks_before_it_rests_takes_no_new_ones() -> None:
+    virtual = VirtualTasks(seconds=60)
+    with (
+        Emulator(https=False, speed=0, virtual_tasks=virtual) as azure,
+        key_client(azure) as client,
+    ):
+        scale = {"fixedScale": {"targetDedicatedNodes": 1}}
+        azure.put_pool("pool", taskSlotsPerNode=2, scaleSettings=scale)
+        azure.clock.step(1)
+        begin_task(client)
+        options: Any = {"nodeDisableSchedulingOption": "taskcompletion"}
+        client.disable_node_scheduling("pool", azure.nodes("pool")[0]["id"], options=options)
+        client.create_task("job", models.BatchTaskCreateOptions(id="new", command_line="x"))
+        assert (states(client), client.get_task("job", "new").state) == ({"running": 1}, "active")
+        azure.clock.step(61)
+        assert (states(client), client.get_task("job", "new").state) == ({"offline": 1}, "active")
 
 
 def test_an_unusable_node_says_why_and_takes_nothing(plain: Emulator, client: BatchClient) -> None:

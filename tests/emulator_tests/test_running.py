@@ -143,6 +143,7 @@ def test_files_are_listed_and_read_in_parts(client: BatchClient, job: str) -> No
     ) == b"234"  # fmt: skip
     found = client.get_task_file_properties(job, "task", "wd/a b/ü.txt")
     assert (found.content_length, found.is_directory) == (10, False)
-    with pytest.raises(HttpResponseError) as caught:
-        client.get_task_file_properties(job, "task", "wd/none")
-    assert caught.value.status_code == 404
+    for path in ("wd/none", "../../../../../../../../../../etc/passwd"):
+        with pytest.raises(HttpResponseError) as caught:
+            client.get_task_file_properties(job, "task", path)
+        assert caught.value.status_code == 404
