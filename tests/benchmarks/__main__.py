@@ -1,8 +1,9 @@
 """Measure, print the tables, and write them to BENCHMARKS.md: `make bench`."""
 
+from itertools import chain
 from pathlib import Path
 
-from tests.benchmarks import emulator, local
+from tests.benchmarks import emulator, local, sample
 from tests.benchmarks.tables import machine
 
 _HEAD = """# Benchmarks
@@ -16,7 +17,7 @@ Machines are noisy: the ways take turns within one run, and the ratios are what 
 def main() -> None:
     """Measure everything."""
     parts = [_HEAD.format(machine=machine())]
-    for table in (*local.report(), *emulator.report()):
+    for table in chain(local.report(), sample.report(), emulator.report()):
         print(table, flush=True)  # noqa: T201
         parts.append(str(table))
     Path("BENCHMARKS.md").write_text("\n".join(parts))

@@ -1,0 +1,109 @@
+"""A narrow line to the cloud: a TCP proxy with a bandwidth upwards and a round-trip time."""
+
+import asyncio
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+_CHUNK = 32 * 1024
+
+
+@dataclass
+class Uplink:
+    """Passes connections on to *target*, as slowly as a line would.
+
+    All connections share the bandwidth upwards; downwards it is not limited, as lines are faster
+    that way. Used as a context; `port` is where it listens.
+    """
+
+    target: int
+    """A port of this machine."""
+    bits_a_second: float
+    round_trip: float
+    """Seconds."""
+    port: int = 0
+    bytes_up: int = 0
+    """What has gone up so far."""
+
+    def __post_init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._free_at = 0.0
+        """When the line has sent all that it was given."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._connect, "127.0.0.1", 0)
+
+    async def _hang_up(self) -> None:
+        self._server.close()
+        # one that ends may leave another behind
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self.target)
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(
+                self._pump(reader, back, up=True), self._pump(there, writer, up=False)
+            )
+        for end in (writer, back):
+            end.transport.abort()
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool
+    ) -> None:
+        line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._deliver(line, writer))
+            while data := await self._read(reader):
+                if up:
+                    await self._send(len(data))
+                line.put_nowait((self._loop.time() + self.round_trip / 2, data))
+            line.put_nowait((0.0, b""))
+
+    async def _read(self, reader: asyncio.StreamReader) -> bytes:
+        with suppress(ConnectionError):
+            return await reader.read(_CHUNK)
+        return b""
+
+    async def _send(self, size: int) -> None:
+        """Wait for as long as the line needs for *size* bytes, after all that came before."""
+        self.bytes_up += size
+        now = self._loop.time()
+        self._free_at = max(self._free_at, now) + size * 8 / self.bits_a_second
+        await asyncio.sleep(self._free_at - now)
+
+    async def _deliver(
+        self, line: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter
+    ) -> None:
+        while True:
+            due, data = await line.get()
+            if not data:
+                with suppress(OSError):
+                    writer.write_eof()
+                return
+            await asyncio.sleep(due - self._loop.time())
+            with suppress(ConnectionError):
+                writer.write(data)
+                await writer.drain()
