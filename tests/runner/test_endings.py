@@ -1,6 +1,7 @@
 """Each way in which a run ends has its exit code, and says what to do."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ExitCode
+from runner.media.failures import Kind
 from tests.conftest import Run, StandIn, names
 from tests.media import Media
+from tests.runner.programs import every_ffmpeg, failure_of, recipe, work
 
 
 @pytest.fixture
@@ -180,6 +183,22 @@ def test_a_run_that_a_full_disk_ended_goes_on_when_there_is_room(
     second = run("convert", "in", "--to", "opus", "-o", tiny_disk / "out")
     assert second.exit_code == 0
     assert f"{12 - len(made)} converted, {len(made)} up to date of 12" in second.stderr
+
+
+@pytest.mark.parametrize("room", [0, 8, 24])
+@every_ffmpeg
+def test_a_disk_that_is_full_already_is_no_fault_of_the_source(
+    room: int, ffmpeg: str, media: Media, tiny_disk: Path
+) -> None:
+    """Then there may be no room for ffmpeg's log either, which would say so."""
+    (tiny_disk / ".scratch").mkdir()
+    (tiny_disk / "full").write_bytes(bytes(free_bytes(tiny_disk) - room * 1024))
+    failure = failure_of(work(media("clip.wav"), tiny_disk / "a", how=recipe("wav"), ffmpeg=ffmpeg))
+    assert (failure.kind, failure.message) == (Kind.ENVIRONMENT, "the disk is full")
+
+
+def free_bytes(disk: Path) -> int:
+    return shutil.disk_usage(disk).free
 
 
 def test_a_file_size_limit_is_no_reason_to_leave_half_a_file(
