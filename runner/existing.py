@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 
-from runner.ledger import Ledger, Record
+from runner.ledger import Ledger
 from runner.media.failures import ConversionError
 from runner.media.verify import check_existing
 from runner.media.worker import sha256_of
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State
+from runner.records import Record
 
 OVERWRITE = ("never", "if-newer", "always")
 

@@ -8,10 +8,8 @@ import os
 import socket
 import sqlite3
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,81 +17,10 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
+from runner.database import FOLDER, connect, sqlite_errors
 from runner.errors import ExitCode, PassingError, UnfitError, UsageError
-from runner.models import Conversion, Event, Plan, Recipe, Result, Source, State
-
-FOLDER = ".runner"
-_VERSION = 1
-_LONGEST_LOG = 16 * 1024
-_SCHEMA = """
-CREATE TABLE runs (
-    id TEXT PRIMARY KEY, place TEXT NOT NULL, command TEXT NOT NULL, started REAL NOT NULL,
-    files INTEGER NOT NULL, ended REAL, exit_code INTEGER,
-    converted INTEGER NOT NULL DEFAULT 0, up_to_date INTEGER NOT NULL DEFAULT 0,
-    failed INTEGER NOT NULL DEFAULT 0, unfinished INTEGER NOT NULL DEFAULT 1
-) STRICT;
-CREATE TABLE recipes (fingerprint TEXT PRIMARY KEY, recipe TEXT NOT NULL) STRICT;
-CREATE TABLE results (
-    target TEXT PRIMARY KEY, source TEXT NOT NULL, source_size INTEGER NOT NULL,
-    source_mtime_ns INTEGER NOT NULL, recipe TEXT NOT NULL, size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL, run TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE attempts (
-    run TEXT NOT NULL, target TEXT NOT NULL, number INTEGER NOT NULL, source TEXT NOT NULL,
-    recipe TEXT NOT NULL, state TEXT NOT NULL, kind TEXT, message TEXT, seconds REAL NOT NULL,
-    ended REAL NOT NULL, log BLOB NOT NULL,
-    PRIMARY KEY (run, target, number)
-) STRICT;
-CREATE VIEW history AS
-    SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log, ended
-    FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What a verified target was made from, and what it is."""
-
-    source: Source
-    recipe: str
-    """Its fingerprint."""
-    result: Result
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """One run, as it was written down."""
-
-    id: str
-    place: str
-    """"local", or the Batch account."""
-    command: str
-    started: datetime
-    ended: datetime | None
-    exit_code: int | None
-    """None while it runs, or if it was killed."""
-    files: int
-    converted: int
-    up_to_date: int
-    failed: int
-    unfinished: bool
-    """Whether files are left that nobody has given up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRecord:
-    """One attempt at one conversion, as it was written down."""
-
-    run: str
-    target: str
-    number: int
-    source: str
-    recipe: Recipe
-    state: State
-    kind: str
-    message: str
-    seconds: float
-    log: str
+from runner.models import Conversion, Event, Plan, Result, Source, State
+from runner.records import AttemptRecord, Record, RunRecord, packed
 
 
 class Ledger:
@@ -117,16 +44,16 @@ class Ledger:
             message = f"cannot write to the destination {destination}: {error.strerror}"
             raise UnfitError(f"{message}; choose another with -o") from error
         path = _folder(destination) / "ledger.sqlite"
-        with _sqlite_errors(path):
+        with sqlite_errors(path):
             try:
-                return cls(destination, _connect(path))
+                return cls(destination, connect(path))
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise
                 # damaged, by a power cut say: it costs a check of what is there, and no media
                 path.replace(path.with_suffix(".damaged"))
                 path.with_suffix(".sqlite-journal").unlink(missing_ok=True)
-                return cls(destination, _connect(path))
+                return cls(destination, connect(path))
 
     @staticmethod
     def exists(destination: Path) -> bool:
@@ -138,7 +65,7 @@ class Ledger:
         """The ledger of *destination* for looking only: an empty one where there is none."""
         if cls.exists(destination):
             return cls.open(destination)
-        return cls(destination, _connect(Path(":memory:")))
+        return cls(destination, connect(Path(":memory:")))
 
     @classmethod
     def read(cls, destination: Path) -> Self:
@@ -183,7 +110,7 @@ class Ledger:
                 "host": socket.gethostname(),
                 "since": time.time(),
             }
-            with _sqlite_errors(holder):
+            with sqlite_errors(holder):
                 holder.write_text(json.dumps(facts))
             yield
         finally:
@@ -254,7 +181,7 @@ class Ledger:
 
     def find(self, target: str) -> Record | None:
         """What is known of *target*."""
-        with _sqlite_errors(self.destination):
+        with sqlite_errors(self.destination):
             row = self._db.execute(
                 "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256"
                 " FROM results WHERE target = CAST(? AS TEXT)",
@@ -271,7 +198,7 @@ class Ledger:
             "SELECT id, place, command, started, ended, exit_code, files, converted, up_to_date,"
             " failed, unfinished FROM runs ORDER BY started DESC"
         )
-        return [_run_record(row) for row in rows]
+        return [RunRecord.from_row(row) for row in rows]
 
     def run(self, name: str | None) -> RunRecord:
         """The run that is called *name*, or starts so; the newest without a name.
@@ -296,7 +223,7 @@ class Ledger:
             " AND (? IS NULL OR state = ?) ORDER BY ended",
             (run, state and state.value, state and state.value),
         )
-        return [_attempt_record(row) for row in rows]
+        return [AttemptRecord.from_row(row) for row in rows]
 
     def attempts_at(self, file: str) -> list[AttemptRecord]:
         """All attempts at the conversion whose source or target is *file*, the newest first."""
@@ -306,7 +233,7 @@ class Ledger:
             " ORDER BY ended DESC",
             names,
         )
-        return [_attempt_record(row) for row in rows]
+        return [AttemptRecord.from_row(row) for row in rows]
 
     def forget_before(self, moment: datetime) -> int:
         """Remove the runs that began before then, but for unfinished ones; returns how many."""
@@ -318,13 +245,13 @@ class Ledger:
         with self._transaction() as db:
             db.executemany("DELETE FROM attempts WHERE run = ?", [(run,) for run in runs])
             db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in runs])
-        with _sqlite_errors(self.destination):
+        with sqlite_errors(self.destination):
             self._db.execute("VACUUM")
         return len(runs)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _sqlite_errors(self.destination), self._db:
+        with sqlite_errors(self.destination), self._db:
             yield self._db
 
     def _record_result(
@@ -351,47 +278,13 @@ class Ledger:
                 *(run, _bytes(conversion.target), event.attempt, _bytes(conversion.source.path)),
                 *(conversion.recipe.fingerprint, event.state.value),
                 *(failure and failure.kind.value, failure and _bytes(failure.message)),
-                *(event.seconds, time.time(), _packed(event.log)),
+                *(event.seconds, time.time(), packed(event.log)),
             ),
         )
 
 
 def _folder(destination: Path) -> Path:
     return destination / FOLDER
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=10)
-    # names are bytes on POSIX, and need not be UTF-8
-    db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
-    # Safe against the end of the process; a power cut may cost the ledger, not media. The rollback
-    # journal, unlike a write-ahead log, also works on network file systems.
-    db.execute("PRAGMA synchronous = OFF")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > _VERSION:
-        db.close()
-        raise UsageError(f"{path} was written by a newer runner: update this one")
-    if version == 0:
-        with db:
-            db.execute("BEGIN IMMEDIATE")
-            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _SCHEMA.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {_VERSION}")
-    return db
-
-
-@contextmanager
-def _sqlite_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise UnfitError(f"cannot write {path}: {error}") from error
-    except sqlite3.DatabaseError as error:
-        advice = f"delete {FOLDER}/ledger.sqlite there; that costs a check of the results, no media"
-        raise UnfitError(f"the ledger of {path} is damaged ({error}): {advice}") from error
-    except OSError as error:
-        raise UnfitError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _describe(holder: Path) -> str:
@@ -405,40 +298,3 @@ def _describe(holder: Path) -> str:
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _packed(log: str) -> bytes:
-    if len(log) > _LONGEST_LOG:
-        log = f"{log[: _LONGEST_LOG // 4]}\n[...]\n{log[-3 * _LONGEST_LOG // 4 :]}"
-    return zlib.compress(_bytes(log), 1)
-
-
-def _run_record(row: tuple[Any, ...]) -> RunRecord:
-    return RunRecord(
-        id=row[0],
-        place=row[1],
-        command=row[2],
-        started=datetime.fromtimestamp(row[3]).astimezone(),
-        ended=row[4] and datetime.fromtimestamp(row[4]).astimezone(),
-        exit_code=row[5],
-        files=row[6],
-        converted=row[7],
-        up_to_date=row[8],
-        failed=row[9],
-        unfinished=bool(row[10]),
-    )
-
-
-def _attempt_record(row: tuple[Any, ...]) -> AttemptRecord:
-    return AttemptRecord(
-        run=row[0],
-        target=row[1],
-        number=row[2],
-        source=row[3],
-        recipe=Recipe.from_json(row[4]),
-        state=State(row[5]),
-        kind=row[6] or "",
-        message=row[7] or "",
-        seconds=row[8],
-        log=zlib.decompress(row[9]).decode("utf-8", "surrogateescape"),
-    )

@@ -14,8 +14,9 @@ import click
 from runner.cli.options import destination_option, option, run_argument
 from runner.cli.where import find_place, find_session, where_options
 from runner.errors import ExitCode, UsageError
-from runner.ledger import AttemptRecord, Ledger, RunRecord
+from runner.ledger import Ledger
 from runner.models import State
+from runner.records import AttemptRecord, RunRecord
 from runner.report import JSON_VERSION
 from runner.wording import printable, seconds_text, shown_path
 

@@ -12,10 +12,11 @@ from runner.cli.where import Place, find_place, where_options
 from runner.convert import Run
 from runner.errors import NothingToConvertError
 from runner.existing import Existing
-from runner.ledger import AttemptRecord, Ledger
+from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.models import Conversion, Plan, State
 from runner.plan import new_run_id
+from runner.records import AttemptRecord
 from runner.selection import look_at
 
 
