@@ -1,9 +1,8 @@
 """`kill -9` of the runner at any moment, then the same command: nothing twice, nothing lost."""
 
-import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
@@ -15,7 +14,6 @@ from tests.media import Media
 
 FILES = 6
 COMMAND = ("convert", "in", "--keep", "--transfers", "1")
-Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
@@ -62,12 +60,7 @@ def go_on(azure_run: Run, cloud: Cloud, destination: Path) -> None:
     assert f"{FILES} up to date" in again.stderr
 
 
-@pytest.fixture
-def start(azure_run: Run) -> Start:
-    return azure_run.start
-
-
-def kill(process: "subprocess.Popen[str]") -> None:
+def kill(process: Popen[str]) -> None:
     assert process.poll() is None, process.communicate()
     process.kill()
     process.communicate()
@@ -102,7 +95,7 @@ def test_killed_while_submitting(
     # the service has the request, and adds the tasks for somebody who is no more
     until(lambda: not cloud.azure.faults.pending)
     kill(process)
-    until(lambda: cloud.tasks())
+    until(cloud.tasks)
     go_on(azure_run, cloud, destination)
 
 
