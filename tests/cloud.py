@@ -141,6 +141,7 @@ def stand_in_cloud(
             blobs.create_container(cloud.container(purpose))
             azure.grant(IDENTITY, role, cloud.container(purpose))
         azure.put_pool(POOL, **{**_PROPERTIES, "scaleSettings": fixed(1), **pool})
+        until(lambda: batch.get_pool(POOL).allocation_state == "steady")
         try:
             yield cloud
         finally:

@@ -147,6 +147,18 @@ def started(run: Run) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system can be mounted by root only, outside of containers")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
 def until(happened: Callable[[], object], patience: float = PATIENCE) -> None:
     """Wait until *happened* returns something true.
 

@@ -1,7 +1,8 @@
 """Copy the audio out of a film, without re-encoding, so that only it has to travel.
 
 The copy stays in the source's family of containers: an MP4's audio in Matroska loses its edit list,
-and then decodes to other samples. On any doubt there is no copy, and the whole file travels.
+and then decodes to other samples. Source and copy are decoded and must sound the same to the last
+sample; on any doubt there is no copy, and the whole file travels.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runner.media.probe import MediaInfo, read_streams
-from runner.media.verify import tolerance
 
 if TYPE_CHECKING:
     from runner.media.recipe import Recipe
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # A copy that saves less than this share of the bytes is not worth its disk and time.
 _WORTH_SAVING = 0.2
 _TIMEOUT = 3600
+_FRAGMENTED = ("-movflags", "empty_moov", "-frag_duration", "10000000")
+_HASHED = ("-map", "0:a", "-f", "streamhash", "-hash", "md5", "-")
 
 
 def slim_copy(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | None:
@@ -33,51 +35,53 @@ def slim_copy(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | None
     media = read_streams(ffmpeg, source)
     if media is None or media.stream("video") is None or media.stream("audio") is None:
         return None
-    for suffix in _suffixes(media):
+    for suffix, options in _containers(media):
         copy = stem + suffix
-        if _copy(ffmpeg, source, copy) and _is_faithful(ffmpeg, media, source, copy):
+        sound = _copy(ffmpeg, source, copy, options)
+        if sound and _is_worth_it(source, copy) and sound == _sound(ffmpeg, copy):
             return copy
         with suppress(FileNotFoundError):
             os.unlink(copy)
     return None
 
 
-def _suffixes(media: MediaInfo) -> tuple[str, ...]:
+def _containers(media: MediaInfo) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The suffixes to try, with the muxer's options."""
     if "mov" in media.format:
-        return (".mp4", ".mov")  # the second for PCM, which some versions keep out of MP4
+        # The second for PCM, which some versions keep out of MP4; the third for fragmented files,
+        # of which ffmpeg decodes the encoder's delay too.
+        return ((".mp4", ()), (".mov", ()), (".mp4", _FRAGMENTED))
     if any(stream.is_cover for stream in media.streams):
         return ()  # Matroska would make a film of the cover
-    return (".mka",)
+    return ((".mka", ()),)
 
 
-def _copy(ffmpeg: str, source: str, copy: str) -> bool:
+def _copy(ffmpeg: str, source: str, copy: str, options: tuple[str, ...]) -> str:
+    """Copy the audio, and return what `_sound` says of *source*: it is read once for both."""
     maps = ("-map", "0:a", "-map", "0:v?", "-map", "-0:V?")
+    return _run(ffmpeg, source, (*maps, "-c", "copy", *options, "-y", f"file:{copy}", *_HASHED))
+
+
+def _sound(ffmpeg: str, source: str) -> str:
+    """A hash of each audio stream of *source*, decoded; empty if it is not in order."""
+    return _run(ffmpeg, source, _HASHED)
+
+
+def _run(ffmpeg: str, source: str, outputs: tuple[str, ...]) -> str:
     command = (ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror")
     try:
         done = subprocess.run(
-            (*command, "-i", f"file:{source}", *maps, "-c", "copy", "-y", f"file:{copy}"),
+            (*command, "-i", f"file:{source}", *outputs),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
             timeout=_TIMEOUT,
         )
     except subprocess.TimeoutExpired:
-        return False
+        return ""
     # a file that ends early ends with exit code 0, but not without a word
-    return done.returncode == 0 and not done.stderr.strip()
+    return "" if done.returncode or done.stderr.strip() else done.stdout.decode()
 
 
-def _is_faithful(ffmpeg: str, media: MediaInfo, source: str, copy: str) -> bool:
-    if os.path.getsize(copy) > (1 - _WORTH_SAVING) * os.path.getsize(source):
-        return False
-    before, after = _lengths(media), _lengths(read_streams(ffmpeg, copy))
-    return len(before) == len(after) > 0 and all(
-        one is not None and other is not None and abs(one - other) <= tolerance(one)
-        for one, other in zip(before, after, strict=True)
-    )
-
-
-def _lengths(media: MediaInfo | None) -> list[float | None]:
-    if media is None:
-        return []
-    return [s.duration or media.duration for s in media.streams if s.kind == "audio"]
+def _is_worth_it(source: str, copy: str) -> bool:
+    return os.path.getsize(copy) <= (1 - _WORTH_SAVING) * os.path.getsize(source)

@@ -1,9 +1,8 @@
 """Each way in which a run ends has its exit code, and says what to do."""
 
-import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -145,18 +144,6 @@ def test_a_destination_that_is_a_file_is_refused(run: Run, folder: Path, destina
     assert result.exit_code == 2
     assert "is a file" in result.stderr
     assert destination.read_text() == "I was here first"
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 kB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system can be mounted by root only, outside of containers")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def test_a_full_disk_is_4_and_leaves_no_half_file(

@@ -1,0 +1,257 @@
+"""The real commands on Azure: forty files, leaving and coming back, ending, clearing up."""
+
+import json
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.azure.conftest import Gate, MakeCloud, on_cloud
+from tests.azure.test_engines import AWKWARD, BAD
+from tests.cloud import Cloud
+from tests.conftest import Run, names, until
+from tests.media import Media
+
+GOOD = ("clip.mp4", "clip.mkv", "clip.webm", "clip.mp3", "clip.flac", "cover.m4a", "two-tracks.mp4")
+
+
+def test_forty_files_of_which_six_are_bad(
+    cloud: Cloud, azure_run: Run, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    folder = tmp_path / "in"
+    for name in GOOD:
+        media.put(name, folder / "films & sounds" / name)
+    media.put("8-bit.wav", *(folder / name for name in AWKWARD))
+    media.put("short.wav", *(folder / "short" / f"{number:02}.wav" for number in range(16)))
+    for name in BAD:
+        media.put(name, folder / "bad" / name)
+    assert sum(path.is_file() for path in folder.rglob("*")) == 40
+    result = azure_run("convert", "in", "--name", "{dir}/{name}{ext}", "--json", "-v")
+    assert result.exit_code == 1, result.stderr
+    ends = [json.loads(line) for line in result.stdout.splitlines()]
+    failed = {e["target"]: e["failure"]["kind"] for e in ends if e.get("state") == "failed"}
+    assert failed == {f"bad/{name}.mp3": "input" for name in BAD}
+    assert len(names(destination)) == 34
+    assert set(cloud.attempts().values()) == {1}
+    assert cloud.stored("input") == {}, "the sources leave storage with the run"
+    assert list(cloud.jobs().values()) == ["completed"]
+    assert not list(tmp_path.rglob("pwned"))
+    again = azure_run("convert", "in", "--name", "{dir}/{name}{ext}")
+    assert again.exit_code == 1
+    assert "34 up to date" in again.stderr
+
+
+def test_where_a_run_is_done_is_said_with_the_reason(azure_run: Run, one: Path) -> None:
+    result = azure_run("convert", "in")
+    assert "on pool ffmpeg of emulated (westeurope) (outputs in " in result.stderr
+
+
+def test_the_first_ctrl_c_leaves_within_a_second_and_names_the_commands(
+    run: Run, make_cloud: MakeCloud, gate: Gate, folder: Path, destination: Path
+) -> None:
+    cloud = make_cloud(ffmpeg=gate.program)
+    azure_run = on_cloud(run, cloud)
+    process = azure_run.start("convert", "in")
+    until(lambda: gate.waiting and len(cloud.tasks()) == 3)
+    seconds, errors = interrupt(process)
+    assert process.returncode == 130
+    assert seconds < 2.0, "one second, and what a busy machine adds"
+    name = next(iter(cloud.jobs()))
+    assert f"3 tasks go on in Azure: `runner attach {name}` collects them" in errors
+    assert f"`runner cancel {name}` ends them" in errors
+    gate.open()
+    until(lambda: cloud.jobs()[name] == "completed")  # it ends itself, with nobody there
+    assert azure_run("convert", "in").exit_code == 0
+    assert names(destination) == {"a.mp3", "b.mp3", "c.mp3"}
+    assert set(cloud.attempts().values()) == {1}
+
+
+@pytest.mark.parametrize("operation", ["get_pool", "create_job", "create_task_collection"])
+def test_ctrl_c_does_not_wait_for_a_service_that_hangs(
+    cloud: Cloud, azure_run: Run, folder: Path, destination: Path, operation: str
+) -> None:
+    cloud.fault("slow", operation, seconds=8)
+    process = azure_run.start("convert", "in")
+    until(lambda: not cloud.azure.faults.pending)
+    seconds, errors = interrupt(process)
+    assert process.returncode == 130, errors
+    assert seconds < 2.0
+    assert azure_run("convert", "in").exit_code == 0
+    assert set(cloud.attempts().values()) == {1}
+
+
+def interrupt(process: "subprocess.Popen[str]") -> tuple[float, str]:
+    """Press Ctrl-C, and see how long it takes and what is said."""
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, errors = process.communicate(timeout=30)
+    return time.monotonic() - began, errors
+
+
+def test_a_detached_run_is_collected_from_another_machine(
+    run: Run,
+    make_cloud: MakeCloud,
+    gate: Gate,
+    media: Media,
+    folder: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    cloud = make_cloud(ffmpeg=gate.program)
+    media.put("empty.mp4", folder / "bad.mp4")
+    first = on_cloud(run, cloud)("convert", "in", "--detach")
+    assert first.exit_code == 1, "the bad file failed here already"
+    name = first.stdout.strip()
+    assert list(cloud.jobs()) == [name]
+    for path in folder.iterdir():
+        path.unlink()  # the other machine has none of these files
+    gate.open()
+    cloud.fault("upload", code="FileUploadMiscError")
+    other = tmp_path_factory.mktemp("other")
+    home = str(tmp_path_factory.mktemp("home"))
+    elsewhere = replace(on_cloud(run, cloud), folder=other)
+    attached = elsewhere("attach", name, "-o", "results", HOME=home, XDG_CONFIG_HOME=home)
+    assert attached.exit_code == 1, "and it fails there"
+    assert names(other / "results") == {"a.mp3", "b.mp3", "c.mp3"}
+    assert max(cloud.attempts().values()) == 2, "the fault on the node cost one more attempt"
+    assert cloud.stored("input") == {}
+
+
+def test_attach_without_a_name_takes_the_newest_run(
+    azure_run: Run, cloud: Cloud, one: Path, destination: Path
+) -> None:
+    azure_run("convert", "in", "--detach")
+    result = azure_run("attach", "-o", "elsewhere")
+    assert result.exit_code == 0
+    assert names(destination.parent / "elsewhere") == {"a.mp3"}
+    gone = azure_run("attach", "-o", "elsewhere")
+    assert (gone.exit_code, "it is finished, or was cancelled" in gone.error) == (4, True)
+
+
+def test_the_same_command_collects_a_detached_run(
+    azure_run: Run, cloud: Cloud, folder: Path, destination: Path
+) -> None:
+    assert azure_run("convert", "in", "--detach").exit_code == 0
+    assert azure_run("convert", "in").exit_code == 0
+    assert names(destination) == {"a.mp3", "b.mp3", "c.mp3"}
+    assert set(cloud.attempts().values()) == {1}
+    assert len(cloud.jobs()) == 1
+
+
+def test_a_detached_run_of_bad_files_only_leaves_no_job_open(
+    azure_run: Run, cloud: Cloud, media: Media, tmp_path: Path
+) -> None:
+    media.put("empty.mp4", tmp_path / "in" / "bad.mp4")
+    assert azure_run("convert", "in", "--detach").exit_code == 1
+    until(lambda: list(cloud.jobs().values()) == ["completed"])
+
+
+def test_another_folder_does_not_take_up_what_goes_on(
+    azure_run: Run, cloud: Cloud, media: Media, one: Path, tmp_path: Path, destination: Path
+) -> None:
+    first = azure_run("convert", "in", "--detach").stdout.strip()
+    media.put("8-bit.wav", tmp_path / "more" / "z.wav")
+    assert azure_run("convert", "more").exit_code == 0
+    assert len(cloud.jobs()) == 2
+    assert names(destination) == {"z.mp3"}
+    assert azure_run("convert", "in").exit_code == 0
+    assert names(destination) == {"a.mp3", "z.mp3"}
+    assert first in cloud.jobs()
+    assert set(cloud.attempts().values()) == {1}
+
+
+def test_a_part_of_a_run_leaves_the_rest_to_be_collected(
+    azure_run: Run, cloud: Cloud, folder: Path, destination: Path
+) -> None:
+    name = azure_run("convert", "in", "--detach").stdout.strip()
+    assert azure_run("convert", "in", "--include", "a.*").exit_code == 0
+    assert names(destination) == {"a.mp3"}
+    assert azure_run("attach", name).exit_code == 0
+    assert names(destination) == {"a.mp3", "b.mp3", "c.mp3"}
+    assert set(cloud.attempts().values()) == {1}
+
+
+def test_cancel_ends_the_tasks_and_the_runner_that_follows_them(
+    run: Run, make_cloud: MakeCloud, gate: Gate, folder: Path, tmp_path: Path
+) -> None:
+    cloud = make_cloud(ffmpeg=gate.program)
+    azure_run = on_cloud(run, cloud)
+    following = azure_run.start("convert", "in")
+    until(lambda: gate.waiting)
+    name = next(iter(cloud.jobs()))
+    result = azure_run("cancel", name, "-o", "elsewhere")
+    assert result.exit_code == 0, result.stderr
+    assert f"run {name} cancelled" in result.stderr
+    assert cloud.stored("input") == {}
+    _, errors = following.communicate(timeout=30)
+    assert following.returncode == 5
+    assert "cancelled by runner" in errors
+    assert list(cloud.jobs()) == [name], "what was cancelled is not begun again"
+    assert f"run {name} had ended already" in azure_run("cancel", name).stderr
+
+
+def test_keep_leaves_the_sources_and_clean_start_takes_them_away(
+    azure_run: Run, cloud: Cloud, one: Path, tmp_path: Path, media: Media
+) -> None:
+    azure_run("convert", "in", "--keep")
+    old = cloud.stored("input")
+    assert len(old) == 2, "the source, and the plan of the run"
+    media.put("8-bit.wav", tmp_path / "in" / "b.wav")
+    azure_run("convert", "in", "--keep", "--clean-start")
+    assert not old.keys() & cloud.stored("input").keys()
+    assert len(cloud.stored("input")) == 2
+
+
+def test_results_remain_in_storage_after_a_run(azure_run: Run, cloud: Cloud, one: Path) -> None:
+    azure_run("convert", "in")
+    kinds = {name.rpartition("/")[2] for name in cloud.stored("output")}
+    assert kinds == {"result.mp3", "record.json", "stdout.txt", "stderr.txt"}
+
+
+def test_blobs_know_what_they_are(azure_run: Run, cloud: Cloud, media: Media, one: Path) -> None:
+    media.put("clip.mp4", one / "film.mp4")
+    azure_run("convert", "in", "--keep")
+    found = {}
+    for purpose in ("input", "output"):
+        for blob in cloud.blobs.get_container_client(cloud.container(purpose)).list_blobs():
+            found[Path(blob.name).suffix] = str(blob.content_settings.content_type)
+    assert found[".mp3"] == "audio/mpeg"
+    assert found[".mp4"] == "video/mp4"
+    assert found[".json"] == "application/json"
+    assert found[".txt"].startswith("text/plain")
+
+
+def test_fail_fast_says_why_it_stopped_and_what_goes_on(
+    run: Run, make_cloud: MakeCloud, gate: Gate, media: Media, folder: Path
+) -> None:
+    cloud = make_cloud(ffmpeg=gate.program)
+    azure_run = on_cloud(run, cloud)
+    process = azure_run.start("convert", "in", "--fail-fast", "1", "--retries", "0")
+    until(lambda: len(cloud.tasks()) == 3 and gate.waiting)
+    job = next(iter(cloud.jobs()))
+    running = next(t for t in cloud.tasks() if t.state == "running")
+    cloud.batch.terminate_task(job, str(running.id))
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert (
+        "stopped after 1 failed files, as --fail-fast asks; stopped here; 2 tasks go on" in errors
+    )
+
+
+def test_a_full_disk_keeps_the_results_in_storage_until_there_is_room(
+    cloud: Cloud, azure_run: Run, media: Media, tmp_path: Path, tiny_disk: Path
+) -> None:
+    media.put("clip.mp3", tmp_path / "in" / "a.mp3")
+    arguments = ("convert", "in", "--to", "wav", "-o", tiny_disk / "out")
+    full = azure_run(*arguments)
+    assert full.exit_code == 4, full.stderr
+    assert "cannot write a.wav: no space left on device; mend that" in full.error
+    assert names(tiny_disk / "out") == set()
+    assert not list((tiny_disk / "out" / ".runner" / "tmp").glob("*"))
+    subprocess.run(["mount", "-o", "remount,size=8m", str(tiny_disk)], check=True)
+    assert azure_run(*arguments).exit_code == 0
+    assert names(tiny_disk / "out") == {"a.wav"}
+    assert set(cloud.attempts().values()) == {1}, "it was not converted again"

@@ -1,0 +1,147 @@
+"""`kill -9` of the runner at any moment, then the same command: nothing twice, nothing lost."""
+
+import time
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from tests.azure.conftest import Gate, MakeCloud, on_cloud
+from tests.cloud import Cloud
+from tests.conftest import Run, names, until
+from tests.media import Media
+
+FILES = 6
+COMMAND = ("convert", "in", "--keep", "--transfers", "1")
+
+
+@pytest.fixture
+def many(media: Media, tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    media.put("8-bit.wav", *(folder / f"{number}.wav" for number in range(FILES)))
+    return folder
+
+
+@pytest.fixture
+def stuck_after_two(tmp_path: Path) -> Path:
+    """An ffmpeg for this machine that looks at two films, and then stands still."""
+    program = tmp_path / "stuck"
+    program.write_text(
+        f"#!/bin/sh\necho x >> {tmp_path}/looks\n"
+        f'test "$(wc -l < {tmp_path}/looks)" -le 3 || exec sleep 60\nexec {get_ffmpeg_exe()} "$@"\n'
+    )
+    program.chmod(0o755)
+    return program
+
+
+def sources(cloud: Cloud) -> dict[str, str]:
+    """The ETags of the uploaded sources: they change when one is written again."""
+    container = cloud.blobs.get_container_client(cloud.container("input"))
+    return {b.name: str(b.etag) for b in container.list_blobs() if "plan" not in b.name}
+
+
+def all_is_done_once(cloud: Cloud, destination: Path) -> None:
+    assert names(destination) == {f"{number}.mp3" for number in range(FILES)}
+    assert len(cloud.attempts()) == FILES
+    assert set(cloud.attempts().values()) == {1}, "something was submitted twice"
+    assert len(sources(cloud)) == FILES
+
+
+def go_on(azure_run: Run, cloud: Cloud, destination: Path) -> None:
+    """Give the same command again, with what was uploaded before in mind."""
+    before = sources(cloud)
+    result = azure_run(*COMMAND)
+    assert result.exit_code == 0, result.stderr
+    assert before.items() <= sources(cloud).items(), "something was uploaded twice"
+    all_is_done_once(cloud, destination)
+    again = azure_run(*COMMAND)
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert f"{FILES} up to date" in again.stderr
+
+
+def kill(process: Popen[str]) -> None:
+    assert process.poll() is None, process.communicate()
+    process.kill()
+    process.communicate()
+
+
+def test_killed_before_the_job_is_there(
+    cloud: Cloud, azure_run: Run, many: Path, destination: Path
+) -> None:
+    cloud.fault("slow", "create_job", seconds=1.0)
+    process = azure_run.start(*COMMAND)
+    until(lambda: not cloud.azure.faults.pending)
+    kill(process)
+    go_on(azure_run, cloud, destination)
+    assert len(cloud.jobs()) == 1
+
+
+def test_killed_while_uploading(
+    cloud: Cloud, azure_run: Run, many: Path, destination: Path, stuck_after_two: Path
+) -> None:
+    process = azure_run.start(*COMMAND, "--ffmpeg", stuck_after_two)
+    until(lambda: len(sources(cloud)) >= 2)
+    kill(process)
+    assert len(sources(cloud)) < FILES
+    go_on(azure_run, cloud, destination)
+
+
+def test_killed_while_submitting(
+    cloud: Cloud, azure_run: Run, many: Path, destination: Path
+) -> None:
+    cloud.fault("slow", "create_task_collection", seconds=1.5)
+    process = azure_run.start(*COMMAND)
+    # the service has the request, and adds the tasks for somebody who is no more
+    until(lambda: not cloud.azure.faults.pending)
+    kill(process)
+    until(cloud.tasks)
+    go_on(azure_run, cloud, destination)
+
+
+def test_killed_while_following(
+    run: Run, make_cloud: MakeCloud, gate: Gate, many: Path, destination: Path
+) -> None:
+    cloud = make_cloud(ffmpeg=gate.program)
+    azure_run = on_cloud(run, cloud)
+    process = azure_run.start(*COMMAND)
+    until(lambda: gate.waiting and len(cloud.tasks()) == FILES)
+    kill(process)
+    gate.open()
+    go_on(azure_run, cloud, destination)
+    assert gate.waiting == FILES, "something was converted twice"
+
+
+def test_killed_while_collecting(
+    cloud: Cloud, azure_run: Run, many: Path, destination: Path
+) -> None:
+    process = azure_run.start(*COMMAND)
+    until(lambda: names(destination))
+    kill(process)
+    assert len(names(destination)) < FILES
+    go_on(azure_run, cloud, destination)
+
+
+def test_killed_again_and_again(
+    cloud: Cloud, azure_run: Run, many: Path, destination: Path
+) -> None:
+    for seconds in (0.6, 0.9, 1.2, 1.5, 1.8):
+        process = azure_run.start(*COMMAND)
+        time.sleep(seconds)
+        process.kill()
+        process.communicate()
+    assert azure_run(*COMMAND).exit_code == 0
+    all_is_done_once(cloud, destination)
+
+
+def test_what_was_not_finished_is_swept_away(
+    cloud: Cloud, azure_run: Run, many: Path, destination: Path
+) -> None:
+    process = azure_run.start(*COMMAND)
+    until(lambda: names(destination))
+    kill(process)
+    left = destination / ".runner" / "tmp" / "left.part"
+    left.parent.mkdir(exist_ok=True)
+    left.touch()
+    azure_run(*COMMAND)
+    assert not list(left.parent.iterdir())
