@@ -30,8 +30,11 @@ def user_file() -> Path:
     return user_config_path("runner", appauthor=False) / "config.toml"
 
 
-def read_settings(options: Collection[str] | None = None) -> Settings:
-    """Read both files; *options* are the names that `[convert]` may set, if that matters.
+def read_settings(options: Mapping[str, str] | None = None) -> Settings:
+    """Read both files.
+
+    *options* are the names that `[convert]` may set, and what each is called in the program; without
+    them the names are left as they are written.
 
     Raises:
         UsageError: A file is not TOML, or says something that does not exist.
@@ -42,13 +45,12 @@ def read_settings(options: Collection[str] | None = None) -> Settings:
     for path in (user_file(), PROJECT_FILE):  # what is read later wins
         table = _read(path)
         _refuse_unknown(path, table, ("convert", "presets"), "table")
-        values = {
-            name.replace("-", "_"): value for name, value in _table(path, table, "convert").items()
-        }
+        written = _table(path, table, "convert")
         if options is not None:
-            _refuse_unknown(path, values, options, "setting")
-        convert |= values
-        origins |= dict.fromkeys(values, str(path))
+            _refuse_unknown(path, written, options, "setting")
+            written = {options[name]: value for name, value in written.items()}
+        convert |= written
+        origins |= dict.fromkeys(written, str(path))
         presets |= read_presets(_table(path, table, "presets"), str(path))
     return Settings(convert, presets, origins)
 

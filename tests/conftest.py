@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,26 +114,46 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture
-def stand_in(tmp_path_factory: pytest.TempPathFactory, media: Media) -> Callable[[str], StandIn]:
-    """Make a program of a shell script; in it "$real" is ffmpeg and "$last" the last argument."""
+def stand_in(
+    tmp_path_factory: pytest.TempPathFactory, media: Media
+) -> Iterator[Callable[[str], StandIn]]:
+    """Make a program of a shell script; in it "$real" is ffmpeg and "$last" the last argument.
+
+    What still runs of it at the end of the test, as after a runner that was killed, is killed.
+    """
+    folders: list[Path] = []
 
     def make(script: str) -> StandIn:
         folder = tmp_path_factory.mktemp("bin")
+        folders.append(folder)
         program, starts = folder / "ffmpeg", folder / "starts"
         program.write_text(
             "#!/bin/sh\n"
             f"here={shlex.quote(str(folder))} real={shlex.quote(media.ffmpeg)}\n"
             'for last in "$@"; do :; done\n'
-            f'printf "%s\\n" "$*" >> "$here/starts"\n{script}\n'
+            f'echo $$ >> "$here/all"; printf "%s\\n" "$*" >> "$here/starts"\n{script}\n'
         )
         program.chmod(0o755)
         return StandIn(program, starts)
 
-    return make
+    yield make
+    for folder in folders:
+        kill_all(folder / "all")
+
+
+def kill_all(listed: Path) -> None:
+    """Kill the processes whose ids are in the file *listed*, with their groups."""
+    for pid in listed.read_text().split() if listed.exists() else ():
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(int(pid)) == int(pid):  # it is still ours: the leader of its session
+                os.killpg(int(pid), signal.SIGKILL)
 
 
 @pytest.fixture
-def started(run: Run) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def started(
+    run: Run,
+    stand_in: Callable[[str], StandIn],  # its programs are ended after the command that starts them
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start the command; what still runs at the end of the test is killed."""
     processes: list[subprocess.Popen[str]] = []
 

@@ -100,11 +100,12 @@ class _Run:
         """Set the crews to work, and yield what they report."""
         self._stop.listen(self._wake)
         clear_scratch(self._plan.destination / SCRATCH)
-        for crew in self._crews:
-            crew.start()
-        # in a thread, as all that waits for Azure: this one answers to who wants to stop
-        self._loops.put(self._begin)
-        yield from self._listen()
+        if self._left:
+            for crew in self._crews:
+                crew.start()
+            # in a thread, as all that waits for Azure: this one answers to who wants to stop
+            self._loops.put(self._begin)
+            yield from self._listen()
         yield from self._clear_up()
 
     def let_go(self) -> None:
@@ -134,7 +135,16 @@ class _Run:
                 self._left -= isinstance(news, Event) and news.state.is_final
                 yield news
             if self._stop.gently:
+                yield from self._last_words()
                 raise self._interrupted()
+
+    def _last_words(self) -> Generator[Event | Notice, None, None]:
+        """What was reported before the stop: results that are there are to be known."""
+        self._flight.over.set()
+        while not self._inbox.empty():
+            news = self._inbox.get()
+            if news is not None and not isinstance(news, BaseException):
+                yield news
 
     def _stage(self, item: Item) -> None:
         if self._flight.over.is_set():

@@ -1,6 +1,7 @@
 """`runner convert`: from the words on the command line to a run and its exit code."""
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -43,12 +44,20 @@ class _Convert(click.Command):
             split = args.index("--")
             ctx.meta["ffmpeg"] = tuple(args[split + 1 :])
             args = args[:split]
-        settings = read_settings(
-            [p.name for p in self.params if isinstance(p, click.Option) and p.name]
-        )
-        ctx.default_map = {**(ctx.default_map or {}), **settings.convert}
+        options = {_long_name(p): p for p in self.params if isinstance(p, click.Option)}
+        settings = read_settings({name: str(p.name) for name, p in options.items()})
+        several = {p.name for p in options.values() if p.multiple}
+        ctx.default_map = {
+            name: [value] if name in several and isinstance(value, str) else value
+            for name, value in settings.convert.items()
+        }
         ctx.meta["settings"] = settings
         return super().parse_args(ctx, args)
+
+
+def _long_name(option: click.Option) -> str:
+    """The name of *option* in a settings file: as on the command line, without the dashes."""
+    return next(name for name in option.opts if name.startswith("--")).removeprefix("--")
 
 
 @click.command(cls=_Convert, short_help="Convert files: here, or on Azure Batch.")
@@ -251,10 +260,21 @@ def _plan(options: dict[str, Any], recipe: Recipe) -> Plan:
         found += list_files(read_list(options["files_from"]))
     elif not options["sources"]:
         raise UsageError("name a folder or files to convert: runner convert ./in")
+    with Ledger.peek(destination) as ledger:
+        found = [one for one in found if not _is_result(one.source.path, ledger)]
     if not found:
         where = ", ".join(printable(source) for source in options["sources"]) or "the list"
         raise NothingToConvertError(f"no media files in {where}; --include '*' takes any file")
     return make_plan(found, recipe, destination, options["name"])
+
+
+def _is_result(path: str, ledger: Ledger) -> bool:
+    """Whether *path* was made by an earlier run: in place, results lie among the sources."""
+    root = os.path.abspath(ledger.destination) + os.sep
+    return (
+        path.startswith(root)
+        and ledger.find(path.removeprefix(root).replace(os.sep, "/")) is not None
+    )
 
 
 def _show_plan(plan: Plan, existing: Existing, talk: Talk) -> None:

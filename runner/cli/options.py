@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from runner.settings import read_settings
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -23,10 +25,16 @@ def destination_option() -> Callable[[Command], Command]:
         "--out",
         "destination",
         type=click.Path(path_type=Path, file_okay=False),
-        default=Path("out"),
+        default=_destination,
+        show_default="out",
         metavar="DIR",
         help="Folder of the results.",
     )
+
+
+def _destination() -> Path:
+    """What the settings say for `convert`: all commands look into the same folder."""
+    return Path(str(read_settings().convert.get("out", "out")))
 
 
 def run_argument() -> Callable[[Command], Command]:

@@ -17,7 +17,7 @@ from runner.media.worker import sha256_of
 from runner.models import Event, Kind, State
 from runner.presets import BUILT_IN
 from tests.azure.conftest import MP3, MakeCloud, MakeEngine, drive, plan_of
-from tests.conftest import names
+from tests.conftest import names, tree
 from tests.media import Media
 
 AWKWARD = (
@@ -225,7 +225,9 @@ def test_a_run_that_is_stopped_ends_early_and_leaves_whole_files_only(
     finals = {event.conversion.target for event in events if event.state.is_final}
     assert stop.gently
     assert len(finals) < 12
-    assert names(destination) == finals
+    # what was being fetched when the stop came may be there as well, and whole
+    assert finals <= names(destination)
+    assert all(data.startswith(b"ID3") for data in tree(destination).values())
     assert all((destination / name).stat().st_size > 500 for name in finals)
 
 

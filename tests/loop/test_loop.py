@@ -139,14 +139,14 @@ def test_thirty_files_come_back_from_a_pool_at_zero_that_loses_a_node(
     assert left == []
 
 
-def test_a_second_convert_submits_nothing_but_what_failed(up: Estate, sources: Path) -> None:
-    before = calls(up, "create_task_collection")
+def test_a_second_convert_submits_nothing(up: Estate, sources: Path) -> None:
+    before = calls(up, "create_job"), calls(up, "create_task_collection")
     good = [str(path) for path in sources.rglob("*") if path.is_file() and "bad" not in path.parts]
     listed = sources.parent / "good.txt"
     listed.write_bytes(b"\0".join(str(Path(p)).encode() for p in good if "deep" not in p))
     ended = up.runner("convert", "--files-from", str(listed), "-o", str(sources.parent / "out"))
     assert "22 up to date" in ended.stderr
-    assert calls(up, "create_task_collection") == before
+    assert (calls(up, "create_job"), calls(up, "create_task_collection")) == before
 
 
 def test_another_machine_attaches_with_nothing_but_the_outputs(
