@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from tests.infra.provider import schema
-from tests.infra.provider.azure import ArmError, Azure
+from tests.infra.provider.azure import Azure
 from tests.infra.provider.kinds import BATCH_SERVICE, SUBSCRIPTION
+from tests.infra.provider.rules import ArmError
 from tests.infra.provider.schema import UNKNOWN
 from tests.infra.provider.store import Store
 

@@ -11,8 +11,9 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.infra.provider import schema
-from tests.infra.provider.azure import ArmError, Azure
+from tests.infra.provider.azure import Azure
 from tests.infra.provider.kinds import KINDS, answer, outputs_of
+from tests.infra.provider.rules import ArmError
 
 VERSION = "3.29.0"
 
