@@ -39,7 +39,7 @@ pulumi:
 	tools/pulumi/build.sh
 
 test: .venv/dev .venv/azurite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .
