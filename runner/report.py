@@ -11,12 +11,15 @@ JSON_VERSION = 1
 
 def as_text(report: Report) -> list[str]:
     """The summary: counts, media, bytes, and the next command where one is due."""
+    total = len(report.plan.conversions)
     counts = {
         "converted": report.count(State.CONVERTED),
         "up to date": report.count(State.UP_TO_DATE),
         "failed": report.count(State.FAILED),
     }
-    total = len(report.plan.conversions)
+    left = total - len(report.results)
+    if left:  # detached
+        counts["left to Azure"] = left
     said = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing done"
     parts = [f"{said} of {total}" if sum(counts.values()) > 1 or total > 1 else said]
     made = [event for event in report.results if event.state is State.CONVERTED]
@@ -28,6 +31,9 @@ def as_text(report: Report) -> list[str]:
         size_out = sum(event.result.size for event in made if event.result)
         parts.append(f"{bytes_text(size_in)} -> {bytes_text(size_out)}")
     lines = [" · ".join(parts)]
+    if left:
+        run = report.plan.id
+        lines.append(f"`runner attach {run}` collects the rest, `runner cancel {run}` ends it")
     if counts["failed"]:
         where = _option(report.plan)
         lines.append(f"why: runner logs{where} FILE · once more: runner retry{where}")

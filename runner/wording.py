@@ -26,6 +26,11 @@ def seconds_text(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} m"
 
 
+def count_text(count: int, noun: str) -> str:
+    """*count* and *noun*, as in "1 file" and "8 files"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def shortened(text: str, width: int) -> str:
     """*text*, with its middle left out where it is longer than *width*."""
     if len(text) <= width:

@@ -18,7 +18,7 @@ from runner.ledger import Ledger
 from runner.models import State
 from runner.records import AttemptRecord, RunRecord
 from runner.report import JSON_VERSION
-from runner.wording import printable, seconds_text, shown_path
+from runner.wording import count_text, printable, seconds_text, shown_path
 
 if TYPE_CHECKING:
     from runner.azure.session import Session, Standing
@@ -126,10 +126,13 @@ def clean(name: str | None, destination: Path, older_than: str, **options: Any) 
         with Ledger.read(destination) as ledger, ledger.locked("clean"):
             run = name and ledger.run(name).id
             count = ledger.forget([run]) if run else ledger.forget_before(before)
-        click.echo(f"forgot {count} runs in {destination}", err=True)
+        click.echo(f"forgot {count_text(count, 'run')} in {destination}", err=True)
     if place.session is not None:
         blobs, jobs = place.session.forget(run) if run else place.session.clean(before=before)
-        click.echo(f"deleted {blobs} blobs and {jobs} jobs {place.words}", err=True)
+        click.echo(
+            f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')} {place.words}",
+            err=True,
+        )
 
 
 def _attempts_of(ledger: Ledger, what: str | None) -> list[AttemptRecord]:
@@ -155,7 +158,7 @@ def _run_line(run: RunRecord, *, running: bool) -> str:
         end = f"{_outcome(run)} in {took}"
     else:
         end = "running" if running else "cut off: the same command goes on"
-    return f"{run.id}  {run.place}  {run.files} files  {end}"
+    return f"{run.id}  {run.place}  {count_text(run.files, 'file')}  {end}"
 
 
 def _outcome(run: RunRecord) -> str:

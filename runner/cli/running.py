@@ -15,6 +15,7 @@ from runner.errors import ExitCode, RunnerError
 from runner.existing import Existing
 from runner.progress import JsonLines, Lines, Watcher
 from runner.report import as_text, error_as_json, report_as_json
+from runner.wording import count_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,10 @@ def _watcher(run: runs.Run, talk: Talk) -> Watcher:
     if talk.as_json:
         return JsonLines(run.plan, run.place, sys.stdout)
     if not talk.quiet:
-        click.echo(f"run {run.plan.id} · {len(run.plan.conversions)} files · {run.where}", err=True)
+        click.echo(
+            f"run {run.plan.id} · {count_text(len(run.plan.conversions), 'file')} · {run.where}",
+            err=True,
+        )
     if talk.live and not talk.quiet and sys.stderr.isatty():
         from runner.terminal import Terminal, is_capable  # noqa: PLC0415 - rich takes 70 ms
 
