@@ -61,7 +61,7 @@ def convert(
                     if event.state.is_final or event.state is State.RETRYING:
                         _record(ledger, run.plan.id, event)
                     if event.state.is_final:
-                        results.append(event)
+                        results.append(_without_log(event))
                     judge.hear(event)
             judge.pronounce(left=len(run.plan.conversions) - len(results))
             report = Report(run.plan, tuple(results), time.monotonic() - started)
@@ -79,6 +79,12 @@ def convert(
 def exit_code_of(report: Report) -> ExitCode:
     """The exit code of a run that came to its end."""
     return ExitCode.SOME_FAILED if report.count(State.FAILED) else ExitCode.OK
+
+
+def _without_log(event: Event) -> Event:
+    """*event* for keeping: the logs of 100,000 files are in the ledger, and too much for memory."""
+    failure = event.failure and replace(event.failure, log="")
+    return replace(event, log="", failure=failure)
 
 
 def _is_settled(result: Event) -> bool:

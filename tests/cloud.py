@@ -18,7 +18,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from runner.azure.deployment import Deployment
 from tests.conftest import until
-from tests.emulator import Emulator, Fault, Settings
+from tests.emulator import Emulator, Fault, Settings, VirtualTasks
 from tests.emulator.azurite import Azurite
 
 IDENTITY = (
@@ -104,18 +104,25 @@ def stand_in_cloud(
     speed: float = 60.0,
     ffmpeg: Path | None = None,
     settings: Settings | None = None,
+    virtual_tasks: VirtualTasks | None = None,
     **pool: Any,
 ) -> Iterator[Cloud]:
     """Start the emulators, make the containers, and put a pool in place as ARM does.
 
     *storage* is one that runs already; *speed* is how fast the service's clock goes; *ffmpeg* is
-    that of the nodes; *settings* are those of the account; *pool* are ARM's properties of the pool.
+    that of the nodes, *virtual_tasks* have nothing run there at all; *settings* are those of the account; *pool* are ARM's properties of the pool.
     """
     if storage is None:
         with (
             Azurite() as own,
             stand_in_cloud(
-                work, storage=own, speed=speed, ffmpeg=ffmpeg, settings=settings, **pool
+                work,
+                storage=own,
+                speed=speed,
+                ffmpeg=ffmpeg,
+                settings=settings,
+                virtual_tasks=virtual_tasks,
+                **pool,
             ) as cloud,
         ):
             yield cloud
@@ -128,6 +135,7 @@ def stand_in_cloud(
     with (
         Emulator(
             settings=settings,
+            virtual_tasks=virtual_tasks,
             storage=storage.account,
             certificates=storage.certificates,
             node_path=[programs],

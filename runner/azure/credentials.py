@@ -57,4 +57,9 @@ def blob_client(deployment: Deployment, credential: TokenCredential) -> BlobServ
         max_block_size=_BLOCK,
         max_single_get_size=_BLOCK,
         max_chunk_get_size=_BLOCK,
+        # about 1, 4, 10 and 28 s; the client's own first wait is 15 s, long for a hiccup
+        initial_backoff=1,
+        increment_base=3,
+        random_jitter_range=1,
+        retry_total=4,
     )

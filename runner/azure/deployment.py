@@ -5,11 +5,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from runner.errors import UnfitError
+
+Answer = TypeVar("Answer", list[Any], dict[str, Any])
 
 OUTPUTS_SCHEMA = 1
 """The version of the outputs that this runner reads."""
@@ -104,7 +107,7 @@ def choose(stack: str | None, outputs: str | None) -> Choice:
     name = stack or _selected()
     if name is None:
         return Choice(None, "no stack is selected")
-    values = json.loads(_pulumi("stack", "output", "--json", "--stack", name))
+    values = _pulumi(dict, "stack", "output", "--json", "--stack", name)
     if not values:
         if stack:
             raise UnfitError(f"stack {name} has no outputs yet: run `pulumi up`")
@@ -143,13 +146,14 @@ def _in_project() -> bool:
 
 
 def _selected() -> str | None:
-    for stack in json.loads(_pulumi("stack", "ls", "--json")):
+    for stack in _pulumi(list, "stack", "ls", "--json"):
         if stack.get("current"):
             return str(stack["name"])
     return None
 
 
-def _pulumi(*arguments: str) -> str:
+def _pulumi(kind: type[Answer], *arguments: str) -> Answer:
+    """What Pulumi says, which is JSON of a *kind*."""
     command = ["pulumi", *arguments, "--non-interactive"]
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
@@ -164,8 +168,12 @@ def _pulumi(*arguments: str) -> str:
         )
     except subprocess.TimeoutExpired as error:
         raise UnfitError(f"`{' '.join(command)}` gave no answer in {_PULUMI_TIMEOUT} s") from error
+    what = f"`pulumi {' '.join(arguments[:2])}`"
+    advice = "mend that, or convert on this machine with --where local"
     if done.returncode != 0:
         reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
-        advice = "mend that, or convert on this machine with --where local"
-        raise UnfitError(f"`pulumi {' '.join(arguments[:2])}` failed: {reason}; {advice}")
-    return done.stdout
+        raise UnfitError(f"{what} failed: {reason}; {advice}")
+    with suppress(ValueError):
+        if isinstance(answer := json.loads(done.stdout), kind):
+            return answer
+    raise UnfitError(f"{what} printed no JSON that is known here; {advice}")

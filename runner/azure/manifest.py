@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,7 @@ def read_manifest(data: bytes, destination: Path) -> Plan:
             raise UnfitError("this run was started by another version of runner: use that one")
         recipes = {name: Recipe.from_json(text) for name, text in head["recipes"].items()}
         conversions = tuple(_conversion(json.loads(line), recipes) for line in lines[1:])
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
         raise UnfitError(f"the plan of this run is damaged: {error}") from error
     return Plan(head["run"], Path(os.path.abspath(destination)), conversions)
 

@@ -1,0 +1,210 @@
+"""Transfers: once, whole, checked, and again where the line breaks."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from azure.storage.blob import BlobServiceClient
+
+from runner.azure.blobs import Blobs
+from runner.azure.credentials import blob_client
+from runner.azure.crew import Abandoned, Crew
+from runner.errors import PassingError, RunnerError, UnfitError
+from tests.azure.line import BrittleLine
+from tests.cloud import Cloud
+from tests.conftest import until
+
+LARGE = 20 << 20
+"""More than travels in one request."""
+
+
+@pytest.fixture
+def client(cloud: Cloud) -> Iterator[BlobServiceClient]:
+    with blob_client(cloud.deployment, cloud.azure.credential) as made:
+        yield made
+
+
+@pytest.fixture
+def line(cloud: Cloud) -> Iterator[BrittleLine]:
+    port = urlsplit(cloud.deployment.blob_endpoint).port
+    assert port is not None
+    with BrittleLine(port) as made:
+        yield made
+
+
+@pytest.fixture
+def far(cloud: Cloud, line: BrittleLine) -> Iterator[Blobs]:
+    """The containers at the other end of the brittle line."""
+    path = urlsplit(cloud.deployment.blob_endpoint).path
+    beyond = replace(cloud.deployment, blob_endpoint=f"https://127.0.0.1:{line.port}{path}")
+    with blob_client(beyond, cloud.azure.credential) as made:
+        yield Blobs(made)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "file.mp4"
+    path.write_bytes(os.urandom(1 << 20))
+    return path
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    path = tmp_path / "large.mp4"
+    path.write_bytes(os.urandom(LARGE))
+    return path
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def etag(cloud: Cloud, name: str) -> object:
+    blob = cloud.blobs.get_blob_client(cloud.container("input"), name)
+    return blob.get_blob_properties().etag
+
+
+@pytest.mark.parametrize("size", ["file", "large"])
+def test_what_is_there_is_not_written_again(
+    cloud: Cloud, client: BlobServiceClient, size: str, request: pytest.FixtureRequest
+) -> None:
+    path: Path = request.getfixturevalue(size)
+    container = cloud.container("input")
+    assert Blobs(client).upload(container, "x.mp4", str(path)) == path.stat().st_size
+    before = etag(cloud, "x.mp4")
+    Blobs(client).upload(container, "x.mp4", str(path))
+    assert etag(cloud, "x.mp4") == before
+    properties = cloud.blobs.get_blob_client(container, "x.mp4").get_blob_properties()
+    assert properties.content_settings.content_type == "video/mp4"
+    assert (
+        bytes(properties.content_settings.content_md5 or b"")
+        == hashlib.md5(path.read_bytes()).digest()
+    )
+
+
+@pytest.mark.parametrize("size", ["file", "large"])
+def test_what_is_there_with_another_content_is_replaced(
+    cloud: Cloud, client: BlobServiceClient, size: str, request: pytest.FixtureRequest
+) -> None:
+    path: Path = request.getfixturevalue(size)
+    blob = cloud.blobs.get_blob_client(cloud.container("input"), "x.mp4")
+    blob.upload_blob(b"of somebody else")
+    Blobs(client).upload(cloud.container("input"), "x.mp4", str(path))
+    assert blob.download_blob().readall() == path.read_bytes()
+
+
+def test_a_small_thing_that_is_there_is_left_alone_unless_it_may_be_overwritten(
+    cloud: Cloud, client: BlobServiceClient
+) -> None:
+    container = cloud.container("input")
+    Blobs(client).put(container, "plan", b"one")
+    Blobs(client).put(container, "plan", b"two")
+    assert cloud.stored("input") == {"plan": b"one"}
+    Blobs(client).put(container, "plan", b"two", overwrite=True)
+    assert cloud.stored("input") == {"plan": b"two"}
+
+
+def test_what_is_not_there_is_none_and_no_error(
+    cloud: Cloud, client: BlobServiceClient, tmp_path: Path
+) -> None:
+    blobs, container = Blobs(client), cloud.container("input")
+    assert blobs.read(container, "gone") is None
+    assert blobs.download(container, "gone", tmp_path / "gone") is None
+    assert not (tmp_path / "gone").exists()
+    assert blobs.delete(container, ["gone"]) == 0
+
+
+def test_a_container_that_is_not_there_is_an_error_with_a_remedy(
+    client: BlobServiceClient, tmp_path: Path, file: Path
+) -> None:
+    blobs = Blobs(client)
+    for act in (
+        lambda: blobs.read("gone", "x"),
+        lambda: blobs.download("gone", "x", tmp_path / "x"),
+        lambda: blobs.upload("gone", "x", str(file)),
+        lambda: list(blobs.names("gone", "")),
+    ):
+        with pytest.raises(UnfitError, match="the container is gone: run `pulumi up`"):
+            act()
+
+
+@pytest.mark.parametrize("after", [0, 300_000])
+def test_an_upload_survives_a_line_that_breaks(
+    cloud: Cloud, line: BrittleLine, far: Blobs, file: Path, after: int
+) -> None:
+    line.breaks, line.after, line.up = 1, after, True
+    far.upload(cloud.container("input"), "x.mp4", str(file))
+    assert line.breaks == 0
+    assert cloud.stored("input")["x.mp4"] == file.read_bytes()
+
+
+@pytest.mark.parametrize("after", [0, 300_000])
+def test_a_download_survives_a_line_that_breaks(
+    cloud: Cloud, line: BrittleLine, far: Blobs, file: Path, after: int
+) -> None:
+    far.upload(cloud.container("input"), "x.mp4", str(file))
+    line.breaks, line.after, line.up = 1, after, False
+    target = file.with_name("copy")
+    assert far.download(cloud.container("input"), "x.mp4", target) == sha256(file)
+    assert line.breaks == 0
+    assert target.read_bytes() == file.read_bytes()
+
+
+def test_a_line_that_stays_broken_is_a_passing_fault(
+    cloud: Cloud, line: BrittleLine, far: Blobs, file: Path
+) -> None:
+    far.upload(cloud.container("input"), "x.mp4", str(file))
+    line.breaks, line.after, line.up = 1_000, 300_000, False
+    with pytest.raises(PassingError, match="the same command goes on from here"):
+        far.download(cloud.container("input"), "x.mp4", file.with_name("copy"))
+
+
+def test_transfers_that_nobody_waits_for_end_early(
+    cloud: Cloud, client: BlobServiceClient, large: Path
+) -> None:
+    container = cloud.container("input")
+    Blobs(client).upload(container, "x.mp4", str(large))
+    over = Blobs(client, abandoned=lambda: True)
+    with pytest.raises(Abandoned):
+        over.upload(container, "y.mp4", str(large))
+    with pytest.raises(Abandoned):
+        over.download(container, "x.mp4", large.with_name("copy"))
+    assert set(cloud.stored("input")) == {"x.mp4"}
+
+
+# --- the crews that carry them -------------------------------------------------------------------
+
+
+def test_a_crew_that_fails_says_so_and_does_not_die_in_silence() -> None:
+    failed: list[BaseException] = []
+
+    def work(number: int) -> None:
+        raise RunnerError(str(number))
+
+    crew = Crew("test", 2, work, failed.append)
+    crew.start()
+    crew.put(1)
+    until(lambda: failed)
+    crew.dismiss()
+    assert [str(error) for error in failed] == ["1"]
+
+
+def test_a_crew_that_is_abandoned_says_nothing() -> None:
+    failed: list[BaseException] = []
+    begun = threading.Event()
+
+    def work(_: int) -> None:
+        begun.set()
+        raise Abandoned
+
+    crew = Crew("test", 1, work, failed.append)
+    crew.start()
+    crew.put(1)
+    assert begun.wait(5)
+    crew.dismiss()
+    assert failed == []

@@ -1,0 +1,295 @@
+"""Where the environment is: the stack's outputs, from a file or from Pulumi, each checked."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.azure.deployment import OUTPUTS_SCHEMA, Deployment, choose
+from runner.errors import UnfitError
+from tests.conftest import Run
+from tests.media import Media
+
+OUTPUTS: dict[str, Any] = {
+    "outputs_schema": OUTPUTS_SCHEMA,
+    "subscription_id": "00000000-0000-0000-0000-000000000000",
+    "resource_group": "rg",
+    "location": "westeurope",
+    "batch_account": "account",
+    "batch_endpoint": "https://account.westeurope.batch.azure.com",
+    "pool_allocation_mode": "BatchService",
+    "pool_id": "ffmpeg",
+    "pool_vm_size": "Standard_D2ads_v5",
+    "pool_task_slots": 2,
+    "pool_max_nodes": 4,
+    "pool_identity_id": "/subscriptions/x",
+    "storage_account": "store",
+    "blob_endpoint": "https://store.blob.core.windows.net",
+    "input_container": "input",
+    "output_container": "output",
+    "tools_container": "tools",
+    "autoscale_minutes": 5,
+}
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def test_what_pulumi_prints_is_read() -> None:
+    numbers = {k: float(v) if isinstance(v, int) else v for k, v in OUTPUTS.items()}
+    deployment = Deployment.from_outputs({**numbers, "more": "of others"}, "stack dev")
+    assert asdict(deployment) == OUTPUTS
+    assert deployment.place == "pool ffmpeg of account (westeurope)"
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_a_missing_output_names_itself_and_what_mends_it(name: str) -> None:
+    rest = {k: v for k, v in OUTPUTS.items() if k != name}
+    with pytest.raises(UnfitError) as caught:
+        Deployment.from_outputs(rest, "stack dev")
+    assert str(caught.value) == (f"output '{name}' is missing: run `pulumi up` again (stack dev)")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("pool_id", 3, "3, not str"),
+        ("pool_id", None, "None, not str"),
+        ("pool_task_slots", "2", "'2', not int"),
+        ("pool_task_slots", 2.5, "2.5, not int"),
+        ("pool_task_slots", True, "True, not int"),
+        ("batch_endpoint", "account.batch.azure.com", "not an https address"),
+        ("blob_endpoint", "http://store", "not an https address"),
+    ],
+)
+def test_a_wrong_output_names_itself_and_its_value(name: str, value: object, what: str) -> None:
+    with pytest.raises(UnfitError, match="run `pulumi up` again") as caught:
+        Deployment.from_outputs({**OUTPUTS, name: value}, "stack dev")
+    assert str(caught.value).startswith(f"output '{name}' is ")
+    assert what in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("version", "remedy"),
+    [
+        (OUTPUTS_SCHEMA + 1, "update runner"),
+        (OUTPUTS_SCHEMA - 1, "run `pulumi up` again (stack dev)"),
+        ("old", "run `pulumi up` again (stack dev)"),
+    ],
+)
+def test_outputs_of_another_version_say_which_side_is_behind(version: object, remedy: str) -> None:
+    with pytest.raises(UnfitError) as caught:
+        Deployment.from_outputs({**OUTPUTS, "outputs_schema": version}, "stack dev")
+    assert str(caught.value) == (
+        f"the outputs are of version {version}, not {OUTPUTS_SCHEMA}: {remedy}"
+    )
+
+
+# --- finding -------------------------------------------------------------------------------------
+
+Pulumi = Callable[..., Path]
+
+
+@pytest.fixture
+def pulumi(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Pulumi:
+    """Put a Pulumi on PATH that knows these stacks, and write down what it is asked."""
+    folder = tmp_path_factory.mktemp("pulumi")
+
+    def make(
+        stacks: dict[str, Any], selected: str = "", error: str = "", garbage: str = ""
+    ) -> Path:
+        listed = [{"name": name, "current": name == selected} for name in stacks]
+        (folder / "ls").write_text(json.dumps(listed))
+        for name, outputs in stacks.items():
+            (folder / f"outputs-{name}").write_text(json.dumps(outputs))
+        program = folder / "pulumi"
+        program.write_text(
+            f'#!/bin/sh\ncd {folder}\necho "$*" >> asked\n'
+            + (f"echo '{error}' >&2; exit 255\n" if error else "")
+            + (f"echo '{garbage}'; exit 0\n" if garbage else "")
+            + 'case "$2" in ls) exec cat ls;; esac\n'
+            'test -e "outputs-$5" || { echo "error: no stack named \'$5\' found" >&2; exit 255; }\n'
+            'exec cat "outputs-$5"\n'
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        return folder / "asked"
+
+    return make
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be somewhere below a Pulumi project."""
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    return tmp_path
+
+
+@pytest.fixture
+def outputs_file(tmp_path: Path) -> Path:
+    path = tmp_path / "outputs.json"
+    path.write_text(json.dumps(OUTPUTS))
+    return path
+
+
+def test_a_file_of_outputs_comes_first(outputs_file: Path, project: Path, pulumi: Pulumi) -> None:
+    asked = pulumi({"dev": {**OUTPUTS, "pool_id": "other"}}, selected="dev")
+    choice = choose("dev", str(outputs_file))
+    assert choice.deployment is not None
+    assert choice.deployment.pool_id == "ffmpeg"
+    assert choice.why == f"outputs in {outputs_file}"
+    assert not asked.exists()
+
+
+def test_the_named_stack_comes_before_the_selected_one(project: Path, pulumi: Pulumi) -> None:
+    asked = pulumi({"dev": OUTPUTS, "prod": {**OUTPUTS, "pool_id": "big"}}, selected="dev")
+    choice = choose("prod", None)
+    assert choice.deployment is not None
+    assert (choice.deployment.pool_id, choice.why) == ("big", "stack prod")
+    assert asked.read_text() == "stack output --json --stack prod --non-interactive\n"
+
+
+def test_the_selected_stack_is_found_from_below_the_project(project: Path, pulumi: Pulumi) -> None:
+    pulumi({"dev": OUTPUTS}, selected="dev")
+    choice = choose(None, None)
+    assert choice.deployment is not None
+    assert choice.why == "stack dev"
+
+
+def test_without_a_project_pulumi_is_not_asked(
+    tmp_path: Path, pulumi: Pulumi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = pulumi({"dev": OUTPUTS}, selected="dev")
+    assert choose(None, None).why == "no stack here"
+    assert not asked.exists()
+
+
+@pytest.mark.parametrize(
+    ("stacks", "selected", "why"),
+    [
+        ({"dev": OUTPUTS}, "", "no stack is selected"),
+        ({}, "", "no stack is selected"),
+        ({"dev": {}}, "dev", "stack dev is not deployed"),
+    ],
+)
+def test_without_a_deployed_stack_there_is_no_deployment(
+    project: Path, pulumi: Pulumi, stacks: dict[str, Any], selected: str, why: str
+) -> None:
+    pulumi(stacks, selected=selected)
+    choice = choose(None, None)
+    assert (choice.deployment, choice.why) == (None, why)
+
+
+def test_without_the_cli_there_is_no_deployment_unless_a_stack_is_named(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert choose(None, None).why == "no Pulumi CLI"
+    with pytest.raises(UnfitError, match="--stack needs the Pulumi CLI on PATH; or give --outputs"):
+        choose("dev", None)
+
+
+def test_a_named_stack_that_is_not_there_is_an_error(project: Path, pulumi: Pulumi) -> None:
+    pulumi({"dev": OUTPUTS, "empty": {}}, selected="dev")
+    with pytest.raises(UnfitError, match="no stack named 'gone' found"):
+        choose("gone", None)
+    with pytest.raises(UnfitError, match="stack empty has no outputs yet: run `pulumi up`"):
+        choose("empty", None)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ({"error": "error: not logged in"}, "`pulumi stack ls` failed: error: not logged in"),
+        ({"garbage": "Updating..."}, "`pulumi stack ls` printed no JSON"),
+        ({"garbage": '"a string"'}, "`pulumi stack ls` printed no JSON"),
+    ],
+)
+def test_a_broken_pulumi_is_an_error_with_a_way_out(
+    project: Path, pulumi: Pulumi, broken: dict[str, str], said: str
+) -> None:
+    pulumi({"dev": OUTPUTS}, selected="dev", **broken)
+    with pytest.raises(UnfitError) as caught:
+        choose(None, None)
+    assert str(caught.value).startswith(said)
+    assert "convert on this machine with --where local" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot read the outputs in"),
+        ("{", "is not JSON: write it with `pulumi stack output --json`"),
+        ("[]", "holds no outputs: write it with `pulumi stack output --json`"),
+        ("{}", "output 'outputs_schema' is missing"),
+    ],
+)
+def test_a_bad_file_of_outputs_is_an_error(tmp_path: Path, content: str | None, said: str) -> None:
+    path = tmp_path / "outputs.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UnfitError) as caught:
+        choose(None, str(path))
+    assert said in str(caught.value)
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one(media: Media, tmp_path: Path) -> Path:
+    return media.put("short.wav", tmp_path / "in" / "a.wav")
+
+
+def test_auto_without_a_stack_is_here_and_says_why(run: Run, one: Path) -> None:
+    result = run("convert", "in")
+    assert result.exit_code == 0
+    assert "on this machine" in result.stderr
+    assert "no stack here" in result.stderr
+
+
+def test_auto_never_falls_back_from_a_broken_stack(
+    run: Run, one: Path, project: Path, pulumi: Pulumi
+) -> None:
+    pulumi({"dev": {"pool_id": "old"}}, selected="dev")
+    with_pulumi = replace(run, environment={**run.environment, "PATH": os.environ["PATH"]})
+    result = with_pulumi("convert", "in")
+    assert result.exit_code == 4
+    assert result.error == "output 'outputs_schema' is missing: run `pulumi up` again (stack dev)"
+    assert not (project / "out").exists()
+    assert with_pulumi("convert", "in", "--where", "local").exit_code == 0
+
+
+def test_azure_without_an_environment_is_an_error(run: Run, one: Path) -> None:
+    result = run("convert", "in", "--where", "azure")
+    assert result.exit_code == 4
+    assert result.error == (
+        "--where azure: no stack here; deploy one with `pulumi up`, or name it with "
+        "--stack or --outputs"
+    )
+
+
+def test_outputs_come_from_the_environment_too(run: Run, one: Path, tmp_path: Path) -> None:
+    result = run("convert", "in", RUNNER_OUTPUTS="gone.json")
+    assert result.exit_code == 4
+    assert result.error.startswith("cannot read the outputs in gone.json")
+    assert run("convert", "in", "--where", "local", RUNNER_OUTPUTS="gone.json").exit_code == 0
+
+
+def test_no_sign_in_is_one_line(run: Run, one: Path, outputs_file: Path) -> None:
+    result = run(
+        "convert",
+        "in",
+        "--outputs",
+        outputs_file,
+        AZURE_TOKEN_CREDENTIALS="EnvironmentCredential",  # the others look for a way for long
+    )
+    assert result.exit_code == 4
+    assert "not signed in; run `az login`" in result.error

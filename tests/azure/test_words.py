@@ -1,0 +1,304 @@
+"""The small decisions of the Azure engine: verdicts, descriptions of tasks, names, errors, the manifest."""
+
+import gzip
+import json
+import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    IncompleteReadError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from runner.azure.deployment import Deployment
+from runner.azure.errors import is_passing, translated
+from runner.azure.jobs import Finished
+from runner.azure.manifest import manifest_of, read_manifest
+from runner.azure.session import Session
+from runner.azure.tasks import Places, TaskName, describe, safe_suffix
+from runner.azure.tool import pack
+from runner.azure.verdicts import failure_of
+from runner.errors import ExitCode, UnfitError
+from runner.media.node import ORDER, Order, Record
+from runner.models import Conversion, Failure, Kind, Plan, Source
+from tests.azure.conftest import MP3
+from tests.azure.test_deployment import OUTPUTS
+
+WHEN = datetime(2026, 11, 22, tzinfo=UTC)
+DONE = Finished("t", WHEN, 0, succeeded=True, code="", message="", started=WHEN, ended=WHEN)
+GOOD = Record(size=1, sha256="x", media_seconds=1.0)
+BAD = Record(kind="input", message="damaged", log="words")
+
+
+def ended(code: str, message: str = "words", exit_code: int | None = None) -> Finished:
+    return replace(DONE, succeeded=False, code=code, message=message, exit_code=exit_code)
+
+
+# --- verdicts ------------------------------------------------------------------------------------
+
+
+def test_a_good_record_of_a_task_that_succeeded_is_no_failure() -> None:
+    assert failure_of(DONE, GOOD, signed=False) is None
+
+
+def test_the_workers_own_word_comes_first() -> None:
+    end = ended("FailureExitCode", exit_code=1)
+    assert failure_of(end, BAD, signed=False) == Failure(Kind.INPUT, "damaged", "words")
+
+
+def test_exit_code_0_is_no_verdict_where_the_upload_failed() -> None:
+    failure = failure_of(ended("FileUploadMiscError", exit_code=0), GOOD, signed=False)
+    assert failure is not None
+    assert (failure.kind, failure.message) == (Kind.TRANSIENT, "FileUploadMiscError: words")
+
+
+@pytest.mark.parametrize(
+    ("end", "kind", "said"),
+    [
+        (DONE, Kind.TRANSIENT, "the task left no record of what it did"),
+        (ended("BlobNotFound"), Kind.TRANSIENT, "its source is not in storage any more"),
+        (ended("diskfull"), Kind.TRANSIENT, "diskfull: words"),
+        (ended("SomethingNew"), Kind.TRANSIENT, "SomethingNew: words"),
+        (ended("ResourceContainerNotFound"), Kind.ENVIRONMENT, "a container is gone: run `pulumi"),
+        (ended("CommandProgramNotFound"), Kind.ENVIRONMENT, "the node has no /bin/bash"),
+        (ended("FailureExitCode", exit_code=127), Kind.ENVIRONMENT, "the node has no python3"),
+        (ended("FailureExitCode", exit_code=137), Kind.TRANSIENT, "the worker was killed on the"),
+        (ended("FailureExitCode", exit_code=-9), Kind.TRANSIENT, "the worker was killed on the"),
+        (ended("FailureExitCode", exit_code=3), Kind.INTERNAL, "the worker left no record, and"),
+        (ended("TaskEnded", "Task was ended by user"), Kind.TRANSIENT, "ended from outside: Task"),
+        (ended("TaskEnded", ""), Kind.TRANSIENT, "ended from outside: no reason"),
+        (
+            ended("TaskEnded", "exceeded its maximum wall clock time", exit_code=137),
+            Kind.TIMEOUT,
+            "took longer than its time limit",
+        ),
+    ],
+)
+def test_the_end_of_a_task_without_a_record_has_a_kind(
+    end: Finished, kind: Kind, said: str
+) -> None:
+    failure = failure_of(end, None, signed=False)
+    assert failure is not None
+    assert failure.kind is kind
+    assert failure.message.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "code", ["BlobAccessDenied", "ResourceContainerAccessDenied", "FileUploadAccessDenied"]
+)
+def test_a_refusal_is_the_rights_or_an_expired_signature(code: str) -> None:
+    by_identity = failure_of(ended(code), None, signed=False)
+    by_signature = failure_of(ended(code), None, signed=True)
+    assert by_identity is not None
+    assert by_signature is not None
+    assert (by_identity.kind, by_signature.kind) == (Kind.ENVIRONMENT, Kind.TRANSIENT)
+    wanted = "Contributor on the output" if code.startswith("FileUpload") else "Reader on the input"
+    assert wanted in by_identity.message
+    assert "expired" in by_signature.message
+
+
+# --- tasks ---------------------------------------------------------------------------------------
+
+CONVERSION = Conversion(Source("/in/a `b` $(c) 'd'.MP4", 10, 3), "a.mp3", MP3)
+
+
+def deployment(**changes: object) -> Deployment:
+    return Deployment.from_outputs({**OUTPUTS, **changes}, "a test")
+
+
+def places(**changes: object) -> Places:
+    return Places("run", deployment(**changes), lambda name: f"https://store/{name}?sp=r&sig=x")
+
+
+def test_the_name_of_a_task_says_which_attempt_it_is() -> None:
+    name = TaskName(CONVERSION.id, 12)
+    assert TaskName.parse(str(name)) == name
+    assert len(str(TaskName(CONVERSION.id, 9999))) <= 64
+    for other in ("t", f"{CONVERSION.id}-a", f"{CONVERSION.id[1:]}-a1", f"{CONVERSION.id}-a1x"):
+        assert TaskName.parse(other) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "safe"),
+    [
+        (".MP4", ".mp4"),
+        (".m4a", ".m4a"),
+        (".a b", ""),
+        (".$(x)", ""),
+        (".ünï", ""),
+        ("", ""),
+        (".", ""),
+    ],
+)
+def test_a_suffix_goes_along_only_if_it_is_harmless(given: str, safe: str) -> None:
+    assert safe_suffix(given) == safe
+
+
+def test_no_name_of_the_users_is_in_a_task() -> None:
+    blob = places().source(CONVERSION, ".MP4")
+    task = json.dumps(describe(CONVERSION, 1, blob, places(), None).as_dict())
+    assert blob == f"run/{CONVERSION.id}.mp4"
+    assert "`b`" not in task
+    assert "/in/" not in task
+
+
+def test_a_task_is_tried_once_and_ends_by_itself() -> None:
+    for seconds, most in ((None, timedelta(days=2)), (60.0, timedelta(hours=1, seconds=60))):
+        task = describe(CONVERSION, 1, "run/x.mp4", places(), seconds)
+        assert task.constraints is not None
+        assert task.constraints.max_task_retry_count == 0
+        assert task.constraints.max_wall_clock_time == most
+        assert task.required_slots == 1
+
+
+def test_the_order_arrives_as_it_was_given() -> None:
+    task = describe(CONVERSION, 1, "run/x.mp4", places(), 5.0)
+    setting = (task.environment_settings or [])[0]
+    assert setting.name == ORDER
+    order = Order.from_json(setting.value or "")
+    assert order == Order(source="source.mp4", recipe=MP3, seconds=5.0)
+
+
+def test_logs_and_record_are_kept_of_success_and_failure_and_the_result_of_success() -> None:
+    task = describe(CONVERSION, 3, "run/x.mp4", places(), None)
+    kept = {f.file_pattern: f.upload_options.upload_condition for f in task.output_files or ()}
+    assert kept == {
+        "result.mp3": "tasksuccess",
+        "record.json": "taskcompletion",
+        "../std*.txt": "taskcompletion",
+    }
+    folders = {
+        (f.destination.container.path or "").split("/")[1]
+        for f in task.output_files or ()
+        if f.destination.container
+    }
+    assert folders == {f"{CONVERSION.id}-a3"}, "each attempt keeps its own"
+
+
+@pytest.mark.parametrize("identity", ["/subscriptions/x", ""])
+def test_the_identity_is_named_wherever_storage_is(identity: str) -> None:
+    task = describe(CONVERSION, 1, "run/x.mp4", places(pool_identity_id=identity), None)
+    references = [
+        *(file.identity_reference for file in task.resource_files or ()),
+        *(
+            f.destination.container and f.destination.container.identity_reference
+            for f in task.output_files or ()
+        ),
+    ]
+    assert [r.resource_id if r else "" for r in references] == [identity] * 5
+
+
+def test_the_signature_stays_behind_the_name_of_the_blob() -> None:
+    task = describe(CONVERSION, 1, "run/x.mp4", places(), None)
+    urls = [file.http_url for file in task.resource_files or ()]
+    assert urls[1] == "https://store/input/run/x.mp4?sp=r&sig=x"
+
+
+def test_the_tool_is_the_same_as_long_as_its_code_is() -> None:
+    name, data = pack()
+    assert pack.__wrapped__() == (name, data)
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        files = archive.namelist()
+    assert "__main__.py" in files
+    assert "runner/media/node.py" in files
+    assert not any("azure" in file or "cli" in file for file in files)
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+def answered(status: int | None, code: str = "", message: str = "words") -> HttpResponseError:
+    error = HttpResponseError(message)
+    error.status_code = status
+    error.error = SimpleNamespace(code=code, message=message)  # type: ignore[assignment] # as Batch's
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [
+        *((answered(status), True) for status in (408, 429, 500, 502, 503, 504, None)),
+        *((answered(status), False) for status in (400, 401, 403, 404, 409, 412, 413)),
+        (ServiceRequestError("no route"), True),
+        (ServiceResponseError("reset"), True),
+        (IncompleteReadError("half an answer"), True),
+        (AzureError("what?"), False),
+    ],
+)
+def test_what_may_pass_is_told_from_what_will_not(error: AzureError, passing: bool) -> None:
+    assert is_passing(error) is passing
+    code = ExitCode.TRY_AGAIN if passing else ExitCode.ENVIRONMENT
+    assert translated(error, "doing", "storage").exit_code is code
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            answered(403, "AuthorizationPermissionMismatch"),
+            'needs the role "Storage Blob Data Contrib',
+        ),
+        (answered(401), "not signed in; run `az login`"),
+        (ClientAuthenticationError("tried all"), "not signed in; run `az login`"),
+        (answered(404, "ContainerNotFound"), "the container is gone: run `pulumi up`"),
+        (answered(500, "X", "one.\\nRequestId:2"), "doing: X: one.\\nRequestId:2; the same"),
+    ],
+)
+def test_an_error_is_one_line_that_says_what_to_do(error: AzureError, said: str) -> None:
+    text = str(translated(error, "doing", "storage"))
+    assert said in text
+    assert "\n" not in text
+
+
+# --- the manifest --------------------------------------------------------------------------------
+
+
+def stored(plan: Plan) -> bytes:
+    with manifest_of(plan.id, plan.conversions) as file:
+        return file.read()
+
+
+def test_the_plan_comes_back_as_it_was_also_with_the_oddest_names(tmp_path: Path) -> None:
+    names = ("a\nb.mp4", "ünï\udcff.mp4", "'\"$.mp4", "漢字.mp4")
+    conversions = tuple(Conversion(Source(f"/in/{n}", 5, 7), f"{n}.mp3", MP3) for n in names)
+    plan = Plan("20261122-1412-mossy-otter", tmp_path, conversions)
+    assert read_manifest(stored(plan), tmp_path) == plan
+    assert [c.id for c in read_manifest(stored(plan), Path("elsewhere")).conversions] == [
+        c.id for c in conversions
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b""),
+        gzip.compress(b"[]"),
+        gzip.compress(b'{"v": 1}'),
+        gzip.compress(b"x" * 99)[:-9],
+    ],
+)
+def test_a_damaged_plan_is_named(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(UnfitError, match="the plan of this run is damaged"):
+        read_manifest(data, tmp_path)
+
+
+def test_the_plan_of_another_version_is_named(tmp_path: Path) -> None:
+    data = gzip.compress(json.dumps({"v": 2, "run": "x", "recipes": {}}).encode())
+    with pytest.raises(UnfitError, match="another version of runner"):
+        read_manifest(data, tmp_path)
+
+
+def test_a_session_signs_in_only_when_it_is_used() -> None:
+    session = Session(deployment())
+    assert "_credential" not in vars(session)

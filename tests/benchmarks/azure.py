@@ -1,0 +1,347 @@
+"""Measure the Azure engine against the stand-in cloud: overlap, bytes, and a job of 100,000 tasks.
+
+`python -m tests.benchmarks.azure` prints the tables of this file alone.
+"""
+
+import json
+import os
+import resource
+import shlex
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from runner.azure.adding import Adder
+from runner.azure.blobs import Blobs
+from runner.azure.credentials import batch_client, sign_in
+from runner.azure.deployment import Deployment, choose
+from runner.azure.flight import Flight, Item, Options
+from runner.azure.following import Follower
+from runner.azure.jobs import Finished, Jobs
+from runner.azure.session import Session
+from runner.azure.submitting import Submitter
+from runner.azure.tasks import Places
+from runner.models import Conversion, Event, Notice, Source
+from tests.benchmarks.local import MP3, RUNNER
+from tests.benchmarks.slow_storage import SlowStorage
+from tests.benchmarks.tables import Table
+from tests.cloud import Cloud, fixed, stand_in_cloud
+from tests.emulator import VirtualTasks
+
+FILES = 20
+SLOTS = 2
+TRANSFERS = 4
+SHAPES = {
+    "upload-bound": (6.0, 2.0, 1.0),
+    "conversion-bound": (2.0, 3.0, 1.0),
+    "download-bound": (1.0, 2.0, 6.0),
+}
+"""Seconds for one upload, one conversion and one download."""
+TASKS = 100_000
+NODES = 100
+SLOTS_A_NODE = 4
+SPEED = 60.0
+_FOLLOWING = ("list_tasks", "get_job_task_counts", "get_job", "get_pool", "list_nodes")
+
+
+def report() -> Iterator[Table]:
+    """Measure everything, a table at a time."""
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_DIR")) as folder:
+        yield _overlap(Path(folder))
+        yield _bytes(Path(folder))
+        yield _scale(Path(folder))
+
+
+# --- overlap -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One of the three things that happen to a file."""
+
+    seconds: float
+    at_a_time: int
+
+
+def bound(lanes: list[Lane], files: int) -> float:
+    """The least time for *files* that pass all *lanes*: the slowest is never idle once it began."""
+    return max(
+        -(-files // lane.at_a_time) * lane.seconds
+        + sum(other.seconds for other in lanes if other is not lane)
+        for lane in lanes
+    )
+
+
+def _overlap(work: Path) -> Table:
+    rows = []
+    with (
+        SlowStorage() as storage,
+        stand_in_cloud(
+            work, storage=storage, speed=1.0, ffmpeg=_slow_ffmpeg(work), taskSlotsPerNode=SLOTS
+        ) as cloud,
+    ):
+        source = work / "in"
+        source.mkdir()
+        for number in range(FILES):
+            _ffmpeg("-f", "lavfi", "-i", "sine=d=1", "-ar", "8000", source / f"{number:02}.wav")
+        for name, (up, convert, down) in SHAPES.items():
+            storage.up, storage.down = up, down
+            (work / "seconds").write_text(str(convert))
+            rows.append([name, *_one_shape(cloud, work, name, (up, convert, down))])
+    return Table(
+        f"Overlap of upload, conversion and download, {FILES} files",
+        (
+            "shape",
+            "one upload, s",
+            "one task on its node, s",
+            "one download, s",
+            "all, s",
+            "pipelined bound, s",
+            "all / bound",
+            "one after the other, s",
+        ),
+        rows,
+        f"The time of `runner convert` from its first upload to its end, with {TRANSFERS} transfers a "
+        f"way and {SLOTS} slots. Uploads and downloads take as long as a proxy lets them; a task's time "
+        "is what Batch measured. The bound: the slowest stage is busy all the time, the others once.",
+    )
+
+
+def _slow_ffmpeg(work: Path) -> Path:
+    """An ffmpeg that converts, and then waits for as long as the file "seconds" says."""
+    program = work / "slow-ffmpeg"
+    real = shlex.quote(get_ffmpeg_exe())
+    program.write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in *-progress*) ;; *) exec {real} "$@";; esac\n'
+        f'sleep $(cat {shlex.quote(str(work))}/seconds) & {real} "$@"; code=$?; wait; exit $code\n'
+    )
+    program.chmod(0o755)
+    return program
+
+
+def _one_shape(
+    cloud: Cloud, work: Path, name: str, delays: tuple[float, float, float]
+) -> list[str]:
+    up, _, down = delays
+    jobs = set(cloud.jobs())
+    command = [RUNNER, "convert", str(work / "in"), "-o", str(work / name), "--json"]
+    command += ["--transfers", str(TRANSFERS)]
+    done = subprocess.run(
+        command, env=cloud.environment(work), check=True, capture_output=True, text=True
+    )
+    seconds = json.loads(done.stdout.splitlines()[-1])["seconds"]
+    (job,) = set(cloud.jobs()) - jobs
+    infos = [task.execution_info for task in cloud.batch.list_tasks(job)]
+    times = [
+        (i.end_time - i.start_time).total_seconds()
+        for i in infos
+        if i and i.end_time and i.start_time
+    ]
+    task = sum(times) / len(times)
+    least = bound([Lane(up, TRANSFERS), Lane(task, SLOTS), Lane(down, TRANSFERS)], FILES)
+    phases = FILES * (up / TRANSFERS + task / SLOTS + down / TRANSFERS)
+    cells = (up, task, down, seconds, least)
+    return [*(f"{cell:.1f}" for cell in cells), f"{seconds / least:.2f}", f"{phases:.1f}"]
+
+
+# --- bytes ---------------------------------------------------------------------------------------
+
+
+def _bytes(work: Path) -> Table:
+    rows = []
+    with stand_in_cloud(work / "bytes") as cloud:
+        for name, rate, suffix in (
+            ("5 Mbit/s, AAC 128k, mp4", "5M", ".mp4"),
+            ("5 Mbit/s, AAC 128k, mkv", "5M", ".mkv"),
+            ("25 Mbit/s, AAC 128k, mp4", "25M", ".mp4"),
+        ):
+            folder = work / name.replace("/", " ")
+            film = _film(folder / "in", rate, suffix)
+            target = folder / "out" / "film.mp3"
+            command = [RUNNER, "convert", str(folder / "in"), "-o", str(folder / "out"), "-q"]
+            subprocess.run([*command, "--keep"], env=cloud.environment(work), check=True)
+            sent = sum(len(d) for n, d in cloud.stored("input").items() if "plan" not in n)
+            plain = folder / "plain.mp3"
+            _ffmpeg("-i", film, *MP3.arguments, plain)
+            same = "yes" if _sound(plain) == _sound(target) else "NO"
+            size = film.stat().st_size
+            rows.append(
+                [name, f"{size / 1e6:.1f}", f"{sent / 1e6:.2f}", f"{100 * sent / size:.1f}%", same]
+            )
+            for blob in cloud.stored("input"):
+                cloud.blobs.get_blob_client(cloud.container("input"), blob).delete_blob()
+    return Table(
+        "Bytes that travel for the sound of a film of 30 s",
+        ("film", "MB of the source", "MB sent", "share", "same decoded sound as ffmpeg's own MP3"),
+        rows,
+    )
+
+
+def _film(folder: Path, rate: str, suffix: str) -> Path:
+    folder.mkdir(parents=True)
+    path = folder / f"film{suffix}"
+    inputs = ("-f", "lavfi", "-i", "testsrc2=s=640x360:r=25,noise=alls=40:allf=t")
+    sound = ("-f", "lavfi", "-i", "anoisesrc=c=pink:a=0.3", "-t", "30")
+    rates = ("-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", rate)
+    coding = ("-c:v", "libx264", "-preset", "ultrafast", "-x264-params", "nal-hrd=cbr")
+    _ffmpeg(*inputs, *sound, *coding, *rates, "-c:a", "aac", "-b:a", "128k", path)
+    return path
+
+
+def _sound(path: Path) -> str:
+    command = [get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-map", "0:a", "-f", "md5", "-"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _ffmpeg(*arguments: object) -> None:
+    command = [get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *map(str, arguments)]
+    subprocess.run(command, check=True)
+
+
+# --- scale ---------------------------------------------------------------------------------------
+
+
+def _scale(work: Path, tasks: int = TASKS) -> Table:
+    with stand_in_cloud(
+        work / "scale",
+        speed=SPEED,
+        virtual_tasks=VirtualTasks(seconds=30),
+        taskSlotsPerNode=SLOTS_A_NODE,
+        scaleSettings=fixed(NODES),
+    ) as cloud:
+        command = [sys.executable, "-m", "tests.benchmarks.azure", "follow", str(tasks)]
+        done = subprocess.run(
+            command, env=cloud.environment(work), check=True, stdout=subprocess.PIPE, text=True
+        )
+        told = json.loads(done.stdout)
+        calls = cloud.calls(*_FOLLOWING)
+        adding = cloud.calls("create_task_collection")
+    rows = [
+        ["tasks that ended, and were noticed once each", f"{told['ended']:,}"],
+        ["submission", f"{tasks / told['submitted']:,.0f} tasks/s, {adding:,} calls"],
+        ["from the first task to the last end", f"{told['seconds']:.0f} s"],
+        ["calls of Batch to follow, a task", f"{calls / tasks:.4f} ({calls:,} in all)"],
+        ["the runner's memory at its peak", f"{told['memory'] / 1e6:.0f} MB"],
+        ["of these the plan and what is imported", f"{told['plan'] / 1e6:.0f} MB"],
+    ]
+    return Table(
+        f"A job of {tasks:,} tasks",
+        ("what", "measured"),
+        rows,
+        "The runner's own Submitter and Follower in a process of their own, by HTTPS with tokens, on an "
+        f"emulated pool of {NODES} nodes with {SLOTS_A_NODE} slots whose tasks take 30 virtual seconds, "
+        f"at {SPEED:.0f} times the speed. Nothing is staged or collected: such tasks have no blobs.",
+    )
+
+
+def follow(tasks: int) -> None:
+    """Be the runner: submit *tasks*, follow them to their ends, and print what that took."""
+    deployment = choose(None, os.environ["RUNNER_OUTPUTS"]).deployment
+    assert deployment is not None
+    scale = _Scale(deployment, tasks)
+    print(json.dumps(scale.run()))  # noqa: T201
+
+
+class _Scale:
+    """A run without transfers."""
+
+    def __init__(self, deployment: Deployment, tasks: int) -> None:
+        self._news: SimpleQueue[Event | Notice | BaseException] = SimpleQueue()
+        self._ended = 0
+        self._all = threading.Event()
+        self._tasks = tasks
+        self._flight = _flight(deployment, self._news)
+        self._jobs = [self._flight.run]
+        self._submitter = Submitter(self._flight, self._jobs, lambda: None)
+        self._follower = Follower(self._flight, self._jobs, self._end)
+        self._items = [Item(_conversion(number), blob=f"run/{number}") for number in range(tasks)]
+
+    def run(self) -> dict[str, float]:
+        plan = _memory()
+        self._flight.jobs.create(self._flight.run)
+        self._submitter.expect(self._tasks)
+        started = time.monotonic()
+        threads = [
+            threading.Thread(target=loop, daemon=True)
+            for loop in (self._submitter.run, self._follower.run, self._listen)
+        ]
+        for thread in threads:
+            thread.start()
+        for item in self._items:
+            self._submitter.put(item)
+        while not self._submitter.is_done:
+            time.sleep(0.05)
+        submitted = time.monotonic() - started
+        self._all.wait()
+        seconds = time.monotonic() - started
+        self._flight.over.set()
+        return {
+            "ended": self._ended,
+            "submitted": submitted,
+            "seconds": seconds,
+            "memory": _memory(),
+            "plan": plan,
+        }
+
+    def _end(self, item: Item, end: Finished) -> None:
+        assert end.succeeded
+        assert end.task == item.task
+        self._ended += 1
+        if self._ended == self._tasks:
+            self._all.set()
+
+    def _listen(self) -> None:
+        while True:
+            news = self._news.get()
+            if isinstance(news, Notice):
+                sys.stderr.write(f"{news.message}\n")
+
+
+def _flight(deployment: Deployment, news: SimpleQueue[Event | Notice | BaseException]) -> Flight:
+    over = threading.Event()
+    batch = batch_client(deployment, sign_in())
+    places = Places("run", deployment, lambda container: f"{deployment.blob_endpoint}/{container}")
+    return Flight(
+        run="run",
+        destination=Path("out"),
+        deployment=deployment,
+        options=Options(ffmpeg="ffmpeg"),
+        jobs=Jobs(batch, deployment.pool_id, over),
+        adder=Adder(batch, over),
+        blobs=Blobs(Session(deployment).storage),
+        places=places,
+        report=news.put,
+        over=over,
+    )
+
+
+def _conversion(number: int) -> Conversion:
+    name = f"a folder/a file with a name of usual length {number:06}"
+    return Conversion(Source(f"/home/somebody/media/{name}.mp4", 1000, number), f"{name}.mp3", MP3)
+
+
+def _memory() -> int:
+    """The most that this process has held, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    """Print the tables, or be a part of one."""
+    if sys.argv[1:2] == ["follow"]:
+        follow(int(sys.argv[2]))
+        return
+    for table in report():
+        print(table, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
