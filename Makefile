@@ -47,7 +47,8 @@ lint: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev
+# About twenty minutes, and only worth it on a machine that does nothing else.
+bench: .venv/azurite
 	$(BIN)/python -m tests.benchmarks
 
 clean:

@@ -3,7 +3,7 @@
 from itertools import chain
 from pathlib import Path
 
-from tests.benchmarks import emulator, local, sample
+from tests.benchmarks import azure, emulator, local, sample
 from tests.benchmarks.tables import machine
 
 _HEAD = """# Benchmarks
@@ -17,7 +17,7 @@ Machines are noisy: the ways take turns within one run, and the ratios are what 
 def main() -> None:
     """Measure everything."""
     parts = [_HEAD.format(machine=machine())]
-    for table in chain(local.report(), sample.report(), emulator.report()):
+    for table in chain(local.report(), sample.report(), azure.report(), emulator.report()):
         print(table, flush=True)  # noqa: T201
         parts.append(str(table))
     Path("BENCHMARKS.md").write_text("\n".join(parts))
