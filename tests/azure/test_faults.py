@@ -192,6 +192,19 @@ def test_a_job_that_is_over_takes_no_more(cloud: Cloud) -> None:
     assert jobs.terminate("job", "once more") is False
 
 
+@pytest.mark.parametrize("kind", ["pascal_case", "lower_case"])
+def test_what_became_of_a_task_is_read_in_any_casing(cloud: Cloud, kind: str) -> None:
+    ended = Unhurried()
+    Jobs(cloud.batch, POOL).create("job")
+    cloud.fault(kind, ADD, times=None)
+    cloud.fault("add_task", "b", status=503)
+    cloud.fault("add_task", "c", status=400, code="InvalidPropertyValue")
+    refused = Adder(cloud.batch, ended).add("job", [task(name) for name in "abc"])
+    assert list(refused) == ["c"]
+    sent = [json.loads(s.content) for s in cloud.azure.requests if s.operation == ADD]
+    assert [[t["id"] for t in body["value"]] for body in sent] == [["a", "b", "c"], ["b"]]
+
+
 @pytest.mark.parametrize("kind", ["shuffle", "pascal_case", "lower_case"])
 def test_the_order_and_the_casing_of_answers_play_no_part(
     cloud: Cloud, engine_on: MakeEngine, folder: Path, destination: Path, kind: str
@@ -279,6 +292,20 @@ def test_tokens_are_renewed_in_a_long_run(
     assert converted_once(cloud, told)
     assert credential.issued > 4
     assert not [seen for seen in cloud.azure.requests if seen.status == 401]
+
+
+def test_what_lies_in_storage_does_not_travel_again(
+    cloud: Cloud, engine_on: MakeEngine, folder: Path, destination: Path
+) -> None:
+    plan = plan_of(folder, destination)
+    cloud.fault("status", ADD, status=403)
+    with pytest.raises(UnfitError):
+        drive(engine_on(cloud, transfers=1), plan)
+    there = sum(name.endswith(".wav") for name in cloud.stored("input"))
+    assert there
+    told = drive(engine_on(cloud), plan)
+    assert told.states.count(State.UPLOADING) == 3 - there
+    assert converted_once(cloud, told)
 
 
 # --- tasks and nodes -----------------------------------------------------------------------------
@@ -512,11 +539,26 @@ def test_a_job_that_is_ended_from_outside_ends_the_run_which_can_go_on(
 
     with pytest.raises(PassingError, match=f"job {plan.id} {message}.*; the same command submits"):
         drive_beside(end_it, engine_on(cloud, retries=1), folder, destination, plan=plan)
+    assert set(cloud.jobs()) <= {plan.id}, "what somebody ended is not begun again"
     gate.open()
     until(lambda: cloud.jobs().get(plan.id, "completed") == "completed")
     told = drive(engine_on(cloud), plan)
     assert {event.state for event in told.results.values()} == {State.CONVERTED}
     assert names(destination) == {"a.mp3", "b.mp3", "c.mp3"}
+
+
+def test_a_job_that_is_ended_while_all_wait_is_noticed(
+    make_cloud: MakeCloud, engine_on: MakeEngine, folder: Path, destination: Path
+) -> None:
+    cloud = make_cloud(scaleSettings=fixed(0))
+    plan = plan_of(folder, destination)
+
+    def end_it() -> None:
+        until(lambda: len(cloud.tasks()) == 3)
+        Jobs(cloud.batch, POOL).terminate(plan.id, "by an admin")
+
+    with pytest.raises(PassingError, match=r"was ended \(by an admin\) with 3 files left"):
+        drive_beside(end_it, engine_on(cloud), folder, destination, plan=plan)
 
 
 def test_a_job_that_somebody_disabled_is_named(
