@@ -45,7 +45,7 @@ class Way:
         return time.monotonic() - started
 
 
-def report(rounds: int = 5) -> Iterator[Table]:
+def report(rounds: int = 3) -> Iterator[Table]:
     """Measure everything, a table at a time."""
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_DIR")) as folder:
         work = Path(folder)
