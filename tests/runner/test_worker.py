@@ -1,6 +1,7 @@
 """The worker by itself: on any Python from 3.10, watched, stopped, and careful with its target."""
 
 import ast
+import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from tests.media import Media
 from tests.runner.programs import converted, every_ffmpeg, failure_of, recipe, work
 
 PACKAGE = Path(runner.media.__file__).parent
-OLD_PYTHONS = sorted(Path.home().glob(".pyenv/versions/3.10.*/bin/python"))
+PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+OLD_PYTHONS = sorted(PYENV.glob("versions/3.10.*/bin/python"))
 
 
 # ---- it runs where there is nothing but Python 3.10
