@@ -126,6 +126,18 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
 
 
 @pytest.fixture
+def stuck_after_two(tmp_path: Path) -> Path:
+    """An ffmpeg for this machine that looks at two films, and then stands still."""
+    program = tmp_path / "stuck"
+    program.write_text(
+        f"#!/bin/sh\necho x >> {tmp_path}/looks\n"
+        f'test "$(wc -l < {tmp_path}/looks)" -le 3 || exec sleep 60\nexec {get_ffmpeg_exe()} "$@"\n'
+    )
+    program.chmod(0o755)
+    return program
+
+
+@pytest.fixture
 def cloud(make_cloud: MakeCloud) -> Cloud:
     return make_cloud()
 

@@ -69,17 +69,32 @@ def test_the_first_ctrl_c_leaves_within_a_second_and_names_the_commands(
     assert set(cloud.attempts().values()) == {1}
 
 
-@pytest.mark.parametrize("operation", ["get_pool", "create_job", "create_task_collection"])
+@pytest.mark.parametrize(
+    "operation", ["get_pool", "create_job", "create_task_collection", "update_job"]
+)
 def test_ctrl_c_does_not_wait_for_a_service_that_hangs(
     cloud: Cloud, azure_run: Run, folder: Path, destination: Path, operation: str
 ) -> None:
-    cloud.fault("slow", operation, seconds=8)
+    cloud.fault("slow", operation, seconds=8, times=2)
     process = azure_run.start("convert", "in")
-    until(lambda: not cloud.azure.faults.pending)
+    until(lambda: [fault.times for fault in cloud.azure.faults.pending] == [1])
     seconds, errors = interrupt(process)
     assert process.returncode == 130, errors
     assert seconds < 2.0
+    cloud.azure.faults.clear()
     assert azure_run("convert", "in").exit_code == 0
+    assert set(cloud.attempts().values()) == {1}
+
+
+def test_a_job_that_was_left_half_submitted_ends_itself_too(
+    cloud: Cloud, azure_run: Run, folder: Path, destination: Path, stuck_after_two: Path
+) -> None:
+    process = azure_run.start("convert", "in", "--transfers", "1", "--ffmpeg", stuck_after_two)
+    until(lambda: len(cloud.tasks()) == 2)
+    interrupt(process)
+    until(lambda: list(cloud.jobs().values()) == ["completed"])
+    assert azure_run("convert", "in").exit_code == 0
+    assert names(destination) == {"a.mp3", "b.mp3", "c.mp3"}
     assert set(cloud.attempts().values()) == {1}
 
 
@@ -163,14 +178,16 @@ def test_another_folder_does_not_take_up_what_goes_on(
     assert set(cloud.attempts().values()) == {1}
 
 
-def test_a_part_of_a_run_leaves_the_rest_to_be_collected(
-    azure_run: Run, cloud: Cloud, folder: Path, destination: Path
+def test_a_part_of_a_run_with_something_new_leaves_the_rest_to_be_collected(
+    azure_run: Run, cloud: Cloud, media: Media, folder: Path, destination: Path
 ) -> None:
     name = azure_run("convert", "in", "--detach").stdout.strip()
-    assert azure_run("convert", "in", "--include", "a.*").exit_code == 0
-    assert names(destination) == {"a.mp3"}
+    media.put("8-bit.wav", folder / "d.wav")
+    part = azure_run("convert", "in", "--include", "a.*", "--include", "d.*")
+    assert part.exit_code == 0, part.stderr
+    assert names(destination) == {"a.mp3", "d.mp3"}
     assert azure_run("attach", name).exit_code == 0
-    assert names(destination) == {"a.mp3", "b.mp3", "c.mp3"}
+    assert names(destination) == {"a.mp3", "b.mp3", "c.mp3", "d.mp3"}
     assert set(cloud.attempts().values()) == {1}
 
 

@@ -18,6 +18,7 @@ from runner.azure.engine import AzureEngine
 from runner.azure.flight import Options
 from runner.azure.jobs import Jobs
 from runner.azure.retrying import TRIES
+from runner.azure.taking_up import ended_from_outside
 from runner.errors import PassingError, UnfitError
 from runner.models import Event, Kind, Plan, State
 from tests.azure.conftest import Gate, MakeCloud, MakeEngine, Told, drive, plan_of
@@ -545,6 +546,21 @@ def test_a_job_that_is_ended_from_outside_ends_the_run_which_can_go_on(
     told = drive(engine_on(cloud), plan)
     assert {event.state for event in told.results.values()} == {State.CONVERTED}
     assert names(destination) == {"a.mp3", "b.mp3", "c.mp3"}
+
+
+def test_a_job_that_has_ended_itself_is_told_from_one_that_was_ended(cloud: Cloud) -> None:
+    jobs = Jobs(cloud.batch, POOL)
+    for name in ("itself", "ended"):
+        jobs.create(name)
+    jobs.finish("itself")
+    jobs.terminate("ended", "cancelled by runner")
+    until(lambda: set(cloud.jobs().values()) == {"completed"})
+    assert ended_from_outside(jobs, "itself", 2) is None
+    assert str(ended_from_outside(jobs, "ended", 2)) == (
+        "job ended was ended (cancelled by runner) with 2 files left; "
+        "the same command submits the rest again"
+    )
+    assert str(ended_from_outside(jobs, "gone", 2)).startswith("job gone was deleted; ")
 
 
 def test_a_job_that_is_ended_while_all_wait_is_noticed(

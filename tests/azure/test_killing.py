@@ -5,7 +5,6 @@ from pathlib import Path
 from subprocess import Popen
 
 import pytest
-from imageio_ffmpeg import get_ffmpeg_exe
 
 from tests.azure.conftest import Gate, MakeCloud, on_cloud
 from tests.cloud import Cloud
@@ -21,18 +20,6 @@ def many(media: Media, tmp_path: Path) -> Path:
     folder = tmp_path / "in"
     media.put("8-bit.wav", *(folder / f"{number}.wav" for number in range(FILES)))
     return folder
-
-
-@pytest.fixture
-def stuck_after_two(tmp_path: Path) -> Path:
-    """An ffmpeg for this machine that looks at two films, and then stands still."""
-    program = tmp_path / "stuck"
-    program.write_text(
-        f"#!/bin/sh\necho x >> {tmp_path}/looks\n"
-        f'test "$(wc -l < {tmp_path}/looks)" -le 3 || exec sleep 60\nexec {get_ffmpeg_exe()} "$@"\n'
-    )
-    program.chmod(0o755)
-    return program
 
 
 def sources(cloud: Cloud) -> dict[str, str]:
