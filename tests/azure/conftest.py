@@ -126,8 +126,8 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
 
 
 @pytest.fixture
-def stuck_after_two(tmp_path: Path) -> Path:
-    """An ffmpeg for this machine that looks at two films, and then stands still."""
+def stuck(tmp_path: Path) -> Path:
+    """An ffmpeg for this machine that looks at three files, and then stands still."""
     program = tmp_path / "stuck"
     program.write_text(
         f"#!/bin/sh\necho x >> {tmp_path}/looks\n"

@@ -87,14 +87,15 @@ def test_ctrl_c_does_not_wait_for_a_service_that_hangs(
 
 
 def test_a_job_that_was_left_half_submitted_ends_itself_too(
-    cloud: Cloud, azure_run: Run, folder: Path, destination: Path, stuck_after_two: Path
+    cloud: Cloud, azure_run: Run, media: Media, tmp_path: Path, destination: Path, stuck: Path
 ) -> None:
-    process = azure_run.start("convert", "in", "--transfers", "1", "--ffmpeg", stuck_after_two)
-    until(lambda: len(cloud.tasks()) == 2)
+    media.put("8-bit.wav", *(tmp_path / "in" / f"{number}.wav" for number in range(5)))
+    process = azure_run.start("convert", "in", "--transfers", "1", "--ffmpeg", stuck)
+    until(lambda: len(cloud.tasks()) == 3)
     interrupt(process)
     until(lambda: list(cloud.jobs().values()) == ["completed"])
     assert azure_run("convert", "in").exit_code == 0
-    assert names(destination) == {"a.mp3", "b.mp3", "c.mp3"}
+    assert names(destination) == {f"{number}.mp3" for number in range(5)}
     assert set(cloud.attempts().values()) == {1}
 
 

@@ -65,9 +65,9 @@ def test_killed_before_the_job_is_there(
 
 
 def test_killed_while_uploading(
-    cloud: Cloud, azure_run: Run, many: Path, destination: Path, stuck_after_two: Path
+    cloud: Cloud, azure_run: Run, many: Path, destination: Path, stuck: Path
 ) -> None:
-    process = azure_run.start(*COMMAND, "--ffmpeg", stuck_after_two)
+    process = azure_run.start(*COMMAND, "--ffmpeg", stuck)
     until(lambda: len(sources(cloud)) >= 2)
     kill(process)
     assert len(sources(cloud)) < FILES
