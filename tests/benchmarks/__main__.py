@@ -1,26 +1,47 @@
-"""Measure, print the tables, and write them to BENCHMARKS.md: `make bench`."""
+"""Measure, print the tables, and write them to BENCHMARKS.md: `make bench`.
 
-from itertools import chain
+    python -m tests.benchmarks [local] [sample] [azure] [emulator]
+
+Without a name all parts are measured; a part that is named alone replaces only its own tables.
+"""
+
+import re
+import sys
 from pathlib import Path
 
 from tests.benchmarks import azure, emulator, local, sample
 from tests.benchmarks.tables import machine
 
+PARTS = {"local": local, "sample": sample, "azure": azure, "emulator": emulator}
+_FILE = Path("BENCHMARKS.md")
 _HEAD = """# Benchmarks
 
-Made by `make bench` on {machine}.
-
-Machines are noisy: the ways take turns within one run, and the ratios are what to quote.
+Made by `make bench`. Machines are noisy: ways that are compared take turns within one run, and their
+ratios are what to quote. Each part says when and where it was measured.
 """
 
 
 def main() -> None:
-    """Measure everything."""
-    parts = [_HEAD.format(machine=machine())]
-    for table in chain(local.report(), sample.report(), azure.report(), emulator.report()):
-        print(table, flush=True)  # noqa: T201
-        parts.append(str(table))
-    Path("BENCHMARKS.md").write_text("\n".join(parts))
+    """Measure the named parts, or all."""
+    written = _written()
+    for name in sys.argv[1:] or PARTS:
+        tables = []
+        for table in PARTS[name].report():
+            print(table, flush=True)  # noqa: T201
+            tables.append(str(table))
+        written[name] = "\n".join([f"Measured on {machine()}.\n", *tables])
+        _write(written)
+
+
+def _written() -> dict[str, str]:
+    """The parts that the file has, by name."""
+    text = _FILE.read_text() if _FILE.exists() else ""
+    return dict(re.findall(r"<!-- (\w+) -->\n(.*?)<!-- end -->", text, re.DOTALL))
+
+
+def _write(written: dict[str, str]) -> None:
+    parts = [f"<!-- {name} -->\n{written[name]}<!-- end -->\n" for name in PARTS if name in written]
+    _FILE.write_text("\n".join([_HEAD, *parts]))
 
 
 if __name__ == "__main__":

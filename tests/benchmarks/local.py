@@ -51,7 +51,7 @@ def report(rounds: int = 3) -> Iterator[Table]:
         work = Path(folder)
         yield _race("100 clips of 10 s", work, [10] * 100, rounds)
         yield _race(
-            "40 clips of 10 s and, last by name, one of 300 s", work, [10] * 40 + [300], rounds
+            "40 clips of 10 s and, last by name, one of 600 s", work, [10] * 40 + [600], rounds
         )
         yield _start_up(rounds=4 * rounds)
         yield Table(
