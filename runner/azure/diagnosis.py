@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from azure.batch import models as batch
 
-from runner.azure.errors import redacted
+from runner.azure.errors import redacted, word
 
 _QUOTA = "ask for more in the portal (Quotas), or choose another vmSize"
 _RESIZE = {
@@ -54,7 +54,7 @@ def alarms(pool: batch.BatchPool, nodes: Sequence[batch.BatchNode]) -> Iterator[
     if run is not None and run.error is not None:
         yield f"the pool's formula fails: {run.error.code} {run.error.message or ''}; run `pulumi up`"
     for node in nodes:
-        state = _word(node.state)
+        state = word(node.state)
         if state in _BAD_NODES:
             yield f"node {short(node.id or '')}: {_BAD_NODES[state]}{_detail(node)}; {_remedy(state)}"
 
@@ -68,13 +68,13 @@ def why_nothing_runs(
     """The most likely reason why tasks wait, and what to do, in one line."""
     if found := next(alarms(pool, nodes), None):
         return found
-    if _word(pool.state) != "active":
+    if word(pool.state) != "active":
         return f"pool {pool.id} is being deleted; run `pulumi up`, then the same command again"
     return _of_nodes(pool, nodes) or _of_target(pool, autoscale_minutes, now or datetime.now(UTC))
 
 
 def _of_nodes(pool: batch.BatchPool, nodes: Sequence[batch.BatchNode]) -> str:
-    states = [_word(node.state) for node in nodes]
+    states = [word(node.state) for node in nodes]
     if coming := [state for state in states if state in _COMING]:
         stages = ", ".join(sorted(set(coming)))
         return f"{len(coming)} nodes are on their way ({stages}): that takes minutes"
@@ -114,7 +114,7 @@ def _next_look(pool: batch.BatchPool, minutes: int, now: datetime) -> str:
 
 def _detail(node: batch.BatchNode) -> str:
     info = node.start_task_info
-    if _word(node.state) == "starttaskfailed" and info is not None:
+    if word(node.state) == "starttaskfailed" and info is not None:
         reason = info.failure_info.message if info.failure_info else ""
         return f" (exit code {info.exit_code}{'; ' + redacted(reason) if reason else ''})"
     error = next(iter(node.errors or ()), None)
@@ -125,7 +125,3 @@ def _remedy(state: str) -> str:
     if state == "starttaskfailed":
         return "its log: `az batch node file download … startup/stderr.txt`; then `pulumi up` and remove the node"
     return "remove or reboot it in the portal; it is paid for as long as it is there"
-
-
-def _word(state: object) -> str:
-    return str(getattr(state, "value", state)).lower()

@@ -28,7 +28,7 @@ from runner.engine import Stop
 from runner.errors import InterruptedRunError, PassingError, RunnerError
 from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, Notice, Plan, State
-from runner.scratch import SCRATCH, clear_scratch
+from runner.scratch import clear_scratch
 
 _PASSING_IN_A_ROW = 12
 """So many transfers that fail one after the other are the network's fault, and not a file's."""
@@ -99,7 +99,7 @@ class _Run:
     def carry_out(self) -> Generator[Event | Notice, None, None]:
         """Set the crews to work, and yield what they report."""
         self._stop.listen(self._wake)
-        clear_scratch(self._plan.destination / SCRATCH)
+        clear_scratch(self._flight.scratch)
         if self._left:
             for crew in self._crews:
                 crew.start()

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.engines import Wishes, make_engine
-from runner.cli.options import destination_option, option, run_argument
+from runner.cli.options import (
+    destination_option,
+    ffmpeg_option,
+    json_option,
+    keep_option,
+    quiet_option,
+    retries_option,
+    run_argument,
+    transfers_option,
+)
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_session, where_options
 from runner.convert import Run
@@ -22,24 +31,12 @@ if TYPE_CHECKING:
 @run_argument()
 @destination_option()
 @where_options
-@option("--keep", is_flag=True, help="Leave the sources in Azure storage after the run.")
-@option(
-    "--retries",
-    type=click.IntRange(0),
-    default=2,
-    metavar="N",
-    help="More attempts after a passing fault.",
-)
-@option(
-    "--transfers",
-    type=click.IntRange(1, 64),
-    default=4,
-    metavar="N",
-    help="Files that travel at a time, each way.",
-)
-@option("--ffmpeg", metavar="PATH", help="Which ffmpeg.  [default: the embedded one]")
-@option("--json", "as_json", is_flag=True, help="Write one JSON object a line to standard output.")
-@option("-q", "--quiet", is_flag=True, help="Say only what fails.")
+@keep_option
+@retries_option
+@transfers_option
+@ffmpeg_option
+@json_option
+@quiet_option
 @click.pass_context
 def attach(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
     """Follow the newest run, or RUN, on Azure, and collect its results; also from another machine."""

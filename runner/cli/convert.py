@@ -13,7 +13,17 @@ import click
 from click.core import ParameterSource
 
 from runner.cli.engines import Wishes, make_engine
-from runner.cli.options import destination_option, option
+from runner.cli.options import (
+    destination_option,
+    ffmpeg_option,
+    jobs_option,
+    json_option,
+    keep_option,
+    option,
+    quiet_option,
+    retries_option,
+    transfers_option,
+)
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_place, where_options
 from runner.convert import Run
@@ -69,13 +79,7 @@ def _long_name(option: click.Option) -> str:
 @option(
     "--preset", metavar="NAME", help="Format by name; `runner presets` lists them.  [default: mp3]"
 )
-@option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Files at a time.  [default: all cores]",
-)
+@jobs_option
 @option(
     "--include", multiple=True, metavar="GLOB", help="Take only files that match; may be repeated."
 )
@@ -103,13 +107,7 @@ def _long_name(option: click.Option) -> str:
     help="Results that are there already.",
 )
 @option("--verify", type=click.Choice(VERIFY), default="duration", help="How a result is checked.")
-@option(
-    "--retries",
-    type=click.IntRange(0),
-    default=2,
-    metavar="N",
-    help="More attempts after a passing fault.",
-)
+@retries_option
 @option(
     "--timeout",
     default="auto",
@@ -123,23 +121,17 @@ def _long_name(option: click.Option) -> str:
     default="auto",
     help="What travels to Azure; auto: only a film's audio where that is what is wanted.",
 )
-@option(
-    "--transfers",
-    type=click.IntRange(1, 64),
-    default=4,
-    metavar="N",
-    help="Files that travel at a time, each way.",
-)
-@option("--keep", is_flag=True, help="Leave the sources in Azure storage after the run.")
+@transfers_option
+@keep_option
 @option("--clean-start", is_flag=True, help="First delete what earlier runs left on Azure.")
 @option(
     "--detach", is_flag=True, help="Return once all is submitted to Azure; prints the run's name."
 )
 @option("--fail-fast", type=click.IntRange(1), metavar="N", help="Stop after N failed files.")
-@option("--ffmpeg", metavar="PATH", help="Which ffmpeg.  [default: the embedded one]")
+@ffmpeg_option
 @option("-n", "--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-@option("--json", "as_json", is_flag=True, help="Write one JSON object a line to standard output.")
-@option("-q", "--quiet", is_flag=True, help="Say only what fails.")
+@json_option
+@quiet_option
 @option("-v", "--verbose", count=True, show_default=False, help="Say more.")
 @option("--progress/--no-progress", default=True, help="Live display on a terminal.")
 @click.pass_context

@@ -6,7 +6,10 @@ from typing import Any
 
 import click
 
-from runner.cli.options import destination_option, option
+from runner.cli.options import (
+    destination_option,
+    ffmpeg_option,
+)
 from runner.cli.where import find_place, where_options
 from runner.doctor import check_local
 from runner.errors import ExitCode, RunnerError
@@ -16,7 +19,7 @@ from runner.findings import Finding
 @click.command()
 @destination_option()
 @where_options
-@option("--ffmpeg", metavar="PATH", help="Which ffmpeg.  [default: the embedded one]")
+@ffmpeg_option
 @click.pass_context
 def doctor(ctx: click.Context, /, destination: Path, ffmpeg: str | None, **options: Any) -> None:
     """Check that everything a run needs is there. Exit code 4 if something is not."""

@@ -40,3 +40,37 @@ def _destination() -> Path:
 def run_argument() -> Callable[[Command], Command]:
     """`[RUN]`: the name of a run, or how it starts."""
     return click.argument("name", metavar="[RUN]", required=False)
+
+
+# Options of the commands that convert: one wording, one range, one environment variable each.
+ffmpeg_option = option(
+    "--ffmpeg", metavar="PATH", help="Which ffmpeg.  [default: the embedded one]"
+)
+jobs_option = option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Files at a time.  [default: all cores]",
+)
+json_option = option(
+    "--json", "as_json", is_flag=True, help="Write one JSON object a line to standard output."
+)
+keep_option = option(
+    "--keep", is_flag=True, help="Leave the sources in Azure storage after the run."
+)
+quiet_option = option("-q", "--quiet", is_flag=True, help="Say only what fails.")
+retries_option = option(
+    "--retries",
+    type=click.IntRange(0),
+    default=2,
+    metavar="N",
+    help="More attempts after a passing fault.",
+)
+transfers_option = option(
+    "--transfers",
+    type=click.IntRange(1, 64),
+    default=4,
+    metavar="N",
+    help="Files that travel at a time, each way.",
+)

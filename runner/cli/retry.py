@@ -6,7 +6,14 @@ from typing import Any
 import click
 
 from runner.cli.engines import Wishes, make_engine
-from runner.cli.options import destination_option, option, run_argument
+from runner.cli.options import (
+    destination_option,
+    ffmpeg_option,
+    jobs_option,
+    json_option,
+    quiet_option,
+    run_argument,
+)
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_place, where_options
 from runner.convert import Run
@@ -24,16 +31,10 @@ from runner.selection import look_at
 @run_argument()
 @destination_option()
 @where_options
-@option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Files at a time.  [default: all cores]",
-)
-@option("--ffmpeg", metavar="PATH", help="Which ffmpeg.  [default: the embedded one]")
-@option("--json", "as_json", is_flag=True, help="Write one JSON object a line to standard output.")
-@option("-q", "--quiet", is_flag=True, help="Say only what fails.")
+@jobs_option
+@ffmpeg_option
+@json_option
+@quiet_option
 @click.pass_context
 def retry(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
     """Convert the failed files of the newest run, or of RUN, once more, where that run was done."""

@@ -24,7 +24,6 @@ EXAMPLE = ROOT / "Pulumi.dev.yaml"
 
 _APT_GET = """#!/bin/bash
 # The node's apt-get: installing ffmpeg puts it on the node's PATH.
-echo "apt-get $*" >> {log}
 case "$*" in *install*ffmpeg*) ln -sf {ffmpeg} {folder}/ffmpeg ;; esac
 """
 
@@ -63,12 +62,6 @@ class Estate:
     def blobs(self) -> BlobServiceClient:
         """The storage, as its owner sees it."""
         return owner_of(self.storage)
-
-    @property
-    def log_of_apt(self) -> list[str]:
-        """What nodes have asked apt-get for."""
-        log = self.folder / "apt-get.log"
-        return log.read_text().splitlines() if log.exists() else []
 
     def side_door(self, path: str = "") -> dict[str, Any]:
         """What the Batch emulator says of itself, or of one thing in it."""
@@ -114,8 +107,7 @@ def node_programs(folder: Path) -> Path:
     programs.mkdir(parents=True)
     for name in ("apt-get", "dpkg"):
         script = programs / name
-        log = folder / "apt-get.log"
-        script.write_text(_APT_GET.format(log=log, ffmpeg=get_ffmpeg_exe(), folder=programs))
+        script.write_text(_APT_GET.format(ffmpeg=get_ffmpeg_exe(), folder=programs))
         script.chmod(0o755)
     return programs
 
