@@ -199,7 +199,12 @@ class _Attempt:
         length = made.media_seconds
         result = Result(size=made.size, sha256=made.sha256, mtime_ns=made.mtime_ns)
         self._put(
-            State.CONVERTED, media_done=length, media_total=length, result=result, log=made.log
+            State.CONVERTED,
+            media_done=length,
+            media_total=length,
+            result=result,
+            log=made.log,
+            notices=made.notices,
         )
 
     def failed(self, failure: Failure, state: State) -> None:

@@ -130,6 +130,8 @@ class Event:
     failure: Failure | None = None
     log: str = ""
     """ffmpeg's words, with a final state."""
+    notices: tuple[str, ...] = ()
+    """What was wrong without harming the result, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
         media_total=record.media_seconds,
         result=Result(size=status.st_size, sha256=record.sha256, mtime_ns=status.st_mtime_ns),
         log=record.log,
+        notices=record.notices,
     )
 
 

@@ -63,6 +63,8 @@ class Record:
     message: str = ""
     log: str = ""
     """ffmpeg's words, the last of very many."""
+    notices: tuple[str, ...] = ()
+    """What was wrong without harming the result, a sentence each."""
     started: float = 0.0
     """Seconds since the epoch, by the node's clock; so are the next."""
     ended: float = 0.0
@@ -77,7 +79,8 @@ class Record:
     @classmethod
     def from_json(cls, data: bytes) -> Record:
         """Read the record that a node left."""
-        return cls(**json.loads(data))
+        facts = json.loads(data)
+        return cls(**{**facts, "notices": tuple(facts.get("notices", ()))})
 
 
 def main() -> int:
@@ -116,7 +119,11 @@ def _work(order: Order) -> Work:
 
 def _success(made: Made) -> Record:
     return Record(
-        size=made.size, sha256=made.sha256, media_seconds=made.media_seconds, log=made.log
+        size=made.size,
+        sha256=made.sha256,
+        media_seconds=made.media_seconds,
+        log=made.log,
+        notices=made.notices,
     )
 
 

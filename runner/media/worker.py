@@ -65,6 +65,8 @@ class Made:
     media_seconds: float
     """Length of the source, or of the result where the source does not tell."""
     log: str
+    notices: tuple[str, ...] = ()
+    """What was wrong without harming the result, a sentence each."""
 
 
 @dataclass(frozen=True)
