@@ -4,13 +4,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from runner.engine import Engine, Stop
 from runner.errors import ExitCode, InterruptedRunError, RunnerError, UnfitError, UsageError
 from runner.existing import Existing, Verdict, stale
 from runner.ledger import Ledger
 from runner.models import Conversion, Event, Kind, Notice, Plan, Report, State
+from runner.options import RunOptions
 
 _ALIKE = 3
 
@@ -26,8 +27,7 @@ class Run:
     """The same for people, with the reason."""
     command: str
     """As the user typed it."""
-    fail_fast: int | None = None
-    """Stop after so many failed files."""
+    options: RunOptions = field(default_factory=RunOptions)
 
 
 def convert(
@@ -48,7 +48,7 @@ def convert(
     judge = _Judge(run, stop)
     exit_code = ExitCode.BUG
     with ledger.locked(run.plan.id):
-        ledger.begin(run.plan, run.place, run.command)
+        ledger.begin(run.plan, run.place, run.command, run.options)
         try:
             with (
                 judge.giving_reasons(),
@@ -150,7 +150,7 @@ class _Judge:
             )
         elif self._alike == self._settled == few:
             self._give_up(UsageError(f"every file fails alike: {failure.message}"))
-        elif self._failed == self._run.fail_fast:
+        elif self._failed == self._run.options.fail_fast:
             message = f"stopped after {self._failed} failed files, as --fail-fast asks"
             self._give_up(_StoppedEarlyError(message))
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from runner.errors import UnfitError, UsageError
 
 FOLDER = ".runner"
-_VERSION = 1
 _SCHEMA = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, place TEXT NOT NULL, command TEXT NOT NULL, started REAL NOT NULL,
@@ -32,6 +31,9 @@ CREATE VIEW history AS
     SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log, ended
     FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
 """
+_STEPS = (_SCHEMA, "ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'")
+"""What each version has beyond the one before it."""
+_VERSION = len(_STEPS)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -51,13 +53,13 @@ def connect(path: Path) -> sqlite3.Connection:
     if version > _VERSION:
         db.close()
         raise UsageError(f"{path} was written by a newer runner: update this one")
-    if version == 0:
+    if version < _VERSION:
         with db:
             db.execute("BEGIN IMMEDIATE")
-            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _SCHEMA.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {_VERSION}")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            for statement in ";".join(_STEPS[version:]).split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {_VERSION}")
     return db
 
 

@@ -5,9 +5,6 @@ from typing import Protocol
 
 from runner.models import Event, Notice, Plan
 
-UPLOAD = ("auto", "whole", "audio-only")
-"""What travels to Azure of a film that becomes audio."""
-
 
 class Stop:
     """How a run is stopped from outside: first gently, then at once.

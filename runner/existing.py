@@ -14,8 +14,6 @@ from runner.media.worker import sha256_of
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State
 from runner.records import Record
 
-OVERWRITE = ("never", "if-newer", "always")
-
 
 class Verdict(Enum):
     """What is to be done about one conversion."""
@@ -36,7 +34,7 @@ class Existing:
     ffmpeg: str
     """Checks what the ledger does not know."""
     overwrite: str = "never"
-    """One of `OVERWRITE`."""
+    """As in `RunOptions`."""
     jobs: int = 1
 
     def judge(self, plan: Plan, conversion: Conversion) -> Verdict:

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from runner.database import FOLDER, connect, sqlite_errors
 from runner.errors import ExitCode, PassingError, UnfitError, UsageError
 from runner.models import Conversion, Event, Plan, Result, Source, State
+from runner.options import RunOptions
 from runner.records import AttemptRecord, Record, RunRecord, packed
 
 
@@ -128,14 +129,14 @@ class Ledger:
         except OSError:  # who may only read cannot ask
             return False
 
-    def begin(self, plan: Plan, place: str, command: str) -> None:
+    def begin(self, plan: Plan, place: str, command: str, options: RunOptions) -> None:
         """Write down that the run of *plan* starts."""
-        row = (plan.id, place, _bytes(command), time.time(), len(plan.conversions))
+        facts = (time.time(), len(plan.conversions), options.as_json())
         with self._transaction() as db:
             db.execute(
-                "INSERT OR REPLACE INTO runs (id, place, command, started, files)"
-                " VALUES (?, ?, CAST(? AS TEXT), ?, ?)",
-                row,
+                "INSERT OR REPLACE INTO runs (id, place, command, started, files, options)"
+                " VALUES (?, ?, CAST(? AS TEXT), ?, ?, ?)",
+                (plan.id, place, _bytes(command), *facts),
             )
             recipes = {c.recipe.fingerprint: c.recipe for c in plan.conversions}
             db.executemany(
@@ -196,7 +197,7 @@ class Ledger:
         """All runs, the newest first."""
         rows = self._db.execute(
             "SELECT id, place, command, started, ended, exit_code, files, converted, up_to_date,"
-            " failed, unfinished FROM runs ORDER BY started DESC"
+            " failed, unfinished, options FROM runs ORDER BY started DESC"
         )
         return [RunRecord.from_row(row) for row in rows]
 

@@ -16,6 +16,7 @@ from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, Reins
 from runner.media.worker import Made, Progress, Work, convert
 from runner.models import Conversion, Event, Failure, Kind, Notice, Plan, Result, State
+from runner.options import RunOptions
 from runner.scratch import SCRATCH, clear_scratch
 
 
@@ -51,11 +52,7 @@ class LocalEngine:
 
     ffmpeg: str
     jobs: int = field(default_factory=usable_cores)
-    limits: Limits = field(default_factory=Limits)
-    retries: int = 2
-    """Further attempts after a passing fault."""
-    replace: bool = True
-    """Whether targets that are there may be replaced."""
+    options: RunOptions = field(default_factory=RunOptions)
 
     def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
         """Yield all that happens; see `Engine.run`."""
@@ -160,7 +157,7 @@ class _Crew:
                 self._reins.discard(reins)
 
     def _failed(self, attempt: "_Attempt", failure: Failure) -> None:
-        again = failure.kind is Kind.TRANSIENT and attempt.number <= self._engine.retries
+        again = failure.kind is Kind.TRANSIENT and attempt.number <= self._engine.options.retries
         with self._lock:
             again = again and not (self._ended or self._is_closed)
             if again:
@@ -175,8 +172,8 @@ class _Crew:
             name=conversion.id,
             recipe=conversion.recipe,
             ffmpeg=self._engine.ffmpeg,
-            limits=self._engine.limits,
-            replace=self._engine.replace,
+            limits=Limits(seconds=self._engine.options.timeout),
+            replace=self._engine.options.may_replace,
         )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -74,6 +74,13 @@ class Plan:
     """Sortable and sayable, such as "20261122-1412-mossy-otter"."""
     destination: Path
     conversions: tuple[Conversion, ...]
+
+    def verified_by(self, verify: str) -> "Plan":
+        """The same plan, with its results checked otherwise."""
+        recipes = {c.recipe.fingerprint: c.recipe for c in self.conversions}
+        checked = {name: replace(recipe, verify=verify) for name, recipe in recipes.items()}
+        conversions = (replace(c, recipe=checked[c.recipe.fingerprint]) for c in self.conversions)
+        return replace(self, conversions=tuple(conversions))
 
     def longest_first(self) -> list[Conversion]:
         """Those first that take longest: a long one that starts last keeps all others waiting."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from runner.models import Recipe, Result, Source, State
+from runner.options import RunOptions
 
 _LONGEST_LOG = 16 * 1024
 
@@ -38,6 +39,7 @@ class RunRecord:
     failed: int
     unfinished: bool
     """Whether files are left that nobody has given up."""
+    options: RunOptions
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
@@ -54,6 +56,7 @@ class RunRecord:
             up_to_date=row[8],
             failed=row[9],
             unfinished=bool(row[10]),
+            options=RunOptions.from_json(row[11]),
         )
 
 

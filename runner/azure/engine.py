@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -15,7 +15,7 @@ from runner.azure.blobs import Blobs
 from runner.azure.collecting import collect
 from runner.azure.crew import Crew
 from runner.azure.deployment import Deployment
-from runner.azure.flight import Flight, Item, Options
+from runner.azure.flight import Flight, Item, Pace
 from runner.azure.following import Follower
 from runner.azure.jobs import Finished, Jobs
 from runner.azure.signing import Signer
@@ -28,6 +28,7 @@ from runner.engine import Stop
 from runner.errors import InterruptedRunError, PassingError, RunnerError
 from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, Notice, Plan, State
+from runner.options import RunOptions
 from runner.scratch import clear_scratch
 
 _PASSING_IN_A_ROW = 12
@@ -43,7 +44,12 @@ class AzureEngine:
     deployment: Deployment
     batch: BatchClient
     storage: BlobServiceClient
-    options: Options
+    ffmpeg: str
+    """Copies the audio out of films before the upload."""
+    options: RunOptions = field(default_factory=RunOptions)
+    detach: bool = False
+    """Whether the run ends for the runner once all is submitted."""
+    pace: Pace = field(default_factory=Pace)
 
     def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
         """Yield all that happens; see `Engine.run`.
@@ -64,6 +70,7 @@ class _Run:
     def __init__(self, engine: AzureEngine, plan: Plan, stop: Stop) -> None:
         self._plan = plan
         self._stop = stop
+        self._detach = engine.detach
         self._inbox: SimpleQueue[Event | Notice | BaseException | None] = SimpleQueue()
         self._flight = self._prepare_flight(engine)
         transfers = engine.options.transfers
@@ -82,12 +89,14 @@ class _Run:
     def _prepare_flight(self, engine: AzureEngine) -> Flight:
         over = threading.Event()
         deployment = engine.deployment
-        signer = Signer(engine.storage, deployment, engine.options.signed_for)
+        signer = Signer(engine.storage, deployment, engine.pace.signed_for)
         return Flight(
             run=self._plan.id,
             destination=self._plan.destination,
             deployment=deployment,
             options=engine.options,
+            pace=engine.pace,
+            ffmpeg=engine.ffmpeg,
             jobs=Jobs(engine.batch, deployment.pool_id, over),
             adder=Adder(engine.batch, over),
             blobs=Blobs(engine.storage, over.is_set),
@@ -127,7 +136,7 @@ class _Run:
         self._loops.put(self._follower.run)
 
     def _listen(self) -> Generator[Event | Notice, None, None]:
-        while self._left and not (self._flight.options.detach and self._submitter.is_done):
+        while self._left and not (self._detach and self._submitter.is_done):
             news = self._inbox.get()
             if isinstance(news, BaseException):
                 raise news

@@ -13,27 +13,14 @@ from runner.azure.jobs import Jobs
 from runner.azure.signing import SIGNED_FOR
 from runner.azure.tasks import Places, TaskName
 from runner.models import Conversion, Event, Notice
+from runner.options import RunOptions
 from runner.scratch import SCRATCH
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a run on Azure is done."""
+class Pace:
+    """How often Azure is asked, and how long its addresses hold."""
 
-    ffmpeg: str
-    """Copies the audio out of films before the upload."""
-    upload: str = "auto"
-    """"auto", "whole" or "audio-only"."""
-    retries: int = 2
-    """Further attempts after a passing fault."""
-    seconds: float | None = None
-    """Time limit for one file."""
-    transfers: int = 4
-    """Files that travel at a time, each way."""
-    keep: bool = False
-    """Whether the sources stay in storage after the run."""
-    detach: bool = False
-    """Whether the run ends for the runner once all is submitted."""
     signed_for: timedelta = SIGNED_FOR
     """How long a node may use an address, where it has no identity."""
     first_look: float = 1.0
@@ -41,8 +28,6 @@ class Options:
     longest_look: float = 15.0
     quiet: float = 60.0
     """Seconds without a running task after which the user is told why."""
-    replace: bool = True
-    """Whether targets that are there may be replaced."""
 
 
 @dataclass(slots=True, eq=False)
@@ -118,7 +103,10 @@ class Flight:
     run: str
     destination: Path
     deployment: Deployment
-    options: Options
+    options: RunOptions
+    pace: Pace
+    ffmpeg: str
+    """Copies the audio out of films before the upload."""
     jobs: Jobs
     adder: Adder
     blobs: Blobs

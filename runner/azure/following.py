@@ -43,9 +43,9 @@ class Follower:
     def run(self) -> None:
         """Look, and wait longer the longer the run takes: the calls a task stay few."""
         started = time.monotonic()
-        options = self.flight.options
+        pace = self.flight.pace
         while not self.flight.over.wait(
-            min(options.longest_look, max(options.first_look, (time.monotonic() - started) / 20))
+            min(pace.longest_look, max(pace.first_look, (time.monotonic() - started) / 20))
         ):
             try:
                 self._look()
@@ -113,7 +113,7 @@ class Follower:
         pool, nodes = self.flight.jobs.pool(), self.flight.jobs.nodes()
         for alarm in alarms(pool, nodes):
             self._say(alarm)
-        if time.monotonic() - self._last_work >= self.flight.options.quiet:
+        if time.monotonic() - self._last_work >= self.flight.pace.quiet:
             reason = why_nothing_runs(pool, nodes, self.flight.deployment.autoscale_minutes)
             self._say(f"nothing is running: {reason}")
 

@@ -16,12 +16,12 @@ from runner.azure.credentials import batch_client, blob_client, sign_in
 from runner.azure.deployment import Deployment
 from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.engine import AzureEngine
-from runner.azure.flight import Options
 from runner.azure.jobs import Counts, Jobs
-from runner.azure.manifest import manifest_name, read_manifest
+from runner.azure.manifest import Manifest, manifest_name, read_manifest
 from runner.azure.taking_up import jobs_of
 from runner.errors import UnfitError
 from runner.models import Plan
+from runner.options import RunOptions
 
 _RUN = re.compile(r"(\d{8})-\d{4}-[a-z]+-[a-z]+")
 
@@ -66,14 +66,19 @@ class Session:
         """The deployment's containers."""
         return Blobs(self.storage)
 
-    def engine(self, options: Options) -> AzureEngine:
+    def engine(self, ffmpeg: str, options: RunOptions, *, detach: bool = False) -> AzureEngine:
         """An engine on this deployment."""
         return AzureEngine(
-            deployment=self.deployment, batch=self.batch, storage=self.storage, options=options
+            deployment=self.deployment,
+            batch=self.batch,
+            storage=self.storage,
+            ffmpeg=ffmpeg,
+            options=options,
+            detach=detach,
         )
 
-    def plan_of(self, run: str, destination: Path) -> Plan:
-        """The plan that lies beside the sources of *run*, for results in *destination*.
+    def manifest(self, run: str, destination: Path) -> Manifest:
+        """What lies beside the sources of *run*, for results in *destination*.
 
         Raises:
             UnfitError: There is none.
@@ -104,7 +109,7 @@ class Session:
         if data is None:
             return False
         ours = {conversion.id for conversion in plan.conversions}
-        theirs = read_manifest(data, plan.destination).conversions
+        theirs = read_manifest(data, plan.destination).plan.conversions
         return not any(conversion.id in ours for conversion in theirs)
 
     def cancel(self, run: str) -> int:

@@ -39,7 +39,7 @@ def _check(flight: Flight, item: Item) -> None:
     if (status.st_size, status.st_mtime_ns) != (source.size, source.mtime_ns):
         raise ConversionError(Kind.INPUT, "the file changed while the run was on")
     target = flight.destination.joinpath(*item.conversion.target.split("/"))
-    check_target(str(target), replace=flight.options.replace)
+    check_target(str(target), replace=flight.options.may_replace)
 
 
 def _upload(flight: Flight, item: Item, path: str) -> int:
@@ -50,12 +50,12 @@ def _upload(flight: Flight, item: Item, path: str) -> int:
 
 
 def _audio_copy(flight: Flight, item: Item) -> str | None:
-    options = flight.options
-    if options.upload == "whole":
+    upload = flight.options.upload
+    if upload == "whole":
         return None
     stem = Path(flight.scratch, f"{item.conversion.id}-audio")
-    copy = slim_copy(options.ffmpeg, item.conversion.source.path, item.conversion.recipe, str(stem))
-    if copy is None and options.upload == "audio-only":
+    copy = slim_copy(flight.ffmpeg, item.conversion.source.path, item.conversion.recipe, str(stem))
+    if copy is None and upload == "audio-only":
         message = "its audio cannot travel alone without loss; --upload auto sends the whole file"
         raise ConversionError(Kind.INPUT, message)
     return copy

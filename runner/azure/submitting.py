@@ -137,5 +137,5 @@ class Submitter:
             item.attempt,
             item.blob,
             self._flight.places,
-            self._flight.options.seconds,
+            self._flight.options.timeout,
         )

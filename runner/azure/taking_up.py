@@ -126,11 +126,12 @@ def _write_manifest(flight: Flight, plan: Plan) -> int:
     others: list[Conversion] = []
     if data := flight.blobs.read(container, name):
         ours = {conversion.id for conversion in plan.conversions}
-        before = read_manifest(data, plan.destination).conversions
+        stored = read_manifest(data, plan.destination)
+        before = stored.plan.conversions
         others = [conversion for conversion in before if conversion.id not in ours]
-        if len(others) + len(ours) == len(before):
+        if len(others) + len(ours) == len(before) and stored.options == flight.options:
             return len(others)  # nothing new in it
-    with manifest_of(plan.id, chain(plan.conversions, others)) as file:
+    with manifest_of(plan.id, chain(plan.conversions, others), flight.options) as file:
         flight.blobs.put(container, name, file, overwrite=True)
     return len(others)
 

@@ -5,16 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.engines import Wishes, make_engine
 from runner.cli.options import (
     destination_option,
     ffmpeg_option,
     json_option,
-    keep_option,
     quiet_option,
-    retries_option,
     run_argument,
-    transfers_option,
+    run_options,
+    run_options_of,
 )
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_session, where_options
@@ -31,9 +29,16 @@ if TYPE_CHECKING:
 @run_argument()
 @destination_option()
 @where_options
-@keep_option
-@retries_option
-@transfers_option
+@run_options(
+    "overwrite",
+    "retries",
+    "timeout",
+    "fail_fast",
+    "upload",
+    "transfers",
+    "keep",
+    default="as the run began",
+)
 @ffmpeg_option
 @json_option
 @quiet_option
@@ -43,22 +48,22 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
     session = find_session(options)
     ffmpeg = find_ffmpeg(options["ffmpeg"])
     with Ledger.open(destination) as ledger:
-        plan = session.plan_of(_run_on_azure(session, ledger, name), destination)
+        manifest = session.manifest(_run_on_azure(session, ledger, name), destination)
+        plan = manifest.plan
+        here = [known.options for known in ledger.runs() if known.id == plan.id]
+        chosen = run_options_of(ctx, here[0] if here else manifest.options)
         run = Run(
             plan=plan,
             place=session.deployment.batch_account,
             where=f"on {session.deployment.place}, taken up here",
             command=f"runner attach {plan.id}",
+            options=chosen,
         )
-        wishes = Wishes(
-            ffmpeg=ffmpeg,
-            retries=options["retries"],
-            transfers=options["transfers"],
-            keep=options["keep"],
-        )
-        existing = Existing(ledger, ffmpeg, jobs=usable_cores())
+        jobs = usable_cores()
+        existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs)
         talk = Talk(as_json=options["as_json"], quiet=options["quiet"])
-        ctx.exit(carry_out(run, make_engine(Place(session, ""), wishes), existing, talk))
+        engine = Place(session, "").engine(chosen, ffmpeg=ffmpeg, jobs=jobs)
+        ctx.exit(carry_out(run, engine, existing, talk))
 
 
 @click.command()

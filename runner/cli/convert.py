@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,29 +11,26 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from runner.cli.engines import Wishes, make_engine
 from runner.cli.options import (
     destination_option,
+    detach_option,
     ffmpeg_option,
     jobs_option,
     json_option,
-    keep_option,
     option,
     quiet_option,
-    retries_option,
-    transfers_option,
+    run_options,
+    run_options_of,
 )
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_place, where_options
 from runner.convert import Run
-from runner.engine import UPLOAD
 from runner.errors import NothingToConvertError, UsageError
-from runner.existing import OVERWRITE, Existing, Verdict
+from runner.existing import Existing, Verdict
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
-from runner.media.ffmpeg import Limits
-from runner.media.recipe import VERIFY
 from runner.models import Plan, Recipe
+from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
 from runner.presets import find_preset, for_suffix
 from runner.report import plan_as_json, plan_line
@@ -100,34 +96,11 @@ def _long_name(option: click.Option) -> str:
     metavar="N",
     help="Which audio stream; 0 is the first.",
 )
-@option(
-    "--overwrite",
-    type=click.Choice(OVERWRITE),
-    default="never",
-    help="Results that are there already.",
-)
-@option("--verify", type=click.Choice(VERIFY), default="duration", help="How a result is checked.")
-@retries_option
-@option(
-    "--timeout",
-    default="auto",
-    metavar="auto|SECONDS",
-    help="Time for one file; auto: as long as it makes progress.",
-)
+@run_options("overwrite", "verify", "retries", "timeout", "fail_fast")
 @where_options
-@option(
-    "--upload",
-    type=click.Choice(UPLOAD),
-    default="auto",
-    help="What travels to Azure; auto: only a film's audio where that is what is wanted.",
-)
-@transfers_option
-@keep_option
+@run_options("upload", "transfers", "keep")
 @option("--clean-start", is_flag=True, help="First delete what earlier runs left on Azure.")
-@option(
-    "--detach", is_flag=True, help="Return once all is submitted to Azure; prints the run's name."
-)
-@option("--fail-fast", type=click.IntRange(1), metavar="N", help="Stop after N failed files.")
+@detach_option
 @ffmpeg_option
 @option("-n", "--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @json_option
@@ -163,63 +136,38 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
         return
     place = find_place(options)
     with Ledger.open(plan.destination) as ledger:
-        plan = _taken_up(plan, ledger, place)
+        plan, chosen = _taken_up(plan, ledger, place, ctx)
         jobs = options["jobs"] or usable_cores()
-        existing = Existing(ledger, ffmpeg, options["overwrite"], jobs)
+        existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs)
         run = Run(
             plan=plan,
             place=place.name,
             where=place.words,
             command=shlex.join(["runner", *sys.argv[1:]]),
-            fail_fast=options["fail_fast"],
+            options=chosen,
         )
         if options["clean_start"] and place.session is not None:
             place.session.clean(before=datetime.now(UTC) + timedelta(days=1), besides=plan.id)
-        exit_code = carry_out(run, make_engine(place, _wishes(options, ffmpeg)), existing, talk)
+        engine = place.engine(chosen, ffmpeg=ffmpeg, jobs=jobs, detach=options["detach"])
+        exit_code = carry_out(run, engine, existing, talk)
     if options["detach"] and place.session is not None:
         click.echo(plan.id)
     ctx.exit(exit_code)
 
 
-def _wishes(options: Mapping[str, Any], ffmpeg: str) -> Wishes:
-    return Wishes(
-        ffmpeg=ffmpeg,
-        jobs=options["jobs"] or usable_cores(),
-        retries=options["retries"],
-        limits=limits_of(options["timeout"]),
-        replace=options["overwrite"] != "never",
-        upload=options["upload"],
-        transfers=options["transfers"],
-        keep=options["keep"],
-        detach=options["detach"],
-    )
+def _taken_up(
+    plan: Plan, ledger: Ledger, place: Place, ctx: click.Context
+) -> tuple[Plan, RunOptions]:
+    """*plan* with its options; of a run on Azure that was cut off, its name and its options.
 
-
-def _taken_up(plan: Plan, ledger: Ledger, place: Place) -> Plan:
-    """*plan* under the name of a run on Azure that was cut off: then nothing is submitted twice."""
-    if place.session is None:
-        return plan
-    for run in ledger.unfinished(place.name):
-        if not place.session.is_apart(run, plan):
-            return replace(plan, id=run)
-    return plan
-
-
-def limits_of(timeout: str) -> Limits:
-    """What `--timeout` means.
-
-    Raises:
-        UsageError: It is neither "auto" nor a positive number.
+    Then nothing is submitted twice, and it goes on as it began.
     """
-    if timeout == "auto":
-        return Limits()
-    try:
-        seconds = float(timeout)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise UsageError(f"--timeout {timeout}: give seconds, or auto")
-    return Limits(seconds=seconds)
+    session = place.session
+    for run in ledger.unfinished(place.name) if session else ():
+        if session and not session.is_apart(run, plan):
+            options = run_options_of(ctx, ledger.run(run).options)
+            return replace(plan, id=run).verified_by(options.verify), options
+    return plan, run_options_of(ctx)
 
 
 def _settle_format(ctx: click.Context, options: dict[str, Any]) -> None:

@@ -1,11 +1,18 @@
 """Options that several commands share, each also an environment variable `RUNNER_…`."""
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from runner.errors import UsageError
+from runner.media.recipe import VERIFY
+from runner.options import MOST_TRANSFERS, OVERWRITE, UPLOAD, RunOptions
 from runner.settings import read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -56,21 +63,100 @@ jobs_option = option(
 json_option = option(
     "--json", "as_json", is_flag=True, help="Write one JSON object a line to standard output."
 )
-keep_option = option(
-    "--keep", is_flag=True, help="Leave the sources in Azure storage after the run."
-)
 quiet_option = option("-q", "--quiet", is_flag=True, help="Say only what fails.")
-retries_option = option(
-    "--retries",
-    type=click.IntRange(0),
-    default=2,
-    metavar="N",
-    help="More attempts after a passing fault.",
+detach_option = option(
+    "--detach", is_flag=True, help="Return once all is submitted to Azure; prints the run's name."
 )
-transfers_option = option(
-    "--transfers",
-    type=click.IntRange(1, 64),
-    default=4,
-    metavar="N",
-    help="Files that travel at a time, each way.",
-)
+
+
+def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | float) -> float | None:  # noqa: ARG001
+    if value == "auto":
+        return None
+    with suppress(ValueError):
+        if 0 < (seconds := float(value)) < math.inf:
+            return seconds
+    raise UsageError(f"--timeout {value}: give seconds, or auto")
+
+
+# The options of a run, by the fields of `RunOptions`, which has their defaults.
+_OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "overwrite": (
+        ("--overwrite",),
+        {"type": click.Choice(OVERWRITE), "help": "Results that are there already."},
+    ),
+    "verify": (
+        ("--verify",),
+        {"type": click.Choice(VERIFY), "help": "How a result is checked."},
+    ),
+    "retries": (
+        ("--retries",),
+        {
+            "type": click.IntRange(0),
+            "metavar": "N",
+            "help": "More attempts after a passing fault.",
+        },
+    ),
+    "timeout": (
+        ("--timeout",),
+        {
+            "callback": _seconds,
+            "metavar": "auto|SECONDS",
+            "help": "Time for one file; auto: as long as it makes progress.",
+        },
+    ),
+    "upload": (
+        ("--upload",),
+        {
+            "type": click.Choice(UPLOAD),
+            "help": "What travels to Azure; auto: only a film's audio where that is what is wanted.",
+        },
+    ),
+    "transfers": (
+        ("--transfers",),
+        {
+            "type": click.IntRange(1, MOST_TRANSFERS),
+            "metavar": "N",
+            "help": "Files that travel at a time, each way.",
+        },
+    ),
+    "keep": (
+        ("--keep/--no-keep",),
+        {"help": "Leave the sources in Azure storage after the run."},
+    ),
+    "fail_fast": (
+        ("--fail-fast",),
+        {"type": click.IntRange(1), "metavar": "N", "help": "Stop after N failed files."},
+    ),
+}
+
+
+def run_options(
+    *fields: str, default: str | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of a run that are called *fields*; *default* says what else they may come from."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for field in reversed(fields):
+            names, details = _OF_A_RUN[field]
+            value = getattr(RunOptions(), field)
+            shown = {"default": "auto" if field == "timeout" else value}
+            if default:
+                shown |= {"show_default": False, "help": f"{details['help']}  [default: {default}]"}
+            command = option(*names, **{**details, **shown})(command)
+        return command
+
+    return add
+
+
+def run_options_of(ctx: click.Context, stored: RunOptions | None = None) -> RunOptions:
+    """The options of a run as the command line has them; else as they are *stored* with the run.
+
+    What the environment and the settings files say was asked when the run began.
+    """
+    typed = {
+        field.name: ctx.params[field.name]
+        for field in fields(RunOptions)
+        if field.name in ctx.params
+        and (stored is None or ctx.get_parameter_source(field.name) is ParameterSource.COMMANDLINE)
+    }
+    return replace(stored or RunOptions(), **typed)

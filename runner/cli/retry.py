@@ -5,14 +5,16 @@ from typing import Any
 
 import click
 
-from runner.cli.engines import Wishes, make_engine
 from runner.cli.options import (
     destination_option,
+    detach_option,
     ffmpeg_option,
     jobs_option,
     json_option,
     quiet_option,
     run_argument,
+    run_options,
+    run_options_of,
 )
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_place, where_options
@@ -30,7 +32,10 @@ from runner.selection import look_at
 @click.command()
 @run_argument()
 @destination_option()
+@run_options("overwrite", "verify", "retries", "timeout", "fail_fast", default="as before")
 @where_options
+@run_options("upload", "transfers", "keep", default="as before")
+@detach_option
 @jobs_option
 @ffmpeg_option
 @json_option
@@ -45,17 +50,24 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
         if not failed:
             raise NothingToConvertError(f"no failed files in run {old.id}")
         place = Place(None, "as before") if old.place == "local" else find_place(options)
-        plan = Plan(new_run_id(), destination.absolute(), tuple(map(_again, failed)))
+        chosen = run_options_of(ctx, old.options)
+        again = Plan(new_run_id(), destination.absolute(), tuple(map(_again, failed)))
+        plan = again.verified_by(chosen.verify)
         run = Run(
             plan=plan,
             place=place.name,
             where=f"the failed files of {old.id} {place.words}",
             command=f"runner retry {old.id}",
+            options=chosen,
         )
-        existing = Existing(ledger, program, jobs=options["jobs"] or usable_cores())
+        jobs = options["jobs"] or usable_cores()
+        existing = Existing(ledger, program, chosen.overwrite, jobs)
         talk = Talk(as_json=options["as_json"], quiet=options["quiet"])
-        engine = make_engine(place, Wishes(ffmpeg=program, jobs=existing.jobs))
-        ctx.exit(carry_out(run, engine, existing, talk))
+        engine = place.engine(chosen, ffmpeg=program, jobs=jobs, detach=options["detach"])
+        exit_code = carry_out(run, engine, existing, talk)
+    if options["detach"] and place.session is not None:
+        click.echo(plan.id)
+    ctx.exit(exit_code)
 
 
 def _again(attempt: AttemptRecord) -> Conversion:

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.options import Command, option
+from runner.engine import Engine
 from runner.errors import UnfitError
+from runner.local import LocalEngine
+from runner.options import RunOptions
 
 if TYPE_CHECKING:
     from runner.azure.session import Session
@@ -32,6 +35,14 @@ class Place:
         """For people."""
         spot = self.session.deployment.place if self.session else "this machine"
         return f"on {spot} ({self.why})"
+
+    def engine(
+        self, options: RunOptions, *, ffmpeg: str, jobs: int, detach: bool = False
+    ) -> Engine:
+        """An engine there: *jobs* are the workers of this machine."""
+        if self.session is None:
+            return LocalEngine(ffmpeg=ffmpeg, jobs=jobs, options=options)
+        return self.session.engine(ffmpeg, options, detach=detach)
 
 
 def where_options(command: Command) -> Command:

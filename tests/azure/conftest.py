@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,12 @@ import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from runner.azure.engine import AzureEngine
-from runner.azure.flight import Options
+from runner.azure.flight import Pace
 from runner.azure.session import Session
 from runner.engine import Engine, Stop
 from runner.media.recipe import Recipe
 from runner.models import Event, Failure, Notice, Plan, State
+from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
 from runner.presets import BUILT_IN
 from runner.selection import Selection, find_files
@@ -154,8 +155,12 @@ def engine_on() -> Iterator[MakeEngine]:
             session = Session(cloud.deployment)
             stack.callback(session.batch.close)
             stack.callback(session.storage.close)
-            given = {"ffmpeg": get_ffmpeg_exe(), "first_look": 0.05, "longest_look": 0.2, **options}
-            return session.engine(Options(**given))
+            paces = {f.name: options.pop(f.name) for f in fields(Pace) if f.name in options}
+            pace = replace(Pace(first_look=0.05, longest_look=0.2), **paces)
+            detach = options.pop("detach", False)
+            chosen = RunOptions(**{"overwrite": "always", **options})
+            engine = session.engine(get_ffmpeg_exe(), chosen, detach=detach)
+            return replace(engine, pace=pace)
 
         yield make
 

@@ -12,7 +12,7 @@ import pytest
 from tests.azure.conftest import Gate, MakeCloud, on_cloud
 from tests.azure.test_engines import AWKWARD, BAD
 from tests.cloud import Cloud
-from tests.conftest import Run, names, until
+from tests.conftest import Run, names, tree, until
 from tests.media import Media
 
 GOOD = ("clip.mp4", "clip.mkv", "clip.webm", "clip.mp3", "clip.flac", "cover.m4a", "two-tracks.mp4")
@@ -155,6 +155,36 @@ def test_the_same_command_collects_a_detached_run(
     assert names(destination) == {"a.mp3", "b.mp3", "c.mp3"}
     assert set(cloud.attempts().values()) == {1}
     assert len(cloud.jobs()) == 1
+
+
+def test_attach_goes_on_with_the_options_of_the_run(
+    azure_run: Run, cloud: Cloud, one: Path, destination: Path, tmp_path: Path
+) -> None:
+    media = tree(tmp_path / "in")["a.wav"]
+    for folder in (destination, tmp_path / "elsewhere"):
+        folder.mkdir()
+        (folder / "a.mp3").write_bytes(media)
+    detached = azure_run("convert", "in", "--overwrite", "always", "--keep", "--detach")
+    name = detached.stdout.strip()
+    # another machine knows the options from storage, this one from its ledger
+    for folder in (tmp_path / "elsewhere", destination):
+        result = azure_run("attach", name, "-o", folder)
+        assert result.exit_code == 0, result.stderr
+        assert (folder / "a.mp3").read_bytes() != media
+        assert len(cloud.stored("input")) == 2, "and the sources are kept"
+    assert azure_run("attach", name, "--no-keep").exit_code == 0
+    assert cloud.stored("input") == {}, "what is typed wins"
+
+
+def test_a_command_that_takes_a_run_up_goes_on_with_its_options(
+    azure_run: Run, cloud: Cloud, one: Path, destination: Path, tmp_path: Path
+) -> None:
+    destination.mkdir()
+    (destination / "a.mp3").write_bytes(tree(tmp_path / "in")["a.wav"])
+    azure_run("convert", "in", "--overwrite", "always", "--detach")
+    result = azure_run("convert", "in")
+    assert "1 converted" in result.stderr
+    assert set(cloud.attempts().values()) == {1}
 
 
 def test_a_detached_run_of_bad_files_only_leaves_no_job_open(

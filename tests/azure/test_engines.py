@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
@@ -12,9 +13,9 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from runner.engine import Engine, Stop
 from runner.errors import InterruptedRunError
 from runner.local import LocalEngine
-from runner.media.ffmpeg import Limits
 from runner.media.worker import sha256_of
 from runner.models import Event, Kind, State
+from runner.options import RunOptions
 from runner.presets import BUILT_IN
 from tests.azure.conftest import MP3, MakeCloud, MakeEngine, drive, plan_of
 from tests.conftest import names, tree
@@ -67,9 +68,10 @@ def place(
         )
         program.chmod(0o755)
 
-    def local(**options: object) -> Engine:
-        limits = Limits(seconds=options.pop("seconds", None))  # type: ignore[arg-type] # as given
-        return LocalEngine(ffmpeg=str(program), limits=limits, **options)  # type: ignore[arg-type] # as given
+    def local(**options: Any) -> Engine:
+        return LocalEngine(
+            ffmpeg=str(program), options=RunOptions(**{"overwrite": "always", **options})
+        )
 
     if request.param == "local":
         return Place(local, put_script)
@@ -173,7 +175,7 @@ def test_what_takes_too_long_is_given_up_and_not_tried_again(
     place: Place, one: Path, destination: Path
 ) -> None:
     place.node_ffmpeg('case "$*" in *-version*) exec $real -version;; esac\nexec sleep 60')
-    told = drive(place.make(seconds=0.5), plan_of(one, destination))
+    told = drive(place.make(timeout=0.5), plan_of(one, destination))
     failure = told.failures["a.mp3"]
     assert (failure.kind, failure.message) == (Kind.TIMEOUT, "took longer than its time limit")
     assert State.RETRYING not in told.states
@@ -202,7 +204,7 @@ def test_what_appeared_meanwhile_is_kept(place: Place, one: Path, destination: P
     plan = plan_of(one, destination)
     destination.mkdir(exist_ok=True)
     (destination / "a.mp3").write_text("mine")
-    told = drive(place.make(replace=False), plan)
+    told = drive(place.make(overwrite="never"), plan)
     assert told.failures["a.mp3"].message.startswith("its result appeared meanwhile")
     assert (destination / "a.mp3").read_text() == "mine"
 
@@ -211,7 +213,7 @@ def test_what_may_be_replaced_is_replaced(place: Place, one: Path, destination: 
     plan = plan_of(one, destination)
     destination.mkdir(exist_ok=True)
     (destination / "a.mp3").write_text("old")
-    told = drive(place.make(replace=True), plan)
+    told = drive(place.make(overwrite="always"), plan)
     assert told.results["a.mp3"].state is State.CONVERTED
     assert (destination / "a.mp3").stat().st_size > 500
 

@@ -15,7 +15,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from runner.azure.adding import Adder, JobOverError
 from runner.azure.credentials import batch_client, blob_client
 from runner.azure.engine import AzureEngine
-from runner.azure.flight import Options
+from runner.azure.flight import Pace
 from runner.azure.jobs import Jobs
 from runner.azure.retrying import TRIES
 from runner.azure.taking_up import ended_from_outside
@@ -282,9 +282,12 @@ def test_tokens_are_renewed_in_a_long_run(
         blob_client(cloud.deployment, credential),
     )
     with batch, storage:
-        options = Options(ffmpeg=get_ffmpeg_exe(), first_look=0.2)
         engine = AzureEngine(
-            deployment=cloud.deployment, batch=batch, storage=storage, options=options
+            deployment=cloud.deployment,
+            batch=batch,
+            storage=storage,
+            ffmpeg=get_ffmpeg_exe(),
+            pace=Pace(first_look=0.2),
         )
         opening = threading.Timer(5, gate.open)
         opening.start()

@@ -22,7 +22,7 @@ from azure.core.exceptions import (
 from runner.azure.deployment import Deployment
 from runner.azure.errors import is_passing, translated
 from runner.azure.jobs import Finished
-from runner.azure.manifest import manifest_of, read_manifest
+from runner.azure.manifest import Manifest, manifest_of, read_manifest
 from runner.azure.session import Session
 from runner.azure.tasks import Places, TaskName, describe, safe_suffix
 from runner.azure.tool import pack
@@ -30,6 +30,7 @@ from runner.azure.verdicts import failure_of
 from runner.errors import ExitCode, UnfitError
 from runner.media.node import ORDER, Order, Record
 from runner.models import Conversion, Failure, Kind, Plan, Source
+from runner.options import RunOptions
 from tests.azure.conftest import MP3
 from tests.azure.test_deployment import OUTPUTS
 
@@ -262,8 +263,11 @@ def test_an_error_is_one_line_that_says_what_to_do(error: AzureError, said: str)
 # --- the manifest --------------------------------------------------------------------------------
 
 
-def stored(plan: Plan) -> bytes:
-    with manifest_of(plan.id, plan.conversions) as file:
+DEFAULTS = RunOptions()
+
+
+def stored(plan: Plan, options: RunOptions = DEFAULTS) -> bytes:
+    with manifest_of(plan.id, plan.conversions, options) as file:
         return file.read()
 
 
@@ -271,10 +275,20 @@ def test_the_plan_comes_back_as_it_was_also_with_the_oddest_names(tmp_path: Path
     names = ("a\nb.mp4", "ünï\udcff.mp4", "'\"$.mp4", "漢字.mp4")
     conversions = tuple(Conversion(Source(f"/in/{n}", 5, 7), f"{n}.mp3", MP3) for n in names)
     plan = Plan("20261122-1412-mossy-otter", tmp_path, conversions)
-    assert read_manifest(stored(plan), tmp_path) == plan
-    assert [c.id for c in read_manifest(stored(plan), Path("elsewhere")).conversions] == [
-        c.id for c in conversions
-    ]
+    options = RunOptions(overwrite="always", timeout=7.5, keep=True)
+    assert read_manifest(stored(plan, options), tmp_path) == Manifest(plan, options)
+    elsewhere = read_manifest(stored(plan), Path("elsewhere")).plan
+    assert [c.id for c in elsewhere.conversions] == [c.id for c in conversions]
+
+
+def test_a_plan_from_before_there_were_options_is_read(tmp_path: Path) -> None:
+    row = ["/in/a.mp4", 5, 7, "a.mp3", MP3.fingerprint]
+    head = {"v": 1, "run": "x", "recipes": {MP3.fingerprint: MP3.as_json()}}
+    data = gzip.compress("\n".join(map(json.dumps, (head, row))).encode())
+    conversion = Conversion(Source("/in/a.mp4", 5, 7), "a.mp3", MP3)
+    assert read_manifest(data, tmp_path) == Manifest(
+        Plan("x", tmp_path, (conversion,)), RunOptions()
+    )
 
 
 @pytest.mark.parametrize(
@@ -294,7 +308,7 @@ def test_a_damaged_plan_is_named(data: bytes, tmp_path: Path) -> None:
 
 
 def test_the_plan_of_another_version_is_named(tmp_path: Path) -> None:
-    data = gzip.compress(json.dumps({"v": 2, "run": "x", "recipes": {}}).encode())
+    data = gzip.compress(json.dumps({"v": 3, "run": "x", "recipes": {}}).encode())
     with pytest.raises(UnfitError, match="another version of runner"):
         read_manifest(data, tmp_path)
 

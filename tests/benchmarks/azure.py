@@ -23,13 +23,14 @@ from runner.azure.adding import Adder
 from runner.azure.blobs import Blobs
 from runner.azure.credentials import batch_client, sign_in
 from runner.azure.deployment import Deployment, choose
-from runner.azure.flight import Flight, Item, Options
+from runner.azure.flight import Flight, Item, Pace
 from runner.azure.following import Follower
 from runner.azure.jobs import Finished, Jobs
 from runner.azure.session import Session
 from runner.azure.submitting import Submitter
 from runner.azure.tasks import Places
 from runner.models import Conversion, Event, Notice, Source
+from runner.options import RunOptions
 from tests.benchmarks.local import MP3, RUNNER
 from tests.benchmarks.slow_storage import SlowStorage
 from tests.benchmarks.tables import Table
@@ -314,7 +315,9 @@ def _flight(deployment: Deployment, news: SimpleQueue[Event | Notice | BaseExcep
         run="run",
         destination=Path("out"),
         deployment=deployment,
-        options=Options(ffmpeg="ffmpeg"),
+        options=RunOptions(),
+        pace=Pace(),
+        ffmpeg="ffmpeg",
         jobs=Jobs(batch, deployment.pool_id, over),
         adder=Adder(batch, over),
         blobs=Blobs(Session(deployment).storage),

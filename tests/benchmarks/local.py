@@ -18,6 +18,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from runner.ledger import Ledger
 from runner.local import usable_cores
 from runner.models import Event, Result, State
+from runner.options import RunOptions
 from runner.plan import make_plan
 from runner.presets import BUILT_IN
 from runner.selection import Selection, find_files
@@ -156,7 +157,7 @@ def _up_to_date(work: Path, count: int) -> list[str]:
 def _write_ledger(source: Path, destination: Path) -> None:
     plan = make_plan(find_files([str(source)], Selection()), MP3, destination)
     with Ledger.open(destination) as ledger:
-        ledger.begin(plan, "local", "a benchmark")
+        ledger.begin(plan, "local", "a benchmark", RunOptions())
         for conversion in plan.conversions:
             status = (destination / conversion.target).stat()
             result = Result(size=status.st_size, mtime_ns=status.st_mtime_ns, sha256="0" * 64)

@@ -1,0 +1,88 @@
+"""How a run is done: what its first command said, stored with it, and gone on with by later ones."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from runner.media.recipe import VERIFY
+
+OVERWRITE = ("never", "if-newer", "always")
+UPLOAD = ("auto", "whole", "audio-only")
+"""What travels to Azure of a film that becomes audio."""
+MOST_TRANSFERS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options that belong to a run, not to the machine or to the terminal of one command.
+
+    Which ffmpeg, and how many cores, are the machine's: another one may follow the run.
+    """
+
+    overwrite: str = "never"
+    """What is done about results that are there: one of `OVERWRITE`."""
+    verify: str = "duration"
+    """How results are checked: one of `VERIFY`."""
+    retries: int = 2
+    """Further attempts after a passing fault."""
+    timeout: float | None = None
+    """Seconds for one file; none for as long as it makes progress."""
+    fail_fast: int | None = None
+    """Stop after so many failed files."""
+    upload: str = "auto"
+    """One of `UPLOAD`."""
+    transfers: int = 4
+    """Files that travel to and from Azure at a time, each way."""
+    keep: bool = False
+    """Whether the sources stay in storage after the run."""
+
+    def __post_init__(self) -> None:
+        for name, is_right in _IS_RIGHT.items():
+            if not is_right(value := getattr(self, name)):
+                raise ValueError(f"{name} cannot be {value!r}")
+
+    @property
+    def may_replace(self) -> bool:
+        """Whether targets that are there may be replaced."""
+        return self.overwrite != "never"
+
+    def as_json(self) -> str:
+        """One line of JSON that `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `as_json` wrote; what is not in it, or not known, is as it always was.
+
+        Raises:
+            ValueError: It says what no option can be.
+            TypeError: It is no such line.
+        """
+        values = json.loads(text)
+        if not isinstance(values, dict):
+            raise TypeError(f"options cannot be {text:.20}")
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+
+def _is_whole(value: object, least: int, most: float = math.inf) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+# The options come from storage and from the ledger too, where anything may stand.
+_IS_RIGHT: dict[str, Callable[[Any], bool]] = {
+    "overwrite": OVERWRITE.__contains__,
+    "verify": VERIFY.__contains__,
+    "retries": lambda value: _is_whole(value, 0),
+    "timeout": lambda value: value is None or _is_time(value),
+    "fail_fast": lambda value: value is None or _is_whole(value, 1),
+    "upload": UPLOAD.__contains__,
+    "transfers": lambda value: _is_whole(value, 1, MOST_TRANSFERS),
+    "keep": lambda value: isinstance(value, bool),
+}

@@ -1,0 +1,99 @@
+"""A run's options are stored with it, and later commands go on with them."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from runner.ledger import Ledger
+from runner.options import RunOptions
+from tests.conftest import Run, StandIn
+from tests.media import Media
+
+OTHERS = RunOptions(
+    overwrite="if-newer",
+    verify="none",
+    retries=0,
+    timeout=1.5,
+    fail_fast=1,
+    upload="whole",
+    transfers=9,
+    keep=True,
+)
+
+
+def test_options_come_back_as_they_were() -> None:
+    assert RunOptions.from_json(OTHERS.as_json()) == OTHERS
+    assert RunOptions.from_json("{}") == RunOptions()
+    assert RunOptions.from_json('{"unheard of": 1}') == RunOptions()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "7", "[1]", '["ab", "cd"]', "nonsense"),
+        *('{"overwrite": "Always"}', '{"overwrite": []}', '{"verify": null}', '{"upload": 1}'),
+        *('{"retries": -1}', '{"retries": true}', '{"retries": 1.0}', '{"retries": "2"}'),
+        *('{"timeout": 0}', '{"timeout": NaN}', '{"timeout": Infinity}', '{"timeout": "auto"}'),
+        *('{"timeout": true}', '{"transfers": 0}', '{"transfers": 65}', '{"transfers": null}'),
+        *('{"keep": 1}', '{"keep": null}', '{"fail_fast": 0}', '{"fail_fast": "1"}'),
+    ],
+)
+def test_what_no_option_can_be_is_refused(text: str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        RunOptions.from_json(text)
+
+
+@pytest.fixture
+def failed(
+    run: Run, media: Media, tmp_path: Path, stand_in: Callable[[str], StandIn]
+) -> Callable[..., StandIn]:
+    """Make a run fail with its one file, over a target that is there; returns that ffmpeg."""
+
+    def fail(*arguments: object) -> StandIn:
+        media.put("clip.mp3", tmp_path / "in" / "a.mp3")
+        media.put("talk.mp3", tmp_path / "out" / "a.wav")
+        broken = stand_in('echo "[error] out of luck" >&2; kill -9 $$')
+        result = run("convert", "in/a.mp3", "--to", "wav", "--ffmpeg", broken.path, *arguments)
+        assert result.exit_code == 1, result.stderr
+        return broken
+
+    return fail
+
+
+def test_retry_goes_on_with_the_options_of_its_run(
+    run: Run, failed: Callable[..., StandIn]
+) -> None:
+    broken = failed("--overwrite", "always", "--retries", "0")
+    starts = len(broken.starts)
+    assert run("retry", "--ffmpeg", broken.path).exit_code == 1
+    assert len(broken.starts) == 2 * starts, "no further attempts, as in the run"
+    result = run("retry")
+    assert result.exit_code == 0, result.stderr
+    assert run("convert", "in/a.mp3", "--to", "wav").exit_code == 0
+
+
+def test_what_is_typed_wins_over_what_is_stored_and_is_stored_in_its_turn(
+    run: Run, failed: Callable[..., StandIn], destination: Path
+) -> None:
+    failed("--overwrite", "always", "--retries", "0", "--fail-fast", "1")
+    kept = run("retry", "--overwrite", "never", "--verify", "decode", RUNNER_RETRIES="7")
+    assert "kept what is there" in kept.failures[0]
+    assert "kept what is there" in run("retry").failures[0]
+    with Ledger.read(destination) as ledger:
+        found = {run.options for run in ledger.runs()[:2]}
+    assert found == {RunOptions(verify="decode", retries=0, fail_fast=1)}
+    assert run("retry", "--overwrite", "always").exit_code == 0
+
+
+def test_a_ledger_from_before_there_were_options_is_read(
+    run: Run, failed: Callable[..., StandIn], destination: Path
+) -> None:
+    failed("--overwrite", "always", "--retries", "0")
+    with closing(sqlite3.connect(destination / ".runner" / "ledger.sqlite")) as db, db:
+        db.execute("ALTER TABLE runs DROP COLUMN options")
+        db.execute("PRAGMA user_version = 1")
+    assert "a.mp3  transient" in run("status").stdout
+    assert run("retry", "--overwrite", "always").exit_code == 0
