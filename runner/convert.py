@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from runner.engine import Engine, Stop
 from runner.errors import ExitCode, InterruptedRunError, RunnerError, UnfitError, UsageError
 from runner.existing import Existing, Verdict, stale
+from runner.followup import FollowUp
 from runner.ledger import Ledger
 from runner.models import Conversion, Event, Kind, Notice, Plan, Report, State
 from runner.options import RunOptions
@@ -28,6 +29,8 @@ class Run:
     command: str
     """As the user typed it."""
     options: RunOptions = field(default_factory=RunOptions)
+    follow_up: FollowUp = field(default_factory=FollowUp)
+    """Makes the commands that go on with it."""
 
 
 def convert(

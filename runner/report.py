@@ -3,13 +3,14 @@
 from typing import Any
 
 from runner.errors import ExitCode
+from runner.followup import FollowUp
 from runner.models import Conversion, Event, Notice, Plan, Report, State
 from runner.wording import bytes_text, seconds_text, shown_path
 
 JSON_VERSION = 1
 
 
-def as_text(report: Report) -> list[str]:
+def as_text(report: Report, follow_up: FollowUp) -> list[str]:
     """The summary: counts, media, bytes, and the next command where one is due."""
     total = len(report.plan.conversions)
     counts = {
@@ -33,10 +34,11 @@ def as_text(report: Report) -> list[str]:
     lines = [" · ".join(parts)]
     if left:
         run = report.plan.id
-        lines.append(f"`runner attach {run}` collects the rest, `runner cancel {run}` ends it")
+        lines.append(
+            f"`{follow_up.attach(run)}` collects the rest, `{follow_up.cancel(run)}` ends it"
+        )
     if counts["failed"]:
-        where = _option(report.plan)
-        lines.append(f"why: runner logs{where} FILE · once more: runner retry{where}")
+        lines.append(f"why: {follow_up.logs} · once more: {follow_up.retry()}")
     return lines
 
 
@@ -112,8 +114,3 @@ def report_as_json(report: Report, exit_code: ExitCode) -> dict[str, Any]:
 def error_as_json(message: str, exit_code: ExitCode) -> dict[str, Any]:
     """The last line of `--json` for a run that ended early."""
     return {"v": JSON_VERSION, "event": "error", "message": message, "exit_code": int(exit_code)}
-
-
-def _option(plan: Plan) -> str:
-    shown = shown_path(plan.destination)
-    return "" if shown == "out" else f" -o {shown!r}" if " " in shown else f" -o {shown}"

@@ -26,6 +26,7 @@ from runner.azure.tasks import Places
 from runner.azure.verdicts import GONE
 from runner.engine import Stop
 from runner.errors import InterruptedRunError, PassingError, RunnerError
+from runner.followup import FollowUp
 from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, Notice, Plan, State
 from runner.options import RunOptions
@@ -50,6 +51,8 @@ class AzureEngine:
     detach: bool = False
     """Whether the run ends for the runner once all is submitted."""
     pace: Pace = field(default_factory=Pace)
+    follow_up: FollowUp = field(default_factory=FollowUp)
+    """Makes the commands that go on with a run."""
 
     def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
         """Yield all that happens; see `Engine.run`.
@@ -71,6 +74,7 @@ class _Run:
         self._plan = plan
         self._stop = stop
         self._detach = engine.detach
+        self._follow_up = engine.follow_up
         self._inbox: SimpleQueue[Event | Notice | BaseException | None] = SimpleQueue()
         self._flight = self._prepare_flight(engine)
         transfers = engine.options.transfers
@@ -242,7 +246,8 @@ class _Run:
                 flight.blobs.delete(flight.deployment.input_container, self._our_blobs())
         except RunnerError as error:
             # all results are here: that is no failure of the run
-            yield Notice(f"not all was cleared up in Azure: {error}; see `runner clean`")
+            clean = self._follow_up.clean(self._plan.id)
+            yield Notice(f"not all was cleared up in Azure: {error};  `{clean}` does")
 
     def _our_blobs(self) -> list[str]:
         """The blobs of this plan: those of the run, unless only a part of it was asked for."""
@@ -264,9 +269,10 @@ class _Run:
             return InterruptedRunError(
                 "stopped; nothing goes on in Azure, and the same command goes on"
             )
+        what, them = ("1 task goes", "it") if count == 1 else (f"{count} tasks go", "them")
         return InterruptedRunError(
-            f"stopped here; {count} tasks go on in Azure: `runner attach {run}` collects them, "
-            f"`runner cancel {run}` ends them"
+            f"stopped here; {what} on in Azure: `{self._follow_up.attach(run)}` collects "
+            f"{them}, `{self._follow_up.cancel(run)}` ends {them}"
         )
 
     def _let_job_end(self) -> None:

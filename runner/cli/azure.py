@@ -8,6 +8,7 @@ import click
 from runner.cli.options import (
     destination_option,
     ffmpeg_option,
+    follow_up_of,
     json_option,
     quiet_option,
     run_argument,
@@ -50,19 +51,21 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
     with Ledger.open(destination) as ledger:
         manifest = session.manifest(_run_on_azure(session, ledger, name), destination)
         plan = manifest.plan
+        follow_up = follow_up_of(ctx)
         here = [known.options for known in ledger.runs() if known.id == plan.id]
         chosen = run_options_of(ctx, here[0] if here else manifest.options)
         run = Run(
             plan=plan,
             place=session.deployment.batch_account,
             where=f"on {session.deployment.place}, taken up here",
-            command=f"runner attach {plan.id}",
+            command=follow_up.attach(plan.id),
             options=chosen,
+            follow_up=follow_up,
         )
         jobs = usable_cores()
         existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs)
         talk = Talk(as_json=options["as_json"], quiet=options["quiet"])
-        engine = Place(session, "").engine(chosen, ffmpeg=ffmpeg, jobs=jobs)
+        engine = Place(session, "").engine(run, ffmpeg=ffmpeg, jobs=jobs)
         ctx.exit(carry_out(run, engine, existing, talk))
 
 

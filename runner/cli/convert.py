@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from runner.cli.options import (
     destination_option,
     detach_option,
     ffmpeg_option,
+    follow_up_of,
     jobs_option,
     json_option,
     option,
@@ -27,6 +27,7 @@ from runner.cli.where import Place, find_place, where_options
 from runner.convert import Run
 from runner.errors import NothingToConvertError, UsageError
 from runner.existing import Existing, Verdict
+from runner.followup import joined
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.models import Plan, Recipe
@@ -143,12 +144,13 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
             plan=plan,
             place=place.name,
             where=place.words,
-            command=shlex.join(["runner", *sys.argv[1:]]),
+            command=joined(["runner", *sys.argv[1:]]),
             options=chosen,
+            follow_up=follow_up_of(ctx),
         )
         if options["clean_start"] and place.session is not None:
             place.session.clean(before=datetime.now(UTC) + timedelta(days=1), besides=plan.id)
-        engine = place.engine(chosen, ffmpeg=ffmpeg, jobs=jobs, detach=options["detach"])
+        engine = place.engine(run, ffmpeg=ffmpeg, jobs=jobs, detach=options["detach"])
         exit_code = carry_out(run, engine, existing, talk)
     if options["detach"] and place.session is not None:
         click.echo(plan.id)

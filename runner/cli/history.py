@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.options import destination_option, option, run_argument
+from runner.cli.options import destination_option, follow_up_of, option, run_argument
 from runner.cli.where import find_place, find_session, where_options
 from runner.errors import ExitCode, UsageError
+from runner.followup import FollowUp
 from runner.ledger import Ledger
 from runner.models import State
 from runner.records import AttemptRecord, RunRecord
@@ -43,30 +44,35 @@ def runs(destination: Path, *, as_json: bool) -> None:
 @where_options
 @option("--watch", is_flag=True, help="Show it again every few seconds, until it ends.")
 @option("--json", "as_json", is_flag=True, help="Write JSON.")
-def status(
-    name: str | None, destination: Path, *, watch: bool, as_json: bool, **options: Any
-) -> None:
+@click.pass_context
+def status(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
     """Show how a run stands: the newest, or RUN, which may be shortened."""
     with Ledger.read(destination) as ledger:
         run = ledger.run(name)
         session = None if run.place == "local" or not run.unfinished else find_session(options)
         while True:
-            going = _show_status(ledger, run.id, session, as_json=as_json)
-            if not (watch and going):
+            follow_up = None if options["as_json"] else follow_up_of(ctx)
+            going = _show_status(ledger, run.id, session, follow_up)
+            if not (options["watch"] and going):
                 return
             time.sleep(_WATCH_EVERY)
 
 
-def _show_status(ledger: Ledger, name: str, session: "Session | None", *, as_json: bool) -> bool:
-    """Say how the run stands; returns whether it goes on."""
+def _show_status(
+    ledger: Ledger, name: str, session: "Session | None", follow_up: FollowUp | None
+) -> bool:
+    """Say how the run stands, in JSON without *follow_up*; returns whether it goes on."""
     run, running = ledger.run(name), ledger.is_locked()
     standing = session.standing(name) if session else None
-    if as_json:
+    if follow_up is None:
         tasks = asdict(standing.counts) if standing else None
         click.echo(_run_json(run, tasks=tasks))
     else:
         for line in _status_lines(run, ledger.attempts(name), standing, running=running):
             click.echo(line)
+        if standing is not None and not running:
+            collect, end = follow_up.attach(name), follow_up.cancel(name)
+            click.echo(f"  `{collect}` collects the results, `{end}` ends it")
     busy = standing is not None and standing.counts.active + standing.counts.running > 0
     return busy or (running and run.ended is None)
 
@@ -84,8 +90,6 @@ def _status_lines(
         yield f"  in Azure: {counts.active} waiting, {counts.running} running, {counts.completed} done"
         if standing.why:
             yield f"  nothing is running: {standing.why}"
-        if not running:
-            yield f"  `runner attach {run.id}` collects the results, `runner cancel {run.id}` ends it"
     for attempt in attempts:
         if attempt.state is State.FAILED:
             yield f"  FAILED {_attempt_line(attempt)}"

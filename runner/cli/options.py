@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from runner.errors import UsageError
+from runner.followup import FollowUp
 from runner.media.recipe import VERIFY
 from runner.options import MOST_TRANSFERS, OVERWRITE, UPLOAD, RunOptions
 from runner.settings import read_settings
@@ -146,6 +148,20 @@ def run_options(
         return command
 
     return add
+
+
+def follow_up_of(ctx: click.Context) -> FollowUp:
+    """Makes the commands that go on where this one was asked to work.
+
+    What it was not asked on the command line, they find as it did.
+    """
+    typed = {
+        name: value
+        for name, value in ctx.params.items()
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    azure = ((f"--{name}", typed[name]) for name in ("stack", "outputs") if typed.get(name))
+    return FollowUp(destination=typed.get("destination"), azure=tuple(chain.from_iterable(azure)))
 
 
 def run_options_of(ctx: click.Context, stored: RunOptions | None = None) -> RunOptions:

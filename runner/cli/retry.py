@@ -9,6 +9,7 @@ from runner.cli.options import (
     destination_option,
     detach_option,
     ffmpeg_option,
+    follow_up_of,
     jobs_option,
     json_option,
     quiet_option,
@@ -50,6 +51,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
         if not failed:
             raise NothingToConvertError(f"no failed files in run {old.id}")
         place = Place(None, "as before") if old.place == "local" else find_place(options)
+        follow_up = follow_up_of(ctx)
         chosen = run_options_of(ctx, old.options)
         again = Plan(new_run_id(), destination.absolute(), tuple(map(_again, failed)))
         plan = again.verified_by(chosen.verify)
@@ -57,13 +59,14 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
             plan=plan,
             place=place.name,
             where=f"the failed files of {old.id} {place.words}",
-            command=f"runner retry {old.id}",
+            command=follow_up.retry(old.id),
             options=chosen,
+            follow_up=follow_up,
         )
         jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, program, chosen.overwrite, jobs)
         talk = Talk(as_json=options["as_json"], quiet=options["quiet"])
-        engine = place.engine(chosen, ffmpeg=program, jobs=jobs, detach=options["detach"])
+        engine = place.engine(run, ffmpeg=program, jobs=jobs, detach=options["detach"])
         exit_code = carry_out(run, engine, existing, talk)
     if options["detach"] and place.session is not None:
         click.echo(plan.id)

@@ -44,7 +44,7 @@ def carry_out(run: runs.Run, engine: Engine, existing: Existing, talk: Talk) -> 
     if isinstance(watcher, JsonLines):
         watcher.write(report_as_json(report, exit_code))
     elif not talk.quiet:
-        for line in as_text(report):
+        for line in as_text(report, run.follow_up):
             click.echo(line, err=True)
     return exit_code
 

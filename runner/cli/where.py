@@ -1,15 +1,15 @@
 """Decide where a run is done: here, or on the Azure environment of a Pulumi stack."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from runner.cli.options import Command, option
+from runner.convert import Run
 from runner.engine import Engine
 from runner.errors import UnfitError
 from runner.local import LocalEngine
-from runner.options import RunOptions
 
 if TYPE_CHECKING:
     from runner.azure.session import Session
@@ -36,13 +36,12 @@ class Place:
         spot = self.session.deployment.place if self.session else "this machine"
         return f"on {spot} ({self.why})"
 
-    def engine(
-        self, options: RunOptions, *, ffmpeg: str, jobs: int, detach: bool = False
-    ) -> Engine:
-        """An engine there: *jobs* are the workers of this machine."""
+    def engine(self, run: Run, *, ffmpeg: str, jobs: int, detach: bool = False) -> Engine:
+        """An engine for *run*; *jobs* are the workers of this machine."""
         if self.session is None:
-            return LocalEngine(ffmpeg=ffmpeg, jobs=jobs, options=options)
-        return self.session.engine(ffmpeg, options, detach=detach)
+            return LocalEngine(ffmpeg=ffmpeg, jobs=jobs, options=run.options)
+        engine = self.session.engine(ffmpeg, run.options, detach=detach)
+        return replace(engine, follow_up=run.follow_up)
 
 
 def where_options(command: Command) -> Command:

@@ -1,0 +1,111 @@
+"""The commands that go on with a run, quoted so that they can be pasted into the user's shell."""
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./:\\@+=-]+")
+# PowerShell takes the typographic ones for the plain one
+_POWERSHELL_QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """Makes the commands about the runs of one destination."""
+
+    destination: Path | None = None
+    """For `-o`; none where the commands find it by themselves."""
+    azure: tuple[str, ...] = ()
+    """The options that find the Azure environment, where that needs some."""
+
+    @property
+    def logs(self) -> str:
+        """Shows what ffmpeg said about a file, which takes the place of the last word."""
+        return self._command("logs", azure=False) + " FILE"
+
+    def attach(self, run: str, *options: str) -> str:
+        """Collects the results of *run*."""
+        return self._command("attach", run, *options)
+
+    def cancel(self, run: str) -> str:
+        """Ends *run*."""
+        return self._command("cancel", run)
+
+    def clean(self, run: str) -> str:
+        """Deletes what is left of *run*."""
+        return self._command("clean", run)
+
+    def retry(self, *words: str) -> str:
+        """Converts the failed files of the newest run once more, or of the one in *words*."""
+        return self._command("retry", *words)
+
+    def status(self, run: str) -> str:
+        """Shows how *run* stands."""
+        return self._command("status", run)
+
+    def _command(self, *words: str, azure: bool = True) -> str:
+        out = () if self.destination is None else ("-o", _from_here(self.destination))
+        return joined(("runner", *words, *out, *(self.azure if azure else ())))
+
+
+def joined(words: Iterable[str]) -> str:
+    """*words* as one line for the user's shell, which takes each of them as it is."""
+    quote = _quote_of_this_shell()
+    return " ".join(map(quote, words))
+
+
+def posix_quoted(word: str) -> str:
+    """*word* for sh and its kind; where it cannot be shown, for bash, zsh and ksh."""
+    if word.isprintable():
+        return shlex.quote(word)
+    shown = "".join(map(_ansi_c, word))
+    return f"$'{shown}'"
+
+
+def powershell_quoted(word: str) -> str:
+    """*word* for PowerShell."""
+    # it splits a bare -a.b in two, and takes @a for a variable's value
+    if _PLAIN.fullmatch(word) and not re.match(r"@|-.*\.", word):
+        return word
+    return f"'{_POWERSHELL_QUOTES.sub(lambda quote: 2 * quote[0], word)}'"
+
+
+def cmd_quoted(word: str) -> str:
+    """*word* for cmd.exe, where variables are replaced within quotes too."""
+    if _PLAIN.fullmatch(word):
+        return word
+    return '"' + word.replace("%", '"^%"') + '"'
+
+
+def _ansi_c(letter: str) -> str:
+    if letter in "\\'":
+        return "\\" + letter
+    if letter.isprintable():
+        return letter
+    return "".join(f"\\x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
+
+
+def _from_here(path: Path) -> str:
+    """*path* as it is found from here: relative where it lies below."""
+    relative = os.path.relpath(path)
+    outside = relative == os.pardir or relative.startswith(os.pardir + os.sep)
+    return os.path.abspath(path) if outside else relative
+
+
+@cache
+def _quote_of_this_shell() -> Callable[[str], str]:
+    if sys.platform == "win32":
+        import shellingham  # noqa: PLC0415 - only installed on Windows
+
+        try:
+            name, _ = shellingham.detect_shell()
+        except shellingham.ShellDetectionFailure:
+            return powershell_quoted
+        known = {"cmd": cmd_quoted, "powershell": powershell_quoted, "pwsh": powershell_quoted}
+        return known.get(name, posix_quoted)
+    return posix_quoted
