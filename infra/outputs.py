@@ -27,6 +27,12 @@ class Outputs:
     """Tasks that one node runs at once."""
     pool_max_nodes: int
     """Spot and dedicated together."""
+    pool_max_spot_nodes: int
+    pool_max_dedicated_nodes: int
+    pool_node_vcpus: int
+    """Of one node: times the nodes, what the pool wants of a quota at its largest."""
+    pool_quota_family: str
+    """The quota of dedicated nodes, as Azure's usage list names it; that of Spot is `lowPriorityCores`."""
     pool_identity_id: pulumi.Input[str]
     """The ARM id of the identity that nodes act as; empty when they have none."""
     storage_account: pulumi.Input[str]

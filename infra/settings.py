@@ -126,14 +126,23 @@ class Settings:
             max_spot=self.max_spot_nodes,
             max_dedicated=self.max_dedicated_nodes,
             min_dedicated=self.min_dedicated_nodes,
+            minutes=self.autoscale_minutes,
         )
+
+    @property
+    def most_spot_nodes(self) -> int:
+        """The most Spot nodes that the pool ever has."""
+        return self.fixed_spot_nodes if self.scale == "fixed" else self.max_spot_nodes
+
+    @property
+    def most_dedicated_nodes(self) -> int:
+        """The most full-price nodes that the pool ever has."""
+        return self.fixed_dedicated_nodes if self.scale == "fixed" else self.max_dedicated_nodes
 
     @property
     def max_nodes(self) -> int:
         """The most nodes that the pool ever has, Spot and dedicated."""
-        if self.scale == "fixed":
-            return self.fixed_spot_nodes + self.fixed_dedicated_nodes
-        return self.max_spot_nodes + self.max_dedicated_nodes
+        return self.most_spot_nodes + self.most_dedicated_nodes
 
     @property
     def wants_monitoring(self) -> bool:

@@ -26,6 +26,7 @@ class VmSize:
     """A machine, read from its size's name: `Standard_D4ads_v5`."""
 
     family: str
+    features: str
     version: int
     vcpus: int
     is_arm: bool
@@ -41,6 +42,12 @@ class VmSize:
         return min(4 * self.vcpus, 256)
 
     @property
+    def quota_family(self) -> str:
+        """The quota of its vCPUs at full price, as `az vm list-usage` names it."""
+        version = f"v{self.version}" if self.version > 1 else ""
+        return f"standard{self.family}{self.features.upper()}{version}Family"
+
+    @property
     def wants_generation_2(self) -> bool:
         """Whether the machine starts only generation-2 images: general purpose, from version 6."""
         return self.family in {"D", "E", "F"} and self.version >= 6
@@ -53,6 +60,7 @@ def parse_vm_size(name: str) -> VmSize | None:
         return None
     return VmSize(
         family=match["family"],
+        features=match["features"],
         version=int(match["version"] or 1),
         vcpus=int(match["active"] or match["vcpus"]),
         is_arm="p" in match["features"],

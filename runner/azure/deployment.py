@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -48,6 +48,12 @@ class Deployment:
     tools_container: str
     autoscale_minutes: int
     """Between evaluations of the pool's formula; 0 for a pool of fixed size."""
+    # What follows came later: a stack that was last deployed before lacks it.
+    pool_max_spot_nodes: int = 0
+    pool_max_dedicated_nodes: int = 0
+    pool_node_vcpus: int = 0
+    pool_quota_family: str = ""
+    """Of dedicated nodes, as `az vm list-usage` names it; Spot's is `lowPriorityCores`."""
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, Any], origin: str) -> Self:
@@ -66,6 +72,8 @@ class Deployment:
             raise UnfitError(f"the outputs are of version {version}, not {OUTPUTS_SCHEMA}: {what}")
         values: dict[str, Any] = {}
         for field in fields(cls):
+            if field.name not in outputs and field.default is not MISSING:
+                continue
             if field.name not in outputs:
                 raise UnfitError(f"output '{field.name}' is missing: {remedy}")
             values[field.name] = _checked(field.name, outputs[field.name], field.type, remedy)

@@ -34,16 +34,33 @@ OUTPUTS: dict[str, Any] = {
     "tools_container": "tools",
     "autoscale_minutes": 5,
 }
+LATER: dict[str, Any] = {
+    "pool_max_spot_nodes": 3,
+    "pool_max_dedicated_nodes": 1,
+    "pool_node_vcpus": 2,
+    "pool_quota_family": "standardDADSv5Family",
+}
+"""Outputs that a stack lacks which was last deployed by an older program."""
 
 
 # --- reading -------------------------------------------------------------------------------------
 
 
 def test_what_pulumi_prints_is_read() -> None:
-    numbers = {k: float(v) if isinstance(v, int) else v for k, v in OUTPUTS.items()}
+    all_of_them = {**OUTPUTS, **LATER}
+    numbers = {k: float(v) if isinstance(v, int) else v for k, v in all_of_them.items()}
     deployment = Deployment.from_outputs({**numbers, "more": "of others"}, "stack dev")
-    assert asdict(deployment) == OUTPUTS
+    assert asdict(deployment) == all_of_them
     assert deployment.place == "pool ffmpeg of account (westeurope)"
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_an_output_that_came_later_may_be_missing(name: str) -> None:
+    rest = {k: v for k, v in {**OUTPUTS, **LATER}.items() if k != name}
+    deployment = Deployment.from_outputs(rest, "stack dev")
+    assert not getattr(deployment, name)
+    with pytest.raises(UnfitError, match=name):
+        Deployment.from_outputs({**rest, name: None}, "stack dev")
 
 
 @pytest.mark.parametrize("name", OUTPUTS)

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -17,6 +20,9 @@ from tests.infra.provider.store import Store, World
 ROOT = Path(__file__).parents[2]
 PROJECT = "batch-ffmpeg-runner"
 UNASKED = ("--yes", "--skip-preview")
+PASSPHRASE = "test"
+SHOWS_OUTPUTS_UNASKED = (3, 253)
+"""The first Pulumi that shows the outputs of a stack kept in files without its passphrase."""
 OPERATOR = "aaaaaaaa-0000-0000-0000-000000000002"
 FILLED_IN = {
     "azure-native:location": "westeurope",
@@ -32,6 +38,17 @@ def find_pulumi() -> Path | None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     built = sorted(cache.glob("batch-ffmpeg-runner/tools/pulumi-*/pulumi"))
     return built[-1].parent if built else None
+
+
+@cache
+def pulumi_version() -> tuple[int, ...]:
+    """Return the version of the CLI on PATH."""
+    with TemporaryDirectory() as home:
+        alone = {**os.environ, "PULUMI_HOME": home, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        said = subprocess.run(
+            ["pulumi", "version"], env=alone, capture_output=True, text=True, check=True
+        ).stdout
+    return tuple(int(part) for part in re.findall(r"\d+", said)[:2])
 
 
 def plugins_folder(folder: Path) -> Path:
@@ -58,7 +75,7 @@ def environment(folder: Path) -> dict[str, str]:
         "PATH": f"{plugins}{os.pathsep}{os.environ['PATH']}",
         "PULUMI_HOME": str(folder / "home"),
         "PULUMI_BACKEND_URL": state.as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE": "test",
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SUPPRESS_NEO_LINK": "true",
@@ -140,8 +157,11 @@ class Deployment:
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, as the runner reads them."""
+        """The stack's outputs, as the runner reads them: without the passphrase."""
+        if pulumi_version() >= SHOWS_OUTPUTS_UNASKED:
+            self.environment.pop("PULUMI_CONFIG_PASSPHRASE")
         said: dict[str, Any] = json.loads(self.succeed("stack", "output", "--json"))
+        self.environment.setdefault("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE)
         return said
 
     def journal(self, *kinds: str) -> list[tuple[str, str]]:

@@ -1,15 +1,26 @@
 from dataclasses import fields
 
+import pytest
+
 from infra.outputs import Outputs
+from infra.vm_sizes import parse_vm_size
 from tests.infra.mocked import Deployed, deploy
 
-TYPES = {int: ("outputs_schema", "pool_task_slots", "pool_max_nodes", "autoscale_minutes")}
+NUMBERS = {
+    "outputs_schema",
+    "pool_task_slots",
+    "pool_max_nodes",
+    "pool_max_spot_nodes",
+    "pool_max_dedicated_nodes",
+    "pool_node_vcpus",
+    "autoscale_minutes",
+}
 
 
 def test_the_outputs_are_one_flat_set_of_the_declared_names(example: Deployed) -> None:
     assert set(example.outputs) == {each.name for each in fields(Outputs)}
     for name, value in example.outputs.items():
-        assert type(value) is (int if name in TYPES[int] else str), name
+        assert type(value) is (int if name in NUMBERS else str), name
 
 
 def test_their_values_are_what_the_runner_needs(example: Deployed) -> None:
@@ -25,6 +36,10 @@ def test_their_values_are_what_the_runner_needs(example: Deployed) -> None:
         "pool_vm_size": "Standard_D4ads_v5",
         "pool_task_slots": 4,
         "pool_max_nodes": 10,
+        "pool_max_spot_nodes": 10,
+        "pool_max_dedicated_nodes": 0,
+        "pool_node_vcpus": 4,
+        "pool_quota_family": "standardDADSv5Family",
         "pool_identity_id": "",
         "storage_account": "ffmpegdevst0a1b2c3d",
         "blob_endpoint": "https://ffmpegdevst0a1b2c3d.blob.core.windows.net",
@@ -48,3 +63,25 @@ def test_no_output_and_no_input_is_a_secret(example: Deployed) -> None:
 
 def test_all_nodes_count_spot_and_dedicated() -> None:
     assert deploy(maxSpotNodes="7", maxDedicatedNodes="2").outputs["pool_max_nodes"] == 9
+
+
+def test_what_the_pool_wants_of_its_quotas_is_said() -> None:
+    outputs = deploy(scale="fixed", fixedSpotNodes="3", fixedDedicatedNodes="1").outputs
+    assert (outputs["pool_max_spot_nodes"], outputs["pool_max_dedicated_nodes"]) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "family"),
+    [
+        ("Standard_D4ads_v5", "standardDADSv5Family"),
+        ("Standard_F8s_v2", "standardFSv2Family"),
+        ("Standard_E8-4ds_v5", "standardEDSv5Family"),
+        ("Standard_D4_v3", "standardDv3Family"),
+        ("Standard_B2ms", "standardBMSFamily"),
+        ("Standard_D4pls_v5", "standardDPLSv5Family"),
+    ],
+)
+def test_a_quota_is_named_as_azures_usage_list_names_it(size: str, family: str) -> None:
+    machine = parse_vm_size(size)
+    assert machine is not None
+    assert machine.quota_family == family

@@ -1,0 +1,97 @@
+"""The deploy sections of the documents, run as they are written, with the real CLI."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from runner.azure.deployment import choose
+from tests.infra.engine import (
+    FILLED_IN,
+    ROOT,
+    SHOWS_OUTPUTS_UNASKED,
+    environment,
+    project_folder,
+    pulumi_version,
+)
+
+AZ = f"""\
+#!/bin/sh
+case "$*" in
+    "ad signed-in-user show --query id -o tsv") echo {FILLED_IN["operatorPrincipalId"]} ;;
+    "ad sp show --id ddbf3205-c6bd-46ae-8127-60eb93363864 --query id -o tsv")
+        echo {FILLED_IN["batchServicePrincipalObjectId"]} ;;
+    *) exit 1 ;;
+esac
+"""
+NOTED = '#!/bin/sh\necho "$(basename "$0") $*" >> "{folder}/noted"\n'
+
+
+def commands(page: str, state: Path) -> str:
+    """Return the block of *page* that puts the environment up, its stack in *state*.
+
+    `--local` is the home folder, as the system's user list has it: a test cannot move that.
+    """
+    text = (ROOT / page).read_text()
+    (block,) = [
+        each
+        for each in re.findall(r"```(?:sh)?\n(.*?)```", text, re.DOTALL)
+        if "stack init" in each
+    ]
+    assert "pulumi login --local" in block
+    return block.replace("login --local", f"login {state.as_uri()}")
+
+
+def machine(folder: Path) -> dict[str, str]:
+    """Make a machine like a reader's in *folder*: where nothing is set for Pulumi."""
+    settings = {
+        name: value
+        for name, value in environment(folder).items()
+        if name not in {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_BACKEND_URL"}
+    }
+    stubs = {"az": AZ, "make": NOTED.format(folder=folder)}
+    for name, text in stubs.items():
+        (folder / "plugins" / name).write_text(text)
+        (folder / "plugins" / name).chmod(0o755)
+    return {**os.environ, **settings, "HOME": str(folder), "PULUMI_SKIP_CONFIRMATIONS": "true"}
+
+
+def checkout(folder: Path) -> Path:
+    """Make *folder* a checkout whose installed commands only note that they were called."""
+    project = project_folder(folder / "project")
+    (project / ".venv").unlink()
+    (project / ".venv" / "bin").mkdir(parents=True)
+    for name in ("pip", "runner"):
+        command = project / ".venv" / "bin" / name
+        command.write_text(NOTED.format(folder=folder))
+        command.chmod(0o755)
+    shutil.copy(ROOT / "Pulumi.dev.yaml", project)
+    return project
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/deploy.md"])
+def test_the_commands_work_as_typed_and_the_runner_needs_no_passphrase(
+    pulumi: None, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, variables = checkout(tmp_path), machine(tmp_path)
+    typed = subprocess.run(
+        ["bash", "-e", "-c", commands(page, tmp_path / "state")],
+        cwd=project,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert typed.returncode == 0, typed.stdout + typed.stderr
+    assert "runner doctor\n" in (tmp_path / "noted").read_text()
+    assert pulumi_version() >= SHOWS_OUTPUTS_UNASKED, "as the page says"
+    for name in ("HOME", "PATH", "PULUMI_HOME"):
+        monkeypatch.setenv(name, variables[name])
+    monkeypatch.chdir(project)
+    chosen = choose(None, None).deployment
+    assert chosen is not None
+    assert chosen.location == "westeurope"
