@@ -20,7 +20,11 @@ _EVEN_SIZE = ("-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p")
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A named way to convert; `{audio}` in its arguments stands for the chosen audio stream."""
+    """A named way to convert.
+
+    In its arguments `{audio}` is the chosen audio stream, and `{pcm}` the PCM encoder that keeps
+    the depth of that stream.
+    """
 
     name: str
     summary: str
@@ -31,22 +35,20 @@ class Preset:
     loudness: float | None = None
     origin: str = "built-in"
 
-    def recipe(
-        self, *, audio_stream: int = 0, verify: str = "duration", arguments: tuple[str, ...] = ()
-    ) -> Recipe:
-        """The exact words for ffmpeg; *arguments* replace the preset's own."""
-        mine = tuple(part.replace("{audio}", f"a:{audio_stream}") for part in self.arguments)
+    def recipe(self, *, arguments: tuple[str, ...] = (), **choices: Any) -> Recipe:
+        """The words for ffmpeg; *arguments* replace the preset's own.
+
+        *choices* are further fields of `Recipe`, such as its `audio_stream`.
+        """
         recipe = Recipe(
             suffix=self.suffix,
             media=self.media,
-            arguments=arguments or mine,
-            audio_filter=self.audio_filter,
-            loudness=self.loudness,
-            audio_stream=audio_stream,
-            verify=verify,
+            arguments=arguments or self.arguments,
+            audio_filter="" if arguments else self.audio_filter,
+            loudness=None if arguments else self.loudness,
             is_preset=not arguments,
         )
-        return replace(recipe, audio_filter="", loudness=None) if arguments else recipe
+        return replace(recipe, **choices)
 
 
 def _audio(name: str, summary: str, *encoder: str, cover: bool = False, **rest: Any) -> Preset:
@@ -80,7 +82,11 @@ BUILT_IN: Mapping[str, Preset] = {
         ),
         _audio("ogg", "Ogg Vorbis, quality 5: about 160 kbit/s", "-c:a", "libvorbis", "-q:a", "5"),
         _audio("flac", "FLAC, lossless", "-c:a", "flac", cover=True),
-        _audio("wav", "WAV, 16 bit PCM", "-c:a", "pcm_s16le", "-rf64", "auto"),
+        _audio(
+            "wav",
+            "WAV, PCM: 16 bit, or what a lossless source has more",
+            *("-c:a", "{pcm}", "-rf64", "auto"),
+        ),
         _audio(
             "podcast",
             "MP3, mono, 96 kbit/s, loudness -16 LUFS (EBU R128, two passes)",

@@ -24,6 +24,8 @@ _WORDS = {
     "long_picture": "-f lavfi -i testsrc2=size=64x48:rate=10:duration=8",
     "odd_picture": f"-f lavfi -i testsrc2=size=65x49:rate=10:duration={SECONDS}",
     "image": "-f lavfi -i color=c=red:size=32x32:duration=0.1:rate=10 -frames:v 1",
+    "TONE": str(TONE),
+    "SECONDS": str(SECONDS),
     "x264": "-c:v libx264 -preset ultrafast -g 5 -pix_fmt yuv420p",
     "tags": "-metadata title=Söng -metadata artist=Änn -metadata date=2021 -metadata track=3",
 }
@@ -102,6 +104,20 @@ _MADE = {
     "quad.flac": "{sound} -c:a flac -af pan=quad|c0=c0|c1=c1|c2=c0|c3=c1",
     "2.1.flac": "{sound} -c:a flac -af pan=2.1|c0=c0|c1=c1|c2=c0",
     "surround-7.1.flac": "{surround} -c:a flac -af pan=7.1|c0=c0|c1=c1|c2=c2|c3=c3|c4=c4|c5=c5|c6=c4|c7=c5",
+    "opposite.flac": "-f lavfi -i aevalsrc=0.3*sin({TONE}*2*PI*t)|-0.3*sin({TONE}*2*PI*t):s=44100"
+    ":d={SECONDS} -c:a flac",
+    "bass-alone.flac": "{surround} -c:a flac -af pan=5.1|LFE=c3",
+    # depths
+    "16-bit.wav": "-i @talk.wav -c:a pcm_s16le -t 2",
+    "24-bit.wav": "-i @talk.wav -c:a pcm_s24le -t 2 -ar 96000",
+    "32-bit.wav": "-i @talk.wav -c:a pcm_s32le -t 2",
+    "64-bit.wav": "-i @talk.wav -c:a pcm_f64le -t 2",
+    "24-bit.m4a": "-i @talk.wav -c:a alac -sample_fmt s32p -t 2",
+    "float.wv": "-i @talk.wav -c:a wavpack -sample_fmt fltp -t 2",
+    # several languages; what is said of none and what is default differ
+    "languages.mkv": "{picture} {sound} {second_sound} -map 0 -map 1 -map 2 {x264} -c:a flac"
+    " -metadata:s:a:0 language=jpn -metadata:s:a:1 language=ger -metadata:s:a:1 title=Kommentar"
+    " -disposition:a:0 default -disposition:a:1 0",
     # pictures
     "odd-size.mkv": "{odd_picture} {sound} -c:v ffv1 -c:a flac",
     "rotated.mp4": "-display_rotation 90 -i @clip.mp4 -map 0 -c copy",

@@ -14,6 +14,7 @@ import click
 from runner.azure.deployment import Deployment
 from runner.cli import cli
 from runner.errors import ExitCode
+from runner.media.choices import settle
 from runner.presets import BUILT_IN
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
@@ -63,7 +64,7 @@ def _presets() -> Iterator[str]:
             (
                 f"`{p.name}`",
                 f"`{p.suffix}`: {p.summary}",
-                f"`{_escaped(shlex.join(p.recipe().arguments))}`",
+                f"`{_escaped(shlex.join(settle(p.recipe()).arguments))}`",
             )
             for p in BUILT_IN.values()
         ],

@@ -30,6 +30,7 @@ from runner.existing import Existing, Verdict
 from runner.followup import joined
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
+from runner.media.inputs import check_input_arguments
 from runner.models import Plan, Recipe
 from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
@@ -93,9 +94,23 @@ def _long_name(option: click.Option) -> str:
 @option(
     "--audio-stream",
     type=click.IntRange(0),
-    default=0,
     metavar="N",
-    help="Which audio stream; 0 is the first.",
+    help="Which audio stream; 0 is the first.  [default: the one that players take]",
+)
+@option(
+    "--audio-language",
+    default="",
+    metavar="LANG",
+    show_default=False,
+    help="Take the audio in this language: en, eng …",
+)
+@option(
+    "--input-args",
+    "input_arguments",
+    default="",
+    metavar="WORDS",
+    show_default=False,
+    help="What stands before ffmpeg's -i: '-ss 5 -hwaccel auto', '-f s16le -ar 44100 -ac 2' …",
 )
 @run_options("overwrite", "verify", "retries", "timeout", "fail_fast")
 @where_options
@@ -190,8 +205,24 @@ def _recipe(options: dict[str, Any], settings: Settings, arguments: tuple[str, .
     else:
         preset = find_preset(options["preset"] or "mp3", settings.presets)
     return preset.recipe(
-        audio_stream=options["audio_stream"], verify=options["verify"], arguments=arguments
+        arguments=arguments,
+        input_arguments=_input_arguments(options["input_arguments"]),
+        **{name: options[name] for name in ("audio_stream", "audio_language", "verify")},
     )
+
+
+def _input_arguments(text: str) -> tuple[str, ...]:
+    """What `--input-args` means.
+
+    Raises:
+        UsageError: It is more than words on how a source is read.
+    """
+    try:
+        words = tuple(shlex.split(text))
+        check_input_arguments(words)
+    except ValueError as error:  # of both
+        raise UsageError(f"--input-args: {error}") from error
+    return words
 
 
 def _plan(options: dict[str, Any], recipe: Recipe) -> Plan:

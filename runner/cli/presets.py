@@ -4,6 +4,7 @@ import shlex
 
 import click
 
+from runner.media.choices import settle
 from runner.presets import BUILT_IN, Preset, find_preset
 from runner.settings import read_settings
 
@@ -22,7 +23,7 @@ def presets(name: str | None) -> None:
             )
         return
     preset = find_preset(name, own)
-    recipe = preset.recipe()
+    recipe = settle(preset.recipe())
     click.echo(f"{preset.name}: {preset.summary}{_origin(preset)}", err=True)
     if preset.audio_filter:
         click.echo(f"audio filter: {preset.audio_filter}", err=True)

@@ -120,6 +120,8 @@ class Ffmpeg:
     def run(self, arguments: Sequence[str], watch: Callable[[float, str], None]) -> Ran:
         """Run ffmpeg with *arguments*; *watch* is told the seconds written and where its log is.
 
+        Whatever *watch* raises ends it.
+
         Raises:
             ConversionError: It took longer than the limits allow, or could not be started.
             Stopped: The reins were pulled.
@@ -127,15 +129,11 @@ class Ffmpeg:
         with open(self._log_path, "wb") as log:
             process = self._reins.start([self.program, *_QUIET, *_PROGRESS, *arguments], log)
         with process, _Watchdog(process, self._deadline, self._limits.stall) as watchdog:
-            assert process.stdout is not None
-            done = 0.0
-            for line in process.stdout:
-                name, _, value = line.partition(b"=")
-                if name == b"out_time_us" and (now := _microseconds(value)) > done:
-                    done = now
-                    watchdog.alive()
-                elif name == b"progress":
-                    watch(done, self._log_path)
+            try:
+                done = self._follow(process, watchdog, watch)
+            except BaseException:
+                kill_tree(process)
+                raise
         if self._reins.ended:
             raise Stopped
         words = read_log(self._log_path)
@@ -144,6 +142,24 @@ class Ffmpeg:
         if watchdog.verdict:
             raise ConversionError(Kind.TIMEOUT, watchdog.verdict, ran.log)
         return ran
+
+    def _follow(
+        self,
+        process: subprocess.Popen[bytes],
+        watchdog: _Watchdog,
+        watch: Callable[[float, str], None],
+    ) -> float:
+        """Tell *watch* how far *process* is until it ends; returns the last seconds written."""
+        assert process.stdout is not None
+        done = 0.0
+        for line in process.stdout:
+            name, _, value = line.partition(b"=")
+            if name == b"out_time_us" and (now := _microseconds(value)) > done:
+                done = now
+                watchdog.alive()
+            elif name == b"progress":
+                watch(done, self._log_path)
+        return done
 
 
 class _Watchdog(threading.Thread):

@@ -13,13 +13,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _CLOCK = r"(\d+):(\d\d):(\d\d(?:\.\d+)?)"
 _INPUT = re.compile(r"Input #0, (\S+), from ")
 _END_OF_INPUT = re.compile(r"^(?:Output #|Stream mapping:)")
 _DURATION = re.compile(rf"Duration: (?:N/A|{_CLOCK})")
-_STREAM = re.compile(r"Stream #0:(\d+)[^:]*: (Audio|Video|Subtitle|Data|Attachment): (\S+)")
+_STREAM = re.compile(
+    r"Stream #0:(\d+)(?:\[[^\]]*\])?(?:\(([^)]*)\))?[^:]*: "
+    r"(Audio|Video|Subtitle|Data|Attachment): (\S+)(.*)"
+)
+_SAMPLES = re.compile(r" Hz, (.+?), (u8|s16|s32|s64|flt|dbl)(p?)\b(?: \((\d+) bit\))?")
 _RATE = re.compile(r", (\d+) Hz\b")
 _STREAM_DURATION = re.compile(rf"DURATION(?:-\w+)? *: {_CLOCK}")
 _LEVEL = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(?:info|warning|error|fatal|verbose)\] ?")
@@ -44,6 +48,30 @@ class Stream:
     """Seconds, where the container says so for this stream."""
     rate: int = 0
     """Samples a second, of audio."""
+    layout: str = ""
+    """Of audio: "mono", "stereo", "5.1(side)", "3 channels"; empty where ffmpeg does not know."""
+    bits: int = 0
+    """Of a sample of audio, where samples are whole numbers; 0 for floating point."""
+    language: str = ""
+    """As the container says it: mostly three letters (ISO 639-2)."""
+    details: str = ""
+    """What ffmpeg says of the stream behind its codec."""
+    notes: tuple[str, ...] = ()
+    """The lines that it prints below: tags and side data."""
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the container says that players are to take it."""
+        return "(default)" in self.details
+
+    @property
+    def title(self) -> str:
+        """Its tag of this name; empty without."""
+        return next((v.strip() for n, _, v in self._tags if n.strip().lower() == "title"), "")
+
+    @property
+    def _tags(self) -> Iterator[tuple[str, str, str]]:
+        return (note.partition(":") for note in self.notes)
 
 
 @dataclass(frozen=True)
@@ -56,10 +84,13 @@ class MediaInfo:
     """Seconds, of the container; none where it is unknown or a mere guess."""
     streams: tuple[Stream, ...] = ()
 
-    def stream(self, kind: str, number: int = 0) -> Stream | None:
+    def all(self, kind: str) -> tuple[Stream, ...]:
+        """The streams of this *kind*, without covers."""
+        return tuple(s for s in self.streams if s.kind == kind and not s.is_cover)
+
+    def stream(self, kind: str, number: int | None = 0) -> Stream | None:
         """The stream of this *kind* with this *number*, counted from 0 as ffmpeg does."""
-        ours = [s for s in self.streams if s.kind == kind and not s.is_cover]
-        return ours[number] if number < len(ours) else None
+        return next(iter(self.all(kind)[number or 0 :]), None)
 
 
 def parse_log(log: str) -> MediaInfo | None:
@@ -78,15 +109,15 @@ def parse_log(log: str) -> MediaInfo | None:
     return media
 
 
-def read_streams(ffmpeg: str, path: str) -> MediaInfo | None:
-    """Open *path* once more for what each stream says of its own start and length.
+def read_streams(ffmpeg: str, path: str, options: tuple[str, ...] = ()) -> MediaInfo | None:
+    """Open *path* once more, with input *options*, for each stream's own start and length.
 
     ffmpeg prints it only at level trace (the same words from 4.2 to 9.0), where it also prints
     every index entry: this costs up to a second for an hour of video, so it is for doubts only.
     """
     command = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "repeat+level+trace"]
     process = subprocess.Popen(
-        [*command, "-i", f"file:{path}"],
+        [*command, *options, "-i", f"file:{path}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -107,20 +138,32 @@ def _take_in(media: MediaInfo, line: str) -> MediaInfo:
     if found := _DURATION.match(line):
         return replace(media, duration=_seconds(found) if found[1] else None)
     if found := _STREAM.match(line):
-        index, kind, codec = found.groups()
-        rate = _RATE.search(line)
+        index, language, kind, codec, details = found.groups()
+        rate, samples = _RATE.search(line), _SAMPLES.search(line)
         stream = Stream(
             index=int(index),
             kind=kind.lower(),
             codec=codec.rstrip(","),
             is_cover="(attached pic)" in line,
             rate=int(rate[1]) if rate else 0,
+            layout=samples[1] if samples else "",
+            bits=_bits(samples) if samples else 0,
+            language=language or "",
+            details=details,
         )
         return replace(media, streams=(*media.streams, stream))
-    if media.streams and (found := _STREAM_DURATION.match(line)):
-        last = replace(media.streams[-1], duration=_seconds(found))
-        return replace(media, streams=(*media.streams[:-1], last))
-    return media
+    if not media.streams:
+        return media
+    last = media.streams[-1]
+    last = replace(last, notes=(*last.notes, line))
+    if found := _STREAM_DURATION.match(line):
+        last = replace(last, duration=_seconds(found))
+    return replace(media, streams=(*media.streams[:-1], last))
+
+
+def _bits(samples: re.Match[str]) -> int:
+    form, raw = samples[2], samples[4]
+    return int(raw or form[1:]) if form[0] in "us" else 0
 
 
 def _with_trace(media: MediaInfo, lines: Iterable[str]) -> MediaInfo:

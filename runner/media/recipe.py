@@ -14,6 +14,10 @@ MEDIA = ("audio", "video", "image")
 
 # ffmpeg options after which a result may rightly be shorter or longer than its source
 _CHANGES_LENGTH = ("-t", "-to", "-ss", "-sseof", "-fs", "-shortest", "-frames", "-itsscale")
+_CHANGES_LENGTH_AS_INPUT = (
+    *("-t", "-to", "-ss", "-sseof", "-itsoffset", "-itsscale", "-r"),
+    *("-skip_frame", "-discard", "-ignore_editlist"),
+)
 _KEEP_LENGTH = re.compile(
     "acompressor|aformat|alimiter|aresample|bass|bwdif|colorspace|crop|deinterlace|drawtext"
     "|dynaudnorm|equalizer|format|fps|highpass|hflip|hqdn3d|loudnorm|lowpass|pad|pan|scale|setdar"
@@ -31,13 +35,17 @@ class Recipe:
     media: str = "audio"
     """What the target holds: one of `MEDIA`."""
     arguments: tuple[str, ...]
-    """ffmpeg's output options."""
+    """ffmpeg's output options; in a preset's, `{audio}` and `{pcm}` depend on the source."""
     audio_filter: str = ""
     """A filter chain for the audio, ahead of loudness normalisation."""
     loudness: float | None = None
     """The integrated loudness to reach in two passes (EBU R128), in LUFS."""
-    audio_stream: int = 0
-    """Which of the source's audio streams is taken, counted from 0."""
+    audio_stream: int | None = None
+    """Which of the source's audio streams is taken, counted from 0; none for its default one."""
+    audio_language: str = ""
+    """In which language the audio must be; empty for any."""
+    input_arguments: tuple[str, ...] = ()
+    """ffmpeg's input options."""
     verify: str = "duration"
     """One of `VERIFY`."""
     is_preset: bool = True
@@ -54,6 +62,8 @@ class Recipe:
         """Whether the target must be as long as its source."""
         if self.media == "image" or not _keep_length(self.audio_filter):
             return False
+        if any(_name(word) in _CHANGES_LENGTH_AS_INPUT for word in self.input_arguments):
+            return False
         values = (*self.arguments[1:], "")
         return not any(map(_may_change_length, self.arguments, values))
 
@@ -66,11 +76,32 @@ class Recipe:
         """Read what `as_json` wrote; properties that this version does not know are left out."""
         known = {field.name for field in fields(cls)}
         values: dict[str, Any] = {k: v for k, v in json.loads(text).items() if k in known}
-        return cls(**{**values, "arguments": tuple(values["arguments"])})
+        lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
+        return cls(**{**values, **lists})
+
+
+def option(arguments: tuple[str, ...], name: str) -> str | None:
+    """The value of the last option *name* among *arguments*, whichever streams it is for."""
+    pairs = zip(arguments, (*arguments[1:], ""), strict=True)
+    found = [value for word, value in pairs if _name(word) == name]
+    return found[-1] if found else None
+
+
+def encoder(arguments: tuple[str, ...], kind: str) -> str | None:
+    """The encoder that *arguments* name for streams of a *kind*: "a", "v" or "s"."""
+    names = ("-c", "-codec", f"-c:{kind}", f"-codec:{kind}", f"-{kind}codec")
+    pairs = zip(arguments, (*arguments[1:], ""), strict=True)
+    found = [value for word, value in pairs if word in names or word.startswith(f"-c:{kind}:")]
+    return found[-1] if found else None
+
+
+def _name(argument: str) -> str:
+    """An option without the streams that it is for."""
+    return argument.split(":", 1)[0]
 
 
 def _may_change_length(argument: str, value: str) -> bool:
-    name = argument.split(":", 1)[0]
+    name = _name(argument)
     return name in _CHANGES_LENGTH or (name in _FILTERS and not _keep_length(value))
 
 

@@ -32,6 +32,8 @@ def slim_copy(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | None
     """
     if recipe.media != "audio" or not recipe.is_preset:
         return None  # the user's own arguments may name any stream
+    if recipe.input_arguments:
+        return None  # they say how the source is to be read, not its copy
     media = read_streams(ffmpeg, source)
     if media is None or media.stream("video") is None or media.stream("audio") is None:
         return None

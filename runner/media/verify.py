@@ -7,6 +7,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
+from runner.media.choices import settle
 from runner.media.failures import ConversionError, Kind, fault_lines
 from runner.media.probe import MediaInfo, read_streams
 from runner.media.source import check_source
@@ -48,7 +49,7 @@ def check_length(
         raise ConversionError(Kind.INPUT, f"no {recipe.media} in it", ran.log)
     if not length or not recipe.keeps_length:
         return
-    media = read_streams(ffmpeg, source)
+    media = read_streams(ffmpeg, source, recipe.input_arguments)
     wanted, *_ = (media and _mapped_length(media, recipe)) or (length,)
     audio = media and media.stream("audio", recipe.audio_stream)
     sound = (audio and audio.duration) or (wanted if recipe.media == "audio" else 0.0)
@@ -73,9 +74,10 @@ def check_existing(ffmpeg: str, source: str, target: str, recipe: Recipe) -> Non
         raise ConversionError(Kind.INPUT, f"without {wanted_kind}")
     if not recipe.keeps_length:
         return
-    media = read_streams(ffmpeg, source)
+    media = read_streams(ffmpeg, source, recipe.input_arguments)
     if media is None:
         raise ConversionError(Kind.INPUT, "cannot be compared: its source is damaged")
+    recipe = settle(recipe, media)
     lengths = _mapped_length(media, recipe)
     if lengths and made.duration and not any(_close(made.duration, wanted) for wanted in lengths):
         raise ConversionError(Kind.INPUT, f"{made.duration:.1f} s instead of {lengths[0]:.1f} s")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from runner.media import mono
+from runner.media.choices import left_out, settle
 from runner.media.failures import ConversionError, Kind, Stopped, judge_log
 from runner.media.ffmpeg import Ffmpeg, Limits, Ran, Reins
+from runner.media.loudness import correcting, is_corrected, measuring
 from runner.media.probe import MediaInfo, parse_log
 from runner.media.source import check_source, without_tail
 from runner.media.target import check_target, from_os, give_name, is_full
@@ -105,9 +107,16 @@ def convert(
         attempt.clean_up()
 
 
+class _NotPlainError(Exception):
+    """The source wants another recipe than a plain one, which is known now."""
+
+
 class _Attempt:
     def __init__(self, work: Work, reins: Reins, watch: Callable[[Progress], None]) -> None:
         self.work = work
+        self.recipe = settle(work.recipe)
+        self.audio_filter = ""
+        self.notices: list[str] = []
         self.reins = reins
         self.watch = watch
         self.result = os.path.join(work.scratch, work.name + work.recipe.suffix)
@@ -119,10 +128,13 @@ class _Attempt:
         self.passes = 1 if work.recipe.loudness is None else 2
 
     def make(self) -> Made:
-        recipe = self.work.recipe
         self.source = without_tail(self.work.source, self.untailed)
-        ran = self._encode(self._loudness_filter())
-        source = parse_log(ran.log)
+        ran = self._encode_as_the_source_wants()
+        if ran.code == 0 and self._is_lost_in_mono(ran):
+            self.recipe = mono.of_one_channel(self.recipe, ran)
+            self.notices.append(mono.NOTICE)
+            ran = self._encode()
+        recipe, source = self.recipe, parse_log(ran.log)
         if ran.code != 0:
             raise self._failure(ran)
         _check_size(self.result)
@@ -142,16 +154,44 @@ class _Attempt:
             mtime_ns=status.st_mtime_ns,
             media_seconds=(source and source.duration) or ran.seconds,
             log=ran.log,
+            notices=(*self.notices, *self._left_out(source)),
         )
+
+    def _left_out(self, source: MediaInfo | None) -> tuple[str, ...]:
+        """What else the source has to choose from, unless somebody chose."""
+        wish = self.work.recipe
+        is_chosen = wish.audio_stream is not None or wish.audio_language
+        return () if is_chosen else tuple(filter(None, (left_out(self.recipe, source),)))
 
     def clean_up(self) -> None:
         for path in (self.result, self.log_path, self.untailed):
             with suppress(OSError):
                 os.unlink(path)
 
-    def _encode(self, audio_filter: str) -> Ran:
-        recipe = self.work.recipe
-        filters = ("-filter:a", audio_filter) if audio_filter else ()
+    def _encode_as_the_source_wants(self) -> Ran:
+        """Encode as a plain source wants it, and anew if it turns out not to be one."""
+        with suppress(_NotPlainError):
+            ran = self._encode()
+            self._settle(ran.log)
+            return ran
+        return self._encode()
+
+    def _settle(self, log: str) -> None:
+        """See from ffmpeg's *log* whether the recipe suits the source.
+
+        Raises:
+            _NotPlainError: It did not; now it does.
+        """
+        media = parse_log(log)
+        better = settle(self.work.recipe, media)
+        if media and self.recipe == settle(self.work.recipe) != better:
+            self.recipe = better
+            raise _NotPlainError
+
+    def _encode(self) -> Ran:
+        recipe = self.recipe
+        self.audio_filter = self._loudness_filter()
+        filters = ("-filter:a", self.audio_filter) if self.audio_filter else ()
         output = (*_NO_JUNK, "-y", f"file:{self.result}")
         command = (*recipe.arguments, *filters)
         ran = self._run((*command, *output), done_before=self.passes - 1)
@@ -163,33 +203,45 @@ class _Attempt:
 
     def _loudness_filter(self) -> str:
         """The audio filter of the encoding pass, after a measuring pass where one is due."""
-        recipe = self.work.recipe
+        recipe = self.recipe
         if recipe.loudness is None:
             return recipe.audio_filter
-        target = f"loudnorm=I={recipe.loudness:g}:TP=-1.5:LRA=11"
-        chain = f"{recipe.audio_filter}," if recipe.audio_filter else ""
         stream = ("-map", f"0:a:{recipe.audio_stream}")
-        ran = self._run(
-            (*stream, "-filter:a", f"{chain}{target}:print_format=json", "-f", "null", "-"),
-            done_before=0,
-        )
+        ran = self._run((*stream, "-filter:a", measuring(recipe), "-f", "null", "-"), done_before=0)
         if ran.code != 0:
             raise self._failure(ran)
-        if measured := _measured(ran.log):
-            return f"{chain}{target}:linear=true:{measured}"
-        return recipe.audio_filter  # silence has no loudness to change
+        source = parse_log(ran.log)
+        sound = source.stream("audio", recipe.audio_stream) if source else None
+        return correcting(recipe, ran.log, sound)
+
+    def _is_lost_in_mono(self, ran: Ran) -> bool:
+        """Whether the result of *ran* is silence that its source is not."""
+        number = self.recipe.audio_stream
+        if self.recipe.media != "audio" or self.recipe.verify == "none":
+            return False
+        if is_corrected(self.audio_filter) or not mono.is_mixed_down(ran.log, number):
+            return False
+        return mono.is_lost(
+            lambda *arguments: self.ffmpeg.run(arguments, lambda *_: None),
+            *(self.result, self._input(), f"0:a:{number}"),
+        )
 
     def _run(self, output: tuple[str, ...], *, done_before: int) -> Ran:
         strict = () if self.work.recipe.verify == "none" else ("-xerror",)
         return self.ffmpeg.run(
-            (*strict, "-i", f"file:{self.source}", *output),
+            (*strict, *self._input(), *output),
             lambda seconds, log: self._report(seconds, log, done_before),
         )
 
+    def _input(self) -> tuple[str, ...]:
+        return (*self.recipe.input_arguments, "-i", f"file:{self.source}")
+
     def _report(self, seconds: float, log_path: str, done_before: int) -> None:
         if self.total is None:
-            with open(log_path, "rb") as log:
-                media = parse_log(log.read(1 << 16).decode(errors="replace"))
+            with open(log_path, "rb") as file:
+                log = file.read(1 << 16).decode(errors="replace")
+            media = parse_log(log)
+            self._settle(log)
             # 0 says that it was looked for and is not known
             self.total = (media and media.duration) or 0.0
         if self.total:
@@ -226,23 +278,6 @@ def sha256_of(path: str) -> str:
 def _check_size(path: str) -> None:
     if not os.path.exists(path) or os.path.getsize(path) == 0:
         raise ConversionError(Kind.INPUT, "ffmpeg made nothing of it")
-
-
-def _measured(log: str) -> str:
-    """What loudnorm's first pass printed, as options of its second; empty for silence."""
-    start = log.rfind("{")
-    values: dict[str, Any] = {}
-    with suppress(ValueError):
-        values, _ = json.JSONDecoder().raw_decode(log[start:])
-    names = ("i", "tp", "lra", "thresh")
-    found = {name: str(values.get(f"input_{name}", "-inf")) for name in names}
-    offset = str(values.get("target_offset", "inf"))
-    if any("inf" in value or "nan" in value for value in (*found.values(), offset)):
-        return ""
-    parts = [
-        f"measured_{name.upper() if name != 'thresh' else name}={v}" for name, v in found.items()
-    ]
-    return ":".join([*parts, f"offset={offset}"])
 
 
 def _has_odd_cover(source: MediaInfo | None) -> bool:

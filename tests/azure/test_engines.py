@@ -13,6 +13,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from runner.engine import Engine, Stop
 from runner.errors import InterruptedRunError
 from runner.local import LocalEngine
+from runner.media.choices import settle
 from runner.media.worker import sha256_of
 from runner.models import Event, Kind, State
 from runner.options import RunOptions
@@ -110,7 +111,16 @@ def test_results_are_those_of_plain_ffmpeg(
     drive(place.make(), plan_of(folder, destination, name="{name}{ext}"))
     for source in folder.iterdir():
         plain = tmp_path / "plain.mp3"
-        command = [get_ffmpeg_exe(), "-v", "error", "-y", "-i", source, *MP3.arguments, plain]
+        command = [
+            get_ffmpeg_exe(),
+            "-v",
+            "error",
+            "-y",
+            "-i",
+            source,
+            *settle(MP3).arguments,
+            plain,
+        ]
         subprocess.run(command, check=True)
         assert sound_of(destination / f"{source.name}.mp3") == sound_of(plain)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from runner.media.choices import settle
 from runner.media.slim import slim_copy
 from runner.models import State
 from runner.presets import BUILT_IN
@@ -68,7 +69,7 @@ def with_more_picture(source: Path, folder: Path) -> Path:
 def mp3_sound(source: Path, folder: Path) -> str:
     """The sound of the MP3 that our recipe makes of *source*."""
     target = folder / "sound.mp3"
-    command = [FFMPEG, "-v", "error", "-y", "-i", str(source), *MP3.arguments, str(target)]
+    command = [FFMPEG, "-v", "error", "-y", "-i", str(source), *settle(MP3).arguments, str(target)]
     subprocess.run(command, check=True)
     return sound_of(target)
 
@@ -176,7 +177,7 @@ def test_the_second_track_is_found_in_the_copy(
     told: Told = drive(engine_on(cloud), plan_of(folder, destination, second))
     assert told.results["big.mp3"].state is State.CONVERTED
     plain = tmp_path / "plain.mp3"
-    command = [FFMPEG, "-v", "error", "-i", str(big), *second.arguments, str(plain)]
+    command = [FFMPEG, "-v", "error", "-i", str(big), *settle(second).arguments, str(plain)]
     subprocess.run(command, check=True)
     assert sound_of(destination / "big.mp3") == sound_of(plain)
 

@@ -29,6 +29,7 @@ from runner.azure.jobs import Finished, Jobs
 from runner.azure.session import Session
 from runner.azure.submitting import Submitter
 from runner.azure.tasks import Places
+from runner.media.choices import settle
 from runner.models import Conversion, Event, Notice, Source
 from runner.options import RunOptions
 from tests.benchmarks.local import MP3, RUNNER
@@ -172,7 +173,7 @@ def _bytes(work: Path) -> Table:
             subprocess.run([*command, "--keep"], env=cloud.environment(work), check=True)
             sent = sum(len(d) for n, d in cloud.stored("input").items() if "plan" not in n)
             plain = folder / "plain.mp3"
-            _ffmpeg("-i", film, *MP3.arguments, plain)
+            _ffmpeg("-i", film, *settle(MP3).arguments, plain)
             same = "yes" if _sound(plain) == _sound(target) else "NO"
             size = film.stat().st_size
             rows.append(

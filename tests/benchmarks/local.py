@@ -17,6 +17,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from runner.ledger import Ledger
 from runner.local import usable_cores
+from runner.media.choices import settle
 from runner.models import Event, Result, State
 from runner.options import RunOptions
 from runner.plan import make_plan
@@ -98,7 +99,16 @@ def _ways(work: Path) -> Iterator[Way]:
 
 
 def _plain_arguments(target: Path) -> list[str]:
-    return ["-nostdin", "-v", "error", "-i", "{}", *MP3.arguments, "-y", f"{target}/{{}}.mp3"]
+    return [
+        "-nostdin",
+        "-v",
+        "error",
+        "-i",
+        "{}",
+        *settle(MP3).arguments,
+        "-y",
+        f"{target}/{{}}.mp3",
+    ]
 
 
 def make_clips(folder: Path, lengths: list[int]) -> None:

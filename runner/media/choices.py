@@ -1,0 +1,90 @@
+"""What of a recipe depends on its source: which audio stream, which depth. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.media.failures import ConversionError, Kind
+from runner.media.languages import same_language
+
+if TYPE_CHECKING:
+    from runner.media.probe import MediaInfo, Stream
+    from runner.media.recipe import Recipe
+
+
+def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
+    """*recipe* for a source that holds *media*: with a number for its stream, and no `{...}` left.
+
+    Where nothing is known of the source yet, it is taken for a plain one: that is right for nearly
+    all, and costs no look at it beforehand.
+
+    Raises:
+        ConversionError: Its audio is in other languages.
+    """
+    number = _number(recipe, media)
+    if not recipe.is_preset:
+        return replace(recipe, audio_stream=number)
+    words = {
+        "{audio}": f"a:{number}",
+        "{pcm}": _pcm(media.stream("audio", number) if media else None),
+    }
+    return replace(
+        recipe, audio_stream=number, arguments=tuple(_filled(a, words) for a in recipe.arguments)
+    )
+
+
+def left_out(recipe: Recipe, media: MediaInfo | None) -> str:
+    """One sentence that names the audio streams that *recipe*, a settled one, leaves; or nothing."""
+    streams = media.all("audio") if media else ()
+    if len(streams) < 2 or recipe.media != "audio" or not recipe.is_preset:
+        return ""
+    named = [f"{number} {_named(stream)}".strip() for number, stream in enumerate(streams)]
+    taken = named.pop(recipe.audio_stream or 0)
+    return f"of its soundtracks {taken} was taken; --audio-stream N takes {' or '.join(named)}"
+
+
+def _named(stream: Stream) -> str:
+    words = [word for word in (stream.language, stream.title) if word and word != "und"]
+    return f"({', '.join(words)})" if words else ""
+
+
+def _number(recipe: Recipe, media: MediaInfo | None) -> int:
+    """The audio stream that was asked for, or the one that players take."""
+    if recipe.audio_stream is not None:
+        return recipe.audio_stream
+    streams = media.all("audio") if media else ()
+    numbers = _speaking(streams, recipe.audio_language)
+    if streams and not numbers:
+        there = ", ".join(dict.fromkeys(s.language or "und" for s in streams))
+        message = f"no audio stream in the language '{recipe.audio_language}', but in: {there}"
+        raise ConversionError(Kind.INPUT, message)
+    first = numbers[0] if numbers else 0
+    return next((n for n in numbers if streams[n].is_default), first)
+
+
+def _speaking(streams: tuple[Stream, ...], language: str) -> list[int]:
+    """Which of *streams* are in this *language*; all where none says what it is in."""
+    if not language or all(s.language in ("", "und") for s in streams):
+        return [*range(len(streams))]
+    return [n for n, s in enumerate(streams) if same_language(s.language, language)]
+
+
+def _filled(argument: str, words: dict[str, str]) -> str:
+    for word, value in words.items():
+        argument = argument.replace(word, value)
+    return argument
+
+
+def _pcm(source: Stream | None) -> str:
+    """The PCM encoder for WAV that loses nothing of *source*, which 16 bit are enough for mostly.
+
+    What lossy decoders give as floating point has no depth of its own.
+    """
+    if source is None:
+        return "pcm_s16le"
+    if source.codec.startswith(("pcm_f64", "pcm_f32")):
+        return f"{source.codec[:7]}le"
+    if source.codec == "wavpack" and not source.bits:
+        return "pcm_f32le"
+    return f"pcm_s{24 if source.bits <= 24 else 32}le" if source.bits > 16 else "pcm_s16le"

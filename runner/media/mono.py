@@ -1,0 +1,78 @@
+"""See whether a mix to one channel is silence although its source is not.
+
+Two channels that are each other's opposite, as a wrongly wired microphone leaves them, sound well
+on their own and add up to nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.media.failures import ConversionError, Kind
+from runner.media.probe import parse_log
+from runner.media.recipe import option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.media.ffmpeg import Ran
+    from runner.media.recipe import Recipe
+
+NOTICE = "mixed to mono, its two channels cancel each other out: the first one was taken alone"
+_REFUSAL = (
+    "mixed to mono, its channels cancel each other out; take one of them alone: "
+    "-- ... -af 'pan=mono|c0=c0'"
+)
+_FIRST_CHANNEL = "pan=mono|c0=c0"
+# In decibels below full scale: where nobody hears anything, and how far that is from real sound.
+_SILENCE, _APART = -60.0, 40.0
+_BEGINNING = 30
+"""Seconds that settle the matter for nearly every file."""
+_MONO_OUTPUT = re.compile(r"^.*Output #0.*?Stream #0:\d[^\n]*: Audio: [^\n]* Hz, mono\b", re.DOTALL)
+_FILTERS = ("-af", "-filter", "-filter_complex", "-lavfi")
+_MEASURE = ("-af", "volumedetect", "-f", "null", "-")
+_PEAK = re.compile(r"max_volume: (\S+) dB")
+
+
+def is_mixed_down(log: str, number: int | None) -> bool:
+    """Whether ffmpeg's *log* tells that of one channel made of the several of a stream *number*."""
+    source = parse_log(log)
+    sound = source.stream("audio", number) if source else None
+    several = sound is not None and sound.layout not in ("", "mono", "1 channels")
+    return several and bool(_MONO_OUTPUT.search(log))
+
+
+def of_one_channel(recipe: Recipe, ran: Ran) -> Recipe:
+    """*recipe* with the first channel instead of the sum of the two.
+
+    Raises:
+        ConversionError: There are more than two, or the user has a filter of their own.
+    """
+    source = parse_log(ran.log)
+    sound = source and source.stream("audio", recipe.audio_stream)
+    own_filters = any(option(recipe.arguments, name) is not None for name in _FILTERS)
+    if not sound or sound.layout not in ("stereo", "2 channels") or own_filters:
+        raise ConversionError(Kind.INPUT, _REFUSAL, ran.log)
+    chain = f"{_FIRST_CHANNEL},{recipe.audio_filter}".rstrip(",")
+    return replace(recipe, audio_filter=chain)
+
+
+def is_lost(run: Callable[..., Ran], result: str, source: tuple[str, ...], stream: str) -> bool:
+    """Whether *result* is silent, and the *stream* of the source that it was made from is not.
+
+    *run* runs ffmpeg with the arguments that it is given; *source* are those for the source.
+    """
+    for limit in (("-t", str(_BEGINNING)), ()):
+        peak = _peak(run(*limit, "-i", f"file:{result}", "-map", "0:a", *_MEASURE))
+        if peak is None or peak > _SILENCE:
+            return False
+    before = _peak(run(*source, "-map", stream, *_MEASURE))
+    return before is not None and peak is not None and before - peak > _APART
+
+
+def _peak(ran: Ran) -> float | None:
+    """The loudest sample, in decibels of full scale."""
+    found = _PEAK.search(ran.log)
+    return float(found[1]) if found and ran.code == 0 else None

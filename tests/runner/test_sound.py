@@ -1,0 +1,330 @@
+"""What the sound of a source is like, the result's is like: its rate, its depth, its track."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from runner.media.choices import settle
+from runner.media.failures import Kind
+from runner.media.inputs import InputArgumentsError, check_input_arguments
+from runner.media.languages import same_language
+from runner.media.probe import parse_log
+from runner.media.recipe import Recipe
+from runner.models import Recipe as _Recipe
+from runner.presets import BUILT_IN
+from tests.conftest import Run
+from tests.media import SECOND_TONE, TONE, Media
+from tests.runner.programs import converted, every_ffmpeg, failure_of, recipe, work
+from tests.runner.test_presets import look, samples, tone
+
+
+def own(encoder: str, suffix: str, **details: object) -> Recipe:
+    """The recipe of a user's own preset."""
+    arguments = ("-map", "0:{audio}", *shlex.split(encoder))
+    return Recipe(suffix=suffix, arguments=arguments, **details)  # type: ignore[arg-type] # passed on
+
+
+# ---- loudness
+
+
+@pytest.mark.parametrize(
+    ("source", "encoder", "suffix", "sound"),
+    [
+        ("16-bit.wav", "-c:a flac", ".flac", "flac, 22050 Hz, mono, s16"),
+        ("8-bit.wav", "-c:a flac", ".flac", "flac, 8000 Hz, mono, s16"),
+        ("24-bit.wav", "-c:a flac", ".flac", "flac, 96000 Hz, mono, s32 (24 bit)"),
+        ("clip.mp3", "-c:a flac", ".flac", "flac, 44100 Hz, stereo, s32 (24 bit)"),
+        ("16-bit.wav", "-c:a alac", ".m4a", "22050 Hz, mono, s16p"),
+        ("16-bit.wav", "-c:a aac", ".m4a", "22050 Hz, mono, fltp"),
+        ("24-bit.wav", "-c:a libmp3lame", ".mp3", "48000 Hz, mono, fltp"),
+        ("24-bit.wav", "-c:a flac -ar 32000", ".flac", "flac, 32000 Hz, mono, s32 (24 bit)"),
+        ("24-bit.wav", "-c:a:0 flac -sample_fmt s16", ".flac", "flac, 96000 Hz, mono, s16"),
+        ("16-bit.wav", "-c:a flac -sample_fmt s32", ".flac", "22050 Hz, mono, s32 (24 bit)"),
+    ],
+)
+@every_ffmpeg
+def test_a_change_of_loudness_leaves_rate_and_depth_alone(
+    source: str,
+    encoder: str,
+    suffix: str,
+    sound: str,
+    ffmpeg: str,
+    media: Media,
+    destination: Path,
+) -> None:
+    target = destination / f"a{suffix}"
+    how = own(encoder, suffix, loudness=-16.0)
+    converted(work(media(source), target, how=how, ffmpeg=ffmpeg))
+    assert sound in look(media, target)
+
+
+# ---- mono
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        recipe("podcast"),
+        own("-c:a libmp3lame -ac 1", ".mp3"),
+        own("-c:a flac", ".flac", audio_filter="aformat=channel_layouts=mono"),
+        BUILT_IN["mp3"].recipe(arguments=("-c:a", "libmp3lame", "-ac", "1")),
+    ],
+    ids=["podcast", "-ac 1", "a filter", "the user's words"],
+)
+@every_ffmpeg
+def test_channels_that_cancel_each_other_out_do_not_become_silence(
+    how: Recipe, ffmpeg: str, media: Media, destination: Path
+) -> None:
+    target = destination / f"a{how.suffix}"
+    made = converted(work(media("opposite.flac"), target, how=how, ffmpeg=ffmpeg))
+    assert "Hz, mono" in look(media, target)
+    assert tone(media, target) == pytest.approx(TONE, rel=0.02)
+    assert max(samples(media, target)) > 3000
+    assert made.notices == (
+        "mixed to mono, its two channels cancel each other out: the first one was taken alone",
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "how"),
+    [
+        (
+            "opposite.flac",
+            BUILT_IN["mp3"].recipe(arguments=("-c:a", "libmp3lame", "-ac", "1", "-af", "volume=2")),
+        ),
+        ("bass-alone.flac", recipe("podcast")),
+    ],
+    ids=["the user's own filter", "more than two channels"],
+)
+def test_where_no_channel_is_the_obvious_one_silence_is_refused(
+    source: str, how: Recipe, media: Media, destination: Path
+) -> None:
+    failure = failure_of(work(media(source), destination / "a.mp3", how=how))
+    assert failure.kind is Kind.INPUT
+    assert "cancel each other out; take one of them alone: -- ... -af" in failure.message
+
+
+@pytest.mark.parametrize("source", ["clip.flac", "silent.mp4", "16-bit.wav", "surround.flac"])
+@pytest.mark.parametrize("preset", ["podcast", "speech"])
+def test_other_sound_is_mixed_as_ever(
+    source: str, preset: str, media: Media, destination: Path
+) -> None:
+    how = recipe("podcast") if preset == "podcast" else own("-c:a libmp3lame -ac 1", ".mp3")
+    made = converted(work(media(source), destination / "a.mp3", how=how))
+    assert made.notices == ()
+
+
+# ---- depth
+
+
+@pytest.mark.parametrize(
+    ("source", "codec"),
+    [
+        ("clip.wav", "pcm_s16le"),
+        ("clip.aiff", "pcm_s16le"),
+        ("8-bit.wav", "pcm_s16le"),
+        ("24-bit.wav", "pcm_s24le"),
+        ("24-bit.flac", "pcm_s24le"),
+        ("24-bit.m4a", "pcm_s24le"),
+        ("32-bit.wav", "pcm_s32le"),
+        ("float.wav", "pcm_f32le"),
+        ("64-bit.wav", "pcm_f64le"),
+        ("float.wv", "pcm_f32le"),
+        ("clip.mp3", "pcm_s16le"),
+        ("clip.opus", "pcm_s16le"),
+        ("clip.mkv", "pcm_s16le"),
+    ],
+)
+@every_ffmpeg
+def test_wav_keeps_the_depth_of_lossless_sound(
+    source: str, codec: str, ffmpeg: str, media: Media, destination: Path
+) -> None:
+    target = destination / "a.wav"
+    converted(work(media(source), target, how=recipe("wav"), ffmpeg=ffmpeg))
+    assert f"Audio: {codec} " in look(media, target)
+
+
+# ---- which track
+
+
+@pytest.mark.parametrize(
+    ("source", "choice", "frequency"),
+    [
+        ("two-tracks.mkv", {}, SECOND_TONE),
+        ("two-tracks.mp4", {}, SECOND_TONE),
+        ("languages.mkv", {}, TONE),
+        ("two-tracks.mkv", {"audio_stream": 0}, TONE),
+        ("languages.mkv", {"audio_stream": 1}, SECOND_TONE),
+        ("languages.mkv", {"audio_language": "ger"}, SECOND_TONE),
+        ("languages.mkv", {"audio_language": "de"}, SECOND_TONE),
+        ("languages.mkv", {"audio_language": "deu"}, SECOND_TONE),
+        ("languages.mkv", {"audio_language": "ja-JP"}, TONE),
+        ("languages.mkv", {"audio_language": "ja", "audio_stream": 1}, SECOND_TONE),
+        ("two-tracks.mkv", {"audio_language": "eng"}, SECOND_TONE),
+        ("clip.mp3", {"audio_language": "eng"}, TONE),
+    ],
+)
+@pytest.mark.parametrize("preset", ["wav", "podcast"])
+def test_the_track_is_the_one_that_players_take_unless_another_is_asked_for(
+    source: str,
+    choice: dict[str, object],
+    frequency: int,
+    preset: str,
+    media: Media,
+    destination: Path,
+) -> None:
+    how = recipe(preset, **choice)
+    target = destination / f"a{how.suffix}"
+    converted(work(media(source), target, how=how))
+    assert tone(media, target) == pytest.approx(frequency, rel=0.02)
+
+
+@every_ffmpeg
+def test_the_default_track_is_seen_by_every_ffmpeg(
+    ffmpeg: str, media: Media, destination: Path
+) -> None:
+    target = destination / "a.mp3"
+    made = converted(work(media("two-tracks.mkv"), target, ffmpeg=ffmpeg))
+    assert tone(media, target) == pytest.approx(SECOND_TONE, rel=0.02)
+    assert made.notices == ("of its soundtracks 1 was taken; --audio-stream N takes 0 (Stereo)",)
+
+
+def test_the_other_tracks_are_named(media: Media, destination: Path) -> None:
+    made = converted(work(media("languages.mkv"), destination / "a.mp3"))
+    (notice,) = made.notices
+    assert notice == (
+        "of its soundtracks 0 (jpn) was taken; --audio-stream N takes 1 (ger, Kommentar)"
+    )
+    for choice in ({"audio_stream": 1}, {"audio_language": "ger"}):
+        made = converted(work(media("languages.mkv"), destination / "b.mp3", how=recipe(**choice)))
+        assert made.notices == ()
+
+
+def test_a_language_that_is_not_there_is_said_with_those_that_are(
+    media: Media, destination: Path
+) -> None:
+    how = recipe(audio_language="en")
+    failure = failure_of(work(media("languages.mkv"), destination / "a.mp3", how=how))
+    assert failure.kind is Kind.INPUT
+    assert failure.message == "no audio stream in the language 'en', but in: jpn, ger"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("ger", "de", True),
+        ("deu", "ger", True),
+        ("EN", "eng", True),
+        ("pt-BR", "por", True),
+        ("zh_Hant", "chi", True),
+        ("fra", "fre", True),
+        ("nob", "no", True),
+        ("tlh", "tlh", True),
+        ("tlh", "eng", False),
+        ("", "eng", False),
+        ("und", "", False),
+    ],
+)
+def test_a_language_has_several_names(one: str, other: str, same: bool) -> None:
+    assert same_language(one, other) is same
+    assert same_language(other, one) is same
+
+
+def test_a_plain_source_costs_one_ffmpeg(media: Media, destination: Path, stand_in: object) -> None:
+    program = stand_in('exec "$real" "$@"')  # type: ignore[operator] # a fixture
+    for name in ("clip.mp4", "clip.mkv", "languages.mkv"):
+        converted(work(media(name), destination / f"{name}.mp3", ffmpeg=str(program.path)))
+    assert len(program.starts) == 3
+
+
+# ---- what stands before -i
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "words"),
+    [
+        ("a.pcm", "-i @clip.wav -f s16le -ar 22050 -ac 1", "-f s16le -ar 22050 -ac 1"),
+        ("a.raw", "-i @clip.wav -f alaw -ar 8000 -ac 1", "-f alaw -ar 8000"),
+        ("a.mp4", "-i @clip.mp4 -map 0 -c copy", "-hwaccel auto -threads 1"),
+        ("a b.mkv", "-i @clip.mkv -map 0 -c copy", "-itsoffset 0.5 -vn"),
+    ],
+)
+def test_input_options_say_how_the_source_is_read(
+    name: str, make: str, words: str, run: Run, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.run(
+        *(str(media(w[1:])) if w[0] == "@" else w for w in shlex.split(make)), str(tmp_path / name)
+    )
+    done = run("convert", name, "--to", "flac", "--input-args", words)
+    assert done.exit_code == 0, done.stderr
+    result = destination / Path(name).with_suffix(".flac")
+    assert tone(media, result) == pytest.approx(TONE, rel=0.02)
+    # the same command again has nothing to do; with other words it has
+    assert "1 up to date" in run("convert", name, "--to", "flac", "--input-args", words).stderr
+    assert run("convert", name, "--to", "flac").exit_code == 1
+
+
+def test_a_raw_picture_becomes_a_film(
+    run: Run, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.run("-i", str(media("clip.mp4")), "-an", "-f", "rawvideo", str(tmp_path / "a.yuv"))
+    words = "-f rawvideo -video_size 64x48 -pixel_format yuv420p -framerate 10"
+    assert run("convert", "a.yuv", "--to", "mp4", "--input-args", words).exit_code == 0
+    assert re.search(r"Video: h264.*64x48.* 10 fps", look(media, destination / "a.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("words", "length"),
+    [("-ss 1.5", 0.5), ("-t 0.5", 0.5), ("-to 0.5", 0.5), ("-sseof -0.5", 0.5)],
+)
+def test_a_part_is_no_file_that_ends_early(
+    words: str, length: float, media: Media, destination: Path
+) -> None:
+    how = recipe("wav", input_arguments=tuple(words.split()))
+    assert not how.keeps_length
+    converted(work(media("clip.mp4"), destination / "a.wav", how=how))
+    seen = parse_log(look(media, destination / "a.wav"))
+    assert seen
+    assert seen.duration == pytest.approx(length, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("-i /etc/passwd", "'-i' is not taken: the source is named by SRC"),
+        ("other.mp4", "'other.mp4' is no option"),
+        ("-ss 5 other.mp4", "'other.mp4' is no option"),
+        ("-f concat", "'-f concat' is not taken"),
+        ("-f lavfi", "'-f lavfi' is not taken"),
+        ("-f hls", "'-f hls' is not taken"),
+        ("-f:v image2", "'-f image2' is not taken"),
+        ("-protocol_whitelist file,http", "'-protocol_whitelist' is not among"),
+        ("-filter_complex_script x", "'-filter_complex_script' is not among"),
+        ("-/filter x", "'-/filter' is not among"),
+        ("-dump_attachment:t out", "'-dump_attachment:t' is not among"),
+        ("-report", "'-report' is not among"),
+        ("-progress /tmp/x", "'-progress' is not among"),
+        ("-y", "'-y' is not among"),
+        ("-ss", "'-ss' needs a value behind it"),
+        ("-ss '5", "No closing quotation"),
+    ],
+)
+def test_input_options_cannot_name_other_files(words: str, reason: str, run: Run) -> None:
+    result = run("convert", "a.mp4", "--input-args", words)
+    assert result.exit_code == 2
+    assert result.error.startswith(f"--input-args: {reason}")
+
+
+def test_what_is_allowed_passes_as_it_is_written() -> None:
+    check_input_arguments(tuple(shlex.split("-c:v h264 -ss:0 5 -noautorotate -itsoffset -1")))
+    with pytest.raises(InputArgumentsError):
+        check_input_arguments(("-noautorotate", "5"))
+
+
+def test_input_options_travel_in_the_recipe_and_are_part_of_it() -> None:
+    how = recipe(input_arguments=("-ss", "5"))
+    assert _Recipe.from_json(how.as_json()) == how
+    assert how.fingerprint != recipe().fingerprint
+    assert settle(how).input_arguments == ("-ss", "5")
