@@ -35,12 +35,13 @@ def commands(page: str, state: Path) -> str:
 
     `--local` is the home folder, as the system's user list has it: a test cannot move that.
     """
-    text = (ROOT / page).read_text()
-    (block,) = [
+    text: str = (ROOT / page).read_text()
+    blocks: list[str] = [
         each
         for each in re.findall(r"```(?:sh)?\n(.*?)```", text, re.DOTALL)
         if "stack init" in each
     ]
+    (block,) = blocks
     assert "pulumi login --local" in block
     return block.replace("login --local", f"login {state.as_uri()}")
 
