@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runner.errors import UnfitError, UsageError
+from runner.media.target import OURS
 
-FOLDER = ".runner"
+FOLDER = OURS
 _SCHEMA = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, place TEXT NOT NULL, command TEXT NOT NULL, started REAL NOT NULL,

@@ -9,6 +9,7 @@ from enum import Enum
 
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
+from runner.media.target import target_path
 from runner.media.verify import check_existing
 from runner.media.worker import sha256_of
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State
@@ -39,13 +40,13 @@ class Existing:
 
     def judge(self, plan: Plan, conversion: Conversion) -> Verdict:
         """Decide from names, times and the ledger alone; opens no media."""
-        path = os.path.join(plan.destination, conversion.target)
         try:
+            path = target_path(plan.destination, conversion.target)
             status = os.stat(path, follow_symlinks=False)
-        except OSError:
-            return Verdict.CONVERT
+        except (OSError, ConversionError):
+            return Verdict.CONVERT  # who converts says what is wrong about the name
         if self.overwrite == "always" or stat.S_ISDIR(status.st_mode):
-            return Verdict.CONVERT  # who converts says what is wrong about a folder
+            return Verdict.CONVERT
         record = self.ledger.find(conversion.target)
         unchanged = record is not None and (record.result.size, record.result.mtime_ns) == (
             status.st_size,
@@ -68,8 +69,8 @@ class Existing:
             yield from pool.map(lambda conversion: self._check(plan, conversion), conversions)
 
     def _check(self, plan: Plan, conversion: Conversion) -> Event:
-        path = os.path.join(plan.destination, conversion.target)
         try:
+            path = target_path(plan.destination, conversion.target)
             check_existing(self.ffmpeg, conversion.source.path, path, conversion.recipe)
             status = os.stat(path)
             result = Result(

@@ -14,6 +14,7 @@ from runner.engine import Stop
 from runner.errors import UnfitError
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, Reins
+from runner.media.target import writable_target
 from runner.media.worker import Made, Progress, Work, convert
 from runner.models import Conversion, Event, Failure, Kind, Notice, Plan, Result, State
 from runner.options import RunOptions
@@ -167,7 +168,7 @@ class _Crew:
     def _describe(self, conversion: Conversion) -> Work:
         return Work(
             source=conversion.source.path,
-            target=str(self._plan.destination.joinpath(*conversion.target.split("/"))),
+            target=writable_target(self._plan.destination, conversion.target),
             scratch=str(self.scratch),
             name=conversion.id,
             recipe=conversion.recipe,

@@ -3,15 +3,22 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from runner.media.recipe import VERIFY
+from runner.media.strict import UnreadableError, parse_json, read_as
 
 OVERWRITE = ("never", "if-newer", "always")
 UPLOAD = ("auto", "whole", "audio-only")
 """What travels to Azure of a film that becomes audio."""
 MOST_TRANSFERS = 64
+MOST_RETRIES = 1000
+"""Each attempt has a number in the name of its task."""
+LONGEST_TIMEOUT = 1e9
+"""Seconds: some thirty years, which every clock can add."""
+_LONGEST = 10_000
+"""Characters of options as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +48,7 @@ class RunOptions:
     def __post_init__(self) -> None:
         for name, is_right in _IS_RIGHT.items():
             if not is_right(value := getattr(self, name)):
-                raise ValueError(f"{name} cannot be {value!r}")
+                raise UnreadableError(f"{name} cannot be {value!r}")
 
     @property
     def may_replace(self) -> bool:
@@ -57,14 +64,9 @@ class RunOptions:
         """Read what `as_json` wrote; what is not in it, or not known, is as it always was.
 
         Raises:
-            ValueError: It says what no option can be.
-            TypeError: It is no such line.
+            UnreadableError: It is no such line, or says what no option can be.
         """
-        values = json.loads(text)
-        if not isinstance(values, dict):
-            raise TypeError(f"options cannot be {text:.20}")
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        return read_as(cls, parse_json(text, _LONGEST))
 
 
 def _is_whole(value: object, least: int, most: float = math.inf) -> bool:
@@ -72,14 +74,18 @@ def _is_whole(value: object, least: int, most: float = math.inf) -> bool:
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 < value <= LONGEST_TIMEOUT
+    )
 
 
 # The options come from storage and from the ledger too, where anything may stand.
 _IS_RIGHT: dict[str, Callable[[Any], bool]] = {
     "overwrite": OVERWRITE.__contains__,
     "verify": VERIFY.__contains__,
-    "retries": lambda value: _is_whole(value, 0),
+    "retries": lambda value: _is_whole(value, 0, MOST_RETRIES),
     "timeout": lambda value: value is None or _is_time(value),
     "fail_fast": lambda value: value is None or _is_whole(value, 1),
     "upload": UPLOAD.__contains__,

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from runner.errors import NothingToConvertError, UsageError
+from runner.media.failures import ConversionError
+from runner.media.target import check_name
 from runner.models import Conversion, Plan, Recipe
 from runner.selection import Found
 from runner.wording import printable
@@ -193,7 +195,12 @@ class _Namer:
         target = os.path.normpath(self._fill(folder or ".", name))
         if os.path.isabs(target) or target.split(os.sep)[0] == os.pardir:
             raise UsageError(f"--name puts {printable(relative)} outside the destination: {target}")
-        return target.replace(os.sep, "/")
+        target = target.replace(os.sep, "/")
+        try:
+            check_name(target)
+        except ConversionError as error:
+            raise UsageError(f"--name: {printable(relative)}: {error}") from error
+        return target
 
     def _fill(self, folder: str, name: str) -> str:
         stem, _ = os.path.splitext(name)
@@ -205,7 +212,7 @@ def _refuse_clashes(conversions: list[Conversion]) -> None:
     clashes: list[tuple[Conversion, Conversion]] = []
     for conversion in conversions:
         # the same file where case or the form of accents does not count: macOS, Windows
-        key = _folded(conversion.target)
+        key = folded(conversion.target)
         if (other := first.setdefault(key, conversion)) is not conversion:
             clashes.append((other, conversion))
     if clashes:
@@ -221,7 +228,8 @@ def _refuse_clashes(conversions: list[Conversion]) -> None:
         raise UsageError("\n".join(["two files would get one name:", *lines, advice]))
 
 
-def _folded(target: str) -> str:
+def folded(target: str) -> str:
+    """*target* as file systems see it that do not tell capitals, or forms of accents, apart."""
     return target if target.isascii() and target.islower() else _fold(target)
 
 
@@ -239,7 +247,7 @@ def _refuse_overwriting_sources(conversions: list[Conversion], root: str) -> Non
 
     def key(path: str) -> str:
         folder, name = os.path.split(path)
-        return os.path.join(real(folder), _folded(name))
+        return os.path.join(real(folder), folded(name))
 
     sources = {key(conversion.source.path) for conversion in conversions}
     for target in suspects:

@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from runner.errors import UnfitError
+from runner.media.target import OURS
 
-SCRATCH = Path(".runner", "tmp")
+SCRATCH = Path(OURS, "tmp")
 
 
 def clear_scratch(scratch: Path) -> None:

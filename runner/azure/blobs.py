@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import IO
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient, ContentSettings
+from azure.storage.blob import BlobServiceClient, ContentSettings, StorageStreamDownloader
 
 from runner.azure.crew import Abandoned
 from runner.azure.errors import azure_errors, code_of, translated
+from runner.media.strict import UnreadableError
 
 _BLOCK = 1 << 20
 
@@ -62,41 +63,67 @@ class Blobs:
         with azure_errors(f"uploading {name}", "storage"), suppress(ResourceExistsError):
             self._client.get_blob_client(container, name).upload_blob(data, overwrite=overwrite)
 
-    def read(self, container: str, name: str) -> bytes | None:
-        """The content of a small blob; none if there is no such blob."""
-        try:
-            return self._client.get_blob_client(container, name).download_blob().readall()
-        except AzureError as error:
-            if code_of(error) == "BlobNotFound":
-                return None
-            raise translated(error, f"downloading {name}", "storage") from None
+    def read(self, container: str, name: str, longest: int) -> bytes | None:
+        """The content of a small blob; none if there is no such blob.
 
-    def download(self, container: str, name: str, path: Path) -> str | None:
-        """Download a blob to *path*; returns the SHA-256 of what was written, in hex.
+        Raises:
+            UnreadableError: It is longer than *longest* bytes.
+        """
+        stream = self._open(container, name)
+        if stream is None:
+            return None
+        if stream.size > longest:
+            raise UnreadableError(f"longer than {longest} bytes")
+        with azure_errors(f"downloading {name}", "storage"):
+            return stream.readall()
 
-        None where there is no such blob.
+    def read_end(self, container: str, name: str, longest: int) -> bytes:
+        """The last bytes of a blob, *longest* at the most; none at all if there is no such blob."""
+        stream = self._open(container, name)
+        if stream is not None and stream.size > longest:
+            stream = self._open(container, name, offset=stream.size - longest, length=longest)
+        if stream is None:
+            return b""
+        with azure_errors(f"downloading {name}", "storage"):
+            return stream.readall()
+
+    def download(self, container: str, name: str, path: Path, size: int) -> str | None:
+        """Download a blob of *size* bytes to *path*; returns its SHA-256, in hex.
+
+        None where there is no such blob; empty where it has another size, and is left where it is.
 
         Raises:
             RunnerError: Storage cannot be reached, or does not let us.
             OSError: The file cannot be written.
             Abandoned: Nobody waits for it.
         """
+        stream = self._open(container, name)
+        if stream is None:
+            return None
+        if stream.size != size:
+            return ""
         digest = hashlib.sha256()
-        blob = self._client.get_blob_client(container, name)
-        with azure_errors(f"downloading {name}", "storage"):
-            try:
-                stream = blob.download_blob()
-            except ResourceNotFoundError as error:
-                if code_of(error) == "BlobNotFound":
-                    return None
-                raise
-            with path.open("wb") as file:
-                for chunk in stream.chunks():
-                    if self._abandoned():
-                        raise Abandoned
-                    digest.update(chunk)
-                    file.write(chunk)
+        with azure_errors(f"downloading {name}", "storage"), path.open("wb") as file:
+            for chunk in stream.chunks():
+                if self._abandoned():
+                    raise Abandoned
+                digest.update(chunk)
+                file.write(chunk)
         return digest.hexdigest()
+
+    def _open(
+        self, container: str, name: str, offset: int | None = None, length: int | None = None
+    ) -> "StorageStreamDownloader[bytes] | None":
+        """A blob, or *part* of it, of which the first block has been read; none if it is not there."""
+        try:
+            # as it lies there: what a blob calls compressed could unpack to any size
+            return self._client.get_blob_client(container, name).download_blob(
+                offset, length, decompress=False
+            )
+        except AzureError as error:
+            if code_of(error) == "BlobNotFound":
+                return None
+            raise translated(error, f"downloading {name}", "storage") from None
 
     def names(self, container: str, prefix: str) -> Iterator[str]:
         """The names of all blobs that start with *prefix*."""

@@ -8,12 +8,15 @@ from runner.azure.jobs import Finished
 from runner.azure.verdicts import failure_of
 from runner.errors import UnfitError
 from runner.media.failures import ConversionError
-from runner.media.node import RECORD, RESULT, Record
-from runner.media.target import from_os, give_name
+from runner.media.node import LONGEST_RECORD, RECORD, RESULT, Record
+from runner.media.strict import UnreadableError
+from runner.media.target import from_os, give_name, writable_target
 from runner.models import Event, Failure, Kind, Result, State
 
 _DOWNLOADS = 3
 """A result that arrives damaged is fetched again so often in all."""
+_LONGEST_LOG = 64 * 1024
+"""Bytes."""
 
 
 def collect(flight: Flight, item: Item, end: Finished) -> Event:
@@ -22,11 +25,9 @@ def collect(flight: Flight, item: Item, end: Finished) -> Event:
     Raises:
         RunnerError: Storage cannot be reached, or does not let us.
     """
-    try:
-        record = _record(flight, item)
-        failure = failure_of(end, record, signed=not flight.deployment.pool_identity_id)
-    except ConversionError as error:
-        record, failure = None, error.failure
+    record, unreadable = _record(flight, item)
+    signed = not flight.deployment.pool_identity_id
+    failure = failure_of(end, record, signed=signed, unreadable=unreadable)
     if failure is None:
         assert record is not None
         try:
@@ -54,17 +55,22 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
     conversion = item.conversion
     name = f"{flight.places.results(item.task)}/{RESULT}{conversion.recipe.suffix}"
     part = flight.scratch / f"{item.task}.part"
-    target = flight.destination.joinpath(*conversion.target.split("/"))
     try:
+        target = writable_target(flight.destination, conversion.target)
         for _ in range(_DOWNLOADS):
-            digest = flight.blobs.download(flight.deployment.output_container, name, part)
+            digest = flight.blobs.download(
+                flight.deployment.output_container, name, part, record.size
+            )
             if digest is None:
                 raise ConversionError(Kind.TRANSIENT, "its result is not in storage any more")
+            if digest == "":
+                message = "the result in storage is not of the size that its record says"
+                raise ConversionError(Kind.TRANSIENT, message)
             if digest == record.sha256:
                 break
         else:
             raise ConversionError(Kind.TRANSIENT, "the result arrived damaged, three times over")
-        give_name(str(part), str(target))
+        give_name(str(part), target)
         status = os.stat(target)
     except OSError as error:
         raise from_os(error) from error
@@ -84,21 +90,21 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
     )
 
 
-def _record(flight: Flight, item: Item) -> Record | None:
+def _record(flight: Flight, item: Item) -> tuple[Record | None, str]:
+    """The record that the worker left, if it did; else why what is there is none."""
     name = f"{flight.places.results(item.task)}/{RECORD}"
-    data = flight.blobs.read(flight.deployment.output_container, name)
     try:
-        return Record.from_json(data) if data else None
-    except (ValueError, TypeError) as error:
-        message = "the record of the task cannot be read"
-        raise ConversionError(Kind.TRANSIENT, message) from error
+        data = flight.blobs.read(flight.deployment.output_container, name, LONGEST_RECORD)
+        return (Record.from_json(data) if data else None), ""
+    except UnreadableError as error:
+        return None, str(error)
 
 
 def _log(flight: Flight, item: Item) -> str:
-    """What the task wrote, where the worker could not leave a record."""
+    """What the task wrote, the end of very much, where the worker could not leave a record."""
     name = f"{flight.places.results(item.task)}/stderr.txt"
-    data = flight.blobs.read(flight.deployment.output_container, name)
-    return data.decode(errors="replace") if data else ""
+    data = flight.blobs.read_end(flight.deployment.output_container, name, _LONGEST_LOG)
+    return data.decode(errors="replace")
 
 
 def _seconds(end: Finished) -> float:

@@ -1,6 +1,7 @@
 """The plan of a run, kept beside its sources in storage, so that another machine can follow it."""
 
 import gzip
+import io
 import json
 import os
 import tempfile
@@ -11,12 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from runner.errors import UnfitError
+from runner.azure.blobs import Blobs
+from runner.azure.deployment import Deployment
+from runner.errors import UnfitError, UsageError
+from runner.media.failures import ConversionError
+from runner.media.strict import UnreadableError, parse_json, text, whole
+from runner.media.target import check_name
 from runner.models import Conversion, Plan, Recipe, Source
 from runner.options import RunOptions
+from runner.plan import folded
 
 _VERSION = 2
 """Without options it was 1."""
+# Some 300 bytes a file, of which a tenth is left when packed: room for a million files.
+LONGEST = 64 * 1024 * 1024
+"""Bytes of a plan in storage."""
+LONGEST_UNPACKED = 512 * 1024 * 1024
+_LONGEST_LINE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -47,32 +59,97 @@ def manifest_of(
                 source = conversion.source
                 row = (source.path, source.size, source.mtime_ns, conversion.target)
                 text.write(json.dumps([*row, conversion.recipe.fingerprint]) + "\n")
+        if file.tell() > LONGEST:
+            raise UsageError(f"{len(found)} files are too many for one run on Azure: take fewer")
         file.seek(0)
         yield file
 
 
-def read_manifest(data: bytes, destination: Path) -> Manifest:
-    """The run in *data*, for results in *destination*.
+def stored_manifest(
+    blobs: Blobs, deployment: Deployment, run: str, destination: Path
+) -> Manifest | None:
+    """What storage has of *run*, for results in *destination*; none if it has nothing.
 
     Raises:
-        UnfitError: It was written by a newer runner, or is no manifest.
+        RunnerError: It is damaged, or cannot be read.
     """
     try:
-        lines = gzip.decompress(data).decode("ascii").splitlines()
-        head = json.loads(lines[0])
-        if head["v"] not in (1, _VERSION):
-            raise UnfitError("this run was started by another version of runner: use that one")
-        recipes = {name: Recipe.from_json(text) for name, text in head["recipes"].items()}
-        options = RunOptions.from_json(head.get("options", "{}"))
-        conversions = tuple(_conversion(json.loads(line), recipes) for line in lines[1:])
-    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
-        raise UnfitError(f"the plan of this run is damaged: {error}") from error
-    plan = Plan(head["run"], Path(os.path.abspath(destination)), conversions)
-    return Manifest(plan, options)
+        data = blobs.read(deployment.input_container, manifest_name(run), LONGEST)
+    except UnreadableError as error:
+        raise _damaged(run, error) from error
+    return None if data is None else read_manifest(data, run, destination)
 
 
-def _conversion(row: list[object], recipes: dict[str, Recipe]) -> Conversion:
+def read_manifest(data: bytes, run: str, destination: Path) -> Manifest:
+    """What *data* says of *run*, for results in *destination*.
+
+    Raises:
+        UnfitError: It was written by another version of runner, or says nothing of *run*.
+    """
+    try:
+        lines = _lines(data)
+        head = _head(next(lines, b""), run)
+        options = RunOptions.from_json(text(head.get("options", "{}")))
+        conversions = _conversions(lines, _recipes(head.get("recipes")))
+    except (OSError, EOFError, zlib.error, UnreadableError, ConversionError) as error:
+        raise _damaged(run, error) from error
+    return Manifest(Plan(run, Path(os.path.abspath(destination)), conversions), options)
+
+
+def _damaged(run: str, error: Exception) -> UnfitError:
+    advice = f"`runner cancel {run}` gives it up, then convert again"
+    return UnfitError(f"the plan of run {run} in storage is damaged ({error}): {advice}")
+
+
+def _head(line: bytes, run: str) -> dict[str, object]:
+    head = parse_json(line, _LONGEST_LINE)
+    if not isinstance(head, dict):
+        raise UnreadableError("it has no beginning")
+    if head.get("v") not in (1, _VERSION):
+        raise UnfitError("this run was started by another version of runner: use that one")
+    if head.get("run") != run:
+        raise UnreadableError("it is that of another run")
+    return head
+
+
+def _conversions(lines: Iterator[bytes], recipes: dict[str, Recipe]) -> tuple[Conversion, ...]:
+    conversions = tuple(_conversion(line, recipes) for line in lines)
+    if len({folded(conversion.target) for conversion in conversions}) != len(conversions):
+        raise UnreadableError("two files have one target")
+    return conversions
+
+
+def _lines(data: bytes) -> Iterator[bytes]:
+    """The lines of what *data* unpacks to, which may be much more."""
+    with gzip.open(io.BytesIO(data)) as file:
+        left = LONGEST_UNPACKED
+        while line := file.readline(_LONGEST_LINE + 1):
+            left -= len(line)
+            if left < 0:
+                raise UnreadableError(f"it unpacks to more than {LONGEST_UNPACKED} bytes")
+            yield line
+
+
+def _recipes(value: object) -> dict[str, Recipe]:
+    if not isinstance(value, dict):
+        raise UnreadableError("it has no recipes")
+    recipes = {name: Recipe.from_json(text(recipe)) for name, recipe in value.items()}
+    if any(recipe.fingerprint != name for name, recipe in recipes.items()):
+        # of its files' ids, too, something else would come
+        raise UnfitError("this run was started by another version of runner: use that one")
+    return recipes
+
+
+def _conversion(line: bytes, recipes: dict[str, Recipe]) -> Conversion:
+    row = parse_json(line, _LONGEST_LINE)
+    if not isinstance(row, list) or len(row) != 5:
+        raise UnreadableError("a file in it is no list of five")
     path, size, mtime_ns, target, recipe = row
-    assert isinstance(size, int)
-    assert isinstance(mtime_ns, int)
-    return Conversion(Source(str(path), size, mtime_ns), str(target), recipes[str(recipe)])
+    if not text(path) or "\0" in path:
+        raise UnreadableError("a source in it has no name")
+    check_name(text(target))
+    if text(recipe) not in recipes:
+        raise UnreadableError("a file in it has no recipe")
+    if whole(size) < -1:
+        raise UnreadableError("a file in it has no size")
+    return Conversion(Source(path, size, whole(mtime_ns)), target, recipes[recipe])

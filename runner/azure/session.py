@@ -17,9 +17,9 @@ from runner.azure.deployment import Deployment
 from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.engine import AzureEngine
 from runner.azure.jobs import Counts, Jobs
-from runner.azure.manifest import Manifest, manifest_name, read_manifest
+from runner.azure.manifest import Manifest, stored_manifest
 from runner.azure.taking_up import jobs_of
-from runner.errors import UnfitError
+from runner.errors import UnfitError, UsageError
 from runner.models import Plan
 from runner.options import RunOptions
 
@@ -82,11 +82,14 @@ class Session:
 
         Raises:
             UnfitError: There is none.
+            UsageError: No run can be called so.
         """
-        data = self.blobs.read(self.deployment.input_container, manifest_name(run))
-        if data is None:
+        if not _RUN.fullmatch(run):
+            raise UsageError(f"'{run}' is no run; a run is called as in 20261122-1412-mossy-otter")
+        manifest = stored_manifest(self.blobs, self.deployment, run, destination)
+        if manifest is None:
             raise UnfitError(f"run {run} is not in storage: it is finished, or was cancelled")
-        return read_manifest(data, destination)
+        return manifest
 
     def newest_run(self) -> str:
         """The newest run that Batch knows.
@@ -105,12 +108,11 @@ class Session:
 
     def is_apart(self, run: str, plan: Plan) -> bool:
         """Whether *run* is about other files than *plan* altogether."""
-        data = self.blobs.read(self.deployment.input_container, manifest_name(run))
-        if data is None:
+        stored = stored_manifest(self.blobs, self.deployment, run, plan.destination)
+        if stored is None:
             return False
         ours = {conversion.id for conversion in plan.conversions}
-        theirs = read_manifest(data, plan.destination).plan.conversions
-        return not any(conversion.id in ours for conversion in theirs)
+        return not any(conversion.id in ours for conversion in stored.plan.conversions)
 
     def cancel(self, run: str) -> int:
         """End all tasks of *run*, and take its sources out of storage; what is done stays there.

@@ -8,7 +8,7 @@ from runner.azure.flight import Flight, Item
 from runner.media.failures import ConversionError
 from runner.media.slim import slim_copy
 from runner.media.source import check_source
-from runner.media.target import check_target, from_os
+from runner.media.target import check_target, from_os, writable_target
 from runner.models import Kind
 
 
@@ -38,8 +38,8 @@ def _check(flight: Flight, item: Item) -> None:
     status = os.stat(source.path)
     if (status.st_size, status.st_mtime_ns) != (source.size, source.mtime_ns):
         raise ConversionError(Kind.INPUT, "the file changed while the run was on")
-    target = flight.destination.joinpath(*item.conversion.target.split("/"))
-    check_target(str(target), replace=flight.options.may_replace)
+    target = writable_target(flight.destination, item.conversion.target)
+    check_target(target, replace=flight.options.may_replace)
 
 
 def _upload(flight: Flight, item: Item, path: str) -> int:

@@ -10,11 +10,12 @@ from runner.azure.crew import Abandoned
 from runner.azure.errors import JobLostError, word
 from runner.azure.flight import Flight, Item
 from runner.azure.jobs import Jobs
-from runner.azure.manifest import manifest_name, manifest_of, read_manifest
+from runner.azure.manifest import manifest_name, manifest_of, stored_manifest
 from runner.azure.tasks import TaskName
 from runner.azure.tool import pack
 from runner.errors import RunnerError, UnfitError
 from runner.models import Conversion, Event, Plan, State
+from runner.plan import folded
 
 _POOL_REPLACED = "its pool was replaced"
 _BY_ITSELF = ("", "alltaskscomplete", _POOL_REPLACED)
@@ -124,12 +125,14 @@ def _write_manifest(flight: Flight, plan: Plan) -> int:
     """Put *plan* beside the sources, with what an earlier one of the run has besides; its count."""
     container, name = flight.deployment.input_container, manifest_name(plan.id)
     others: list[Conversion] = []
-    if data := flight.blobs.read(container, name):
+    if stored := stored_manifest(flight.blobs, flight.deployment, plan.id, plan.destination):
         ours = {conversion.id for conversion in plan.conversions}
-        stored = read_manifest(data, plan.destination)
+        # not what a source was before it changed: its target is taken
+        targets = {folded(conversion.target) for conversion in plan.conversions}
         before = stored.plan.conversions
-        others = [conversion for conversion in before if conversion.id not in ours]
-        if len(others) + len(ours) == len(before) and stored.options == flight.options:
+        others = [c for c in before if c.id not in ours and folded(c.target) not in targets]
+        known = {conversion.id for conversion in (*plan.conversions, *others)}
+        if known == {c.id for c in before} and stored.options == flight.options:
             return len(others)  # nothing new in it
     with manifest_of(plan.id, chain(plan.conversions, others), flight.options) as file:
         flight.blobs.put(container, name, file, overwrite=True)

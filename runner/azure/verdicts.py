@@ -34,15 +34,19 @@ GONE = "blobnotfound"
 """The source is not in storage any more: it must be uploaded again."""
 
 
-def failure_of(end: Finished, record: Record | None, *, signed: bool) -> Failure | None:
+def failure_of(
+    end: Finished, record: Record | None, *, signed: bool, unreadable: str = ""
+) -> Failure | None:
     """Why the task failed; none if it did not.
 
-    *record* is what the worker left, if it came so far; *signed* says that the addresses in the task
-    were signed, and so expire.
+    *record* is what the worker left, if it came so far, and *unreadable* why what lies in its place
+    is none; *signed* says that the addresses in the task were signed, and so expire.
     """
     if end.succeeded and record is not None:
         return record.failure
     code = end.code.lower()
+    if end.succeeded and unreadable:
+        return Failure(Kind.TRANSIENT, f"the record of the task cannot be read: {unreadable}")
     if end.succeeded:
         return Failure(Kind.TRANSIENT, "the task left no record of what it did")
     if record is not None and record.failure is not None:

@@ -1,6 +1,5 @@
 """Options that several commands share, each also an environment variable `RUNNER_…`."""
 
-import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -14,7 +13,14 @@ from click.core import ParameterSource
 from runner.errors import UsageError
 from runner.followup import FollowUp
 from runner.media.recipe import VERIFY
-from runner.options import MOST_TRANSFERS, OVERWRITE, UPLOAD, RunOptions
+from runner.options import (
+    LONGEST_TIMEOUT,
+    MOST_RETRIES,
+    MOST_TRANSFERS,
+    OVERWRITE,
+    UPLOAD,
+    RunOptions,
+)
 from runner.settings import read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -75,7 +81,7 @@ def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | float)
     if value == "auto":
         return None
     with suppress(ValueError):
-        if 0 < (seconds := float(value)) < math.inf:
+        if 0 < (seconds := float(value)) <= LONGEST_TIMEOUT:
             return seconds
     raise UsageError(f"--timeout {value}: give seconds, or auto")
 
@@ -93,7 +99,7 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "retries": (
         ("--retries",),
         {
-            "type": click.IntRange(0),
+            "type": click.IntRange(0, MOST_RETRIES),
             "metavar": "N",
             "help": "More attempts after a passing fault.",
         },

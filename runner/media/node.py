@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from dataclasses import asdict, dataclass
 from runner.media.failures import ConversionError, Failure, Kind
 from runner.media.ffmpeg import Limits
 from runner.media.recipe import Recipe
+from runner.media.strict import UnreadableError, parse_json, read_as
 from runner.media.worker import Made, Work, convert
 
 ORDER = "RUNNER_ORDER"
@@ -25,6 +27,17 @@ RECORD = "record.json"
 RESULT = "result"
 """The result's name, without its suffix."""
 _LONGEST_LOG = 32 * 1024
+"""Characters; so are the next two."""
+_LONGEST_MESSAGE = 2000
+_LONGEST_NOTICE = 1000
+_MOST_NOTICES = 100
+LONGEST_RECORD = 2 * 1024 * 1024
+"""Bytes: JSON may need twelve for a character."""
+_LONGEST_MEDIA = 1e9
+"""Seconds, of some thirty years."""
+
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +91,31 @@ class Record:
 
     @classmethod
     def from_json(cls, data: bytes) -> Record:
-        """Read the record that a node left."""
-        facts = json.loads(data)
-        return cls(**{**facts, "notices": tuple(facts.get("notices", ()))})
+        """Read the record that a node left, which is believed only as far as it makes sense.
+
+        Raises:
+            UnreadableError: It is no record.
+        """
+        record = read_as(cls, parse_json(data, LONGEST_RECORD))
+        record.check()
+        return record
+
+    def check(self) -> None:
+        """Raise `UnreadableError` if no worker can have left this."""
+        if self.kind:
+            if self.kind not in {kind.value for kind in Kind}:
+                raise UnreadableError("kind: there is no such kind")
+        elif self.size <= 0 or not _SHA256.fullmatch(self.sha256):
+            raise UnreadableError("neither a result nor a failure")
+        if not 0 <= self.media_seconds <= _LONGEST_MEDIA:
+            raise UnreadableError("media_seconds: out of range")
+        if (
+            len(self.log) > _LONGEST_LOG
+            or len(self.message) > _LONGEST_MESSAGE
+            or len(self.notices) > _MOST_NOTICES
+            or any(len(notice) > _LONGEST_NOTICE for notice in self.notices)
+        ):
+            raise UnreadableError("too many words")
 
 
 def main() -> int:
@@ -96,7 +131,9 @@ def main() -> int:
     else:
         record = _success(made)
     facts = asdict(record) | {
+        "message": record.message[:_LONGEST_MESSAGE],
         "log": record.log[-_LONGEST_LOG:],
+        "notices": [notice[:_LONGEST_NOTICE] for notice in record.notices[:_MOST_NOTICES]],
         "started": started,
         "ended": time.time(),
         "versions": _versions(),

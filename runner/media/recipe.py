@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+
+from runner.media.strict import UnreadableError, parse_json, read_as
 
 VERIFY = ("duration", "decode", "none")
 MEDIA = ("audio", "video", "image")
+
+_LONGEST = 1024 * 1024
+"""Bytes of a recipe as JSON."""
+# It ends the names of files and blobs, and so must not begin a folder.
+_SUFFIX = re.compile(r"\.[^/\\\0]{1,100}")
 
 # ffmpeg options after which a result may rightly be shorter or longer than its source
 _CHANGES_LENGTH = ("-t", "-to", "-ss", "-sseof", "-fs", "-shortest", "-frames", "-itsscale")
@@ -73,11 +79,17 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Read what `as_json` wrote; properties that this version does not know are left out."""
-        known = {field.name for field in fields(cls)}
-        values: dict[str, Any] = {k: v for k, v in json.loads(text).items() if k in known}
-        lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
-        return cls(**{**values, **lists})
+        """Read what `as_json` wrote; properties that this version does not know are left out.
+
+        Raises:
+            UnreadableError: It is no recipe.
+        """
+        recipe = read_as(cls, parse_json(text, _LONGEST))
+        if not _SUFFIX.fullmatch(recipe.suffix):
+            raise UnreadableError("suffix: not one of a file")
+        if recipe.media not in MEDIA or recipe.verify not in VERIFY or recipe.audio_stream < 0:
+            raise UnreadableError("media, verify or audio_stream: unknown")
+        return recipe
 
 
 def option(arguments: tuple[str, ...], name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Give a result its name, where a result may stand, and say what is wrong with the place."""
+"""Where a result may stand, how it gets its name, and what is wrong with the place if it cannot."""
 
 from __future__ import annotations
 
@@ -6,11 +6,63 @@ import errno
 import os
 import shutil
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+OURS = ".runner"
+"""The folder in a destination that holds the ledger, and what is not finished."""
 _LITTLE_ROOM = 64 * 1024
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def target_path(destination: str | os.PathLike[str], target: str) -> str:
+    """Where *target* stands, which is a name with `/` of a file below *destination*.
+
+    Raises:
+        ConversionError: It would stand outside, or among what is ours.
+    """
+    check_name(target)
+    return os.path.join(destination, *target.split("/"))
+
+
+def writable_target(destination: str | os.PathLike[str], target: str) -> str:
+    """`target_path`, where a result may be written: not among what is ours by way of a link either.
+
+    Any other link to a folder is followed, as only the user makes links in a destination.
+
+    Raises:
+        ConversionError: It would stand outside, or among what is ours.
+    """
+    path = target_path(destination, target)
+    ours = os.path.realpath(os.path.join(destination, OURS))
+    folder = os.path.realpath(os.path.dirname(path))
+    if os.path.join(os.path.normcase(folder), "").startswith(
+        os.path.join(os.path.normcase(ours), "")
+    ):
+        raise ConversionError(Kind.INPUT, f"its result would stand in the folder {OURS}")
+    return path
+
+
+def check_name(target: str, system: ModuleType = os.path) -> None:
+    """Refuse a *target* that is not plainly below its destination.
+
+    *system* is the module `os.path` of the machine that it is for.
+
+    Raises:
+        ConversionError: With the reason.
+    """
+    parts = target.split("/")
+    if "\0" in target or any(part in ("", ".", "..") for part in parts):
+        raise ConversionError(Kind.INPUT, "its result would stand outside the destination")
+    if system.sep == "\\" and any(char in target for char in "\\:"):  # folders, drives, streams
+        raise ConversionError(Kind.INPUT, "its result's name is none on this system")
+    # Windows and macOS do not tell capitals; Windows drops dots and blanks from the end
+    if parts[0].casefold().rstrip(". ") == OURS:
+        raise ConversionError(Kind.INPUT, f"its result would stand in the folder {OURS}")
 
 
 def check_target(target: str, *, replace: bool) -> None:

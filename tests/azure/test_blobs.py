@@ -113,8 +113,8 @@ def test_what_is_not_there_is_none_and_no_error(
     cloud: Cloud, client: BlobServiceClient, tmp_path: Path
 ) -> None:
     blobs, container = Blobs(client), cloud.container("input")
-    assert blobs.read(container, "gone") is None
-    assert blobs.download(container, "gone", tmp_path / "gone") is None
+    assert blobs.read(container, "gone", 9) is None
+    assert blobs.download(container, "gone", tmp_path / "gone", 9) is None
     assert not (tmp_path / "gone").exists()
     assert blobs.delete(container, ["gone"]) == 0
 
@@ -124,8 +124,8 @@ def test_a_container_that_is_not_there_is_an_error_with_a_remedy(
 ) -> None:
     blobs = Blobs(client)
     for act in (
-        lambda: blobs.read("gone", "x"),
-        lambda: blobs.download("gone", "x", tmp_path / "x"),
+        lambda: blobs.read("gone", "x", 9),
+        lambda: blobs.download("gone", "x", tmp_path / "x", 9),
         lambda: blobs.upload("gone", "x", str(file)),
         lambda: list(blobs.names("gone", "")),
     ):
@@ -150,7 +150,9 @@ def test_a_download_survives_a_line_that_breaks(
     far.upload(cloud.container("input"), "x.mp4", str(file))
     line.breaks, line.after, line.up = 1, after, False
     target = file.with_name("copy")
-    assert far.download(cloud.container("input"), "x.mp4", target) == sha256(file)
+    assert far.download(cloud.container("input"), "x.mp4", target, file.stat().st_size) == sha256(
+        file
+    )
     assert line.breaks == 0
     assert target.read_bytes() == file.read_bytes()
 
@@ -161,7 +163,7 @@ def test_a_line_that_stays_broken_is_a_passing_fault(
     far.upload(cloud.container("input"), "x.mp4", str(file))
     line.breaks, line.after, line.up = 1_000, 300_000, False
     with pytest.raises(PassingError, match="the same command goes on from here"):
-        far.download(cloud.container("input"), "x.mp4", file.with_name("copy"))
+        far.download(cloud.container("input"), "x.mp4", file.with_name("copy"), file.stat().st_size)
 
 
 def test_transfers_that_nobody_waits_for_end_early(
@@ -173,7 +175,7 @@ def test_transfers_that_nobody_waits_for_end_early(
     with pytest.raises(Abandoned):
         over.upload(container, "y.mp4", str(large))
     with pytest.raises(Abandoned):
-        over.download(container, "x.mp4", large.with_name("copy"))
+        over.download(container, "x.mp4", large.with_name("copy"), large.stat().st_size)
     assert set(cloud.stored("input")) == {"x.mp4"}
 
 

@@ -276,41 +276,127 @@ def test_the_plan_comes_back_as_it_was_also_with_the_oddest_names(tmp_path: Path
     conversions = tuple(Conversion(Source(f"/in/{n}", 5, 7), f"{n}.mp3", MP3) for n in names)
     plan = Plan("20261122-1412-mossy-otter", tmp_path, conversions)
     options = RunOptions(overwrite="always", timeout=7.5, keep=True)
-    assert read_manifest(stored(plan, options), tmp_path) == Manifest(plan, options)
-    elsewhere = read_manifest(stored(plan), Path("elsewhere")).plan
+    assert read_manifest(stored(plan, options), plan.id, tmp_path) == Manifest(plan, options)
+    elsewhere = read_manifest(stored(plan), plan.id, Path("elsewhere")).plan
     assert [c.id for c in elsewhere.conversions] == [c.id for c in conversions]
 
 
-def test_a_plan_from_before_there_were_options_is_read(tmp_path: Path) -> None:
-    row = ["/in/a.mp4", 5, 7, "a.mp3", MP3.fingerprint]
-    head = {"v": 1, "run": "x", "recipes": {MP3.fingerprint: MP3.as_json()}}
-    data = gzip.compress("\n".join(map(json.dumps, (head, row))).encode())
-    conversion = Conversion(Source("/in/a.mp4", 5, 7), "a.mp3", MP3)
-    assert read_manifest(data, tmp_path) == Manifest(
-        Plan("x", tmp_path, (conversion,)), RunOptions()
-    )
+RUN = "20261122-1412-mossy-otter"
+PRINT = MP3.fingerprint
+
+
+def packed(*lines: object, **head: object) -> bytes:
+    """A plan with this *head* and these *lines*, which are text or become JSON."""
+    first = {"v": 2, "run": RUN, "recipes": {PRINT: MP3.as_json()}, **head}
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in (first, *lines)]
+    return gzip.compress("\n".join(texts).encode(), mtime=0)
+
+
+def row(target: str = "a.mp3", **other: object) -> list[object]:
+    """A file of a plan, with something *other* in it."""
+    facts = {"path": "/in/a", "size": 1, "mtime": 1, "target": target, "recipe": PRINT, **other}
+    return list(facts.values())
+
+
+def recipe(**other: object) -> dict[str, str]:
+    """The recipes of a plan, with something *other* in theirs."""
+    return {PRINT: json.dumps({**json.loads(MP3.as_json()), **other})}
+
+
+DAMAGED = {
+    "nothing": b"",
+    "no gzip": b"no gzip",
+    "empty": gzip.compress(b"", mtime=0),
+    "a list": gzip.compress(b"[]", mtime=0),
+    "cut short": packed(row())[:-9],
+    "its middle": packed(row())[:20] + b"?" * 9 + packed(row())[29:],
+    "nested deeply": packed("[" * 100_000),
+    "of another run": packed(row(), run="20261122-1412-mossy-mole"),
+    "of a run that is elsewhere": packed(row(), run="../../x"),
+    "recipes a list": packed(row(), recipes=[]),
+    "a recipe an object": packed(row(), recipes={PRINT: {}}),
+    "a recipe no JSON": packed(row(), recipes={PRINT: "{"}),
+    "a recipe without arguments": packed(row(), recipes={PRINT: '{"suffix": ".mp3"}'}),
+    "an argument a number": packed(row(), recipes=recipe(arguments=[1])),
+    "an endless loudness": packed(row(), recipes=recipe(loudness=float("inf"))),
+    "a loudness past all floats": packed(
+        row(), recipes={PRINT: recipe()[PRINT].replace('"loudness": null', '"loudness": 1e999')}
+    ),
+    "a suffix that leads out": packed(row(), recipes=recipe(suffix="./../x")),
+    "an unknown medium": packed(row(), recipes=recipe(media="smell")),
+    "options no text": packed(row(), options={}),
+    "options a list": packed(row(), options="[]"),
+    "an unknown option of a choice": packed(row(), options='{"overwrite": "twice"}'),
+    "retries without an end": packed(row(), options='{"retries": 1000000000}'),
+    "a time without an end": packed(row(), options='{"timeout": 1e300}'),
+    "an option of another type": packed(row(), options='{"keep": 1}'),
+    "a row too short": packed(row()[:4]),
+    "a row too long": packed([*row(), 1]),
+    "a row an object": packed({}),
+    "an unknown recipe": packed(row(recipe="other")),
+    "a source without a name": packed(row(path="")),
+    "a source with a NUL": packed(row(path="/in/\0")),
+    "a source a number": packed(row(path=5)),
+    "half a character": packed(row(path="/in/\ud800")),
+    "a size as text": packed(row(size="1")),
+    "a size as truth": packed(row(size=True)),
+    "a negative size": packed(row(size=-2)),
+    "a size past 64 bits": packed(row(size=2**63)),
+    "a time as fraction": packed(row(mtime=1.5)),
+    "a time of 5,000 digits": packed(json.dumps(row()).replace("1, 1", f"1, {'9' * 5000}")),
+    "a target a list": packed(row(target=["a"])),  # type: ignore[arg-type] # that is the point
+    "one target twice": packed(row(), row(path="/in/b")),
+    "one target in capitals": packed(row(), row("A.MP3", path="/in/b")),
+    "a line without an end": packed("x" * (1 << 21)),
+}
+
+
+@pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_plan_is_one_line_that_names_the_remedy(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(UnfitError) as caught:
+        read_manifest(data, RUN, tmp_path)
+    text = str(caught.value)
+    assert text.startswith(f"the plan of run {RUN} in storage is damaged (")
+    assert f"`runner cancel {RUN}` gives it up" in text
+    assert "\n" not in text
+
+
+def test_the_plan_that_is_damaged_in_so_many_ways_is_read_as_it_is(tmp_path: Path) -> None:
+    conversion = Conversion(Source("/in/a", 1, 1), "a.mp3", MP3)
+    # the second is a plan from before there were options
+    for data in (packed(row(), options="{}"), packed(row(), v=1)):
+        plan = Plan(RUN, tmp_path, (conversion,))
+        assert read_manifest(data, RUN, tmp_path) == Manifest(plan, RunOptions())
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["../x", "../../x", "sub/../../x", "sub/..", "/x", "//x", "", ".", "a//b", "a/", "a\0"],
+)
+def test_a_plan_with_a_target_outside_is_refused(target: str, tmp_path: Path) -> None:
+    with pytest.raises(UnfitError, match="its result would stand outside the destination"):
+        read_manifest(packed(row(target)), RUN, tmp_path)
+
+
+@pytest.mark.parametrize("target", [".runner/ledger.sqlite", ".RUNNER/x", ".runner ./tmp/x"])
+def test_a_plan_with_a_target_among_what_is_ours_is_refused(target: str, tmp_path: Path) -> None:
+    with pytest.raises(UnfitError, match=r"its result would stand in the folder \.runner"):
+        read_manifest(packed(row(target)), RUN, tmp_path)
+
+
+def test_what_unpacks_to_more_than_a_plan_can_hold_is_not_unpacked(tmp_path: Path) -> None:
+    line = gzip.compress(f"\n{json.dumps(row()):1000000}".encode(), 1, mtime=0)
+    with pytest.raises(UnfitError, match="it unpacks to more than 536870912 bytes"):
+        read_manifest(packed() + line * 600, RUN, tmp_path)
 
 
 @pytest.mark.parametrize(
     "data",
-    [
-        b"",
-        b"no gzip",
-        gzip.compress(b"", mtime=0),
-        gzip.compress(b"[]", mtime=0),
-        gzip.compress(b'{"v": 1}', mtime=0),
-        gzip.compress(b"x" * 99, mtime=0)[:-9],
-    ],
+    [packed(row(), v=3), packed(row(), v=None), packed(row(), recipes=recipe(audio_stream=7))],
 )
-def test_a_damaged_plan_is_named(data: bytes, tmp_path: Path) -> None:
-    with pytest.raises(UnfitError, match="the plan of this run is damaged"):
-        read_manifest(data, tmp_path)
-
-
-def test_the_plan_of_another_version_is_named(tmp_path: Path) -> None:
-    data = gzip.compress(json.dumps({"v": 3, "run": "x", "recipes": {}}).encode())
+def test_the_plan_of_another_version_is_named(data: bytes, tmp_path: Path) -> None:
     with pytest.raises(UnfitError, match="another version of runner"):
-        read_manifest(data, tmp_path)
+        read_manifest(data, RUN, tmp_path)
 
 
 def test_a_session_signs_in_only_when_it_is_used() -> None:
