@@ -87,8 +87,10 @@ class Recipe:
         recipe = read_as(cls, parse_json(text, _LONGEST))
         if not _SUFFIX.fullmatch(recipe.suffix):
             raise UnreadableError("suffix: not one of a file")
-        if recipe.media not in MEDIA or recipe.verify not in VERIFY or recipe.audio_stream < 0:
-            raise UnreadableError("media, verify or audio_stream: unknown")
+        if recipe.media not in MEDIA or recipe.verify not in VERIFY:
+            raise UnreadableError("media or verify: unknown")
+        if (recipe.audio_stream or 0) < 0:
+            raise UnreadableError("audio_stream: out of range")
         return recipe
 
 
