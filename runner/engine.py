@@ -1,9 +1,15 @@
 """What carries out a plan: one method, whether the work is done here or on Azure Batch."""
 
 from collections.abc import Callable, Generator
-from typing import Protocol
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Protocol, TypeVar
 
 from runner.models import Event, Notice, Plan
+
+Item = TypeVar("Item")
+_EARS = 0.5
+"""Seconds after which a signal is heard at the latest."""
 
 
 class Stop:
@@ -35,6 +41,16 @@ class Stop:
     def at_once(self) -> bool:
         """Whether what runs must end."""
         return self.level >= 2
+
+
+def next_of(queue: SimpleQueue[Item]) -> Item:
+    """The next item of *queue*, for the main thread: a signal is heard while it waits.
+
+    On Windows a wait without an end is not interrupted by Ctrl-C.
+    """
+    while True:
+        with suppress(Empty):
+            return queue.get(timeout=_EARS)
 
 
 class Engine(Protocol):

@@ -79,6 +79,8 @@ class Existing:
         except OSError as error:
             return _kept(conversion, f"its name is taken: {error.strerror}")
         except ConversionError as error:
+            if error.failure.kind is not Kind.INPUT:
+                return Event(conversion=conversion, state=State.FAILED, failure=error.failure)
             why = f"another file has its name ({error.failure.message}); --overwrite always replaces it"
             return _kept(conversion, why)
         return Event(conversion=conversion, state=State.UP_TO_DATE, result=result)

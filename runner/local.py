@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import SimpleQueue
 
-from runner.engine import Stop
+from runner.engine import Stop, next_of
 from runner.errors import UnfitError
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, Reins
@@ -18,7 +19,7 @@ from runner.media.target import writable_target
 from runner.media.worker import Made, Progress, Work, convert
 from runner.models import Conversion, Event, Failure, Kind, Notice, Plan, Result, State
 from runner.options import RunOptions
-from runner.scratch import SCRATCH, clear_scratch
+from runner.scratch import clear_leftovers, discard_scratch, make_scratch
 
 
 def usable_cores() -> int:
@@ -57,11 +58,12 @@ class LocalEngine:
 
     def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
         """Yield all that happens; see `Engine.run`."""
-        crew = _Crew(self, plan)
+        yield from clear_leftovers(plan.destination)
+        crew = _Crew(self, plan, make_scratch(plan.destination))
         stop.listen(crew.wake)
         crew.start()
         try:
-            while (event := crew.events.get()) is not _END:
+            while (event := next_of(crew.events)) is not _END:
                 if isinstance(event, Event):
                     yield event
                 if stop.at_once:
@@ -71,7 +73,7 @@ class LocalEngine:
         finally:
             crew.end()
             crew.join()
-            shutil.rmtree(crew.scratch, ignore_errors=True)
+            discard_scratch(crew.scratch)
 
 
 class _End:
@@ -85,9 +87,9 @@ _WAKE = None
 class _Crew:
     """The workers of one run; they share a queue of attempts and report to another."""
 
-    def __init__(self, engine: LocalEngine, plan: Plan) -> None:
+    def __init__(self, engine: LocalEngine, plan: Plan, scratch: Path) -> None:
         self.events: SimpleQueue[Event | _End | None] = SimpleQueue()
-        self.scratch = plan.destination / SCRATCH
+        self.scratch = scratch
         self._engine = engine
         self._plan = plan
         self._waiting = deque((conversion, 1) for conversion in plan.longest_first())
@@ -100,7 +102,6 @@ class _Crew:
         self._workers: list[Future[None]] = []
 
     def start(self) -> None:
-        clear_scratch(self.scratch)
         self._workers = [self._pool.submit(self._work) for _ in range(self._working)]
 
     def wake(self) -> None:
@@ -148,7 +149,7 @@ class _Crew:
     def _attempt(self, conversion: Conversion, number: int, reins: Reins) -> None:
         attempt = _Attempt(conversion, number, self.events)
         try:
-            attempt.converted(convert(self._describe(conversion), reins, attempt.progress))
+            attempt.converted(convert(self._describe(conversion, number), reins, attempt.progress))
         except Stopped:
             return
         except ConversionError as error:
@@ -165,12 +166,12 @@ class _Crew:
                 self._waiting.append((attempt.conversion, attempt.number + 1))
         attempt.failed(failure, State.RETRYING if again else State.FAILED)
 
-    def _describe(self, conversion: Conversion) -> Work:
+    def _describe(self, conversion: Conversion, attempt: int) -> Work:
         return Work(
             source=conversion.source.path,
             target=writable_target(self._plan.destination, conversion.target),
             scratch=str(self.scratch),
-            name=conversion.id,
+            name=f"{conversion.id}-{attempt}",
             recipe=conversion.recipe,
             ffmpeg=self._engine.ffmpeg,
             limits=Limits(seconds=self._engine.options.timeout),

@@ -1,42 +1,62 @@
-"""The folder of what is not finished, in the destination: only one runner works there at a time."""
+"""The folder of what is not finished, in the destination: each runner makes one of its own."""
 
 import os
 import shutil
-import signal
+import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from runner.errors import UnfitError
+from runner.media.orphans import end_orphans
 from runner.media.target import OURS
+from runner.models import Notice
+from runner.wording import shown_path
 
 SCRATCH = Path(OURS, "tmp")
 
 
-def clear_scratch(scratch: Path) -> None:
-    """Remove what a runner that was killed left in *scratch*, and end its ffmpegs.
+def clear_leftovers(destination: Path) -> Iterator[Notice]:
+    """Remove what runners that were killed left in *destination*, and end their ffmpegs.
 
-    Only for one who holds the lock of the destination: then nobody works there.
+    Only for one who holds the lock of the destination: then nobody works there. What cannot be
+    removed is in nobody's way, as no name in it is used again.
+    """
+    folder = destination / SCRATCH
+    if folder.is_symlink():  # what it leads to is not ours
+        folder.unlink()
+    leftovers = list(folder.glob("*"))
+    for left in leftovers:
+        end_orphans(str(left))
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                left.unlink()
+    held = [left for left in leftovers if os.path.lexists(left)]
+    if held:
+        where = shown_path(held[0])
+        yield Notice(f"a program holds what an earlier run left in {where}; it may be deleted")
+
+
+def make_scratch(destination: Path) -> Path:
+    """A new folder for what is not finished, with a name that nobody has or had.
+
+    So what the ffmpeg of a killed runner still writes is never taken for ours.
 
     Raises:
-        UnfitError: The folder cannot be made or emptied.
+        UnfitError: The destination cannot be written.
     """
-    if scratch.exists():
-        _end_orphans(scratch)
-        shutil.rmtree(scratch, ignore_errors=True)
     try:
-        scratch.mkdir(parents=True, exist_ok=True)
+        (destination / SCRATCH).mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="", dir=destination / SCRATCH))
     except OSError as error:
-        message = f"cannot write to the destination {scratch.parent.parent}: {error.strerror}"
+        message = f"cannot write to the destination {destination}: {error.strerror}"
         raise UnfitError(f"{message}; choose another with -o") from error
 
 
-def _end_orphans(scratch: Path) -> None:
-    """End processes whose log is in *scratch*: no runner is left to see them end.
-
-    Reads /proc; where there is none, orphans end by themselves with their file.
-    """
-    logs = os.path.join(os.path.realpath(scratch), "")
-    for errors in Path("/proc").glob("[0-9]*/fd/2"):
-        with suppress(OSError):
-            if os.readlink(errors).startswith(logs):
-                os.kill(int(errors.parts[2]), signal.SIGKILL)
+def discard_scratch(scratch: Path) -> None:
+    """Remove *scratch* after a run."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    with suppress(OSError):  # there may be leftovers beside it
+        scratch.parent.rmdir()

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -24,13 +25,13 @@ from runner.azure.submitting import Submitter
 from runner.azure.taking_up import take_up
 from runner.azure.tasks import Places
 from runner.azure.verdicts import GONE
-from runner.engine import Stop
+from runner.engine import Stop, next_of
 from runner.errors import InterruptedRunError, PassingError, RunnerError
 from runner.followup import FollowUp
 from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, Notice, Plan, State
 from runner.options import RunOptions
-from runner.scratch import clear_scratch
+from runner.scratch import clear_leftovers, discard_scratch, make_scratch
 
 _PASSING_IN_A_ROW = 12
 """So many transfers that fail one after the other are the network's fault, and not a file's."""
@@ -60,23 +61,26 @@ class AzureEngine:
         A run of the same id that was cut off is taken up: what lies in storage and in Batch is
         neither uploaded nor submitted again.
         """
-        run = _Run(self, plan, stop)
+        yield from clear_leftovers(plan.destination)
+        scratch = make_scratch(plan.destination)
+        run = _Run(self, plan, stop, scratch)
         try:
             yield from run.carry_out()
         finally:
             run.let_go()
+            discard_scratch(scratch)
 
 
 class _Run:
     """One run of a plan: its crews, and what is left to do."""
 
-    def __init__(self, engine: AzureEngine, plan: Plan, stop: Stop) -> None:
+    def __init__(self, engine: AzureEngine, plan: Plan, stop: Stop, scratch: Path) -> None:
         self._plan = plan
         self._stop = stop
         self._detach = engine.detach
         self._follow_up = engine.follow_up
         self._inbox: SimpleQueue[Event | Notice | BaseException | None] = SimpleQueue()
-        self._flight = self._prepare_flight(engine)
+        self._flight = self._prepare_flight(engine, scratch)
         transfers = engine.options.transfers
         self._jobs = [plan.id]
         self._submitter = Submitter(self._flight, self._jobs, self._wake)
@@ -90,13 +94,14 @@ class _Run:
         self._others = 0
         self._faults = 0
 
-    def _prepare_flight(self, engine: AzureEngine) -> Flight:
+    def _prepare_flight(self, engine: AzureEngine, scratch: Path) -> Flight:
         over = threading.Event()
         deployment = engine.deployment
         signer = Signer(engine.storage, deployment, engine.pace.signed_for)
         return Flight(
             run=self._plan.id,
             destination=self._plan.destination,
+            scratch=scratch,
             deployment=deployment,
             options=engine.options,
             pace=engine.pace,
@@ -112,7 +117,6 @@ class _Run:
     def carry_out(self) -> Generator[Event | Notice, None, None]:
         """Set the crews to work, and yield what they report."""
         self._stop.listen(self._wake)
-        clear_scratch(self._flight.scratch)
         if self._left:
             for crew in self._crews:
                 crew.start()
@@ -141,7 +145,7 @@ class _Run:
 
     def _listen(self) -> Generator[Event | Notice, None, None]:
         while self._left and not (self._detach and self._submitter.is_done):
-            news = self._inbox.get()
+            news = next_of(self._inbox)
             if isinstance(news, BaseException):
                 raise news
             if news is not None:

@@ -14,7 +14,6 @@ from runner.azure.signing import SIGNED_FOR
 from runner.azure.tasks import Places, TaskName
 from runner.models import Conversion, Event, Notice
 from runner.options import RunOptions
-from runner.scratch import SCRATCH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +101,8 @@ class Flight:
 
     run: str
     destination: Path
+    scratch: Path
+    """For what is not finished."""
     deployment: Deployment
     options: RunOptions
     pace: Pace
@@ -115,8 +116,3 @@ class Flight:
     over: threading.Event
     """Set when nobody waits any longer."""
     aloft: Aloft = field(default_factory=Aloft)
-
-    @property
-    def scratch(self) -> Path:
-        """For what is not finished."""
-        return self.destination / SCRATCH

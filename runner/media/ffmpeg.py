@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from runner.media.exit_code import ended_from_outside
 from runner.media.failures import ConversionError, Kind, Stopped
+from runner.media.orphans import lock_log, note_process
+from runner.media.process import Child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,10 +42,10 @@ class Reins:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
         self._ended = False
 
-    def start(self, command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    def start(self, command: Sequence[str], log: IO[bytes]) -> Child:
         """Start *command* with its errors going to *log*.
 
         Raises:
@@ -54,14 +56,7 @@ class Reins:
             if self._ended:
                 raise Stopped
             try:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    # a Ctrl-C in the terminal is the runner's to handle, not ffmpeg's
-                    start_new_session=os.name == "posix",
-                )
+                self._process = Child(command, stdout=subprocess.PIPE, stderr=log)
             except OSError as error:
                 message = f"cannot start {command[0]}: {error.strerror}"
                 raise ConversionError(Kind.ENVIRONMENT, message) from error
@@ -72,7 +67,7 @@ class Reins:
         with self._lock:
             self._ended = True
             if self._process is not None:
-                kill_tree(self._process)
+                self._process.kill_tree()
 
     @property
     def ended(self) -> bool:
@@ -80,25 +75,12 @@ class Reins:
         return self._ended
 
 
-def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """Kill *process*, and on POSIX all of its group."""
-    if process.poll() is not None:
-        return
-    if os.name == "posix":
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-    else:
-        process.kill()
-
-
 @dataclass(frozen=True)
 class Ran:
     """How a run of ffmpeg ended."""
 
     code: int
-    """The exit code; negative for a signal's number."""
+    """The exit code of an ffmpeg that ended by itself."""
     seconds: float
     """The last time stamp written to the target, in seconds; 0 where ffmpeg did not say."""
     log: str
@@ -123,16 +105,19 @@ class Ffmpeg:
         Whatever *watch* raises ends it.
 
         Raises:
-            ConversionError: It took longer than the limits allow, or could not be started.
+            ConversionError: It took longer than the limits allow, was ended from outside, or could
+                not be started.
             Stopped: The reins were pulled.
         """
         with open(self._log_path, "wb") as log:
+            lock_log(log)
             process = self._reins.start([self.program, *_QUIET, *_PROGRESS, *arguments], log)
+            note_process(self._log_path, process.pid)
         with process, _Watchdog(process, self._deadline, self._limits.stall) as watchdog:
             try:
                 done = self._follow(process, watchdog, watch)
             except BaseException:
-                kill_tree(process)
+                process.kill_tree()
                 raise
         if self._reins.ended:
             raise Stopped
@@ -141,11 +126,13 @@ class Ffmpeg:
         ran = Ran(process.returncode, done, without_verbose(words), samples)
         if watchdog.verdict:
             raise ConversionError(Kind.TIMEOUT, watchdog.verdict, ran.log)
+        if how := ended_from_outside(process.returncode, words):
+            raise ConversionError(Kind.TRANSIENT, f"ffmpeg {how}", ran.log)
         return ran
 
     def _follow(
         self,
-        process: subprocess.Popen[bytes],
+        process: Child,
         watchdog: _Watchdog,
         watch: Callable[[float, str], None],
     ) -> float:
@@ -165,7 +152,7 @@ class Ffmpeg:
 class _Watchdog(threading.Thread):
     """Kills a process that stands still or runs past its deadline."""
 
-    def __init__(self, process: subprocess.Popen[bytes], deadline: float | None, stall: float):
+    def __init__(self, process: Child, deadline: float | None, stall: float):
         super().__init__(daemon=True, name="watchdog")
         self.verdict = ""
         self._process = process
@@ -192,7 +179,7 @@ class _Watchdog(threading.Thread):
             elif now >= self._last + self._stall:
                 self.verdict = f"made no progress for {self._stall:.0f} s"
             if self.verdict:
-                kill_tree(self._process)
+                self._process.kill_tree()
                 return
 
     def _patience(self) -> float:

@@ -6,11 +6,15 @@ length looks wrong is worth a second look (`read_streams`).
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from runner.media.exit_code import ended_from_outside
+from runner.media.failures import ConversionError, Kind
+from runner.media.process import Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +36,8 @@ _TRACE_END = re.compile(r"format: start_time: \S+ duration: ")
 
 # ffmpeg calls the duration of a raw stream without an index a guess from its bitrate
 _GUESSED = "Estimating duration from bitrate"
+_WANTED = ("start_time", "Input #", "Duration", "Stream #", "DURATION", _GUESSED)
+_LAST_LINES = 10
 
 
 @dataclass(frozen=True)
@@ -114,22 +120,22 @@ def read_streams(ffmpeg: str, path: str, options: tuple[str, ...] = ()) -> Media
 
     ffmpeg prints it only at level trace (the same words from 4.2 to 9.0), where it also prints
     every index entry: this costs up to a second for an hour of video, so it is for doubts only.
+
+    Raises:
+        ConversionError: ffmpeg was ended from outside.
     """
     command = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "repeat+level+trace"]
-    process = subprocess.Popen(
-        [*command, *options, "-i", f"file:{path}"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        # a Ctrl-C in the terminal must not cut short what is read here
-        start_new_session=os.name == "posix",
-    )
-    with process:
-        assert process.stderr is not None
-        wanted = ("start_time", "Input #", "Duration", "Stream #", "DURATION", _GUESSED)
-        lines = [line for line in process.stderr if any(word in line for word in wanted)]
+    lines = []
+    end: deque[str] = deque(maxlen=_LAST_LINES)
+    with Child([*command, *options, "-i", f"file:{path}"], stderr=subprocess.PIPE) as child:
+        assert child.stderr is not None
+        for data in child.stderr:
+            line = data.decode(errors="replace")
+            end.append(line)
+            if any(word in line for word in _WANTED):
+                lines.append(line)
+    if how := ended_from_outside(child.returncode, "".join(end)):
+        raise ConversionError(Kind.TRANSIENT, f"ffmpeg {how}")
     media = parse_log("".join(lines))
     return media and _with_trace(media, lines)
 

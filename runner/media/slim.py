@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runner.media.probe import MediaInfo, read_streams
+from runner.media.process import run
 
 if TYPE_CHECKING:
     from runner.media.recipe import Recipe
@@ -72,13 +73,7 @@ def _sound(ffmpeg: str, source: str) -> str:
 def _run(ffmpeg: str, source: str, outputs: tuple[str, ...]) -> str:
     command = (ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror")
     try:
-        done = subprocess.run(
-            (*command, "-i", f"file:{source}", *outputs),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=_TIMEOUT,
-        )
+        done = run((*command, "-i", f"file:{source}", *outputs), timeout=_TIMEOUT)
     except subprocess.TimeoutExpired:
         return ""
     # a file that ends early ends with exit code 0, but not without a word

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -94,8 +95,8 @@ def give_name(result: str, target: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        # a folder of the destination lies on another file system
-        beside = os.path.join(folder, f".{os.path.basename(result)}.part")
+        # a folder of the destination lies on another file system; the name is nobody else's
+        beside = os.path.join(folder, f".{secrets.token_hex(8)}.part")
         try:
             shutil.copyfile(result, beside)
             os.replace(beside, target)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 from runner.media.choices import settle
+from runner.media.exit_code import ended_from_outside
 from runner.media.failures import ConversionError, Kind, fault_lines
 from runner.media.probe import MediaInfo, read_streams
+from runner.media.process import run
 from runner.media.source import check_source
 
 if TYPE_CHECKING:
@@ -91,19 +91,13 @@ def _read_through(ffmpeg: str, path: str) -> float:
     """The time at which *path* ends, in seconds, by reading all of it without decoding.
 
     Raises:
-        ConversionError: It cannot be read to its end.
+        ConversionError: It cannot be read to its end, or ffmpeg was ended from outside.
     """
-    command = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror"]
+    command = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "level+verbose", "-xerror"]
     output = ["-map", "0:a?", "-map", "0:V?", "-c", "copy", "-f", "null", "-"]
-    done = subprocess.run(
-        [*command, "-progress", "pipe:1", "-i", f"file:{path}", *output],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        check=False,
-        # a Ctrl-C in the terminal must not cut short what is read here
-        start_new_session=os.name == "posix",
-    )
+    done = run([*command, "-nostats", "-progress", "pipe:1", "-i", f"file:{path}", *output])
+    if how := ended_from_outside(done.returncode, done.stderr.decode(errors="replace")):
+        raise ConversionError(Kind.TRANSIENT, f"ffmpeg {how}")
     if done.returncode != 0:
         raise ConversionError(Kind.INPUT, "damaged")
     times = re.findall(rb"out_time_us=(\d+)", done.stdout)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from runner.media import mono
 from runner.media.choices import left_out, settle
+from runner.media.exit_code import has_not_started
 from runner.media.failures import ConversionError, Kind, Stopped, judge_log
 from runner.media.ffmpeg import Ffmpeg, Limits, Ran, Reins
 from runner.media.loudness import correcting, is_corrected, measuring
+from runner.media.orphans import LOG, note_of
 from runner.media.probe import MediaInfo, parse_log
 from runner.media.source import check_source, without_tail
 from runner.media.target import check_target, from_os, give_name, is_full
@@ -34,8 +36,6 @@ _NO_JUNK = tuple(
 )
 # What can be copied as a cover into MP3, MP4 and FLAC alike.
 _COVERS = ("mjpeg", "png")
-# A shell's words for a program that cannot run: not executable, not there.
-_NOT_STARTED = (126, 127)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class _Attempt:
         self.reins = reins
         self.watch = watch
         self.result = os.path.join(work.scratch, work.name + work.recipe.suffix)
-        self.log_path = os.path.join(work.scratch, work.name + ".log")
+        self.log_path = os.path.join(work.scratch, work.name + LOG)
         self.untailed = os.path.join(work.scratch, work.name + ".source")
         self.source = work.source
         self.ffmpeg = Ffmpeg(work.ffmpeg, log_path=self.log_path, reins=reins, limits=work.limits)
@@ -164,7 +164,7 @@ class _Attempt:
         return () if is_chosen else tuple(filter(None, (left_out(self.recipe, source),)))
 
     def clean_up(self) -> None:
-        for path in (self.result, self.log_path, self.untailed):
+        for path in (self.result, self.log_path, note_of(self.log_path), self.untailed):
             with suppress(OSError):
                 os.unlink(path)
 
@@ -195,7 +195,7 @@ class _Attempt:
         output = (*_NO_JUNK, "-y", f"file:{self.result}")
         command = (*recipe.arguments, *filters)
         ran = self._run((*command, *output), done_before=self.passes - 1)
-        if ran.code > 0 and recipe.media == "audio" and _has_odd_cover(parse_log(ran.log)):
+        if ran.code != 0 and recipe.media == "audio" and _has_odd_cover(parse_log(ran.log)):
             # no target can hold a copy of such a cover
             again = (*command, "-c:v", "mjpeg", *output)
             ran = self._run(again, done_before=self.passes - 1)
@@ -250,10 +250,7 @@ class _Attempt:
 
     def _failure(self, ran: Ran) -> ConversionError:
         """What a failed *ran* is to be called."""
-        if ran.code < 0:
-            message = f"ffmpeg was killed by signal {-ran.code}"
-            return ConversionError(Kind.TRANSIENT, message, ran.log)
-        if ran.code in _NOT_STARTED:
+        if has_not_started(ran.code):
             message = f"{self.work.ffmpeg} does not start: {ran.log.strip()[-200:]}"
             return ConversionError(Kind.ENVIRONMENT, message, ran.log)
         # a file may be called as it likes

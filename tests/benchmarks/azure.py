@@ -315,6 +315,7 @@ def _flight(deployment: Deployment, news: SimpleQueue[Event | Notice | BaseExcep
     return Flight(
         run="run",
         destination=Path("out"),
+        scratch=Path("out"),
         deployment=deployment,
         options=RunOptions(),
         pace=Pace(),

@@ -1,16 +1,19 @@
 """Ctrl-C, SIGTERM and kill -9: nothing is lost, nothing is done twice, no half file stays."""
 
+import fcntl
 import json
 import os
 import random
 import signal
+import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from tests.conftest import Run, StandIn, names, until
+from tests.conftest import Run, StandIn, names, tree, until
 from tests.media import Media
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -116,7 +119,7 @@ def test_no_half_file_is_left_by_an_interrupted_ffmpeg(
 ) -> None:
     media.put("long.mp3", *(tmp_path / "in" / f"{n}.mp3" for n in range(2)))
     process = started("convert", "in", "--to", "podcast", "-j", "2")
-    until(lambda: list(destination.glob(".runner/tmp/*.log")))
+    until(lambda: list(destination.glob(".runner/tmp/*/*.log")))
     stop_twice(process, signal.SIGINT)
     assert finish(process)[0] == 130
     assert names(destination) == set()
@@ -161,8 +164,7 @@ def test_a_killed_run_goes_on_and_leaves_no_ffmpeg_behind(
     process.wait()
     orphans = pids(held)
     assert all(map(is_running, orphans))
-    left = list((destination / ".runner" / "tmp").iterdir())
-    assert left
+    assert list((destination / ".runner" / "tmp").glob("*/*.log"))
 
     status = run("status")
     assert "cut off: the same command goes on" in status.stdout
@@ -185,22 +187,102 @@ def test_orphans_are_ended_in_either_pass(
     until(lambda: not any(map(is_running, pids(held))))
 
 
+@pytest.mark.parametrize(
+    ("note", "is_ended"),
+    [
+        ("{pid} {host}\n", True),
+        ("{pid} another-host\n", False),  # a share: the number is another process's here
+        ("{pid} {host}", False),  # cut off, as on a full disk: it may be a longer number
+        ("{pid}", False),
+        ("", False),
+        ("0 {host}\n", False),
+        ("-1 {host}\n", False),
+        (None, False),
+    ],
+)
+@pytest.mark.parametrize("locks", [True, False])
 def test_only_our_own_orphans_are_ended(
+    note: str | None,
+    is_ended: bool,
+    locks: bool,
+    folder: Path,
+    run: Run,
+    destination: Path,
+    somebody: Callable[[IO[bytes]], subprocess.Popen[bytes]],
+) -> None:
+    left = destination / ".runner" / "tmp" / "abc"
+    left.mkdir(parents=True)
+    with (left / "x.log").open("wb") as log:
+        if locks:
+            fcntl.flock(log, fcntl.LOCK_EX)
+        process = somebody(log)
+    if note is not None:
+        words = note.format(pid=process.pid, host=socket.gethostname())
+        (left / "x.process").write_text(words)
+    assert run("convert", "in/0.mp3", "--to", "wav").exit_code == 0
+    if is_ended and locks:
+        process.wait(30)
+    else:
+        assert process.poll() is None
+    assert not left.exists()
+
+
+@pytest.fixture
+def somebody() -> Iterator[Callable[[IO[bytes]], subprocess.Popen[bytes]]]:
+    """Start a process that has a log open, and perhaps works for a runner."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(log: IO[bytes]) -> subprocess.Popen[bytes]:
+        # as its input, so that nothing but the note leads to it
+        processes.append(subprocess.Popen(["sleep", "60"], stdin=log, start_new_session=True))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc")
+def test_an_orphan_is_found_whose_runner_had_no_time_for_a_note(
     started: Start, held: StandIn, folder: Path, run: Run, destination: Path
 ) -> None:
-    scratch = destination / ".runner" / "tmp"
-    scratch.mkdir(parents=True)
-    (scratch / "x.log").touch()
-    # somebody who looks at the folder, and does not work for a runner
-    command = ["sh", "-c", "sleep 60; :", "reader", f"file:{scratch}/x"]
-    with (scratch / "x.log").open() as log:
-        reader = subprocess.Popen(command, stdin=log, start_new_session=True)
-    try:
-        assert run("convert", "in/0.mp3", "--to", "wav").exit_code == 0
-        assert is_running(reader.pid)
-    finally:
-        os.killpg(reader.pid, signal.SIGKILL)
-        reader.wait()
+    process = started("convert", "in/0.mp3", "--to", "wav", "--ffmpeg", held.path)
+    until(lambda: pids(held) and list(destination.glob(".runner/tmp/*/*.process")))
+    process.kill()
+    process.wait()
+    for note in destination.glob(".runner/tmp/*/*.process"):
+        note.unlink()
+    assert run("convert", "in/0.mp3", "--to", "wav").exit_code == 0
+    until(lambda: not any(map(is_running, pids(held))))
+
+
+# The first one cannot be ended: it is in a session of its own, and has left our log. It writes what it
+# was told to write when the second one has done so, and before that one ends.
+LATE_ORPHAN = """
+if [ ! -e "$here/pids" ]; then
+    export here last
+    setsid sh -c 'until [ -e "$here/made" ]; do sleep 0.02; done
+        echo late >> "${last#file:}"; : > "$here/written"' > /dev/null 2>&1 &
+    echo $$ > "$here/pids"; exec sleep 60
+fi
+"$real" "$@"; : > "$here/made"
+until [ -e "$here/written" ]; do sleep 0.02; done
+"""
+
+
+def test_an_orphan_that_cannot_be_ended_writes_into_no_result_of_ours(
+    started: Start, stand_in: Callable[[str], StandIn], folder: Path, run: Run, destination: Path
+) -> None:
+    program = stand_in(LATE_ORPHAN)
+    command = ("convert", "in/0.mp3", "--to", "wav", "--ffmpeg", program.path)
+    process = started(*command)
+    until(lambda: pids(program))
+    process.kill()
+    process.wait()
+    assert run(*command).exit_code == 0
+    assert run("convert", "in/0.mp3", "--to", "wav", "-o", "alone").exit_code == 0
+    assert tree(destination) == tree(destination.with_name("alone"))
 
 
 def test_what_a_kill_left_is_cleared_even_if_nothing_is_left_to_convert(
@@ -212,6 +294,17 @@ def test_what_a_kill_left_is_cleared_even_if_nothing_is_left_to_convert(
     (scratch / "left.wav").write_bytes(b"half")
     assert run("convert", "in", "--to", "wav").exit_code == 0
     assert not (scratch / "left.wav").exists()
+
+
+@pytest.mark.parametrize("linked", [".runner/tmp", ".runner/tmp/left"])
+def test_what_a_link_leads_to_is_not_cleared_away(
+    linked: str, folder: Path, run: Run, destination: Path
+) -> None:
+    (destination / linked).parent.mkdir(parents=True)
+    (destination / linked).symlink_to(folder)
+    assert run("convert", "in", "--to", "wav").exit_code == 0
+    assert len(names(folder)) == 6
+    assert not (destination / linked).exists()
 
 
 def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice(

@@ -1,0 +1,53 @@
+"""What an exit code says of how a program ended. Pure."""
+
+from __future__ import annotations
+
+import os
+import re
+
+# Windows gives these codes to what crashed, was interrupted, or was ended by a log-off:
+# STATUS_ACCESS_VIOLATION, STATUS_CONTROL_C_EXIT, DBG_TERMINATE_PROCESS and their like. ffmpeg's own
+# negative codes, which Windows shows as positive ones, are not among them.
+_WINDOWS_ENDS = (range(0xC0000000, 0xC0010000), range(0x40010000, 0x40020000))
+# A shell's codes for what is not executable or not there; and Windows' for what is no program for
+# this machine, or whose DLLs are missing.
+_NOT_STARTED = (126, 127, 0xC000007B, 0xC0000135, 0xC0000138, 0xC0000139)
+
+# What ffmpeg says when it heard SIGINT or SIGTERM, or when its console was closed.
+_HEARD = re.compile(r"Exiting normally, received signal (\d+)")
+# How the words of an ffmpeg end that ended by itself, as of 4.2 to 9.0: with an error, or cleanly.
+_OWN_END = re.compile(
+    r"\[(?:error|fatal|panic)\]|Conversion failed!|Exiting with exit code|\] Statistics: "
+)
+_LAST_LINES = 5
+_SHELLS_SIGNALS = range(129, 160)
+
+
+def has_not_started(code: int) -> bool:
+    """Whether a program with this exit *code* could not run at all."""
+    return code in _NOT_STARTED
+
+
+def ended_from_outside(code: int, words: str, *, windows: bool = os.name == "nt") -> str:
+    """Who or what ended an ffmpeg with this exit *code* and these *words*, at level verbose.
+
+    Empty for one that ended by itself. *code* is negative for a POSIX signal.
+    """
+    if code < 0:
+        return f"was killed by signal {-code}"
+    if has_not_started(code) or code == 0:
+        return ""
+    if any(code in codes for codes in _WINDOWS_ENDS):
+        return f"crashed, or was ended by Windows (0x{code:08X})"
+    end = words.rstrip().splitlines()[-_LAST_LINES:]
+    if heard := _HEARD.search("\n".join(end)):
+        return f"was told to end (signal {heard[1]})"
+    return "" if any(map(_OWN_END.search, end)) else _ended_without_a_word(code, windows=windows)
+
+
+def _ended_without_a_word(code: int, *, windows: bool) -> str:
+    if windows:
+        # TerminateProcess, which the Task Manager calls, gives any code, most often 1
+        return "was ended from outside"
+    # a shell's code for a signal that ended what it ran
+    return f"was killed by signal {code - 128}" if code in _SHELLS_SIGNALS else ""

@@ -1,0 +1,89 @@
+"""Windows' job objects: what is in one ends with all that it starts, and with us.
+
+https://learn.microsoft.com/windows/win32/procthread/job-objects
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+from ctypes import wintypes
+
+_EXTENDED_LIMITS = 9  # JobObjectExtendedLimitInformation
+_KILL_ON_JOB_CLOSE = 0x2000
+_KILLED = 1
+"""The exit code of what is ended, as the Task Manager gives it."""
+
+
+class _BasicLimits(ctypes.Structure):
+    _fields_ = (
+        ("PerProcessUserTimeLimit", wintypes.LARGE_INTEGER),
+        ("PerJobUserTimeLimit", wintypes.LARGE_INTEGER),
+        ("LimitFlags", wintypes.DWORD),
+        ("MinimumWorkingSetSize", ctypes.c_size_t),
+        ("MaximumWorkingSetSize", ctypes.c_size_t),
+        ("ActiveProcessLimit", wintypes.DWORD),
+        ("Affinity", ctypes.c_size_t),
+        ("PriorityClass", wintypes.DWORD),
+        ("SchedulingClass", wintypes.DWORD),
+    )
+
+
+class _ExtendedLimits(ctypes.Structure):
+    _fields_ = (
+        ("BasicLimitInformation", _BasicLimits),
+        ("IoInfo", ctypes.c_ulonglong * 6),
+        ("ProcessMemoryLimit", ctypes.c_size_t),
+        ("JobMemoryLimit", ctypes.c_size_t),
+        ("PeakProcessMemoryUsed", ctypes.c_size_t),
+        ("PeakJobMemoryUsed", ctypes.c_size_t),
+    )
+
+
+if sys.platform == "win32":
+    _kernel = ctypes.WinDLL("kernel32")
+    _kernel.CreateJobObjectW.argtypes = (wintypes.LPVOID, wintypes.LPCWSTR)
+    _kernel.CreateJobObjectW.restype = wintypes.HANDLE
+    _kernel.SetInformationJobObject.argtypes = (
+        *(wintypes.HANDLE, ctypes.c_int, wintypes.LPVOID, wintypes.DWORD),
+    )
+    _kernel.AssignProcessToJobObject.argtypes = (wintypes.HANDLE, wintypes.HANDLE)
+    _kernel.TerminateJobObject.argtypes = (wintypes.HANDLE, wintypes.UINT)
+    _kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
+    _nt = ctypes.WinDLL("ntdll")
+    _nt.NtResumeProcess.argtypes = (wintypes.HANDLE,)
+
+    class JobObject:
+        """A job that ends with its handle, which is ours alone and so ends with us."""
+
+        def __init__(self) -> None:
+            # two threads may end it, and a closed handle's number is soon another one's
+            self._lock = threading.Lock()
+            self._handle: int | None = _kernel.CreateJobObjectW(None, None)
+            limits = _ExtendedLimits()
+            limits.BasicLimitInformation.LimitFlags = _KILL_ON_JOB_CLOSE
+            _kernel.SetInformationJobObject(
+                self._handle, _EXTENDED_LIMITS, ctypes.byref(limits), ctypes.sizeof(limits)
+            )
+
+        def take_in(self, process: int) -> None:
+            """Put *process*, the handle of one that was created suspended, into it; then it runs.
+
+            Where somebody's own job allows no other one, it runs without.
+            """
+            if not _kernel.AssignProcessToJobObject(self._handle, process):
+                self.close()
+            _nt.NtResumeProcess(process)
+
+        def kill(self) -> bool:
+            """End all that is in it; returns whether that could be done."""
+            with self._lock:
+                return bool(self._handle and _kernel.TerminateJobObject(self._handle, _KILLED))
+
+        def close(self) -> None:
+            """Let go of it: what still runs in it ends."""
+            with self._lock:
+                if self._handle:
+                    _kernel.CloseHandle(self._handle)
+                    self._handle = None

@@ -1,0 +1,132 @@
+"""A program that somebody ended says nothing about the file: it is never called damaged."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runner.media.exit_code import ended_from_outside, has_not_started
+from runner.media.failures import ConversionError, Kind
+from runner.media.verify import check_existing
+from tests.conftest import StandIn
+from tests.media import Media
+from tests.runner.programs import failure_of, recipe, work
+
+WORKS = (
+    "[info] Stream #0:0: Audio: mp3\n[out#0/mp3 @ 0x55bf77a6ae80] [verbose] Starting thread...\n"
+)
+SAYS_WHY = "[error] Error opening input file.\n[fatal] Error opening input files: Invalid data\n"
+FAILS_9 = "[info] Conversion failed!\n[verbose] \n[verbose] Exiting with exit code -1094995529\n"
+FAILS_4 = (
+    "[error] Error while decoding stream #0:0\n[AVIOContext @ 0x5] [verbose] Statistics: 9 bytes"
+)
+HEARD = (
+    "[info] Exiting normally, received signal 15.\n[verbose] \n[verbose] Exiting with exit code 255"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "how"),
+    [
+        # POSIX: by a signal, or an ffmpeg that heard one
+        (-9, WORKS, "was killed by signal 9"),
+        (-15, "", "was killed by signal 15"),
+        (-11, FAILS_9, "was killed by signal 11"),
+        (255, WORKS + HEARD, "was told to end (signal 15)"),
+        # Windows: STATUS_CONTROL_C_EXIT, an access violation, a log-off
+        (0xC000013A, WORKS, "crashed, or was ended by Windows (0xC000013A)"),
+        (0xC0000005, WORKS, "crashed, or was ended by Windows (0xC0000005)"),
+        (0xC0000142, "", "crashed, or was ended by Windows (0xC0000142)"),
+        (0x40010004, WORKS, "crashed, or was ended by Windows (0x40010004)"),
+    ],
+)
+@pytest.mark.parametrize("windows", [True, False])
+def test_an_end_from_outside_is_told_by_code_or_words(
+    code: int, words: str, how: str, windows: bool
+) -> None:
+    assert ended_from_outside(code, words, windows=windows) == how
+
+
+# the Task Manager's, taskkill's and .NET's own; and that of who thought of a signal
+@pytest.mark.parametrize("code", [1, 0xFFFFFFFF, 15])
+@pytest.mark.parametrize("words", ["", WORKS, SAYS_WHY + WORKS * 3])
+def test_on_windows_any_code_may_be_that_of_an_end_from_outside(code: int, words: str) -> None:
+    assert ended_from_outside(code, words, windows=True) == "was ended from outside"
+    assert ended_from_outside(code, words, windows=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, WORKS),
+        (0, WORKS + FAILS_9),
+        (1, WORKS + SAYS_WHY),
+        (1, WORKS + FAILS_4),
+        (183, WORKS + FAILS_9),
+        # AVERROR_INVALIDDATA and AVERROR_EOF, as Windows shows them
+        (0xBEBBB1B7, WORKS + FAILS_9),
+        (0xDFB9B0BB, WORKS + FAILS_9),
+        (255, WORKS + FAILS_9),
+    ],
+)
+@pytest.mark.parametrize("windows", [True, False])
+def test_an_end_of_its_own_is_no_end_from_outside(code: int, words: str, windows: bool) -> None:
+    assert ended_from_outside(code, words, windows=windows) == ""
+
+
+@pytest.mark.parametrize("code", [126, 127, 0xC0000135, 0xC000007B])
+def test_what_cannot_run_is_no_end_from_outside(code: int) -> None:
+    assert has_not_started(code)
+    assert ended_from_outside(code, "", windows=True) == ""
+
+
+# As soon as the real ffmpeg has begun to talk, it gets a signal.
+SIGNALLED = """
+case "$*" in *{when}*) ;; *) exec "$real" "$@";; esac
+"$real" -re "$@" & real_pid=$!
+for n in 1 2 3 4 5; do sleep 0.1; done
+kill -{signal} $real_pid; wait $real_pid
+"""
+
+
+@pytest.mark.parametrize("signal", ["TERM", "INT", "KILL"])
+@pytest.mark.parametrize(
+    ("when", "preset", "verify"),
+    [
+        ("file:", "mp3", "duration"),
+        ("print_format", "podcast", "duration"),
+        ("\\ null\\ -", "wav", "decode"),
+    ],
+)
+def test_an_ffmpeg_that_is_ended_is_tried_again_whatever_it_did(
+    signal: str,
+    when: str,
+    preset: str,
+    verify: str,
+    media: Media,
+    destination: Path,
+    stand_in: Callable[[str], StandIn],
+) -> None:
+    program = stand_in(SIGNALLED.format(when=when, signal=signal))
+    how = recipe(preset, verify=verify)
+    failure = failure_of(
+        work(media("clip.mp4"), destination / "a", how=how, ffmpeg=str(program.path))
+    )
+    assert failure.kind is Kind.TRANSIENT, failure
+    assert failure.message.startswith("ffmpeg was ")
+
+
+def test_a_shells_code_for_a_killed_program_is_known() -> None:
+    assert ended_from_outside(137, WORKS, windows=False) == "was killed by signal 9"
+    assert ended_from_outside(137, WORKS + FAILS_9, windows=False) == ""
+
+
+@pytest.mark.parametrize("what", ["trace", "copy"])
+def test_an_ended_look_at_a_result_does_not_judge_it(
+    what: str, media: Media, stand_in: Callable[[str], StandIn]
+) -> None:
+    program = str(stand_in(f'case "$*" in *{what}*) kill -9 $$;; esac; exec "$real" "$@"').path)
+    clip = str(media("clip.mp3"))
+    with pytest.raises(ConversionError) as caught:
+        check_existing(program, clip, clip, recipe("mp3"))
+    assert caught.value.failure.kind is Kind.TRANSIENT
