@@ -8,29 +8,53 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
-from runner.database import FOLDER, connect, sqlite_errors
+from runner.database import FOLDER, Database
 from runner.errors import ExitCode, PassingError, UnfitError, UsageError
-from runner.models import Conversion, Event, Plan, Result, Source, State
+from runner.media.strict import parse_json, read_as
+from runner.models import Conversion, Event, Plan, Result, State
 from runner.options import RunOptions
 from runner.records import AttemptRecord, Record, RunRecord, packed
+
+Row = TypeVar("Row")
+_LONGEST_HOLDER = 10_000
+"""Bytes."""
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """Who holds a destination."""
+
+    run: str
+    pid: int
+    host: str
+    since: float
+    """Seconds since the epoch."""
 
 
 class Ledger:
     """The memory of one destination; for one thread."""
 
-    def __init__(self, destination: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, destination: Path, *, writes: bool) -> None:
+        """Open the ledger of *destination*, or begin it; an empty one in memory if it may not write.
+
+        Raises:
+            UnfitError: It cannot be used here.
+        """
         self.destination = destination
-        self._db = connection
         self._lock = FileLock(_folder(destination) / "lock", timeout=0)
+        self._run: tuple[object, ...] | None = None
+        self._recipes: dict[str, str] = {}
+        self._db = Database(_file(destination), self._lock if writes else None, self._begin_again)
 
     @classmethod
     def open(cls, destination: Path) -> Self:
@@ -44,29 +68,22 @@ class Ledger:
         except OSError as error:
             message = f"cannot write to the destination {destination}: {error.strerror}"
             raise UnfitError(f"{message}; choose another with -o") from error
-        path = _folder(destination) / "ledger.sqlite"
-        with sqlite_errors(path):
-            try:
-                return cls(destination, connect(path))
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
-                    raise
-                # damaged, by a power cut say: it costs a check of what is there, and no media
-                path.replace(path.with_suffix(".damaged"))
-                path.with_suffix(".sqlite-journal").unlink(missing_ok=True)
-                return cls(destination, connect(path))
+        return cls(destination, writes=True)
 
     @staticmethod
     def exists(destination: Path) -> bool:
         """Whether a run was ever done in *destination*."""
-        return (_folder(destination) / "ledger.sqlite").exists()
+        return _file(destination).exists()
 
     @classmethod
     def peek(cls, destination: Path) -> Self:
-        """The ledger of *destination* for looking only: an empty one where there is none."""
-        if cls.exists(destination):
-            return cls.open(destination)
-        return cls(destination, connect(Path(":memory:")))
+        """The ledger of *destination* for looking only: nothing is written, whatever it is like."""
+        return cls(destination, writes=False)
+
+    @classmethod
+    def if_any(cls, destination: Path) -> Self:
+        """The ledger of *destination*; an empty one that is not kept where there is none."""
+        return cls(destination, writes=cls.exists(destination))
 
     @classmethod
     def read(cls, destination: Path) -> Self:
@@ -77,7 +94,12 @@ class Ledger:
         """
         if not cls.exists(destination):
             raise UsageError(f"no runs in {destination}: name the folder of the results with -o")
-        return cls.open(destination)
+        return cls(destination, writes=True)
+
+    @property
+    def damage(self) -> str:
+        """What was found wrong when nothing could be done about it."""
+        return self._db.damage
 
     def __enter__(self) -> Self:
         return self
@@ -105,14 +127,11 @@ class Ledger:
         except OSError as error:
             raise UnfitError(f"cannot write {holder}: {error.strerror}") from error
         try:
-            facts = {
-                "run": run,
-                "pid": os.getpid(),
-                "host": socket.gethostname(),
-                "since": time.time(),
-            }
-            with sqlite_errors(holder):
-                holder.write_text(json.dumps(facts))
+            facts = _Holder(run, os.getpid(), socket.gethostname(), time.time())
+            try:
+                holder.write_text(json.dumps(asdict(facts)))
+            except OSError as error:
+                raise UnfitError(f"cannot write {holder}: {error.strerror}") from error
             yield
         finally:
             with suppress(OSError):
@@ -132,74 +151,72 @@ class Ledger:
     def begin(self, plan: Plan, place: str, command: str, options: RunOptions) -> None:
         """Write down that the run of *plan* starts."""
         facts = (time.time(), len(plan.conversions), options.as_json())
-        with self._transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO runs (id, place, command, started, files, options)"
-                " VALUES (?, ?, CAST(? AS TEXT), ?, ?, ?)",
-                (plan.id, place, _bytes(command), *facts),
-            )
-            recipes = {c.recipe.fingerprint: c.recipe for c in plan.conversions}
-            db.executemany(
-                "INSERT OR REPLACE INTO recipes VALUES (?, ?)",
-                [(fingerprint, recipe.as_json()) for fingerprint, recipe in recipes.items()],
-            )
+        self._run = (plan.id, place, _bytes(command), *facts)
+        recipes = {c.recipe.fingerprint: c.recipe for c in plan.conversions}
+        self._recipes = {name: recipe.as_json() for name, recipe in recipes.items()}
+        self._write(self._begin_again)
+
+    def _begin_again(self, db: sqlite3.Connection) -> None:
+        """What is known of the run that goes on, for a ledger that has just been begun, too."""
+        if self._run is None:
+            return
+        db.execute(
+            "INSERT OR REPLACE INTO runs (id, place, command, started, files, options)"
+            " VALUES (?, ?, CAST(? AS TEXT), ?, ?, ?)",
+            self._run,
+        )
+        db.executemany("INSERT OR REPLACE INTO recipes VALUES (?, ?)", self._recipes.items())
 
     def end(
         self, run: str, exit_code: ExitCode, counts: dict[State, int], *, unfinished: bool = False
     ) -> None:
         """Write down how *run* ended; *unfinished* says that files are left."""
         states = (State.CONVERTED, State.UP_TO_DATE, State.FAILED)
-        with self._transaction() as db:
-            db.execute(
+        facts = (time.time(), int(exit_code), int(unfinished), *(counts.get(s, 0) for s in states))
+        self._write(
+            lambda db: db.execute(
                 "UPDATE runs SET ended = ?, exit_code = ?, unfinished = ?,"
                 " converted = ?, up_to_date = ?, failed = ? WHERE id = ?",
-                (
-                    *(time.time(), int(exit_code), int(unfinished)),
-                    *(counts.get(state, 0) for state in states),
-                    run,
-                ),
+                (*facts, run),
             )
+        )
 
     def give_up(self, run: str) -> None:
         """Write down that nobody takes *run* up again."""
-        with self._transaction() as db:
-            db.execute("UPDATE runs SET unfinished = 0 WHERE id = ?", (run,))
+        self._write(lambda db: db.execute("UPDATE runs SET unfinished = 0 WHERE id = ?", (run,)))
 
     def unfinished(self, place: str) -> list[str]:
         """The runs at *place* that were cut off or left alone, and can be taken up; newest first."""
-        rows = self._db.execute(
-            "SELECT id FROM runs WHERE place = ? AND unfinished ORDER BY started DESC", (place,)
-        )
-        return [str(row[0]) for row in rows]
+        return [run.id for run in self.runs() if run.place == place and run.unfinished]
 
     def record(self, run: str, event: Event) -> None:
         """Write down the end of an attempt."""
-        with self._transaction() as db:
+
+        def write(db: sqlite3.Connection) -> None:
             if event.result is not None:
-                self._record_result(db, run, event.conversion, event.result)
+                _record_result(db, run, event.conversion, event.result)
             if event.state is not State.UP_TO_DATE:
-                self._record_attempt(db, run, event)
+                _record_attempt(db, run, event)
+
+        self._write(write)
 
     def find(self, target: str) -> Record | None:
         """What is known of *target*."""
-        with sqlite_errors(self.destination):
-            row = self._db.execute(
-                "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256"
-                " FROM results WHERE target = CAST(? AS TEXT)",
-                (_bytes(target),),
-            ).fetchone()
-        if row is None:
-            return None
-        source = Source(row[0], row[1], row[2])
-        return Record(source, row[3], Result(size=row[4], mtime_ns=row[5], sha256=row[6]))
+        rows = self._rows(
+            Record.from_row,
+            "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256"
+            " FROM results WHERE target = CAST(? AS TEXT)",
+            _bytes(target),
+        )
+        return rows[0] if rows else None
 
     def runs(self) -> list[RunRecord]:
         """All runs, the newest first."""
-        rows = self._db.execute(
+        return self._rows(
+            RunRecord.from_row,
             "SELECT id, place, command, started, ended, exit_code, files, converted, up_to_date,"
-            " failed, unfinished, options FROM runs ORDER BY started DESC"
+            " failed, unfinished, options FROM runs ORDER BY started DESC",
         )
-        return [RunRecord.from_row(row) for row in rows]
 
     def run(self, name: str | None) -> RunRecord:
         """The run that is called *name*, or starts so; the newest without a name.
@@ -218,23 +235,22 @@ class Ledger:
 
     def attempts(self, run: str, *, state: State | None = None) -> list[AttemptRecord]:
         """The newest attempt at each conversion of *run*, or those that ended in *state*."""
-        rows = self._db.execute(
+        return self._rows(
+            AttemptRecord.from_row,
             "SELECT * FROM history WHERE run = ? AND number = (SELECT max(number) FROM attempts"
             " WHERE attempts.run = history.run AND attempts.target = history.target)"
             " AND (? IS NULL OR state = ?) ORDER BY ended",
-            (run, state and state.value, state and state.value),
+            *(run, state and state.value, state and state.value),
         )
-        return [AttemptRecord.from_row(row) for row in rows]
 
     def attempts_at(self, file: str) -> list[AttemptRecord]:
         """All attempts at the conversion whose source or target is *file*, the newest first."""
-        names = (_bytes(file), _bytes(os.path.abspath(file)))
-        rows = self._db.execute(
+        return self._rows(
+            AttemptRecord.from_row,
             "SELECT * FROM history WHERE target = CAST(? AS TEXT) OR source = CAST(? AS TEXT)"
             " ORDER BY ended DESC",
-            names,
+            *(_bytes(file), _bytes(os.path.abspath(file))),
         )
-        return [AttemptRecord.from_row(row) for row in rows]
 
     def forget_before(self, moment: datetime) -> int:
         """Remove the runs that began before then, but for unfinished ones; returns how many."""
@@ -243,58 +259,74 @@ class Ledger:
 
     def forget(self, runs: Sequence[str]) -> int:
         """Remove *runs* with their logs; what the targets are is kept. Returns how many."""
-        with self._transaction() as db:
+
+        def delete(db: sqlite3.Connection) -> None:
             db.executemany("DELETE FROM attempts WHERE run = ?", [(run,) for run in runs])
             db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in runs])
-        with sqlite_errors(self.destination):
-            self._db.execute("VACUUM")
+
+        self._write(delete)
+        self._db.use(lambda db: db.execute("VACUUM"))
         return len(runs)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with sqlite_errors(self.destination), self._db:
-            yield self._db
+    def _rows(
+        self, read: Callable[[tuple[Any, ...]], Row], query: str, *values: object
+    ) -> list[Row]:
+        return self._db.use(lambda db: [read(row) for row in db.execute(query, values)])
 
-    def _record_result(
-        self, db: sqlite3.Connection, run: str, conversion: Conversion, result: Result
-    ) -> None:
-        source = conversion.source
-        db.execute(
-            "INSERT OR REPLACE INTO results VALUES"
-            " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(_bytes(conversion.target), _bytes(source.path), source.size, source.mtime_ns),
-                conversion.recipe.fingerprint,
-                *(result.size, result.mtime_ns, result.sha256, run),
-            ),
-        )
+    def _write(self, write: Callable[[sqlite3.Connection], object]) -> None:
+        def transaction(db: sqlite3.Connection) -> None:
+            with db:
+                write(db)
 
-    def _record_attempt(self, db: sqlite3.Connection, run: str, event: Event) -> None:
-        failure = event.failure
-        conversion = event.conversion
-        db.execute(
-            "INSERT OR REPLACE INTO attempts VALUES"
-            " (?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?, ?)",
-            (
-                *(run, _bytes(conversion.target), event.attempt, _bytes(conversion.source.path)),
-                *(conversion.recipe.fingerprint, event.state.value),
-                *(failure and failure.kind.value, failure and _bytes(failure.message)),
-                *(event.seconds, time.time(), packed(event.log)),
-            ),
-        )
+        self._db.use(transaction)
+
+
+def _record_result(
+    db: sqlite3.Connection, run: str, conversion: Conversion, result: Result
+) -> None:
+    source = conversion.source
+    db.execute(
+        "INSERT OR REPLACE INTO results VALUES"
+        " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(_bytes(conversion.target), _bytes(source.path), source.size, source.mtime_ns),
+            conversion.recipe.fingerprint,
+            *(result.size, result.mtime_ns, result.sha256, run),
+        ),
+    )
+
+
+def _record_attempt(db: sqlite3.Connection, run: str, event: Event) -> None:
+    failure = event.failure
+    conversion = event.conversion
+    db.execute(
+        "INSERT OR REPLACE INTO attempts VALUES"
+        " (?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?, ?)",
+        (
+            *(run, _bytes(conversion.target), event.attempt, _bytes(conversion.source.path)),
+            *(conversion.recipe.fingerprint, event.state.value),
+            *(failure and failure.kind.value, failure and _bytes(failure.message)),
+            *(event.seconds, time.time(), packed(event.log)),
+        ),
+    )
 
 
 def _folder(destination: Path) -> Path:
     return destination / FOLDER
 
 
+def _file(destination: Path) -> Path:
+    return _folder(destination) / "ledger.sqlite"
+
+
 def _describe(holder: Path) -> str:
     try:
-        facts: dict[str, Any] = json.loads(holder.read_text())
-        since = f"{datetime.fromtimestamp(facts['since']).astimezone():%H:%M:%S}"
-        return f"run {facts['run']} (process {facts['pid']} on {facts['host']}, since {since})"
-    except (OSError, ValueError, KeyError):
+        with holder.open("rb") as file:
+            facts = read_as(_Holder, parse_json(file.read(_LONGEST_HOLDER), _LONGEST_HOLDER))
+        since = f"{datetime.fromtimestamp(facts.since).astimezone():%H:%M:%S}"
+    except (OSError, ValueError, OverflowError):
         return "another runner"
+    return f"run {facts.run} (process {facts.pid} on {facts.host}, since {since})"
 
 
 def _bytes(text: str) -> bytes:

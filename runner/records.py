@@ -3,12 +3,19 @@
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from enum import Enum
+from typing import Any, Self, TypeVar
 
+from runner.errors import ExitCode
+from runner.media.strict import UnreadableError, number, text, whole
 from runner.models import Recipe, Result, Source, State
 from runner.options import RunOptions
 
+Choice = TypeVar("Choice", bound=Enum)
 _LONGEST_LOG = 16 * 1024
+"""Characters."""
+_LONGEST_UNPACKED = 1024 * 1024
+"""Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,20 @@ class Record:
     recipe: str
     """Its fingerprint."""
     result: Result
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Read a row of `results`.
+
+        Raises:
+            UnreadableError: It is damaged; so for the other rows.
+        """
+        source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256 = row
+        return cls(
+            Source(text(source), whole(source_size), whole(source_mtime_ns)),
+            text(recipe),
+            Result(size=whole(size), mtime_ns=whole(mtime_ns), sha256=text(sha256)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +65,21 @@ class RunRecord:
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Read a row of `runs`."""
+        name, place, command, started, ended, exit_code, *counts, unfinished, options = row
+        files, converted, up_to_date, failed = map(whole, counts)
         return cls(
-            id=row[0],
-            place=row[1],
-            command=row[2],
-            started=datetime.fromtimestamp(row[3]).astimezone(),
-            ended=row[4] and datetime.fromtimestamp(row[4]).astimezone(),
-            exit_code=row[5],
-            files=row[6],
-            converted=row[7],
-            up_to_date=row[8],
-            failed=row[9],
-            unfinished=bool(row[10]),
-            options=RunOptions.from_json(row[11]),
+            id=text(name),
+            place=text(place),
+            command=text(command),
+            started=_moment(started),
+            ended=None if ended is None else _moment(ended),
+            exit_code=None if exit_code is None else _one_of(ExitCode, exit_code),
+            files=files,
+            converted=converted,
+            up_to_date=up_to_date,
+            failed=failed,
+            unfinished=bool(whole(unfinished)),
+            options=RunOptions.from_json(text(options)),
         )
 
 
@@ -78,18 +101,43 @@ class AttemptRecord:
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Read a row of `history`."""
+        run, target, attempt, source, recipe, state, kind, message, seconds, log, _ = row
         return cls(
-            run=row[0],
-            target=row[1],
-            number=row[2],
-            source=row[3],
-            recipe=Recipe.from_json(row[4]),
-            state=State(row[5]),
-            kind=row[6] or "",
-            message=row[7] or "",
-            seconds=row[8],
-            log=zlib.decompress(row[9]).decode("utf-8", "surrogateescape"),
+            run=text(run),
+            target=text(target),
+            number=whole(attempt),
+            source=text(source),
+            recipe=Recipe.from_json(text(recipe)),
+            state=_one_of(State, state),
+            kind=text(kind or ""),
+            message=text(message or ""),
+            seconds=number(seconds),
+            log=_unpacked(log),
         )
+
+
+def _moment(value: object) -> datetime:
+    try:
+        return datetime.fromtimestamp(number(value)).astimezone()
+    except (OverflowError, ValueError, OSError) as error:
+        raise UnreadableError("a time out of range") from error
+
+
+def _one_of(kind: type[Choice], value: object) -> Choice:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise UnreadableError(f"an unknown {kind.__name__}") from error
+
+
+def _unpacked(data: object) -> str:
+    if not isinstance(data, bytes):
+        raise UnreadableError("a log that is none")
+    unpacking = zlib.decompressobj()
+    log = unpacking.decompress(data, _LONGEST_UNPACKED)
+    if not unpacking.eof:
+        raise UnreadableError("a log without an end")
+    return log.decode("utf-8", "surrogateescape")
 
 
 def packed(log: str) -> bytes:

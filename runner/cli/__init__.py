@@ -1,6 +1,7 @@
 """The command line: options in, exit code out. The only importer of click."""
 
 import io
+import logging
 import sys
 from importlib import import_module
 from types import TracebackType
@@ -60,6 +61,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and leave with its exit code."""
     sys.excepthook = _report_bug
+    logging.getLogger("runner").addHandler(_Warnings())
     if isinstance(sys.stdout, io.TextIOWrapper):
         # names hold letters that not every terminal has
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -77,6 +79,13 @@ def main() -> None:
         # `runner runs | head`: the reader has seen enough
         sys.stderr.close()
         sys.exit(ExitCode.OK)
+
+
+class _Warnings(logging.Handler):
+    """Says on standard error what the user should know of, and needs do nothing about."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"Warning: {record.getMessage()}", err=True)
 
 
 def leave(message: str, exit_code: ExitCode) -> None:

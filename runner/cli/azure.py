@@ -76,7 +76,7 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
 def cancel(name: str | None, destination: Path, **options: Any) -> None:
     """End the newest run, or RUN, on Azure: its tasks stop, and its sources leave storage."""
     session = find_session(options)
-    with Ledger.peek(destination) as ledger:
+    with Ledger.if_any(destination) as ledger:
         run = _run_on_azure(session, ledger, name)
         jobs = session.cancel(run)
         ledger.give_up(run)

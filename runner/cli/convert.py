@@ -258,6 +258,8 @@ def _show_plan(plan: Plan, existing: Existing, talk: Talk) -> None:
             click.echo(json.dumps(plan_as_json(conversion, verdict.value)))
         elif not talk.quiet:
             click.echo(plan_line(plan, conversion, verdict.value))
+    if damage := existing.ledger.damage:
+        click.echo(f"Warning: {damage}: a run sets it aside, and checks the results", err=True)
     todo = verdicts.count(Verdict.CONVERT)
     click.echo(f"dry run: {todo} of {len(verdicts)} files to convert, nothing done", err=True)
 

@@ -1,0 +1,306 @@
+"""A ledger that is damaged, at any place and at any moment, heals; what else is wrong is said."""
+
+import os
+import random
+import shutil
+import sqlite3
+import struct
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from runner.errors import ExitCode, UnfitError
+from runner.ledger import Ledger
+from runner.models import Conversion, Event, Failure, Kind, Plan, Result, Source, State
+from runner.options import RunOptions
+from tests.conftest import Run, tree
+from tests.media import Media
+from tests.runner.programs import recipe
+
+RUN = "20261122-1412-mossy-otter"
+CONVERSIONS = tuple(
+    Conversion(Source(f"/in/{number}.wav", 5, 7), f"{number}.mp3", recipe()) for number in range(40)
+)
+DONE = Event(
+    conversion=CONVERSIONS[0], state=State.CONVERTED, result=Result(size=3, sha256="0" * 64)
+)
+
+
+def failed(conversion: Conversion) -> Event:
+    failure = Failure(Kind.TRANSIENT, "no reason given")
+    words = "".join(random.Random(1).choices("abcdefgh \n", k=3000))
+    return Event(conversion=conversion, state=State.FAILED, failure=failure, log=words)
+
+
+def begin(ledger: Ledger, destination: Path) -> None:
+    ledger.begin(Plan(RUN, destination, CONVERSIONS), "local", "runner convert in", RunOptions())
+
+
+@pytest.fixture
+def file(destination: Path) -> Path:
+    """A ledger with a run of forty files in it."""
+    with Ledger.open(destination) as ledger:
+        begin(ledger, destination)
+        ledger.record(RUN, DONE)
+        for conversion in CONVERSIONS[1:]:
+            ledger.record(RUN, failed(conversion))
+        ledger.end(RUN, ExitCode.SOME_FAILED, {})
+    return destination / ".runner" / "ledger.sqlite"
+
+
+def altered(statement: str, *, reaches_schema: bool = False) -> Callable[[Path], None]:
+    """Alter a ledger by a *statement*."""
+
+    def alter(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute(f"PRAGMA writable_schema = {int(reaches_schema)}")
+            db.execute(statement)
+
+    return alter
+
+
+def written(place: int, data: bytes) -> Callable[[Path], None]:
+    """Write *data* into a ledger's file at a *place*."""
+
+    def write(path: Path) -> None:
+        with path.open("r+b") as file:
+            file.seek(place)
+            file.write(data)
+
+    return write
+
+
+def shapeless(column: str, table: str = "runs") -> Callable[[Path], None]:
+    """Let a *column* hold anything, and put in what it should not."""
+
+    def alter(path: Path) -> None:
+        altered("UPDATE sqlite_master SET sql = replace(sql, 'STRICT', '')", reaches_schema=True)(
+            path
+        )
+        # where no rowid is, none is said to be missing
+        altered(f"UPDATE {table} SET {column}")(path)
+
+    return alter
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "no database": written(0, b"not a database" * 2000),
+    "its head": written(0, b"\0" * 40),
+    "a version of nobody's": written(60, struct.pack(">i", -7)),
+    "a version of the far future": written(60, b"0000"),
+    "a format of the future": written(18, b"\x07\x07"),
+    "cut short": lambda path: os.truncate(path, 5000),
+    "all but the head": lambda path: written(4096, b"\xa5" * (path.stat().st_size - 4096))(path),
+    "its schema": written(200, b"\xa5" * 3800),
+    "no tables": altered("DELETE FROM sqlite_master", reaches_schema=True),
+    "a table less": altered("DROP TABLE results"),
+    "a column less": altered("ALTER TABLE runs DROP COLUMN failed"),
+    "a view less": altered("DROP VIEW history"),
+    "a log that is none": altered("UPDATE attempts SET log = x'0102'"),
+    "a log without an end": altered("UPDATE attempts SET log = substr(log, 1, 20)"),
+    "a recipe that is none": altered("UPDATE recipes SET recipe = '[]'"),
+    "a recipe nested deeply": altered("UPDATE recipes SET recipe = printf('%.*c', 99999, '[')"),
+    "options that are none": altered("UPDATE runs SET options = '{'"),
+    "a state of nobody's": altered("UPDATE attempts SET state = 'sleeping'"),
+    "an exit code of nobody's": altered("UPDATE runs SET exit_code = 77"),
+    "a time past all calendars": altered("UPDATE runs SET started = 1e300"),
+    "an endless time": altered("UPDATE attempts SET seconds = 9e999"),
+    "a number for a text": shapeless("id = x'05'"),
+    "bytes for a number": shapeless("files = x'00'"),
+}
+READ: dict[str, Callable[[Ledger], object]] = {
+    "runs": lambda ledger: ledger.runs(),
+    "run": lambda ledger: [run.id for run in ledger.runs()],
+    "find": lambda ledger: ledger.find("0.mp3"),
+    "attempts": lambda ledger: ledger.attempts(RUN),
+    "attempts_at": lambda ledger: ledger.attempts_at("1.mp3"),
+    "unfinished": lambda ledger: ledger.unfinished("local"),
+}
+
+
+@pytest.fixture(params=DAMAGE)
+def damaged(request: pytest.FixtureRequest, file: Path) -> Path:
+    DAMAGE[request.param](file)
+    return file
+
+
+def set_aside(file: Path) -> list[bytes]:
+    """What lies beside a ledger of earlier ones."""
+    return [path.read_bytes() for path in file.parent.glob("ledger.damaged-*.sqlite")]
+
+
+def test_a_damaged_ledger_is_set_aside_by_whoever_reads_it(
+    damaged: Path, destination: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = damaged.read_bytes()
+    with Ledger.read(destination) as ledger:
+        for read in READ.values():
+            read(ledger)
+        kept = set_aside(damaged)
+        assert len(kept) == 1
+        # sqlite itself may have taken note that it opened the file
+        assert len(kept[0]) == len(before)
+        assert f"it is kept as {destination}/.runner/ledger.damaged-" in caplog.text
+        assert ledger.runs() == []
+        begin(ledger, destination)
+        ledger.record(RUN, DONE)
+    with Ledger.read(destination) as ledger:
+        assert ledger.run(None).files == 40
+        assert ledger.find("0.mp3")
+
+
+def test_a_ledger_that_is_damaged_in_the_middle_of_a_run_goes_on_with_what_follows(
+    destination: Path, file: Path
+) -> None:
+    with Ledger.open(destination) as ledger:
+        begin(ledger, destination)
+        size = file.stat().st_size
+        written(4096, b"\xa5" * (size - 4096))(file)
+        ledger.record(RUN, DONE)
+        ledger.record(RUN, failed(CONVERSIONS[1]))
+        ledger.end(RUN, ExitCode.SOME_FAILED, {State.FAILED: 1})
+    assert len(set_aside(file)) == 1
+    with Ledger.read(destination) as ledger:
+        run = ledger.run(None)
+        assert (run.id, run.files, run.failed, run.exit_code) == (RUN, 40, 1, 1)
+        assert ledger.find("0.mp3")
+        assert [attempt.target for attempt in ledger.attempts(RUN)] == ["0.mp3", "1.mp3"]
+
+
+def test_looking_only_writes_nothing_whatever_the_ledger_is_like(
+    damaged: Path, destination: Path
+) -> None:
+    before = everything(destination)
+    with Ledger.peek(destination) as ledger:
+        for read in READ.values():
+            read(ledger)
+        assert ledger.damage
+    assert everything(destination) == before
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """All that is in *folder*."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def cut_off(file: Path) -> Path:
+    """A ledger with a transaction that was cut off: its pages are in the file, to be taken back."""
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA cache_spill = 1")
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("BEGIN")
+        db.execute("UPDATE results SET sha256 = 'of a transaction that never ended'")
+        db.execute("UPDATE attempts SET message = printf('%.*c', 3000, 'x')")
+        copy = file.with_name("copy")
+        shutil.copy(file, copy)
+        shutil.copy(f"{file}-journal", f"{copy}-journal")
+        db.rollback()
+    copy.replace(file)
+    Path(f"{copy}-journal").replace(f"{file}-journal")
+    return file
+
+
+@pytest.mark.parametrize("opening", [Ledger.read, Ledger.peek])
+def test_a_transaction_that_was_cut_off_is_taken_back(
+    cut_off: Path, destination: Path, opening: Callable[[Path], Ledger]
+) -> None:
+    before = everything(destination)
+    with opening(destination) as ledger:
+        assert not ledger.damage
+        record = ledger.find("0.mp3")
+        assert record
+        assert record.result.sha256 == "0" * 64
+        assert len(ledger.attempts(RUN)) == 40
+    assert (everything(destination) == before) is (opening == Ledger.peek)
+
+
+def test_a_ledger_of_an_older_version_can_be_looked_into(destination: Path, file: Path) -> None:
+    altered("ALTER TABLE runs DROP COLUMN options")(file)
+    altered("DROP TABLE written_by")(file)
+    altered("PRAGMA user_version = 1")(file)
+    before = everything(destination)
+    with Ledger.peek(destination) as ledger:
+        assert [run.id for run in ledger.runs()] == [RUN]
+    assert everything(destination) == before
+
+
+def test_a_damaged_ledger_that_another_runner_works_with_stays(
+    destination: Path, file: Path
+) -> None:
+    written(4096, b"\xa5" * (file.stat().st_size - 4096))(file)
+    with Ledger.peek(destination) as other, other.locked(RUN):  # noqa: SIM117 - one after another
+        with Ledger.read(destination) as ledger, pytest.raises(UnfitError) as caught:
+            ledger.runs()
+    assert "another runner works with it, and must end first" in str(caught.value)
+    assert not set_aside(file)
+    with Ledger.read(destination) as ledger:
+        assert ledger.runs() == []
+    assert len(set_aside(file)) == 1
+
+
+def test_a_locked_ledger_is_not_held_to_be_damaged(destination: Path, file: Path) -> None:
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UnfitError, match=r"cannot use the ledger .*: database is locked"):
+            Ledger.read(destination)
+    assert not set_aside(file)
+
+
+@pytest.mark.parametrize(
+    "facts", [b"", b"{", b"[]", b'{"run": 1}', b"[" * 9999, b"\xff", b"x" * 99999]
+)
+def test_whoever_holds_a_destination_need_not_be_readable(
+    facts: bytes, destination: Path, file: Path
+) -> None:
+    with Ledger.read(destination) as one, Ledger.read(destination) as two, one.locked(RUN):
+        file.with_name("holder.json").write_bytes(facts)
+        with pytest.raises(Exception, match="is in use by another runner"), two.locked("other"):
+            raise AssertionError
+
+
+# --- the real commands ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", ["its schema", "an exit code of nobody's"])
+@pytest.mark.parametrize("command", ["runs", "status", "logs", "retry", "clean --where local"])
+def test_no_command_trips_over_a_damaged_ledger(
+    run: Run, file: Path, damage: str, command: str
+) -> None:
+    DAMAGE[damage](file)
+    result = run(*command.split())
+    assert result.exit_code in (ExitCode.OK, ExitCode.USAGE), "no runs yet"
+    assert "Warning: the ledger out/.runner/ledger.sqlite was damaged" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(set_aside(file)) == 1
+    assert "Warning" not in run(*command.split()).stderr
+
+
+def test_a_run_that_finds_its_ledger_damaged_checks_what_is_there(
+    run: Run, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.put("clip.mp3", tmp_path / "in" / "a.mp3")
+    run("convert", "in", "--to", "wav")
+    DAMAGE["its schema"](destination / ".runner" / "ledger.sqlite")
+    result = run("convert", "in", "--to", "wav", "--json")
+    assert result.exit_code == 0
+    assert '"state": "up-to-date"' in result.stdout
+    assert "1 up to date" in run("runs").stdout
+
+
+def test_a_dry_run_writes_nothing_and_names_the_damage(
+    run: Run, media: Media, tmp_path: Path, destination: Path, file: Path
+) -> None:
+    media.put("clip.mp3", tmp_path / "in" / "a.mp3")
+    before = everything(destination)
+    assert run("convert", "in", "-n").exit_code == 0
+    assert everything(destination) == before
+    DAMAGE["its schema"](file)
+    before = everything(destination)
+    result = run("convert", "in", "-n")
+    assert result.exit_code == 0
+    assert "Warning: out/.runner/ledger.sqlite is damaged" in result.stderr
+    assert everything(destination) == before
+    assert tree(destination) == {}
