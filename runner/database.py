@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from datetime import datetime
 from importlib.metadata import version as version_of
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 from filelock import BaseFileLock, Timeout
@@ -180,7 +180,7 @@ def _look_into(path: Path) -> sqlite3.Connection:
     """The database at *path* for reading alone; an empty one where there is none."""
     if not path.exists() or path.stat().st_size == 0:
         return _begun(sqlite3.connect(":memory:"), path)
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=10, uri=True)
+    db = sqlite3.connect(f"{address_of(path.absolute())}?mode=ro", timeout=10, uri=True)
     try:
         if _version(db, path) == _VERSION:
             return _begun(db, path)
@@ -193,6 +193,12 @@ def _look_into(path: Path) -> sqlite3.Connection:
         raise
     db.close()
     return _mended_copy(path)
+
+
+def address_of(path: PurePath) -> str:
+    """The URI of the absolute *path*, as SQLite wants it: it takes a share's server for a host."""
+    uri = path.as_uri()
+    return uri if uri.startswith("file:///") else uri.replace("file://", "file:////", 1)
 
 
 def _mended_copy(path: Path) -> sqlite3.Connection:

@@ -1,6 +1,5 @@
 """The commands that go on with a run, quoted so that they can be pasted into the user's shell."""
 
-import os
 import re
 import shlex
 import sys
@@ -8,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from runner.wording import path_from_here
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:\\@+=-]+")
 # PowerShell takes the typographic ones for the plain one
@@ -49,7 +50,7 @@ class FollowUp:
         return self._command("status", run)
 
     def _command(self, *words: str, azure: bool = True) -> str:
-        out = () if self.destination is None else ("-o", _from_here(self.destination))
+        out = () if self.destination is None else ("-o", path_from_here(self.destination))
         return joined(("runner", *words, *out, *(self.azure if azure else ())))
 
 
@@ -88,13 +89,6 @@ def _ansi_c(letter: str) -> str:
     if letter.isprintable():
         return letter
     return "".join(f"\\x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
-
-
-def _from_here(path: Path) -> str:
-    """*path* as it is found from here: relative where it lies below."""
-    relative = os.path.relpath(path)
-    outside = relative == os.pardir or relative.startswith(os.pardir + os.sep)
-    return os.path.abspath(path) if outside else relative
 
 
 @cache

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -20,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from runner.database import FOLDER, Database
 from runner.errors import ExitCode, PassingError, UnfitError, UsageError
+from runner.media.paths import is_windows, spelled
 from runner.media.strict import parse_json, read_as
 from runner.models import Conversion, Event, Plan, Result, State
 from runner.options import RunOptions
@@ -245,12 +247,20 @@ class Ledger:
 
     def attempts_at(self, file: str) -> list[AttemptRecord]:
         """All attempts at the conversion whose source or target is *file*, the newest first."""
+        target, source = file, os.path.abspath(file)
+        if is_windows():
+            target, source = self._spelled(target), self._spelled(source)
         return self._rows(
             AttemptRecord.from_row,
             "SELECT * FROM history WHERE target = CAST(? AS TEXT) OR source = CAST(? AS TEXT)"
             " ORDER BY ended DESC",
-            *(_bytes(file), _bytes(os.path.abspath(file))),
+            *(_bytes(target), _bytes(source)),
         )
+
+    def _spelled(self, file: str) -> str:
+        """*file* as it is spelled here: Windows tells neither capitals nor slashes apart."""
+        known = self._rows(tuple, "SELECT DISTINCT target, source FROM attempts")
+        return spelled(file, chain.from_iterable(known))
 
     def forget_before(self, moment: datetime) -> int:
         """Remove the runs that began before then, but for unfinished ones; returns how many."""

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from runner.errors import NothingToConvertError, UsageError
 from runner.media.failures import ConversionError
+from runner.media.paths import fault_on_windows, is_windows, resolved
 from runner.media.target import check_name
 from runner.models import Conversion, Plan, Recipe
 from runner.selection import Found
@@ -140,15 +142,21 @@ _SHOWN_CLASHES = 5
 
 
 def make_plan(
-    found: Iterable[Found], recipe: Recipe, destination: Path, name: str = DEFAULT_NAME
+    found: Iterable[Found],
+    recipe: Recipe,
+    destination: Path,
+    name: str = DEFAULT_NAME,
+    system: ModuleType = os.path,
 ) -> Plan:
     """Pair every file in *found* with its target below *destination*, named by *name*.
+
+    *system* is the module `os.path` of the machine that it is for.
 
     Raises:
         NothingToConvertError: There is no file.
         UsageError: Two files share a target, or a target is a source.
     """
-    namer = _Namer(name, recipe.suffix)
+    namer = _Namer(name, recipe.suffix, system)
     conversions = [Conversion(f.source, namer.target(f.relative), recipe) for f in found]
     if not conversions:
         raise NothingToConvertError("no media files among what was named")
@@ -171,8 +179,9 @@ def new_run_id(now: datetime | None = None) -> str:
 
 
 class _Namer:
-    def __init__(self, template: str, suffix: str) -> None:
+    def __init__(self, template: str, suffix: str, system: ModuleType) -> None:
         self._template = template
+        self._system = system
         self._suffix = suffix
         try:
             used = {
@@ -191,16 +200,27 @@ class _Namer:
             raise UsageError(f"--name {template}: {error}") from error
 
     def target(self, relative: str) -> str:
-        folder, name = os.path.split(relative)
-        target = os.path.normpath(self._fill(folder or ".", name))
-        if os.path.isabs(target) or target.split(os.sep)[0] == os.pardir:
+        system = self._system
+        folder, name = system.split(relative)
+        target = system.normpath(self._fill(folder or ".", name))
+        if system.isabs(target) or target.split(system.sep)[0] == system.pardir:
             raise UsageError(f"--name puts {printable(relative)} outside the destination: {target}")
-        target = target.replace(os.sep, "/")
+        target = target.replace(system.sep, "/")
         try:
             check_name(target)
         except ConversionError as error:
             raise UsageError(f"--name: {printable(relative)}: {error}") from error
-        return target
+        if is_windows(system):
+            self._refuse_on_windows(relative, target)
+        return str(target)
+
+    def _refuse_on_windows(self, relative: str, target: str) -> None:
+        for part in target.split("/"):
+            if fault := fault_on_windows(part):
+                message = (
+                    f"Windows cannot have the name {printable(part)} for {printable(relative)}"
+                )
+                raise UsageError(f"{message}: {fault}; see --name")
 
     def _fill(self, folder: str, name: str) -> str:
         stem, _ = os.path.splitext(name)
@@ -238,7 +258,7 @@ def _fold(target: str) -> str:
 
 
 def _refuse_overwriting_sources(conversions: list[Conversion], root: str) -> None:
-    real = cache(os.path.realpath)  # a folder may be reached by several ways
+    real = cache(resolved)  # a folder may be reached by several ways
     folders = {real(os.path.dirname(conversion.source.path)) for conversion in conversions}
     targets = [os.path.join(root, *conversion.target.split("/")) for conversion in conversions]
     suspects = [target for target in targets if real(os.path.dirname(target)) in folders]

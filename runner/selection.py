@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from runner.errors import NothingToConvertError, UnfitError
+from runner.media.paths import extended, is_windows, resolved
 from runner.models import Source
 from runner.wording import printable
 
@@ -111,10 +113,16 @@ def find_files(names: Iterable[str], selection: Selection) -> Iterator[Found]:
 def list_files(names: Iterable[str]) -> Iterator[Found]:
     """Yield the files of a list: their relative paths are the tree that is kept."""
     for name in names:
-        path = os.path.normpath(name)
-        outside = os.path.isabs(path) or path.startswith("..")
-        relative = os.path.basename(path) if outside else path
-        yield Found(look_at(name), relative.replace(os.sep, "/"))
+        yield Found(look_at(name), listed_as(name))
+
+
+def listed_as(name: str, system: ModuleType = os.path) -> str:
+    """What is kept of the tree of a listed *name*, with `/`: none of one that leads elsewhere."""
+    path = system.normpath(name)
+    drive, rest = system.splitdrive(path)
+    parts = rest.split(system.sep)
+    is_inside = not drive and parts[0] not in ("", system.pardir)
+    return "/".join(parts) if is_inside else parts[-1]
 
 
 def read_list(file: str) -> list[str]:
@@ -134,13 +142,13 @@ def read_list(file: str) -> list[str]:
 
 class _Walker:
     def __init__(self, selection: Selection) -> None:
-        self._include = _matcher(selection.include)
-        self._exclude = _matcher(selection.exclude)
-        self._besides = selection.besides and os.path.realpath(selection.besides)
+        self._include = matcher_of(selection.include)
+        self._exclude = matcher_of(selection.exclude)
+        self._besides = selection.besides and resolved(selection.besides)
 
     def walk(self, top: str, below: str = "") -> Iterator[Found]:
         try:
-            with os.scandir(top) as listing:
+            with os.scandir(extended(top)) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError:
             # shown as a failed file, with its reason, rather than passed over
@@ -157,11 +165,11 @@ class _Walker:
 
     def takes(self, relative: str, name: str) -> bool:
         if self._include is not None:
-            return _matches(self._include, relative, name)
+            return matches(self._include, relative, name)
         return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES
 
     def _enter(self, folder: "os.DirEntry[str]", relative: str) -> Iterator[Found]:
-        if self._besides and os.path.realpath(folder.path) == self._besides:
+        if self._besides and resolved(folder.path) == self._besides:
             return
         empty = True
         for found in self.walk(folder.path, relative + "/"):
@@ -172,15 +180,14 @@ class _Walker:
             yield Found(look_at(folder.path), relative)
 
     def _excluded(self, relative: str, name: str) -> bool:
-        return self._exclude is not None and _matches(self._exclude, relative, name)
+        return self._exclude is not None and matches(self._exclude, relative, name)
 
 
 def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
     matches = sorted(glob.glob(pattern, recursive=True))
     if not matches:
         raise NothingToConvertError(f"nothing matches {printable(pattern)}")
-    fixed = pattern[: re.search(r"[*?[]", pattern).start()]  # type: ignore[union-attr] # has_magic
-    base = os.path.dirname(fixed)
+    base = base_of(pattern)
     for match in matches:
         relative = os.path.relpath(match, base or ".").replace(os.sep, "/")
         if not os.path.isdir(match):
@@ -189,9 +196,16 @@ def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
             yield from walker.walk(os.path.abspath(match), relative + "/")
 
 
+def base_of(pattern: str, system: ModuleType = os.path) -> str:
+    """The folder up to which a glob has no magic."""
+    drive, rest = system.splitdrive(pattern)  # the drive \\?\C: has a ? of its own
+    fixed = re.split(r"[*?[]", rest, maxsplit=1)[0]
+    return str(system.dirname(drive + fixed))
+
+
 def look_at(path: str, entry: "os.DirEntry[str] | None" = None) -> Source:
     """The file at *path* as a source, also where it cannot be looked at."""
-    absolute = os.path.abspath(path)
+    absolute = extended(os.path.abspath(path))
     try:
         status = entry.stat() if entry else os.stat(absolute)
     except OSError:  # a broken link, say: the worker will tell
@@ -206,12 +220,17 @@ def _is_linked_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _matcher(patterns: Sequence[str]) -> "re.Pattern[str] | None":
+def matcher_of(patterns: Sequence[str], system: ModuleType = os.path) -> "re.Pattern[str] | None":
+    """What recognises one of the globs; none without any."""
     if not patterns:
         return None
-    return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))
+    if is_windows(system):
+        text = "|".join(fnmatch.translate(pattern.replace("\\", "/")) for pattern in patterns)
+        return re.compile(text, re.IGNORECASE)
+    return re.compile("|".join(map(fnmatch.translate, patterns)))
 
 
-def _matches(matcher: "re.Pattern[str]", relative: str, name: str) -> bool:
+def matches(matcher: "re.Pattern[str]", relative: str, name: str) -> bool:
+    """Whether a file is meant, by its path below the source or by its name."""
     # "/x" as well, so that **/drafts/** finds a folder at the top
     return any(matcher.match(text) for text in (relative, name, f"/{relative}", f"/{relative}/"))

@@ -1,6 +1,9 @@
 """Say sizes, times and names as people do."""
 
 import os
+from contextlib import suppress
+
+from runner.media.paths import below, plain
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -43,12 +46,17 @@ def shortened(text: str, width: int) -> str:
 
 def printable(name: str) -> str:
     """*name* on one line of any terminal: control characters and stray bytes are escaped."""
-    clean = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
+    with suppress(UnicodeEncodeError):  # half a letter, which Windows allows
+        name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
     """*path* for people: from here if it lies below, else whole; on one line."""
-    relative = os.path.relpath(path)
-    outside = relative == os.pardir or relative.startswith(os.pardir + os.sep)
-    return printable(os.path.abspath(path) if outside else relative)
+    return printable(path_from_here(path))
+
+
+def path_from_here(path: str | os.PathLike[str]) -> str:
+    """*path* as it is found from here: relative if it lies below, else whole."""
+    whole = os.path.abspath(path)
+    return below(whole, os.getcwd()) or plain(whole)

@@ -66,8 +66,9 @@ def main() -> None:
         # names hold letters that not every terminal has
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        # without its own exits, click returns the exit code
-        sys.exit(cli.main(standalone_mode=False) or ExitCode.OK)
+        # Without its own exits, click returns the exit code. On Windows it would replace globs, ~,
+        # $NAME and %NAME% in every word, those of --exclude and --name too; find_files has globs.
+        sys.exit(cli.main(standalone_mode=False, windows_expand_args=False) or ExitCode.OK)
     except RunnerError as error:
         leave(str(error), error.exit_code)
     except click.ClickException as error:

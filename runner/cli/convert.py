@@ -32,6 +32,7 @@ from runner.followup import joined
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.media.inputs import check_input_arguments
+from runner.media.paths import below
 from runner.models import Plan, Recipe
 from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
@@ -244,11 +245,8 @@ def _plan(options: dict[str, Any], recipe: Recipe) -> Plan:
 
 def _is_result(path: str, ledger: Ledger) -> bool:
     """Whether *path* was made by an earlier run: in place, results lie among the sources."""
-    root = os.path.abspath(ledger.destination) + os.sep
-    return (
-        path.startswith(root)
-        and ledger.find(path.removeprefix(root).replace(os.sep, "/")) is not None
-    )
+    target = below(path, os.path.abspath(ledger.destination))
+    return target is not None and ledger.find(target.replace(os.sep, "/")) is not None
 
 
 def _show_plan(plan: Plan, existing: Existing, talk: Talk) -> None:

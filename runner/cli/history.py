@@ -16,6 +16,7 @@ from runner.cli.where import find_place, find_session, where_options
 from runner.errors import ExitCode, UsageError
 from runner.followup import FollowUp
 from runner.ledger import Ledger
+from runner.media.paths import below
 from runner.models import State
 from runner.records import AttemptRecord, RunRecord
 from runner.report import JSON_VERSION
@@ -141,8 +142,8 @@ def clean(name: str | None, destination: Path, older_than: str, **options: Any) 
 
 def _attempts_of(ledger: Ledger, what: str | None) -> list[AttemptRecord]:
     if what is not None:
-        below = os.path.relpath(os.path.abspath(what), os.path.abspath(ledger.destination))
-        for file in (what, below.replace(os.sep, "/")):
+        target = below(os.path.abspath(what), os.path.abspath(ledger.destination))
+        for file in filter(None, (what, target and target.replace(os.sep, "/"))):
             if attempts := ledger.attempts_at(file):
                 return attempts[:1] if attempts[0].number == 1 else attempts
     return ledger.attempts(ledger.run(what).id, state=State.FAILED)

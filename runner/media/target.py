@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind
+from runner.media.paths import below, extended, local_name, resolved
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -20,14 +21,20 @@ _LITTLE_ROOM = 64 * 1024
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-def target_path(destination: str | os.PathLike[str], target: str) -> str:
+def target_path(
+    destination: str | os.PathLike[str], target: str, system: ModuleType = os.path
+) -> str:
     """Where *target* stands, which is a name with `/` of a file below *destination*.
+
+    On Windows it may have another name there, as a run may have been made elsewhere. *system* is
+    the module `os.path` of the machine that it is for.
 
     Raises:
         ConversionError: It would stand outside, or among what is ours.
     """
     check_name(target)
-    return os.path.join(destination, *target.split("/"))
+    parts = (local_name(part, system) for part in target.split("/"))
+    return extended(str(system.join(destination, *parts)), system)
 
 
 def writable_target(destination: str | os.PathLike[str], target: str) -> str:
@@ -39,19 +46,15 @@ def writable_target(destination: str | os.PathLike[str], target: str) -> str:
         ConversionError: It would stand outside, or among what is ours.
     """
     path = target_path(destination, target)
-    ours = os.path.realpath(os.path.join(destination, OURS))
-    folder = os.path.realpath(os.path.dirname(path))
-    if os.path.join(os.path.normcase(folder), "").startswith(
-        os.path.join(os.path.normcase(ours), "")
-    ):
+    ours = resolved(os.path.join(destination, OURS))
+    folder = resolved(os.path.dirname(path))
+    if below(os.path.normcase(folder), os.path.normcase(ours)) is not None:
         raise ConversionError(Kind.INPUT, f"its result would stand in the folder {OURS}")
     return path
 
 
-def check_name(target: str, system: ModuleType = os.path) -> None:
+def check_name(target: str) -> None:
     """Refuse a *target* that is not plainly below its destination.
-
-    *system* is the module `os.path` of the machine that it is for.
 
     Raises:
         ConversionError: With the reason.
@@ -59,8 +62,6 @@ def check_name(target: str, system: ModuleType = os.path) -> None:
     parts = target.split("/")
     if "\0" in target or any(part in ("", ".", "..") for part in parts):
         raise ConversionError(Kind.INPUT, "its result would stand outside the destination")
-    if system.sep == "\\" and any(char in target for char in "\\:"):  # folders, drives, streams
-        raise ConversionError(Kind.INPUT, "its result's name is none on this system")
     # Windows and macOS do not tell capitals; Windows drops dots and blanks from the end
     if parts[0].casefold().rstrip(". ") == OURS:
         raise ConversionError(Kind.INPUT, f"its result would stand in the folder {OURS}")

@@ -3,6 +3,7 @@
 import ntpath
 import posixpath
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -33,16 +34,37 @@ OUTSIDE = (
 
 @pytest.mark.parametrize("target", OUTSIDE)
 @pytest.mark.parametrize("system", [posixpath, ntpath])
-def test_a_name_that_leads_out_is_refused_on_every_system(target: str, system: object) -> None:
+def test_a_name_that_leads_out_is_refused_on_every_system(
+    target: str, system: ModuleType, tmp_path: Path
+) -> None:
     with pytest.raises(ConversionError, match="outside the destination"):
-        check_name(target, system)  # type: ignore[arg-type] # a module is an object
+        check_name(target)
+    with pytest.raises(ConversionError, match="outside the destination"):
+        target_path(tmp_path, target, system)
 
 
-@pytest.mark.parametrize("target", ["C:x", "C:/x", "\\x", "..\\x", "a\\..\\..\\x", "a/b:stream"])
-def test_what_only_windows_takes_for_another_place_is_refused_there(target: str) -> None:
-    with pytest.raises(ConversionError, match="none on this system"):
-        check_name(target, ntpath)
-    check_name(target, posixpath)  # a plain name here
+@pytest.mark.parametrize(
+    ("target", "there"),
+    [
+        ("C:x", "C%3Ax"),
+        ("C:/x", "C%3A\\x"),
+        ("\\x", "%5Cx"),
+        ("..\\x", "..%5Cx"),
+        ("a\\..\\..\\x", "a%5C..%5C..%5Cx"),
+        ("a/b:stream", "a\\b%3Astream"),
+        ("...", "..%2E"),
+        (".runner./ledger.sqlite", None),
+    ],
+)
+def test_what_only_windows_takes_for_another_place_stays_in_the_destination_there(
+    target: str, there: str | None
+) -> None:
+    if there is None:
+        with pytest.raises(ConversionError):
+            target_path("D:\\out", target, ntpath)
+        return
+    assert target_path("D:\\out", target, ntpath) == f"D:\\out\\{there}"
+    assert target_path("/out", target, posixpath) == f"/out/{target}"  # a plain name here
 
 
 @pytest.mark.parametrize("target", ["...", "..x", "x..", "a/.b", "-x", "~", "a b", "\udcff"])

@@ -1,0 +1,256 @@
+"""Paths as Windows has them: drives, shares, devices, long ones, and names that it cannot have."""
+
+import ntpath
+import posixpath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from types import ModuleType
+
+import pytest
+
+from runner.database import address_of
+from runner.errors import UsageError
+from runner.media.paths import (
+    below,
+    extended,
+    fault_on_windows,
+    local_name,
+    plain,
+    spelled,
+)
+from runner.media.target import target_path
+from runner.models import Source
+from runner.plan import make_plan
+from runner.selection import Found, base_of, listed_as, matcher_of, matches
+from runner.wording import printable, shown_path
+from tests.runner.programs import recipe
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "relative"),
+    [
+        (r"C:\work\in\a.mp4", r"C:\work", r"in\a.mp4"),
+        (r"c:\WORK\in\a.mp4", r"C:\work", r"in\a.mp4"),
+        (r"C:\work", r"C:\work", "."),
+        (r"C:\work..\a.mp4", r"C:\work", None),
+        (r"C:\work\..a.mp4", r"C:\work", "..a.mp4"),
+        (r"C:\elsewhere\a.mp4", r"C:\work", None),
+        (r"D:\media\a.mp4", r"C:\work", None),
+        (r"\\server\share\a.mp4", r"C:\work", None),
+        (r"\\server\share\in\a.mp4", r"\\server\share", r"in\a.mp4"),
+        (r"\\server\other\a.mp4", r"\\server\share", None),
+        (r"\\?\C:\work\in\a.mp4", r"C:\work", r"in\a.mp4"),
+        (r"\\?\D:\media\a.mp4", r"C:\work", None),
+        (r"\\?\UNC\server\share\in\a.mp4", r"\\server\share", r"in\a.mp4"),
+        (r"\\.\NUL", r"C:\work", None),
+        (r"\\?\Volume{b75e2c83}\a.mp4", r"C:\work", None),
+    ],
+)
+def test_a_path_is_shown_from_here_only_where_it_lies_below(
+    path: str, folder: str, relative: str | None
+) -> None:
+    assert below(path, folder, ntpath) == relative
+
+
+@pytest.mark.parametrize(
+    ("path", "relative"), [("/w/in/a", "in/a"), ("/w", "."), ("/wx", None), ("/w/..a", "..a")]
+)
+def test_a_posix_path_is_too(path: str, relative: str | None) -> None:
+    assert below(path, "/w", posixpath) == relative
+
+
+def test_half_a_letter_can_be_shown() -> None:
+    assert printable("a\ud83d.mp4") == r"a\ud83d.mp4"
+    assert printable("caf\udce9.mp4") == r"caf\xe9.mp4"
+    assert shown_path("a\ud83d.mp4") == r"a\ud83d.mp4"
+
+
+# ---- long ones
+
+LONG = "x" * 200 + "\\" + "y" * 60
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [
+        ("C:\\short.mp4", "C:\\short.mp4"),
+        (f"C:\\{LONG}", f"\\\\?\\C:\\{LONG}"),
+        (f"\\\\server\\share\\{LONG}", f"\\\\?\\UNC\\server\\share\\{LONG}"),
+        (f"\\\\?\\C:\\{LONG}", f"\\\\?\\C:\\{LONG}"),
+    ],
+)
+def test_a_long_path_has_the_form_that_windows_demands(path: str, there: str) -> None:
+    assert extended(path, ntpath) == there
+    assert plain(there) == plain(path)
+
+
+def test_elsewhere_a_long_path_is_as_it_is() -> None:
+    assert extended("/" + "x" * 5000, posixpath) == "/" + "x" * 5000
+
+
+def test_a_long_target_has_it_too() -> None:
+    folders = "/".join(["a folder of some length"] * 12)
+    path = target_path("D:\\out", f"{folders}/x.mp3", ntpath)
+    assert path.startswith("\\\\?\\D:\\out\\a folder")
+    assert "/" not in path
+
+
+# ---- names that are none
+
+IMPOSSIBLE = {
+    "a:b.mp3": "a%3Ab.mp3",
+    "what?.mp3": "what%3F.mp3",
+    'say "hi".mp3': "say %22hi%22.mp3",
+    "a<b>|c*.mp3": "a%3Cb%3E%7Cc%2A.mp3",
+    "back\\slash.mp3": "back%5Cslash.mp3",
+    "line\nbreak.mp3": "line%0Abreak.mp3",
+    "dot.": "dot%2E",
+    "blank ": "blank%20",
+    "dots..": "dots.%2E",
+    "con": "%63on",
+    "CON.mp3": "%43ON.mp3",
+    "aux.tar.gz": "%61ux.tar.gz",
+    "nul .mp3": "%6Eul .mp3",
+    "com1.mp3": "%63om1.mp3",
+    "LPT\u00b2.mp3": "%4CPT\u00b2.mp3",
+    "CONIN$": "%43ONIN$",
+}
+POSSIBLE = (
+    *("a.mp3", ".hidden", "it's live $(now) & 100%.mp3", "a%3Ab.mp3", "-dash", "日本語 🎧.mp3"),
+    *("console.mp3", "com.mp3", "com10.mp3", "auxiliary", "a.con", "conin", "…", "a  b", "#;,=+[]"),
+)
+
+
+@pytest.mark.parametrize(("name", "there"), IMPOSSIBLE.items())
+def test_a_name_that_windows_cannot_have_is_another_one_there(name: str, there: str) -> None:
+    assert fault_on_windows(name)
+    assert local_name(name, ntpath) == there
+    assert not fault_on_windows(there)
+    assert local_name(there, ntpath) == there
+    assert local_name(name, posixpath) == name
+
+
+@pytest.mark.parametrize("name", POSSIBLE)
+def test_a_name_that_windows_can_have_stays(name: str) -> None:
+    assert not fault_on_windows(name)
+    assert local_name(name, ntpath) == name
+
+
+def test_a_name_may_be_as_long_as_windows_counts() -> None:
+    assert not fault_on_windows("x" * 255)
+    assert fault_on_windows("x" * 256)
+    assert fault_on_windows("🎧" * 128)  # each of them counts two
+
+
+@pytest.mark.parametrize(
+    ("template", "word"),
+    [
+        ("{stem}:x{ext}", "no name has a : there"),
+        ("{stem}?{ext}", "no name has a ? there"),
+        ("aux/{stem}{ext}", "aux is a device there"),
+        ("{dir}/{stem}{ext}.", "ends with a dot or a blank"),
+        ("{dir} /{stem}{ext}", "ends with a dot or a blank"),
+        ("C:{stem}{ext}", "no name has a : there"),
+    ],
+)
+def test_windows_refuses_a_template_before_anything_starts(template: str, word: str) -> None:
+    found = [Found(Source("D:\\in\\day 1\\a.mp4", 1, 1), "day 1/a.mp4")]
+    with pytest.raises(UsageError, match="Windows cannot have the name") as caught:
+        make_plan(found, recipe(), Path("/out"), template, ntpath)
+    assert word in str(caught.value)
+    assert "day 1/a.mp4" in str(caught.value)
+    assert len(make_plan(found, recipe(), Path("/out"), template, posixpath).conversions) == 1
+
+
+@pytest.mark.parametrize(
+    "template", ["../{stem}{ext}", "..\\{stem}{ext}", "\\{stem}{ext}", "D:\\x\\{name}"]
+)
+def test_on_windows_too_a_template_stays_in_the_destination(template: str) -> None:
+    found = [Found(Source("C:\\a.mp4", 1, 1), "a.mp4")]
+    with pytest.raises(UsageError, match="--name"):
+        make_plan(found, recipe(), Path("/out"), template, ntpath)
+
+
+# ---- names that are given
+
+
+@pytest.mark.parametrize(
+    ("name", "tree", "system"),
+    [
+        ("day 1/a.mp4", "day 1/a.mp4", posixpath),
+        ("./day 1//a.mp4", "day 1/a.mp4", posixpath),
+        ("/media/day 1/a.mp4", "a.mp4", posixpath),
+        ("../a.mp4", "a.mp4", posixpath),
+        ("..a.mp4", "..a.mp4", posixpath),
+        ("..b/a.mp4", "..b/a.mp4", posixpath),
+        ("day 1\\a.mp4", "day 1/a.mp4", ntpath),
+        ("day 1/a.mp4", "day 1/a.mp4", ntpath),
+        (".\\a.mp4", "a.mp4", ntpath),
+        ("..\\a.mp4", "a.mp4", ntpath),
+        ("D:\\media\\a.mp4", "a.mp4", ntpath),
+        ("D:day 1\\a.mp4", "a.mp4", ntpath),
+        ("\\media\\a.mp4", "a.mp4", ntpath),
+        ("\\\\server\\share\\day 1\\a.mp4", "a.mp4", ntpath),
+        ("\\\\?\\C:\\day 1\\a.mp4", "a.mp4", ntpath),
+    ],
+)
+def test_the_tree_of_a_listed_name_is_kept_where_it_leads_no_elsewhere(
+    name: str, tree: str, system: ModuleType
+) -> None:
+    assert listed_as(name, system) == tree
+
+
+@pytest.mark.parametrize(
+    ("pattern", "base", "system"),
+    [
+        ("in/day */x.mp4", "in", posixpath),
+        ("*.mp4", "", posixpath),
+        ("in\\day *\\x.mp4", "in", ntpath),
+        ("D:\\media\\[a]*.mp4", "D:\\media", ntpath),
+        ("\\\\?\\C:\\media\\*.mp4", "\\\\?\\C:\\media", ntpath),
+        ("\\\\server\\share\\x\\**\\*.mp4", "\\\\server\\share\\x", ntpath),
+    ],
+)
+def test_the_tree_of_a_glob_begins_where_its_magic_does(
+    pattern: str, base: str, system: ModuleType
+) -> None:
+    assert base_of(pattern, system) == base
+
+
+@pytest.mark.parametrize(
+    ("pattern", "there", "here"),
+    [
+        ("drafts\\*", True, False),
+        ("**\\drafts\\**", True, False),
+        ("DRAFTS/*", True, False),
+        ("*.MP4", True, False),
+        ("drafts/*", True, True),
+        ("final/*", False, False),
+    ],
+)
+def test_on_windows_a_pattern_tells_neither_capitals_nor_slashes_apart(
+    pattern: str, there: bool, here: bool
+) -> None:
+    for system, taken in ((ntpath, there), (posixpath, here)):
+        matcher = matcher_of([pattern], system)
+        assert matcher
+        assert matches(matcher, "drafts/a.mp4", "a.mp4") == taken
+
+
+def test_a_name_in_other_letters_is_the_one_that_is_known() -> None:
+    known = ["day 1/Cut Short.mp3", r"D:\in\day 1\Cut Short.mp4", r"\\?\D:\deep\x.mp4"]
+    assert spelled(r"DAY 1\cut short.MP3", known, ntpath) == known[0]
+    assert spelled("d:/in/day 1/cut short.mp4", known, ntpath) == known[1]
+    assert spelled(r"D:\deep\X.mp4", known, ntpath) == known[2]
+    assert spelled("x", known, ntpath) == "x"
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        (PureWindowsPath(r"C:\day 1\out#2"), "file:///C:/day%201/out%232"),
+        (PureWindowsPath(r"\\server\share\out"), "file:////server/share/out"),
+        (PurePosixPath("/day 1/out?"), "file:///day%201/out%3F"),
+    ],
+)
+def test_a_ledger_has_an_address_on_a_share_too(path: PurePath, address: str) -> None:
+    assert address_of(path) == address
