@@ -1,32 +1,25 @@
 """The checks of `runner doctor` on this machine, each with one remedy."""
 
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
+from runner.encoders import encoders_of, listed_encoders, not_available
 from runner.errors import RunnerError
 from runner.findings import Finding
 from runner.local import find_ffmpeg, usable_cores
-
-_ENCODERS = (
-    "libmp3lame",
-    "aac",
-    "libopus",
-    "libvorbis",
-    "flac",
-    "libx264",
-    "libx265",
-    "libvpx-vp9",
-    "libsvtav1",
-)
+from runner.media.process import run
+from runner.presets import Preset
 
 
-def check_local(ffmpeg: str | None, destination: Path) -> Iterator[Finding]:
-    """Check what a run on this machine needs."""
+def check_local(
+    ffmpeg: str | None, destination: Path, presets: Mapping[str, Preset], wanted: str
+) -> Iterator[Finding]:
+    """Check what a run on this machine needs, with the preset that is *wanted* of all *presets*."""
     yield Finding("cores", good=True, detail=f"{usable_cores()} usable")
     yield _check("ffmpeg", lambda: _ffmpeg(ffmpeg))
-    yield _check("encoders", lambda: _encoders(ffmpeg))
+    yield _check("encoders", lambda: _encoders(ffmpeg, presets, wanted))
     yield _check("destination", lambda: _writable(destination))
 
 
@@ -46,13 +39,19 @@ def _ffmpeg(given: str | None) -> Finding:
     )
 
 
-def _encoders(given: str | None) -> Finding:
-    listed = _output(find_ffmpeg(given), "-encoders").split()
-    missing = [name for name in _ENCODERS if name not in listed]
-    detail = f"without {', '.join(missing)}" if missing else "all that the presets use"
-    return Finding(
-        "encoders", not missing, detail, "the presets that need them fail; name another ffmpeg"
-    )
+def _encoders(given: str | None, presets: Mapping[str, Preset], wanted: str) -> Finding:
+    has = listed_encoders(find_ffmpeg(given))
+    lacking = {
+        name: missing
+        for name, preset in presets.items()
+        if (missing := [encoder for encoder in encoders_of(preset) if encoder not in has])
+    }
+    if not lacking:
+        return Finding("encoders", good=True, detail="all that the presets use")
+    detail = not_available(lacking, chain.from_iterable(lacking.values()))
+    # the others are no reason to mend anything until somebody wants them
+    good = wanted not in lacking
+    return Finding("encoders", good, detail, "name another ffmpeg with --ffmpeg")
 
 
 def _writable(destination: Path) -> Finding:
@@ -66,7 +65,4 @@ def _writable(destination: Path) -> Finding:
 
 
 def _output(program: str, option: str) -> str:
-    done = subprocess.run(
-        [program, "-hide_banner", option], capture_output=True, text=True, check=False, timeout=30
-    )
-    return done.stdout
+    return run([program, "-hide_banner", option], timeout=30).stdout.decode(errors="replace")

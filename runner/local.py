@@ -21,6 +21,8 @@ from runner.models import Conversion, Event, Failure, Kind, Notice, Plan, Result
 from runner.options import RunOptions
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch
 
+_BATCH_FILES = (".bat", ".cmd")
+
 
 def usable_cores() -> int:
     """The cores that this process may use, which a container or taskset can make fewer."""
@@ -37,15 +39,25 @@ def find_ffmpeg(given: str | None = None) -> str:
     """
     if given:
         if found := shutil.which(given):
-            return os.path.abspath(found)
+            return _no_batch_file(os.path.abspath(found))
         raise UnfitError(f"--ffmpeg {given}: there is no such program")
     from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - it starts ffmpeg to try it
 
     try:
-        return str(get_ffmpeg_exe())
+        return _no_batch_file(str(get_ffmpeg_exe()))
     except RuntimeError as error:
         advice = "install ffmpeg, or name one with --ffmpeg PATH"
         raise UnfitError(f"no ffmpeg comes with this platform's packages: {advice}") from error
+
+
+def _no_batch_file(program: str) -> str:
+    """*program*, unless cmd.exe would read its arguments: a file's name could run a program."""
+    if os.path.splitext(program)[1].lower() in _BATCH_FILES:
+        name = os.path.basename(program)
+        raise UnfitError(
+            f"{name} is a batch file, to which names are commands: name ffmpeg.exe itself"
+        )
+    return program
 
 
 @dataclass(frozen=True, kw_only=True)

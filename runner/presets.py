@@ -63,6 +63,7 @@ def _video(name: str, summary: str, *encoder: str, **rest: Any) -> Preset:
 
 _MP4_AUDIO = ("-c:a", "aac", "-b:a", "160k", "-movflags", "+faststart")
 
+DEFAULT = "mp3"
 BUILT_IN: Mapping[str, Preset] = {
     preset.name: preset
     for preset in (

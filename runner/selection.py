@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from runner.errors import NothingToConvertError, UnfitError
+from runner.errors import NothingToConvertError, UnfitError, UsageError
 from runner.media.paths import extended, is_windows, resolved
 from runner.models import Source
+from runner.text import code_pages, listed_names
 from runner.wording import printable
 
 MEDIA_SUFFIXES = frozenset(
@@ -130,14 +131,18 @@ def read_list(file: str) -> list[str]:
 
     Raises:
         UnfitError: It cannot be read.
+        UsageError: It is in no encoding that is known here.
     """
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise UnfitError(f"cannot read the list {file}: {error.strerror}") from error
-    data = data.removeprefix(b"\xef\xbb\xbf")  # what Windows puts before a text
-    names = data.split(b"\0") if b"\0" in data else data.splitlines()
-    return [os.fsdecode(name) for name in names if name]
+    try:
+        return listed_names(data, code_pages())
+    except UnicodeDecodeError as error:
+        name = "on standard input" if file == "-" else printable(file)
+        advice = "write it with `... | Out-File -Encoding utf8 FILE` in PowerShell"
+        raise UsageError(f"the list {name} is not in UTF-8: {advice}") from error
 
 
 class _Walker:

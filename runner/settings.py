@@ -10,6 +10,7 @@ from platformdirs import user_config_path
 
 from runner.errors import UsageError
 from runner.presets import Preset, read_presets
+from runner.text import decoded
 
 PROJECT_FILE = Path(".runner.toml")
 
@@ -57,12 +58,14 @@ def read_settings(options: Mapping[str, str] | None = None) -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(decoded(path.read_bytes()))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise UsageError(f"cannot read the settings in {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not in UTF-8: save it so") from error
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not right: {error}") from error
 
 

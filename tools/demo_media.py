@@ -16,7 +16,7 @@ _NAMES = {
     "day 1/Opening – Übersicht.mp4": 45,  # noqa: RUF001 - names like this are the point
     "day 1/Q&A (part 2).v2.mp4": 30,
     "day 2/Q&A (part 2).v2.mp4": 30,
-    'day 2/it\'s "live" $(now).mkv': 20,
+    "day 2/it's live $(now).mkv": 20,
     "day 2/-dash first.mov": 20,
     "日本語/こんにちは 🎧.mp4": 40,
     "cut short.mp4": 30,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from runner.errors import UnfitError
+from runner.text import decoded
 
 Answer = TypeVar("Answer", list[Any], dict[str, Any])
 
@@ -135,7 +136,7 @@ def _checked(name: str, value: Any, kind: Any, remedy: str) -> Any:
 
 def _read_file(path: Path) -> Mapping[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(decoded(path.read_bytes()))
     except OSError as error:
         raise UnfitError(f"cannot read the outputs in {path}: {error.strerror}") from error
     except ValueError as error:
@@ -168,7 +169,8 @@ def _pulumi(kind: type[Answer], *arguments: str) -> Answer:
         done = subprocess.run(
             command,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
             timeout=_PULUMI_TIMEOUT,
             env=environment,

@@ -26,6 +26,7 @@ from runner.cli.options import (
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_place, where_options
 from runner.convert import Run
+from runner.encoders import require_encoders
 from runner.errors import NothingToConvertError, UsageError
 from runner.existing import Existing, Verdict
 from runner.followup import joined
@@ -36,7 +37,7 @@ from runner.media.paths import below
 from runner.models import Plan, Recipe
 from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
-from runner.presets import find_preset, for_suffix
+from runner.presets import DEFAULT, Preset, find_preset, for_suffix
 from runner.report import plan_as_json, plan_line
 from runner.selection import Selection, find_files, list_files, read_list
 from runner.settings import Settings, read_settings
@@ -146,13 +147,17 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     if talk.verbose:
         _show_settings(ctx)
     _settle_format(ctx, options)
-    plan = _plan(options, _recipe(options, ctx.meta["settings"], ctx.meta.get("ffmpeg", ())))
+    arguments = ctx.meta.get("ffmpeg", ())
+    preset = _preset(options, ctx.meta["settings"], arguments)
+    plan = _plan(options, _recipe(options, preset, arguments))
     ffmpeg = find_ffmpeg(options["ffmpeg"])
     if options["dry_run"]:
         with Ledger.peek(plan.destination) as ledger:
             _show_plan(plan, Existing(ledger, ffmpeg, options["overwrite"]), talk)
         return
     place = find_place(options)
+    if place.session is None and not arguments:
+        require_encoders(preset, ffmpeg)
     with Ledger.open(plan.destination) as ledger:
         plan, chosen = _taken_up(plan, ledger, place, ctx)
         jobs = options["jobs"] or usable_cores()
@@ -201,11 +206,13 @@ def _settle_format(ctx: click.Context, options: dict[str, Any]) -> None:
     options["preset" if typed == ["to"] else "to"] = None
 
 
-def _recipe(options: dict[str, Any], settings: Settings, arguments: tuple[str, ...]) -> Recipe:
+def _preset(options: dict[str, Any], settings: Settings, arguments: tuple[str, ...]) -> Preset:
     if options["to"]:
-        preset = for_suffix(options["to"], arguments, settings.presets)
-    else:
-        preset = find_preset(options["preset"] or "mp3", settings.presets)
+        return for_suffix(options["to"], arguments, settings.presets)
+    return find_preset(options["preset"] or DEFAULT, settings.presets)
+
+
+def _recipe(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...]) -> Recipe:
     return preset.recipe(
         arguments=arguments,
         input_arguments=_input_arguments(options["input_arguments"]),

@@ -14,6 +14,8 @@ from runner.cli.where import find_place, where_options
 from runner.doctor import check_local
 from runner.errors import ExitCode, RunnerError
 from runner.findings import Finding
+from runner.presets import BUILT_IN, DEFAULT, find_preset
+from runner.settings import read_settings
 
 
 @click.command()
@@ -24,7 +26,12 @@ from runner.findings import Finding
 def doctor(ctx: click.Context, /, destination: Path, ffmpeg: str | None, **options: Any) -> None:
     """Check that everything a run needs is there. Exit code 4 if something is not."""
     bad = 0
-    for finding in (*check_local(ffmpeg, destination), *_elsewhere(options)):
+    settings = read_settings()
+    presets = {**BUILT_IN, **settings.presets}
+    usual = settings.convert.get("to") or settings.convert.get("preset") or DEFAULT
+    wanted = find_preset(str(usual), settings.presets).name
+    here = check_local(ffmpeg, destination, presets, wanted)
+    for finding in (*here, *_elsewhere(options)):
         bad += not finding.good
         click.echo(f"{'ok ' if finding.good else 'BAD'} {finding.what}: {finding.detail}")
         if not finding.good and finding.remedy:

@@ -1,0 +1,57 @@
+"""Which presets an ffmpeg can make: not every build has every encoder."""
+
+import re
+import subprocess
+from collections.abc import Iterable
+from itertools import pairwise
+
+from runner.errors import UnfitError
+from runner.media.process import run
+from runner.presets import Preset
+
+_CODEC = re.compile(r"-(?:c|codec|acodec|vcodec)(?::.*)?")
+# A line of the list, such as " V....D libx264 …"; the heading explains the letters.
+_LISTED = re.compile(r"^ [VAS][.A-Z]{5} (\w[\w-]*)", re.MULTILINE)
+# In every build that anybody distributes. To ask costs a start of ffmpeg, which these do not need.
+_EVERYWHERE = re.compile(r"aac|flac|libmp3lame|mjpeg|pcm_\w+")
+_PATIENCE = 30
+
+
+def require_encoders(preset: Preset, ffmpeg: str) -> None:
+    """Raise `UnfitError` if *ffmpeg* has not what *preset* needs."""
+    wanted = [name for name in encoders_of(preset) if not _EVERYWHERE.fullmatch(name)]
+    if not wanted:
+        return
+    has = listed_encoders(ffmpeg)
+    if missing := [name for name in wanted if name not in has]:
+        message = not_available([preset.name], missing)
+        raise UnfitError(f"{message}: name another with --ffmpeg")
+
+
+def encoders_of(preset: Preset) -> list[str]:
+    """The encoders that *preset* names itself; what is in braces is chosen for each file."""
+    named = [name for option, name in pairwise(preset.arguments) if _CODEC.fullmatch(option)]
+    return [name for name in named if name != "copy" and "{" not in name]
+
+
+def listed_encoders(ffmpeg: str) -> frozenset[str]:
+    """The encoders that *ffmpeg* says it has.
+
+    Raises:
+        UnfitError: It does not say.
+    """
+    try:
+        done = run([ffmpeg, "-hide_banner", "-encoders"], timeout=_PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UnfitError(f"{ffmpeg} does not run: {error}; name another with --ffmpeg") from error
+    found = frozenset(_LISTED.findall(done.stdout.decode(errors="replace")))
+    if not found:
+        raise UnfitError(f"{ffmpeg} lists no encoders: name another with --ffmpeg")
+    return found
+
+
+def not_available(presets: Iterable[str], missing: Iterable[str]) -> str:
+    """Say that *presets* cannot be made, as encoders are *missing*."""
+    names = list(dict.fromkeys(presets))
+    what = f"preset {names[0]} is" if len(names) == 1 else f"presets {', '.join(names)} are"
+    return f"{what} not available with this ffmpeg (no {', '.join(dict.fromkeys(missing))})"
