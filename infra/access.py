@@ -81,6 +81,8 @@ class Access(pulumi.ComponentResource):
     """The two identities, and the roles on the stored data."""
 
     pool_identity_id: pulumi.Output[str] | None
+    pool_client_id: pulumi.Output[str] | None
+    """By which a node asks for tokens of its identity."""
     account_identity_id: pulumi.Output[str]
     pool_grants: list[pulumi.Resource]
     """What has to be there before a node works."""
@@ -96,6 +98,7 @@ class Access(pulumi.ComponentResource):
         self.account_grants = self.auto_storage(account) if settings.auto_storage else []
         pool = self.identity("pool") if settings.pool_identity else None
         self.pool_identity_id = pool.id if pool else None
+        self.pool_client_id = pool.client_id if pool else None
         self.pool_grants = self.nodes(pool) if pool else []
         self.operator()
         self.register_outputs({"pool_identity_id": self.pool_identity_id})

@@ -9,6 +9,7 @@ from infra.account import Account
 from infra.configuration import from_pulumi
 from infra.monitoring import Monitoring
 from infra.network import Network
+from infra.node_ffmpeg import PACKAGE
 from infra.outputs import Outputs
 from infra.place import make_place
 from infra.pool import Pool
@@ -36,6 +37,7 @@ def make_environment(settings: Settings) -> Outputs:
     pool = Pool("pool", settings, place, account, access, subnet_id)
     if settings.wants_monitoring:
         Monitoring("monitoring", settings, place, account)
+    embedded = settings.embedded_ffmpeg
     return Outputs(
         subscription_id=place.subscription,
         resource_group=place.group,
@@ -52,6 +54,8 @@ def make_environment(settings: Settings) -> Outputs:
         pool_node_vcpus=settings.machine.vcpus,
         pool_quota_family=settings.machine.quota_family,
         pool_identity_id=access.pool_identity_id or "",
+        node_ffmpeg=embedded.blob if embedded else "",
+        node_ffmpeg_package=f"{PACKAGE} {embedded.wheel}" if embedded else "",
         storage_account=storage.account_name,
         blob_endpoint=storage.blob_endpoint,
         input_container=INPUT,

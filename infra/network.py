@@ -50,10 +50,10 @@ def outbound_rules(settings: Settings) -> Iterator[Rule]:
             destination="AzureMonitor",
             ports=("443",),
         )
-    if not settings.image_has_ffmpeg:
+    if settings.ffmpeg_source.apt:
         yield Rule(
             name="package-mirrors",
-            reason="The start task installs ffmpeg: apt's mirrors, on port 80, or 443 where so listed",
+            reason="The start task may install ffmpeg: apt's mirrors, port 80, or 443 where so listed",
             destination="Internet",
             ports=("80", "443"),
         )

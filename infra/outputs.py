@@ -35,6 +35,10 @@ class Outputs:
     """The quota of dedicated nodes, as Azure's usage list names it; that of Spot is `lowPriorityCores`."""
     pool_identity_id: pulumi.Input[str]
     """The ARM id of the identity that nodes act as; empty when they have none."""
+    node_ffmpeg: str
+    """The blob in `tools` from which nodes take ffmpeg once it is there; empty when they look for none."""
+    node_ffmpeg_package: str
+    """The package that binary is from, and its wheel's platform: `imageio-ffmpeg==1.2.3 manylinux…`."""
     storage_account: pulumi.Input[str]
     blob_endpoint: pulumi.Input[str]
     """With its scheme, https, and no slash at its end."""

@@ -11,7 +11,16 @@ from infra.account import Account
 from infra.place import Place
 from infra.scaling import autoscale_formula
 from infra.settings import Settings
-from infra.start_task import COMMAND, VARIABLE, encoded, start_task_script
+from infra.start_task import (
+    COMMAND,
+    IDENTITY,
+    OUTPUT_URL,
+    TOOLS_URL,
+    VARIABLE,
+    encoded,
+    start_task_script,
+)
+from infra.storage import OUTPUT, TOOLS
 
 LAYOUT = 1
 """To be counted up with a change, in this file, to anything but scale and start task."""
@@ -76,7 +85,7 @@ class Pool(pulumi.ComponentResource):
                 node_fill_type=batch.ComputeNodeFillType.PACK
             ),
             scale_settings=scale_settings(settings),
-            start_task=start_task(settings),
+            start_task=start_task(settings, access),
             # The nodes are billed where no other tag of ours reaches; Batch's own take none.
             resource_tags=settings.all_tags if settings.uses_own_subscription else None,
             opts=pulumi.ResourceOptions(
@@ -177,18 +186,28 @@ def scale_settings(settings: Settings) -> batch.ScaleSettingsArgs:
     )
 
 
-def start_task(settings: Settings) -> batch.StartTaskArgs:
+def start_task(settings: Settings, access: Access) -> batch.StartTaskArgs:
     """Run the start task's script as an administrator, and give a node no work before it is done."""
-    script = start_task_script(install=not settings.image_has_ffmpeg)
+    variables: dict[str, pulumi.Input[str]] = {
+        VARIABLE: encoded(start_task_script(settings.ffmpeg_source))
+    }
+    if access.pool_client_id is not None:
+        blobs = access.storage.blob_endpoint
+        variables[IDENTITY] = access.pool_client_id
+        variables[TOOLS_URL] = pulumi.Output.concat(blobs, "/", TOOLS)
+        variables[OUTPUT_URL] = pulumi.Output.concat(blobs, "/", OUTPUT)
     return batch.StartTaskArgs(
         command_line=COMMAND,
-        environment_settings=[batch.EnvironmentSettingArgs(name=VARIABLE, value=encoded(script))],
+        environment_settings=[
+            batch.EnvironmentSettingArgs(name=name, value=value)
+            for name, value in variables.items()
+        ],
         user_identity=batch.UserIdentityArgs(
             auto_user=batch.AutoUserSpecificationArgs(
                 scope=batch.AutoUserScope.POOL, elevation_level=batch.ElevationLevel.ADMIN
             )
         ),
         wait_for_success=True,
-        # The script is patient itself; this is for a node that is rebooted in the middle.
-        max_task_retry_count=2,
+        # The script tries again itself, within one budget; again after that would only cost.
+        max_task_retry_count=0,
     )

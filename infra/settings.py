@@ -6,7 +6,9 @@ from datetime import date
 from typing import Literal
 
 from infra.images import Image, end_of_support, parse_image
+from infra.node_ffmpeg import ARM64, X86_64, EmbeddedFfmpeg
 from infra.scaling import Scale
+from infra.start_task import Source
 from infra.vm_sizes import VmSize, parse_vm_size
 
 
@@ -57,6 +59,9 @@ class Settings:
     image: str = "jammy"
     node_agent_sku_id: str = ""
     image_has_ffmpeg: bool = False
+    node_ffmpeg: Literal["embedded", "embeddedOnly", "apt"] = "embedded"
+    package_mirror: str = ""
+    package_proxy: str = ""
     vm_size: str = "Standard_D4ads_v5"
     os_disk_size_gb: int = 0
     task_slots_per_node: int = 0
@@ -110,6 +115,28 @@ class Settings:
         image = parse_image(self.image, self.node_agent_sku_id)
         assert image is not None, "checked"
         return image
+
+    @property
+    def embedded_ffmpeg(self) -> EmbeddedFfmpeg | None:
+        """The binary that `runner` puts into storage for the nodes; None where they want none.
+
+        They fetch it as themselves. A signed address instead would end after days, and be no
+        longer valid for the nodes to come.
+        """
+        if self.image_has_ffmpeg or self.node_ffmpeg == "apt" or not self.pool_identity:
+            return None
+        return ARM64 if self.machine.is_arm else X86_64
+
+    @property
+    def ffmpeg_source(self) -> Source:
+        """Where nodes get ffmpeg from."""
+        embedded = self.embedded_ffmpeg
+        return Source(
+            embedded=embedded.sha256 if embedded else "",
+            apt=not self.image_has_ffmpeg and self.node_ffmpeg != "embeddedOnly",
+            mirror=self.package_mirror,
+            proxy=self.package_proxy,
+        )
 
     @property
     def slots(self) -> int:

@@ -1,5 +1,7 @@
 """Checks of what a node is, and how many there are. Pure."""
 
+import re
+
 from infra.checks.found import Found
 from infra.images import CHOICES, PRESETS, parse_image
 from infra.settings import Settings
@@ -20,6 +22,21 @@ def image(settings: Settings) -> Found:
                 "`az batch pool supported-images list` has the pairs"
             ),
         )
+
+
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?(/[A-Za-z0-9._~/-]*)?")
+
+
+def ffmpeg(settings: Settings) -> Found:
+    """Check where nodes are to get ffmpeg from."""
+    if settings.node_ffmpeg == "embeddedOnly" and not settings.pool_identity:
+        yield "node_ffmpeg", "is fetched as the pool's identity; set poolIdentity true, or apt"
+    for name in ("package_mirror", "package_proxy"):
+        given = getattr(settings, name)
+        if given and not _URL.fullmatch(given):
+            yield name, "must be a URL such as http://mirror.example.com/ubuntu, without a password"
+        elif given and not settings.ffmpeg_source.apt:
+            yield name, "has no use: with these settings nodes install no packages"
 
 
 def machine(settings: Settings) -> Found:
@@ -72,4 +89,4 @@ def scale(settings: Settings) -> Found:
         yield "autoscale_minutes", "must be 5 to 10080: Batch evaluates no more often"
 
 
-CHECKS = (image, machine, scale)
+CHECKS = (image, machine, ffmpeg, scale)

@@ -55,6 +55,10 @@ class Deployment:
     pool_node_vcpus: int = 0
     pool_quota_family: str = ""
     """Of dedicated nodes, as `az vm list-usage` names it; Spot's is `lowPriorityCores`."""
+    node_ffmpeg: str = ""
+    """The blob in `tools` from which nodes take ffmpeg once it is there: `ffmpeg-{sha256}.xz`."""
+    node_ffmpeg_package: str = ""
+    """Where that binary is from: `imageio-ffmpeg==1.2.3 manylinux…`."""
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, Any], origin: str) -> Self:

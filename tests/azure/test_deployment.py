@@ -39,6 +39,8 @@ LATER: dict[str, Any] = {
     "pool_max_dedicated_nodes": 1,
     "pool_node_vcpus": 2,
     "pool_quota_family": "standardDADSv5Family",
+    "node_ffmpeg": "ffmpeg-00.xz",
+    "node_ffmpeg_package": "imageio-ffmpeg==1.2.3 manylinux_2_28_x86_64",
 }
 """Outputs that a stack lacks which was last deployed by an older program."""
 

@@ -69,8 +69,10 @@ def test_another_formula_changes_the_pool_in_place(deployment: Deployment) -> No
     assert "maxSpot = 20;" in pool["inputs"]["scaleSettings"]["autoScale"]["formula"]
 
 
-def test_an_image_with_ffmpeg_changes_start_task_and_rules_in_place(deployment: Deployment) -> None:
-    deployment.up(imageHasFfmpeg=True)
+def test_nodes_without_packages_change_start_task_and_rules_in_place(
+    deployment: Deployment,
+) -> None:
+    deployment.up(nodeFfmpeg="embeddedOnly")
     assert set(deployment.journal()) == {("update", "Pool"), ("update", "NetworkSecurityGroup")}
 
 

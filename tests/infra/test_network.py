@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from tests.infra.mocked import Deployed, deploy
 
 SUBNET = (
@@ -42,8 +44,9 @@ def test_every_rule_says_why_and_no_two_share_a_priority(example: Deployed) -> N
     assert len({(each["direction"], each["priority"]) for each in rules}) == len(rules)
 
 
-def test_an_image_that_brings_ffmpeg_needs_no_internet() -> None:
-    deployed = deploy(imageHasFfmpeg="true")
+@pytest.mark.parametrize("setting", [{"imageHasFfmpeg": "true"}, {"nodeFfmpeg": "embeddedOnly"}])
+def test_nodes_that_install_nothing_need_no_internet(setting: dict[str, str]) -> None:
+    deployed = deploy(**setting)
     assert "package-mirrors" not in rules_of(deployed)
 
 

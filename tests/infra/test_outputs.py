@@ -2,6 +2,7 @@ from dataclasses import fields
 
 import pytest
 
+from infra.node_ffmpeg import PACKAGE, X86_64
 from infra.outputs import Outputs
 from infra.vm_sizes import parse_vm_size
 from tests.infra.mocked import Deployed, deploy
@@ -41,6 +42,8 @@ def test_their_values_are_what_the_runner_needs(example: Deployed) -> None:
         "pool_node_vcpus": 4,
         "pool_quota_family": "standardDADSv5Family",
         "pool_identity_id": "",
+        "node_ffmpeg": f"ffmpeg-{X86_64.sha256}.xz",
+        "node_ffmpeg_package": f"{PACKAGE} manylinux_2_28_x86_64",
         "storage_account": "ffmpegdevst0a1b2c3d",
         "blob_endpoint": "https://ffmpegdevst0a1b2c3d.blob.core.windows.net",
         "input_container": "input",

@@ -3,12 +3,27 @@ from typing import Any
 
 import pytest
 
-from infra.start_task import COMMAND, VARIABLE, start_task_script
+from infra.node_ffmpeg import X86_64
+from infra.start_task import (
+    COMMAND,
+    IDENTITY,
+    OUTPUT_URL,
+    TOOLS_URL,
+    VARIABLE,
+    Source,
+    start_task_script,
+)
 from tests.infra.mocked import Deployed, deploy
+from tests.infra.provider.names import made_up_id
 
 
 def pool(deployed: Deployed) -> Any:
     return deployed.one("batch:Pool").inputs
+
+
+def variables(deployed: Deployed) -> dict[str, str]:
+    settings = pool(deployed)["startTask"]["environmentSettings"]
+    return {each["name"]: each["value"] for each in settings}
 
 
 def machine(deployed: Deployed) -> Any:
@@ -104,17 +119,27 @@ def test_the_start_task_is_run_as_administrator_and_waited_for(example: Deployed
     task = pool(example)["startTask"]
     assert task["commandLine"] == COMMAND
     assert task["waitForSuccess"] is True
-    assert task["maxTaskRetryCount"] == 2
+    assert task["maxTaskRetryCount"] == 0
     assert task["userIdentity"]["autoUser"] == {"scope": "Pool", "elevationLevel": "Admin"}
-    (variable,) = task["environmentSettings"]
-    assert variable["name"] == VARIABLE
-    assert base64.b64decode(variable["value"]).decode() == start_task_script()
+    script = base64.b64decode(variables(example)[VARIABLE]).decode()
+    assert script == start_task_script(Source(embedded=X86_64.sha256, apt=True))
 
 
 def test_an_image_that_brings_ffmpeg_is_not_installed_on() -> None:
-    task = pool(deploy(imageHasFfmpeg="true"))["startTask"]
-    script = base64.b64decode(task["environmentSettings"][0]["value"]).decode()
-    assert script == start_task_script(install=False)
+    script = base64.b64decode(variables(deploy(imageHasFfmpeg="true"))[VARIABLE]).decode()
+    assert script == start_task_script(Source())
+
+
+def test_the_start_task_signs_in_as_the_nodes_identity(example: Deployed) -> None:
+    identity = example.one("managedidentity:UserAssignedIdentity", "pool-identity")
+    storage = example.outputs["blob_endpoint"]
+    assert variables(example) == {
+        VARIABLE: variables(example)[VARIABLE],
+        IDENTITY: made_up_id(identity.id, "client"),
+        TOOLS_URL: f"{storage}/tools",
+        OUTPUT_URL: f"{storage}/output",
+    }
+    assert set(variables(deploy(poolIdentity="false"))) == {VARIABLE}
 
 
 def test_nodes_carry_the_tags_by_which_their_cost_is_found() -> None:
@@ -159,6 +184,8 @@ def test_what_cannot_change_on_a_pool_is_another_pool(
         {"autoscaleMinutes": "10"},
         {"scale": "fixed", "fixedSpotNodes": "1"},
         {"imageHasFfmpeg": "true"},
+        {"nodeFfmpeg": "apt"},
+        {"packageProxy": "http://proxy:3128"},
         {"alertEmail": "ops@example.com"},
         {"operatorBatchRole": "dataContributor"},
     ],
