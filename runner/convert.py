@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from runner.engine import Engine, Stop
 from runner.errors import ExitCode, InterruptedRunError, RunnerError, UnfitError, UsageError
-from runner.existing import Existing, Verdict, stale
+from runner.existing import Existing, Verdict
 from runner.followup import FollowUp
 from runner.ledger import Ledger
 from runner.models import Conversion, Event, Kind, Notice, Plan, Report, State
@@ -51,7 +51,7 @@ def convert(
     judge = _Judge(run, stop)
     exit_code = ExitCode.BUG
     with ledger.locked(run.plan.id):
-        ledger.begin(run.plan, run.place, run.command, run.options)
+        ledger.begin(run.plan, run.place, run.command, run.options, existing.made_with)
         try:
             with (
                 judge.giving_reasons(),
@@ -66,7 +66,7 @@ def convert(
                     if event.state.is_final:
                         results.append(_without_log(event))
                     judge.hear(event)
-            judge.pronounce(left=len(run.plan.conversions) - len(results))
+            judge.pronounce(left=run.plan.files - len(results))
             report = Report(run.plan, tuple(results), time.monotonic() - started)
             exit_code = exit_code_of(report)
         except RunnerError as error:
@@ -74,7 +74,7 @@ def convert(
             raise
         finally:
             counts = Counter(event.state for event in results)
-            left = len(run.plan.conversions) > sum(map(_is_settled, results))
+            left = run.plan.files > sum(map(_is_settled, results))
             ledger.end(run.plan.id, exit_code, counts, unfinished=left)
     return report
 
@@ -103,16 +103,18 @@ def _record(ledger: Ledger, run: str, event: Event) -> None:
 def _events(
     plan: Plan, engine: Engine, existing: Existing, stop: Stop
 ) -> Generator[Event | Notice, None, None]:
+    for one in plan.left_out:
+        yield Event(conversion=one.conversion, state=State.FAILED, failure=one.failure)
     todo: list[Conversion] = []
     unknown: list[Conversion] = []
     for conversion in plan.conversions:
         verdict = existing.judge(plan, conversion)
         if verdict is Verdict.UP_TO_DATE:
             yield Event(conversion=conversion, state=State.UP_TO_DATE)
-        elif verdict is Verdict.STALE:
-            yield stale(conversion)
-        else:
+        elif verdict in (Verdict.CONVERT, Verdict.CHECK):
             (unknown if verdict is Verdict.CHECK else todo).append(conversion)
+        else:
+            yield existing.failed(conversion, verdict)
     yield from _until(stop, existing.check(plan, unknown))
     if not stop.gently:
         # also with nothing to do: what a killed run left behind is cleared away
@@ -140,8 +142,10 @@ class _Judge:
     def hear(self, event: Event) -> None:
         if not event.state.is_final or event.state is State.UP_TO_DATE:
             return
-        self._settled += 1
         failure = event.failure
+        if failure is not None and (event.is_known or failure.kind is Kind.NAME):
+            return  # known before the run, and no sign of how the others will fare
+        self._settled += 1
         if failure is None:
             return
         self._failed += 1
@@ -172,7 +176,7 @@ class _Judge:
         if self._reason is not None:
             raise self._reason
         if self._stop.gently and left:
-            total = len(self._run.plan.conversions)
+            total = self._run.plan.files
             message = f"stopped with {left} of {total} files left; the same command goes on"
             raise InterruptedRunError(message)
 

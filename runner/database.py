@@ -51,10 +51,35 @@ CREATE VIEW history AS
     SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log, ended
     FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
 """
+# Two sources may share a target, of a run that reports so; thus an attempt is of both.
+_NOTICES_AND_KNOWN_FAILURES = """
+DROP VIEW history;
+ALTER TABLE results ADD COLUMN notices TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE attempts RENAME TO attempts_before;
+CREATE TABLE attempts (
+    run TEXT NOT NULL, target TEXT NOT NULL, number INTEGER NOT NULL, source TEXT NOT NULL,
+    recipe TEXT NOT NULL, state TEXT NOT NULL, kind TEXT, message TEXT, seconds REAL NOT NULL,
+    ended REAL NOT NULL, log BLOB NOT NULL, notices TEXT NOT NULL DEFAULT '[]',
+    PRIMARY KEY (run, target, source, number)
+) STRICT;
+INSERT INTO attempts SELECT *, '[]' FROM attempts_before;
+DROP TABLE attempts_before;
+CREATE VIEW history AS
+    SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log, ended,
+        notices
+    FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
+CREATE TABLE known_failures (
+    target TEXT NOT NULL, source TEXT NOT NULL, source_size INTEGER NOT NULL,
+    source_mtime_ns INTEGER NOT NULL, recipe TEXT NOT NULL, made_with TEXT NOT NULL,
+    run TEXT NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (target, source)
+) STRICT, WITHOUT ROWID;
+"""
 _STEPS = (
     _SCHEMA,
     "ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",
     "CREATE TABLE written_by (runner TEXT NOT NULL) STRICT",
+    _NOTICES_AND_KNOWN_FAILURES,
 )
 """What each version has beyond the one before it. A value that older runners cannot read is one too."""
 _VERSION = len(_STEPS)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
@@ -13,7 +14,7 @@ from runner.media.target import target_path
 from runner.media.verify import check_existing
 from runner.media.worker import sha256_of
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State
-from runner.records import Record
+from runner.records import KnownFailure, Record
 
 
 class Verdict(Enum):
@@ -25,6 +26,10 @@ class Verdict(Enum):
     """Something has the target's name, and nobody wrote down what it is."""
     STALE = "stale"
     """The target was made from another source or with other settings, and is to be kept."""
+    FAILED_BEFORE = "failed before"
+    """It failed for a reason that lies in the source, and neither that nor the settings changed."""
+    REFUSED = "refused"
+    """The target was made with a notice, which `--strict` does not take."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +42,18 @@ class Existing:
     overwrite: str = "never"
     """As in `RunOptions`."""
     jobs: int = 1
+    made_with: str = ""
+    """What converts. A failure that was found with it is not tried again; "" tries all again."""
 
     def judge(self, plan: Plan, conversion: Conversion) -> Verdict:
         """Decide from names, times and the ledger alone; opens no media."""
         try:
             path = target_path(plan.destination, conversion.target)
             status = os.stat(path, follow_symlinks=False)
-        except (OSError, ConversionError):
+        except ConversionError:
             return Verdict.CONVERT  # who converts says what is wrong about the name
+        except OSError:
+            return Verdict.FAILED_BEFORE if self._is_known(conversion) else Verdict.CONVERT
         if self.overwrite == "always" or stat.S_ISDIR(status.st_mode):
             return Verdict.CONVERT
         record = self.ledger.find(conversion.target)
@@ -60,8 +69,44 @@ class Existing:
             conversion.source.mtime_ns,
             conversion.recipe.fingerprint,
         ):
-            return Verdict.UP_TO_DATE
+            refused = conversion.recipe.strict and record.notices
+            return Verdict.REFUSED if refused else Verdict.UP_TO_DATE
         return Verdict.STALE if self.overwrite == "never" else Verdict.CONVERT
+
+    def failed(self, conversion: Conversion, verdict: Verdict) -> Event:
+        """The failure of a conversion that is not tried, because of the *verdict* about it."""
+        if verdict is Verdict.STALE:
+            why = (
+                "made from an older source or with other settings; --overwrite if-newer replaces it"
+            )
+            return _kept(conversion, why)
+        if verdict is Verdict.REFUSED:
+            record = self.ledger.find(conversion.target)
+            notices = "; ".join(record.notices) if record else ""
+            return _kept(conversion, f"converted before, but --strict refuses it: {notices}")
+        known = self._known[_key(conversion)]
+        return Event(
+            conversion=conversion,
+            state=State.FAILED,
+            failure=Failure(known.kind, known.message),
+            is_known=True,
+        )
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], KnownFailure]:
+        return self.ledger.known_failures(self.made_with) if self.made_with else {}
+
+    def _is_known(self, conversion: Conversion) -> bool:
+        known = self._known.get(_key(conversion))
+        source = conversion.source
+        return (
+            known is not None
+            and self.overwrite != "always"
+            and (
+                (known.source_size, known.source_mtime_ns, known.recipe)
+                == (source.size, source.mtime_ns, conversion.recipe.identity)
+            )
+        )
 
     def check(self, plan: Plan, conversions: Iterable[Conversion]) -> Iterator[Event]:
         """Open targets and sources, and yield for each pair whether the one is made of the other."""
@@ -86,10 +131,8 @@ class Existing:
         return Event(conversion=conversion, state=State.UP_TO_DATE, result=result)
 
 
-def stale(conversion: Conversion) -> Event:
-    """The failure of a conversion whose target is out of date, and is not to be overwritten."""
-    why = "made from an older source or with other settings; --overwrite if-newer replaces it"
-    return _kept(conversion, why)
+def _key(conversion: Conversion) -> tuple[str, str]:
+    return conversion.target, conversion.source.path
 
 
 def _kept(conversion: Conversion, why: str) -> Event:

@@ -23,9 +23,16 @@ from runner.database import FOLDER, Database
 from runner.errors import ExitCode, PassingError, UnfitError, UsageError
 from runner.media.paths import is_windows, spelled
 from runner.media.strict import parse_json, read_as
-from runner.models import Conversion, Event, Plan, Result, State
+from runner.models import Event, Plan, State
 from runner.options import RunOptions
-from runner.records import AttemptRecord, Record, RunRecord, packed
+from runner.recording import (
+    as_bytes,
+    record_attempt,
+    record_known_failure,
+    record_result,
+    repeat_failure,
+)
+from runner.records import AttemptRecord, KnownFailure, Record, RunRecord
 
 Row = TypeVar("Row")
 _LONGEST_HOLDER = 10_000
@@ -56,6 +63,7 @@ class Ledger:
         self._lock = FileLock(_folder(destination) / "lock", timeout=0)
         self._run: tuple[object, ...] | None = None
         self._recipes: dict[str, str] = {}
+        self._made_with = ""
         self._db = Database(_file(destination), self._lock if writes else None, self._begin_again)
 
     @classmethod
@@ -150,11 +158,15 @@ class Ledger:
         except OSError:  # who may only read cannot ask
             return False
 
-    def begin(self, plan: Plan, place: str, command: str, options: RunOptions) -> None:
-        """Write down that the run of *plan* starts."""
-        facts = (time.time(), len(plan.conversions), options.as_json())
-        self._run = (plan.id, place, _bytes(command), *facts)
-        recipes = {c.recipe.fingerprint: c.recipe for c in plan.conversions}
+    def begin(
+        self, plan: Plan, place: str, command: str, options: RunOptions, made_with: str = ""
+    ) -> None:
+        """Write down that the run of *plan* starts, and what its results are *made_with*."""
+        facts = (time.time(), plan.files, options.as_json())
+        self._run = (plan.id, place, as_bytes(command), *facts)
+        all_files = chain(plan.conversions, (one.conversion for one in plan.left_out))
+        recipes = {c.recipe.fingerprint: c.recipe for c in all_files}
+        self._made_with = made_with
         self._recipes = {name: recipe.as_json() for name, recipe in recipes.items()}
         self._write(self._begin_again)
 
@@ -195,10 +207,15 @@ class Ledger:
         """Write down the end of an attempt."""
 
         def write(db: sqlite3.Connection) -> None:
+            if event.is_known:
+                repeat_failure(db, run, event.conversion)
+                return
             if event.result is not None:
-                _record_result(db, run, event.conversion, event.result)
+                record_result(db, run, event, event.result)
             if event.state is not State.UP_TO_DATE:
-                _record_attempt(db, run, event)
+                record_attempt(db, run, event)
+            if event.state.is_final:
+                record_known_failure(db, run, event, self._made_with)
 
         self._write(write)
 
@@ -206,11 +223,22 @@ class Ledger:
         """What is known of *target*."""
         rows = self._rows(
             Record.from_row,
-            "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256"
+            "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256, notices"
             " FROM results WHERE target = CAST(? AS TEXT)",
-            _bytes(target),
+            as_bytes(target),
         )
         return rows[0] if rows else None
+
+    def known_failures(self, made_with: str) -> dict[tuple[str, str], KnownFailure]:
+        """The failures that lie in the sources, by target and source, as *made_with* found them."""
+        rows = self._rows(
+            KnownFailure.from_row,
+            "SELECT target, source, source_size, source_mtime_ns, known_failures.recipe, kind,"
+            " message FROM known_failures JOIN attempts USING (run, target, source, number)"
+            " WHERE made_with = ?",
+            made_with,
+        )
+        return {(known.target, known.source): known for known in rows}
 
     def runs(self) -> list[RunRecord]:
         """All runs, the newest first."""
@@ -240,7 +268,8 @@ class Ledger:
         return self._rows(
             AttemptRecord.from_row,
             "SELECT * FROM history WHERE run = ? AND number = (SELECT max(number) FROM attempts"
-            " WHERE attempts.run = history.run AND attempts.target = history.target)"
+            " WHERE attempts.run = history.run AND attempts.target = history.target"
+            " AND attempts.source = history.source)"
             " AND (? IS NULL OR state = ?) ORDER BY ended",
             *(run, state and state.value, state and state.value),
         )
@@ -254,7 +283,7 @@ class Ledger:
             AttemptRecord.from_row,
             "SELECT * FROM history WHERE target = CAST(? AS TEXT) OR source = CAST(? AS TEXT)"
             " ORDER BY ended DESC",
-            *(_bytes(target), _bytes(source)),
+            *(as_bytes(target), as_bytes(source)),
         )
 
     def _spelled(self, file: str) -> str:
@@ -291,36 +320,6 @@ class Ledger:
         self._db.use(transaction)
 
 
-def _record_result(
-    db: sqlite3.Connection, run: str, conversion: Conversion, result: Result
-) -> None:
-    source = conversion.source
-    db.execute(
-        "INSERT OR REPLACE INTO results VALUES"
-        " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(_bytes(conversion.target), _bytes(source.path), source.size, source.mtime_ns),
-            conversion.recipe.fingerprint,
-            *(result.size, result.mtime_ns, result.sha256, run),
-        ),
-    )
-
-
-def _record_attempt(db: sqlite3.Connection, run: str, event: Event) -> None:
-    failure = event.failure
-    conversion = event.conversion
-    db.execute(
-        "INSERT OR REPLACE INTO attempts VALUES"
-        " (?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?, ?)",
-        (
-            *(run, _bytes(conversion.target), event.attempt, _bytes(conversion.source.path)),
-            *(conversion.recipe.fingerprint, event.state.value),
-            *(failure and failure.kind.value, failure and _bytes(failure.message)),
-            *(event.seconds, time.time(), packed(event.log)),
-        ),
-    )
-
-
 def _folder(destination: Path) -> Path:
     return destination / FOLDER
 
@@ -337,7 +336,3 @@ def _describe(holder: Path) -> str:
     except (OSError, ValueError, OverflowError):
         return "another runner"
     return f"run {facts.run} (process {facts.pid} on {facts.host}, since {since})"
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

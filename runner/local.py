@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 
+from runner import __version__
 from runner.engine import Stop, next_of
 from runner.errors import UnfitError
 from runner.media.failures import ConversionError, Stopped
@@ -58,6 +59,12 @@ def _no_batch_file(program: str) -> str:
             f"{name} is a batch file, to which names are commands: name ffmpeg.exe itself"
         )
     return program
+
+
+def identify(ffmpeg: str) -> str:
+    """Tells this runner with the program *ffmpeg* from other ones, without starting it."""
+    status = os.stat(ffmpeg)
+    return f"{__version__} {status.st_size} {status.st_mtime_ns}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +195,7 @@ class _Crew:
             ffmpeg=self._engine.ffmpeg,
             limits=Limits(seconds=self._engine.options.timeout),
             replace=self._engine.options.may_replace,
+            expected=conversion.source.state,
         )
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "Event",
     "Failure",
     "Kind",
+    "LeftOut",
     "Plan",
     "Recipe",
     "Report",
@@ -43,6 +44,11 @@ class Source:
     mtime_ns: int
 
     @property
+    def state(self) -> tuple[int, int] | None:
+        """Its size and mtime, which tell whether it is still the file that was found."""
+        return None if self.size < 0 else (self.size, self.mtime_ns)
+
+    @property
     def estimated_seconds(self) -> float:
         """A guess at its length from size and suffix, for ordering and for progress."""
         suffix = os.path.splitext(self.path)[1].lower()
@@ -67,6 +73,14 @@ class Conversion:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A conversion that was planned and is not to be tried, and why."""
+
+    conversion: Conversion
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What will be converted into what."""
 
@@ -74,6 +88,13 @@ class Plan:
     """Sortable and sayable, such as "20261122-1412-mossy-otter"."""
     destination: Path
     conversions: tuple[Conversion, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    """Files that were selected and cannot be converted as they are named."""
+
+    @property
+    def files(self) -> int:
+        """How many files were selected."""
+        return len(self.conversions) + len(self.left_out)
 
     def verified_by(self, verify: str) -> "Plan":
         """The same plan, with its results checked otherwise."""
@@ -139,6 +160,8 @@ class Event:
     """ffmpeg's words, with a final state."""
     notices: tuple[str, ...] = ()
     """What was wrong without harming the result, a sentence each."""
+    is_known: bool = False
+    """Whether this failure was found by an earlier run, and the file was not tried again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,15 @@
 
 import os
 import string
-import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from runner.clashes import settle_clashes
 from runner.errors import NothingToConvertError, UsageError
 from runner.media.failures import ConversionError
-from runner.media.paths import fault_on_windows, is_windows, resolved
+from runner.media.paths import fault_on_windows, is_windows
 from runner.media.target import check_name
 from runner.models import Conversion, Plan, Recipe
 from runner.selection import Found
@@ -138,7 +137,6 @@ _ANIMALS = [
     "yak",
     "zebra",
 ]
-_SHOWN_CLASHES = 5
 
 
 def make_plan(
@@ -146,25 +144,29 @@ def make_plan(
     recipe: Recipe,
     destination: Path,
     name: str = DEFAULT_NAME,
+    on_clash: str = "report",
     system: ModuleType = os.path,
 ) -> Plan:
     """Pair every file in *found* with its target below *destination*, named by *name*.
 
-    *system* is the module `os.path` of the machine that it is for.
+    Files that would share a target, or be written over a source, are dealt with as *on_clash* says,
+    one of `clashes.ON_CLASH`; *system* is the module `os.path` of the machine that it is for.
 
     Raises:
         NothingToConvertError: There is no file.
-        UsageError: Two files share a target, or a target is a source.
+        UsageError: A target lies outside of the destination, or *on_clash* refuses a clash.
     """
+    if on_clash == "suffix":
+        # of all files, not only of those that clash today: names must not change with their neighbours
+        name = name.replace("{stem}", "{name}")
     namer = _Namer(name, recipe.suffix, system)
     conversions = [Conversion(f.source, namer.target(f.relative), recipe) for f in found]
     if not conversions:
         raise NothingToConvertError("no media files among what was named")
     conversions = list({c.source.path + "\0" + c.target: c for c in conversions}.values())
     root = os.path.abspath(destination)
-    _refuse_clashes(conversions)
-    _refuse_overwriting_sources(conversions, root)
-    return Plan(new_run_id(), Path(root), tuple(conversions))
+    conversions, left_out = settle_clashes(conversions, root, on_clash)
+    return Plan(new_run_id(), Path(root), tuple(conversions), tuple(left_out))
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -225,54 +227,3 @@ class _Namer:
     def _fill(self, folder: str, name: str) -> str:
         stem, _ = os.path.splitext(name)
         return self._template.format(dir=folder, stem=stem, ext=self._suffix, name=name)
-
-
-def _refuse_clashes(conversions: list[Conversion]) -> None:
-    first: dict[str, Conversion] = {}
-    clashes: list[tuple[Conversion, Conversion]] = []
-    for conversion in conversions:
-        # the same file where case or the form of accents does not count: macOS, Windows
-        key = folded(conversion.target)
-        if (other := first.setdefault(key, conversion)) is not conversion:
-            clashes.append((other, conversion))
-    if clashes:
-        lines = [
-            f"  {printable(c.target)} from {printable(one.source.path)} and {printable(c.source.path)}"
-            for one, c in clashes[:_SHOWN_CLASHES]
-        ]
-        if more := len(clashes) - _SHOWN_CLASHES > 0:
-            lines.append(f"  and {len(clashes) - _SHOWN_CLASHES} more" * more)
-        advice = (
-            "convert them into different folders, or name them apart: --name '{dir}/{name}{ext}'"
-        )
-        raise UsageError("\n".join(["two files would get one name:", *lines, advice]))
-
-
-def folded(target: str) -> str:
-    """*target* as file systems see it that do not tell capitals, or forms of accents, apart."""
-    return target if target.isascii() and target.islower() else _fold(target)
-
-
-def _fold(target: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", target).casefold())
-
-
-def _refuse_overwriting_sources(conversions: list[Conversion], root: str) -> None:
-    real = cache(resolved)  # a folder may be reached by several ways
-    folders = {real(os.path.dirname(conversion.source.path)) for conversion in conversions}
-    targets = [os.path.join(root, *conversion.target.split("/")) for conversion in conversions]
-    suspects = [target for target in targets if real(os.path.dirname(target)) in folders]
-    if not suspects:
-        return
-
-    def key(path: str) -> str:
-        folder, name = os.path.split(path)
-        return os.path.join(real(folder), folded(name))
-
-    sources = {key(conversion.source.path) for conversion in conversions}
-    for target in suspects:
-        if key(target) in sources:
-            raise UsageError(
-                f"{printable(target)} would be overwritten by its own conversion; "
-                "choose another folder with -o"
-            )

@@ -42,6 +42,7 @@ STOPPING = (
 )
 
 
+_KNOWN = "not tried again, as neither the file nor the settings changed"
 _ACTIVE = (State.UPLOADING, State.RUNNING, State.DOWNLOADING)
 
 
@@ -88,7 +89,7 @@ class Tally:
     @property
     def total(self) -> int:
         """All files of the run."""
-        return len(self.plan.conversions)
+        return self.plan.files
 
     @property
     def finished(self) -> int:
@@ -223,7 +224,8 @@ def failure_line(event: Event, tally: Tally) -> str:
     name = shown_path(event.conversion.source.path)
     count = f"{tally.finished}/{tally.total} " if event.state.is_final else ""
     word = "FAILED" if event.state.is_final else "again"
-    return f"{word} {count}{name}  {failure.kind.value}: {printable(failure.message)}"
+    known = f"; {_KNOWN}" if event.is_known else ""
+    return f"{word} {count}{name}  {failure.kind.value}: {printable(failure.message)}{known}"
 
 
 def status_line(tally: Tally) -> str:

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Any, Self, TypeVar
 
 from runner.errors import ExitCode
-from runner.media.strict import UnreadableError, number, text, whole
-from runner.models import Recipe, Result, Source, State
+from runner.media.strict import UnreadableError, number, parse_json, text, texts, whole
+from runner.models import Kind, Recipe, Result, Source, State
 from runner.options import RunOptions
 
 Choice = TypeVar("Choice", bound=Enum)
@@ -26,6 +26,7 @@ class Record:
     recipe: str
     """Its fingerprint."""
     result: Result
+    notices: tuple[str, ...]
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
@@ -34,11 +35,35 @@ class Record:
         Raises:
             UnreadableError: It is damaged; so for the other rows.
         """
-        source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256 = row
+        source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256, notices = row
         return cls(
             Source(text(source), whole(source_size), whole(source_mtime_ns)),
             text(recipe),
             Result(size=whole(size), mtime_ns=whole(mtime_ns), sha256=text(sha256)),
+            _sentences(notices),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFailure:
+    """A failure that lies in the source, and what was tried."""
+
+    target: str
+    source: str
+    source_size: int
+    source_mtime_ns: int
+    recipe: str
+    """Its identity."""
+    kind: Kind
+    message: str
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Read a row of `known_failures`, with the kind and the message of its attempt."""
+        target, source, size, mtime_ns, recipe, kind, message = row
+        return cls(
+            *(text(target), text(source), whole(size), whole(mtime_ns), text(recipe)),
+            *(_one_of(Kind, kind), text(message)),
         )
 
 
@@ -97,11 +122,12 @@ class AttemptRecord:
     message: str
     seconds: float
     log: str
+    notices: tuple[str, ...]
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Read a row of `history`."""
-        run, target, attempt, source, recipe, state, kind, message, seconds, log, _ = row
+        run, target, attempt, source, recipe, state, kind, message, seconds, log, _, notices = row
         return cls(
             run=text(run),
             target=text(target),
@@ -113,7 +139,12 @@ class AttemptRecord:
             message=text(message or ""),
             seconds=number(seconds),
             log=_unpacked(log),
+            notices=_sentences(notices),
         )
+
+
+def _sentences(value: object) -> tuple[str, ...]:
+    return texts(parse_json(text(value), _LONGEST_UNPACKED))
 
 
 def _moment(value: object) -> datetime:

@@ -4,7 +4,7 @@ from typing import Any
 
 from runner.errors import ExitCode
 from runner.followup import FollowUp
-from runner.models import Conversion, Event, Notice, Plan, Report, State
+from runner.models import Conversion, Event, LeftOut, Notice, Plan, Report, State
 from runner.wording import bytes_text, seconds_text, shown_path
 
 JSON_VERSION = 1
@@ -12,7 +12,7 @@ JSON_VERSION = 1
 
 def as_text(report: Report, follow_up: FollowUp) -> list[str]:
     """The summary: counts, media, bytes, and the next command where one is due."""
-    total = len(report.plan.conversions)
+    total = report.plan.files
     counts = {
         "converted": report.count(State.CONVERTED),
         "up to date": report.count(State.UP_TO_DATE),
@@ -49,6 +49,11 @@ def plan_line(plan: Plan, conversion: Conversion, verdict: str) -> str:
     return f"{verdict:10}  {source} -> {target}  {bytes_text(max(conversion.source.size, 0))}"
 
 
+def left_out_line(one: LeftOut) -> str:
+    """A line of `--dry-run` for a file that would not be converted."""
+    return f"left out    {shown_path(one.conversion.source.path)}  {one.failure.message}"
+
+
 def plan_as_json(conversion: Conversion, verdict: str) -> dict[str, Any]:
     """A line of `--dry-run --json`."""
     return {
@@ -69,7 +74,7 @@ def run_as_json(plan: Plan, where: str) -> dict[str, Any]:
         "run": plan.id,
         "where": where,
         "destination": str(plan.destination),
-        "files": len(plan.conversions),
+        "files": plan.files,
     }
 
 
@@ -88,6 +93,8 @@ def event_as_json(event: Event) -> dict[str, Any]:
         "in": {"bytes": source.size, "seconds": event.media_total},
         "out": result and {"bytes": result.size, "sha256": result.sha256},
         "failure": failure and {"kind": failure.kind.value, "message": failure.message},
+        "tried": not event.is_known,
+        "notices": list(event.notices),
     }
 
 
@@ -105,7 +112,7 @@ def report_as_json(report: Report, exit_code: ExitCode) -> dict[str, Any]:
         "converted": report.count(State.CONVERTED),
         "up_to_date": report.count(State.UP_TO_DATE),
         "failed": report.count(State.FAILED),
-        "files": len(report.plan.conversions),
+        "files": report.plan.files,
         "seconds": round(report.seconds, 3),
         "exit_code": int(exit_code),
     }

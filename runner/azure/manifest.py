@@ -14,13 +14,13 @@ from typing import IO
 
 from runner.azure.blobs import Blobs
 from runner.azure.deployment import Deployment
+from runner.clashes import folded
 from runner.errors import UnfitError, UsageError
 from runner.media.failures import ConversionError
 from runner.media.strict import UnreadableError, parse_json, text, whole
 from runner.media.target import check_name
 from runner.models import Conversion, Plan, Recipe, Source
 from runner.options import RunOptions
-from runner.plan import folded
 
 _VERSION = 2
 """Without options it was 1."""

@@ -13,9 +13,9 @@ from runner.azure.jobs import Jobs
 from runner.azure.manifest import manifest_name, manifest_of, stored_manifest
 from runner.azure.tasks import TaskName
 from runner.azure.tool import pack
+from runner.clashes import folded
 from runner.errors import RunnerError, UnfitError
 from runner.models import Conversion, Event, Plan, State
-from runner.plan import folded
 
 _POOL_REPLACED = "its pool was replaced"
 _BY_ITSELF = ("", "alltaskscomplete", _POOL_REPLACED)

@@ -8,6 +8,7 @@ from types import TracebackType
 
 import click
 
+from runner import __version__
 from runner.errors import ExitCode, RunnerError
 
 # name: (module, what it is for). The modules are imported only when they are needed: `--help`
@@ -49,7 +50,7 @@ class _Main(click.Group):
 
 
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="batch-ffmpeg-runner", prog_name="runner")
+@click.version_option(__version__, prog_name="runner")
 def cli() -> None:
     """Convert folders of media with ffmpeg: on this machine, or on Azure Batch.
 

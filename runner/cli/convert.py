@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from runner.clashes import ON_CLASH
 from runner.cli.options import (
     destination_option,
     detach_option,
@@ -38,7 +39,7 @@ from runner.models import Plan, Recipe
 from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
 from runner.presets import DEFAULT, Preset, find_preset, for_suffix
-from runner.report import plan_as_json, plan_line
+from runner.report import left_out_line, plan_as_json, plan_line
 from runner.selection import Selection, find_files, list_files, read_list
 from runner.settings import Settings, read_settings
 from runner.wording import printable
@@ -95,6 +96,13 @@ def _long_name(option: click.Option) -> str:
     help="Name of a result; {name} is the whole file name.",
 )
 @option(
+    "--on-clash",
+    type=click.Choice(ON_CLASH),
+    default="report",
+    help="Files that would be written to the same name: leave them out and report them, keep them"
+    " apart by their suffix (a.flac.mp3), or refuse the run.",
+)
+@option(
     "--audio-stream",
     type=click.IntRange(0),
     metavar="N",
@@ -115,6 +123,7 @@ def _long_name(option: click.Option) -> str:
     show_default=False,
     help="What stands before ffmpeg's -i: '-ss 5 -hwaccel auto', '-f s16le -ar 44100 -ac 2' …",
 )
+@option("--strict", is_flag=True, help="Count a file that is converted with a notice as failed.")
 @run_options("overwrite", "verify", "retries", "timeout", "fail_fast")
 @where_options
 @run_options("upload", "transfers", "keep")
@@ -151,17 +160,19 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     preset = _preset(options, ctx.meta["settings"], arguments)
     plan = _plan(options, _recipe(options, preset, arguments))
     ffmpeg = find_ffmpeg(options["ffmpeg"])
+    place = find_place(options)
+    made_with = place.made_with(ffmpeg)
     if options["dry_run"]:
         with Ledger.peek(plan.destination) as ledger:
-            _show_plan(plan, Existing(ledger, ffmpeg, options["overwrite"]), talk)
+            existing = Existing(ledger, ffmpeg, options["overwrite"], made_with=made_with)
+            _show_plan(plan, existing, talk)
         return
-    place = find_place(options)
     if place.session is None and not arguments:
         require_encoders(preset, ffmpeg)
     with Ledger.open(plan.destination) as ledger:
         plan, chosen = _taken_up(plan, ledger, place, ctx)
         jobs = options["jobs"] or usable_cores()
-        existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs)
+        existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs, made_with)
         run = Run(
             plan=plan,
             place=place.name,
@@ -216,7 +227,7 @@ def _recipe(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...])
     return preset.recipe(
         arguments=arguments,
         input_arguments=_input_arguments(options["input_arguments"]),
-        **{name: options[name] for name in ("audio_stream", "audio_language", "verify")},
+        **{name: options[name] for name in ("audio_stream", "audio_language", "verify", "strict")},
     )
 
 
@@ -247,7 +258,7 @@ def _plan(options: dict[str, Any], recipe: Recipe) -> Plan:
     if not found:
         where = ", ".join(printable(source) for source in options["sources"]) or "the list"
         raise NothingToConvertError(f"no media files in {where}; --include '*' takes any file")
-    return make_plan(found, recipe, destination, options["name"])
+    return make_plan(found, recipe, destination, options["name"], options["on_clash"])
 
 
 def _is_result(path: str, ledger: Ledger) -> bool:
@@ -265,8 +276,12 @@ def _show_plan(plan: Plan, existing: Existing, talk: Talk) -> None:
             click.echo(plan_line(plan, conversion, verdict.value))
     if damage := existing.ledger.damage:
         click.echo(f"Warning: {damage}: a run sets it aside, and checks the results", err=True)
+    for one in plan.left_out:
+        if talk.as_json:
+            click.echo(json.dumps(plan_as_json(one.conversion, "left out")))
+        click.echo(left_out_line(one), err=True)
     todo = verdicts.count(Verdict.CONVERT)
-    click.echo(f"dry run: {todo} of {len(verdicts)} files to convert, nothing done", err=True)
+    click.echo(f"dry run: {todo} of {plan.files} files to convert, nothing done", err=True)
 
 
 def _show_settings(ctx: click.Context) -> None:

@@ -24,7 +24,7 @@ from runner.errors import NothingToConvertError
 from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
-from runner.models import Conversion, Plan, State
+from runner.models import Conversion, Kind, Plan, State
 from runner.plan import new_run_id
 from runner.records import AttemptRecord
 from runner.selection import look_at
@@ -50,6 +50,12 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
         failed = ledger.attempts(old.id, state=State.FAILED)
         if not failed:
             raise NothingToConvertError(f"no failed files in run {old.id}")
+        failed = [attempt for attempt in failed if attempt.kind != Kind.NAME.value]
+        if not failed:
+            advice = "convert them with --on-clash suffix, or --name"
+            raise NothingToConvertError(
+                f"every failed file of run {old.id} shares its name with another: {advice}"
+            )
         place = Place(None, "as before") if old.place == "local" else find_place(options)
         follow_up = follow_up_of(ctx)
         chosen = run_options_of(ctx, old.options)

@@ -54,7 +54,7 @@ def _watcher(run: runs.Run, talk: Talk) -> Watcher:
         return JsonLines(run.plan, run.place, sys.stdout)
     if not talk.quiet:
         click.echo(
-            f"run {run.plan.id} · {count_text(len(run.plan.conversions), 'file')} · {run.where}",
+            f"run {run.plan.id} · {count_text(run.plan.files, 'file')} · {run.where}",
             err=True,
         )
     if talk.live and not talk.quiet and sys.stderr.isatty():

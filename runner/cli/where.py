@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner import __version__
 from runner.cli.options import Command, option
 from runner.convert import Run
 from runner.engine import Engine
 from runner.errors import UnfitError
-from runner.local import LocalEngine
+from runner.local import LocalEngine, identify
 
 if TYPE_CHECKING:
     from runner.azure.session import Session
@@ -42,6 +43,10 @@ class Place:
             return LocalEngine(ffmpeg=ffmpeg, jobs=jobs, options=run.options)
         engine = self.session.engine(ffmpeg, run.options, detach=detach)
         return replace(engine, follow_up=run.follow_up)
+
+    def made_with(self, ffmpeg: str) -> str:
+        """What converts there: *ffmpeg* here, or the nodes' own."""
+        return f"{__version__} {self.name}" if self.session else identify(ffmpeg)
 
 
 def where_options(command: Command) -> Command:

@@ -14,6 +14,8 @@ class Kind(str, Enum):
     """The source: damaged, cut, without the wanted stream. Never tried again."""
     SETTINGS = "settings"
     """What ffmpeg was told: it would fail for every file."""
+    NAME = "name"
+    """The result cannot have the name that it would get."""
     TRANSIENT = "transient"
     """A passing fault, such as a killed process. Tried again."""
     TIMEOUT = "timeout"

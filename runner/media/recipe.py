@@ -54,14 +54,20 @@ class Recipe:
     """ffmpeg's input options."""
     verify: str = "duration"
     """One of `VERIFY`."""
+    strict: bool = False
+    """Whether a notice is a failure."""
     is_preset: bool = True
     """Whether the arguments are a preset's, and not the user's own words for this run."""
 
     @cached_property  # asked for every file of a run, which share one recipe
     def fingerprint(self) -> str:
         """Equal for recipes that make the same target; how it is verified plays no part."""
-        text = json.dumps(asdict(replace(self, verify="", is_preset=True)), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _hash(replace(self, verify="", strict=False, is_preset=True))
+
+    @cached_property
+    def identity(self) -> str:
+        """Equal for recipes that make the same target and check it alike."""
+        return _hash(replace(self, is_preset=True))
 
     @property
     def keeps_length(self) -> bool:
@@ -112,6 +118,11 @@ def encoder(arguments: tuple[str, ...], kind: str) -> str | None:
 def _name(argument: str) -> str:
     """An option without the streams that it is for."""
     return argument.split(":", 1)[0]
+
+
+def _hash(recipe: Recipe) -> str:
+    text = json.dumps(asdict(recipe), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _may_change_length(argument: str, value: str) -> bool:

@@ -39,6 +39,23 @@ def check_source(path: str) -> None:
         raise ConversionError(Kind.INPUT, reason) from error
 
 
+def check_unchanged(path: str, expected: tuple[int, int] | None) -> None:
+    """Refuse a source whose size in bytes and mtime in nanoseconds are not the *expected* ones.
+
+    Raises:
+        ConversionError: It is another one, or gone; without a log, so that it is tried again.
+    """
+    if expected is None:
+        return
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise ConversionError(Kind.INPUT, "the file is gone") from error
+    if (status.st_size, status.st_mtime_ns) != expected:
+        message = "the file changed while it was read; is it still being recorded?"
+        raise ConversionError(Kind.INPUT, message)
+
+
 def without_tail(path: str, copy: str) -> str:
     """*path*, or *copy* of it without the tags that ffmpeg would take for damaged sound.
 

@@ -72,6 +72,11 @@ def text(value: object) -> str:
     return value
 
 
+def texts(value: object) -> tuple[str, ...]:
+    """*value*, if it is a list of texts."""
+    return tuple(map(text, _items(value)))
+
+
 def whole(value: object) -> int:
     """*value*, if it is a whole number of up to 64 bits."""
     if type(value) is not int:

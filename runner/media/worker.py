@@ -16,7 +16,7 @@ from runner.media.ffmpeg import Ffmpeg, Limits, Ran, Reins
 from runner.media.loudness import correcting, is_corrected, measuring
 from runner.media.orphans import LOG, note_of
 from runner.media.probe import MediaInfo, parse_log
-from runner.media.source import check_source, without_tail
+from runner.media.source import check_source, check_unchanged, without_tail
 from runner.media.target import check_target, from_os, give_name, is_full
 from runner.media.verify import check_decodes, check_length
 
@@ -54,6 +54,9 @@ class Work:
     limits: Limits = field(default_factory=Limits)
     replace: bool = True
     """Whether a file that has the target's name already may be replaced."""
+    expected: tuple[int, int] | None = None
+    """The source's size in bytes and its mtime in nanoseconds, as they were planned, where they
+    are known; a source that is another one by then, or becomes one meanwhile, is a failure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +94,14 @@ def convert(
     attempt = _Attempt(work, reins or Reins(), watch)
     try:
         check_source(work.source)
+        check_unchanged(work.source, work.expected)
         check_target(work.target, replace=work.replace)
         os.makedirs(work.scratch, exist_ok=True)
         return attempt.make()
     except ConversionError as error:
+        if error.failure.log:
+            # what ffmpeg says of a file that is being written is true of no moment
+            check_unchanged(work.source, work.expected)
         # on a full disk even the log is empty, and says nothing of it
         if error.failure.kind is Kind.INPUT and is_full(work.scratch):
             raise ConversionError(
@@ -142,9 +149,14 @@ class _Attempt:
             check_length(self.work.ffmpeg, self.source, self.result, recipe, ran, source)
         if recipe.verify == "decode":
             check_decodes(self.ffmpeg, self.result, ran.log)
+        self.notices.extend(self._left_out(source))
+        if recipe.strict and self.notices:
+            message = f"{'; '.join(self.notices)} (refused by --strict)"
+            raise ConversionError(Kind.INPUT, message, ran.log)
         sha256 = sha256_of(self.result)
         if self.reins.ended:
             raise Stopped
+        check_unchanged(self.work.source, self.work.expected)
         check_target(self.work.target, replace=self.work.replace)
         give_name(self.result, self.work.target)
         status = os.stat(self.work.target)
@@ -154,7 +166,7 @@ class _Attempt:
             mtime_ns=status.st_mtime_ns,
             media_seconds=(source and source.duration) or ran.seconds,
             log=ran.log,
-            notices=(*self.notices, *self._left_out(source)),
+            notices=tuple(self.notices),
         )
 
     def _left_out(self, source: MediaInfo | None) -> tuple[str, ...]:

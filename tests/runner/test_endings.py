@@ -63,7 +63,10 @@ def test_some_failed_is_1_and_names_the_next_command(run: Run, folder: Path) -> 
         (["convert", "in", "--name", "{stem:d}"], "--name {stem:d}: "),
         (["convert", "in", "--name", "{stem:{what}}"], "--name {stem:{what}}: "),
         (["convert", "in", "--name", "../{name}"], "--name puts a.mp3 outside the destination"),
-        (["convert", "in", "-o", "in", "--to", "mp3"], "would be overwritten by its own"),
+        (
+            ["convert", "in", "-o", "in", "--to", "mp3", "--on-clash", "error"],
+            "these files cannot have the names that they would get:",
+        ),
         (["runs"], "no runs in out: name the folder of the results with -o"),
         (["clean"], "no runs in out"),
         (["clean", "--older-than", "soon"], "--older-than soon: give a number with h, d or w"),

@@ -117,22 +117,37 @@ def test_the_same_name_in_two_folders_stays_apart(
     ],
     ids=["two suffixes", "case", "accents", "case and accents"],
 )
-def test_two_files_for_one_name_are_refused_before_anything_starts(
+def test_two_files_for_one_name_are_left_out_and_reported_and_the_rest_is_converted(
     one: str, other: str, run: Run, media: Media, tmp_path: Path, destination: Path
 ) -> None:
-    media.put("clip.mp4", tmp_path / "in" / one, tmp_path / "in" / other)
-    result = run("convert", "in")
-    assert result.exit_code == 2
-    assert "two files would get one name" in result.stderr
-    assert "--name '{dir}/{name}{ext}'" in result.stderr
-    assert not destination.exists()
+    media.put("clip.mp4", *(tmp_path / "in" / name for name in (one, other, "third.mp4")))
+    for _ in range(2):  # the same command again says the same
+        result = run("convert", "in")
+        assert result.exit_code == 1
+        assert names(destination) == {"third.mp3"}
+        assert len(result.failures) == 2
+        assert all("--on-clash suffix" in line for line in result.failures)
+    assert run("convert", "in", "--on-clash", "error").exit_code == 2
 
 
-def test_the_advice_about_clashes_works(
+def test_retry_does_not_write_two_files_to_one_name(
     run: Run, media: Media, tmp_path: Path, destination: Path
 ) -> None:
+    media.put("clip.mp4", *(tmp_path / "in" / name for name in ("a.mp4", "a.mov")))
+    assert run("convert", "in").exit_code == 1
+    status = run("status")
+    assert "a.mp4" in status.stdout
+    assert "a.mov" in status.stdout
+    assert run("retry").exit_code == 3
+    assert names(destination) == set()
+
+
+@pytest.mark.parametrize("how", [("--on-clash", "suffix"), ("--name", "{dir}/{name}{ext}")])
+def test_the_advice_about_clashes_works(
+    how: tuple[str, str], run: Run, media: Media, tmp_path: Path, destination: Path
+) -> None:
     media.put("clip.mp4", tmp_path / "in" / "a.mp4", tmp_path / "in" / "a.mov")
-    assert run("convert", "in", "--name", "{dir}/{name}{ext}").exit_code == 0
+    assert run("convert", "in", *how).exit_code == 0
     assert names(destination) == {"a.mp4.mp3", "a.mov.mp3"}
 
 

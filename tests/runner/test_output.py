@@ -44,6 +44,8 @@ def test_json_is_one_object_a_line_of_a_known_shape(run: Run, folder: Path) -> N
         == {
             *("v", "event", "source", "target", "state", "attempt", "seconds", "in", "out"),
             "failure",
+            "tried",
+            "notices",
         }
         for line in files
     )

@@ -155,10 +155,12 @@ def test_a_name_may_be_as_long_as_windows_counts() -> None:
 def test_windows_refuses_a_template_before_anything_starts(template: str, word: str) -> None:
     found = [Found(Source("D:\\in\\day 1\\a.mp4", 1, 1), "day 1/a.mp4")]
     with pytest.raises(UsageError, match="Windows cannot have the name") as caught:
-        make_plan(found, recipe(), Path("/out"), template, ntpath)
+        make_plan(found, recipe(), Path("/out"), template, system=ntpath)
     assert word in str(caught.value)
     assert "day 1/a.mp4" in str(caught.value)
-    assert len(make_plan(found, recipe(), Path("/out"), template, posixpath).conversions) == 1
+    assert (
+        len(make_plan(found, recipe(), Path("/out"), template, system=posixpath).conversions) == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_windows_refuses_a_template_before_anything_starts(template: str, word: 
 def test_on_windows_too_a_template_stays_in_the_destination(template: str) -> None:
     found = [Found(Source("C:\\a.mp4", 1, 1), "a.mp4")]
     with pytest.raises(UsageError, match="--name"):
-        make_plan(found, recipe(), Path("/out"), template, ntpath)
+        make_plan(found, recipe(), Path("/out"), template, system=ntpath)
 
 
 # ---- names that are given

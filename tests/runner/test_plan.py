@@ -1,7 +1,9 @@
 """What will be converted into what: pure, and refused as a whole or not at all."""
 
 import os
+import re
 import unicodedata
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import NothingToConvertError, UsageError
-from runner.models import Plan, Source
+from runner.models import Kind, Plan, Source
 from runner.plan import DEFAULT_NAME, make_plan, new_run_id
 from runner.selection import Found
 from tests.runner.programs import recipe
@@ -18,9 +20,11 @@ from tests.runner.programs import recipe
 DESTINATION = Path("/nowhere/out")
 
 
-def plan_of(*relatives: str, name: str = DEFAULT_NAME, preset: str = "mp3") -> Plan:
+def plan_of(
+    *relatives: str, name: str = DEFAULT_NAME, preset: str = "mp3", on_clash: str = "report"
+) -> Plan:
     found = [Found(Source(f"/nowhere/in/{r}", 10, 20), r) for r in relatives]
-    return make_plan(found, recipe(preset), DESTINATION, name)
+    return make_plan(found, recipe(preset), DESTINATION, name, on_clash)
 
 
 def targets(*relatives: str, **options: str) -> list[str]:
@@ -41,13 +45,52 @@ def test_a_file_that_was_named_twice_is_converted_once() -> None:
     assert targets("a.mp4", "b.mp4", "a.mp4") == ["a.mp3", "b.mp3"]
 
 
-def test_of_many_clashes_some_are_shown_and_the_rest_counted() -> None:
+def test_files_that_share_a_name_are_left_out_and_the_rest_is_planned() -> None:
+    plan = plan_of("a.flac", "b.mp4", "A.wav", "x/a.flac")
+    assert [c.target for c in plan.conversions] == ["b.mp3", "x/a.mp3"]
+    assert {one.conversion.source.path for one in plan.left_out} == {
+        "/nowhere/in/a.flac",
+        "/nowhere/in/A.wav",
+    }
+    assert {one.failure.kind for one in plan.left_out} == {Kind.NAME}
+    assert plan.left_out[0].failure.message == (
+        "/nowhere/in/A.wav would be written to the same name, a.mp3; "
+        "--on-clash suffix keeps them apart"
+    )
+    assert plan.files == 4
+
+
+def test_a_clash_of_many_names_one_of_them_and_counts_the_others() -> None:
+    plan = plan_of("a.flac", "a.wav", "a.ogg")
+    assert "/nowhere/in/a.wav and 1 more would be" in plan.left_out[0].failure.message
+
+
+def test_on_clash_suffix_keeps_all_apart_by_names_that_do_not_depend_on_their_neighbours() -> None:
+    alone = targets("a.flac", on_clash="suffix")
+    together = targets("a.wav", "a.flac", "b.mp4", on_clash="suffix")
+    assert alone == ["a.flac.mp3"]
+    assert together == ["a.wav.mp3", "a.flac.mp3", "b.mp4.mp3"]
+
+
+def test_on_clash_suffix_also_keeps_apart_what_differs_in_case_or_folder_only() -> None:
+    found = [
+        Found(Source(f"/nowhere/{folder}/{name}", 1, 1), name)
+        for folder, name in (("x", "a.mp4"), ("y", "a.mp4"), ("x", "A.MP4"))
+    ]
+    plan = make_plan(found, recipe(), DESTINATION, on_clash="suffix")
+    made = [c.target for c in plan.conversions]
+    assert len({name.casefold() for name in made}) == 3
+    assert all(re.fullmatch(r"a\.mp4~[0-9a-f]{6}\.mp3", name.lower()) for name in made)
+    assert not plan.left_out
+
+
+def test_on_clash_error_refuses_the_run_and_shows_some_of_many() -> None:
     with pytest.raises(UsageError) as caught:
-        plan_of(*(f"{n}.{suffix}" for n in range(9) for suffix in ("mp4", "mov")))
+        plan_of(*(f"{n}.{suffix}" for n in range(9) for suffix in ("mp4", "mov")), on_clash="error")
     lines = str(caught.value).splitlines()
-    assert lines[0] == "two files would get one name:"
-    assert lines[1] == "  0.mp3 from /nowhere/in/0.mp4 and /nowhere/in/0.mov"
-    assert lines[-2] == "  and 4 more"
+    assert lines[0] == "these files cannot have the names that they would get:"
+    assert lines[1].startswith("  /nowhere/in/0.mp4: /nowhere/in/0.mov would be written to")
+    assert lines[-1] == "  and 13 more"
 
 
 @pytest.mark.parametrize(
@@ -64,15 +107,18 @@ def test_a_template_leads_nowhere_but_below_the_destination(name: str) -> None:
         plan_of("a.mp4", name=name)
 
 
-def test_a_source_is_never_its_own_target(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "destination"), [("a.mp3", "in"), ("a.mp3", "link"), ("A.MP3", "in")]
+)
+def test_a_source_is_never_written_over(name: str, destination: str, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "link").symlink_to("in")
-    for name, destination in (("a.mp3", "in"), ("a.mp3", "link"), ("A.MP3", "in")):
-        found = [Found(Source(str(tmp_path / "in" / name), 1, 1), name)]
-        with pytest.raises(UsageError, match="would be overwritten by its own conversion"):
-            make_plan(found, recipe(), tmp_path / destination)
-    other = [Found(Source(str(tmp_path / "in" / "a.mp4"), 1, 1), "a.mp4")]
-    assert make_plan(other, recipe(), tmp_path / "in").conversions
+    found = [Found(Source(str(tmp_path / "in" / each), 1, 1), each) for each in (name, "b.mp4")]
+    plan = make_plan(found, recipe(), tmp_path / destination)
+    assert [c.target for c in plan.conversions] == ["b.mp3"]
+    assert "would overwrite the source" in plan.left_out[0].failure.message
+    with pytest.raises(UsageError, match="choose another folder with -o"):
+        make_plan(found, recipe(), tmp_path / destination, on_clash="error")
 
 
 def test_an_id_is_stable_and_tells_conversions_apart() -> None:
@@ -109,20 +155,15 @@ RELATIVE = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(relatives=st.lists(RELATIVE, min_size=1, max_size=6, unique=True))
-def test_a_plan_is_free_of_clashes_or_refused(relatives: list[str]) -> None:
+def test_a_plan_holds_just_the_files_that_have_a_name_of_their_own(relatives: list[str]) -> None:
     def folded(name: str) -> str:
         return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
     stems = [os.path.splitext(r)[0] for r in relatives]  # noqa: PTH122 - Path sees dots otherwise
     wanted = [os.path.normpath(f"{stem}.mp3") for stem in stems]
-    clash = len({folded(name) for name in wanted}) < len(wanted)
-    try:
-        made = targets(*relatives)
-    except UsageError:
-        assert clash
-        return
-    assert not clash
-    assert made == wanted
+    counts = Counter(map(folded, wanted))
+    assert targets(*relatives) == [name for name in wanted if counts[folded(name)] == 1]
+    assert plan_of(*relatives).files == len(relatives)
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,0 +1,106 @@
+"""What to do when several sources would be written to one name, or over a source. Pure."""
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+
+from runner.errors import UsageError
+from runner.media.failures import Failure, Kind
+from runner.media.paths import resolved
+from runner.models import Conversion, LeftOut
+from runner.wording import printable, shown_path
+
+ON_CLASH = ("report", "suffix", "error")
+"""Leave the files concerned out and say so; keep them apart by their suffix; refuse the run."""
+
+_SHOWN = 5
+
+
+def settle_clashes(
+    conversions: Sequence[Conversion], root: str, on_clash: str
+) -> tuple[list[Conversion], list[LeftOut]]:
+    """Part *conversions* into those with a name of their own below *root*, and the rest.
+
+    Raises:
+        UsageError: *on_clash* is "error", and there are some.
+    """
+    groups = _sharing_a_target(conversions)
+    if on_clash == "suffix" and groups:
+        marked = {c: _with_mark(c) for group in groups for c in group}
+        conversions = [marked.get(c, c) for c in conversions]
+        groups = []
+    reasons = {c: _shares_its_name(c, group) for group in groups for c in group}
+    for conversion in _overwriting_sources(conversions, root):
+        reasons.setdefault(conversion, _overwrites(conversion, root))
+    if reasons and on_clash == "error":
+        raise _refusal(reasons)
+    left_out = [LeftOut(c, Failure(Kind.NAME, reason)) for c, reason in reasons.items()]
+    return [c for c in conversions if c not in reasons], left_out
+
+
+def folded(target: str) -> str:
+    """*target* as file systems see it that tell neither case nor forms of accents: macOS, Windows."""
+    return target if target.isascii() and target.islower() else _fold(target)
+
+
+def _fold(target: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", target).casefold())
+
+
+def _sharing_a_target(conversions: Iterable[Conversion]) -> list[list[Conversion]]:
+    first: dict[str, Conversion] = {}
+    groups: dict[str, list[Conversion]] = {}
+    for conversion in conversions:
+        key = folded(conversion.target)
+        if (other := first.setdefault(key, conversion)) is not conversion:
+            groups.setdefault(key, [other]).append(conversion)
+    return list(groups.values())
+
+
+def _with_mark(conversion: Conversion) -> Conversion:
+    """*conversion* with a mark in its target that depends on nothing but its source's path."""
+    digest = hashlib.blake2b(os.fsencode(conversion.source.path), digest_size=3).hexdigest()
+    stem, suffix = os.path.splitext(conversion.target)
+    return replace(conversion, target=f"{stem}~{digest}{suffix}")
+
+
+def _shares_its_name(conversion: Conversion, group: Sequence[Conversion]) -> str:
+    others = [shown_path(c.source.path) for c in group if c is not conversion]
+    also = f"{others[0]} and {len(others) - 1} more" if len(others) > 1 else others[0]
+    target = printable(conversion.target)
+    return f"{also} would be written to the same name, {target}; --on-clash suffix keeps them apart"
+
+
+def _overwriting_sources(conversions: Sequence[Conversion], root: str) -> list[Conversion]:
+    real = cache(resolved)  # a folder may be reached by several ways
+    folders = {real(os.path.dirname(conversion.source.path)) for conversion in conversions}
+
+    def key(path: str) -> str:
+        folder, name = os.path.split(path)
+        return os.path.join(real(folder), folded(name))
+
+    suspects = [c for c in conversions if real(os.path.dirname(_path(c, root))) in folders]
+    if not suspects:
+        return []
+    sources = {key(conversion.source.path) for conversion in conversions}
+    return [c for c in suspects if key(_path(c, root)) in sources]
+
+
+def _overwrites(conversion: Conversion, root: str) -> str:
+    path = shown_path(_path(conversion, root))
+    advice = "choose another folder with -o, or leave it out with --exclude"
+    return f"its result would overwrite the source {path}; {advice}"
+
+
+def _path(conversion: Conversion, root: str) -> str:
+    return os.path.join(root, *conversion.target.split("/"))
+
+
+def _refusal(reasons: dict[Conversion, str]) -> UsageError:
+    lines = [f"  {printable(c.source.path)}: {why}" for c, why in list(reasons.items())[:_SHOWN]]
+    if len(reasons) > _SHOWN:
+        lines.append(f"  and {len(reasons) - _SHOWN} more")
+    return UsageError("\n".join(["these files cannot have the names that they would get:", *lines]))

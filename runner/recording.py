@@ -1,0 +1,83 @@
+"""What the ledger writes down at the end of an attempt, in its tables' words."""
+
+import json
+import sqlite3
+import time
+
+from runner.models import Conversion, Event, Kind, Result
+from runner.records import packed
+
+
+def record_result(db: sqlite3.Connection, run: str, event: Event, result: Result) -> None:
+    """Write down what the target of *event* is, and what it was made from."""
+    conversion, source = event.conversion, event.conversion.source
+    db.execute(
+        "INSERT OR REPLACE INTO results VALUES"
+        " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(as_bytes(conversion.target), as_bytes(source.path), source.size, source.mtime_ns),
+            conversion.recipe.fingerprint,
+            *(result.size, result.mtime_ns, result.sha256, run, json.dumps(event.notices)),
+        ),
+    )
+
+
+def record_attempt(db: sqlite3.Connection, run: str, event: Event) -> None:
+    """Write down how the attempt of *event* ended."""
+    failure = event.failure
+    conversion = event.conversion
+    db.execute(
+        "INSERT OR REPLACE INTO attempts VALUES"
+        " (?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?)",
+        (
+            *(run, as_bytes(conversion.target), event.attempt, as_bytes(conversion.source.path)),
+            *(conversion.recipe.fingerprint, event.state.value),
+            *(failure and failure.kind.value, failure and as_bytes(failure.message)),
+            *(event.seconds, time.time(), packed(event.log), json.dumps(event.notices)),
+        ),
+    )
+
+
+def record_known_failure(db: sqlite3.Connection, run: str, event: Event, made_with: str) -> None:
+    """Remember a failure that lies in the source, and forget the one before."""
+    conversion, source = event.conversion, event.conversion.source
+    # without a log nothing looked into the file: it was not there, say, or its name was taken
+    if event.failure is not None and event.failure.kind is Kind.INPUT and event.log:
+        db.execute(
+            "INSERT OR REPLACE INTO known_failures VALUES"
+            " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?)",
+            (
+                *(*_names(conversion), source.size, source.mtime_ns, conversion.recipe.identity),
+                *(made_with, run, event.attempt),
+            ),
+        )
+    else:
+        db.execute(
+            "DELETE FROM known_failures WHERE target = CAST(? AS TEXT) AND source = CAST(? AS TEXT)",
+            _names(conversion),
+        )
+
+
+def repeat_failure(db: sqlite3.Connection, run: str, conversion: Conversion) -> None:
+    """Take the known failure of *conversion* over into *run*, with its log."""
+    db.execute(
+        "INSERT OR REPLACE INTO attempts SELECT ?, target, 1, source, attempts.recipe, state,"
+        " kind, message, seconds, ?, log, notices"
+        " FROM known_failures JOIN attempts USING (run, target, source, number)"
+        " WHERE target = CAST(? AS TEXT) AND source = CAST(? AS TEXT)",
+        (run, time.time(), *_names(conversion)),
+    )
+    db.execute(
+        "UPDATE known_failures SET run = ?, number = 1"
+        " WHERE target = CAST(? AS TEXT) AND source = CAST(? AS TEXT)",
+        (run, *_names(conversion)),
+    )
+
+
+def as_bytes(text: str) -> bytes:
+    """*text* for a parameter that is cast to TEXT: names need not be UTF-8 on POSIX."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _names(conversion: Conversion) -> tuple[bytes, bytes]:
+    return as_bytes(conversion.target), as_bytes(conversion.source.path)
