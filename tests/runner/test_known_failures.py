@@ -114,7 +114,7 @@ def test_a_ledger_of_the_version_before_is_taken_over(
                 " message, seconds, log, ended"
                 " FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe"
             ),
-            "PRAGMA user_version = 1",
+            "PRAGMA user_version = 3",
         ):
             db.execute(statement)
     db.close()
