@@ -58,14 +58,14 @@ def convert(
                 closing(_events(run.plan, engine, existing, stop)) as events,
             ):
                 for event in events:
+                    if isinstance(event, Event):
+                        # before it is shown: who shows it may fail
+                        if event.state.is_final or event.state is State.RETRYING:
+                            _record(ledger, run.plan.id, event)
+                        if event.state.is_final:
+                            results.append(_without_log(event))
+                        judge.hear(event)
                     watch(event)
-                    if isinstance(event, Notice):
-                        continue
-                    if event.state.is_final or event.state is State.RETRYING:
-                        _record(ledger, run.plan.id, event)
-                    if event.state.is_final:
-                        results.append(_without_log(event))
-                    judge.hear(event)
             judge.pronounce(left=run.plan.files - len(results))
             report = Report(run.plan, tuple(results), time.monotonic() - started)
             exit_code = exit_code_of(report)

@@ -4,13 +4,14 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Protocol, Self
 
 from runner.models import Event, Notice, Plan, State
 from runner.report import event_as_json, notice_as_json, run_as_json
-from runner.wording import printable, seconds_text, shown_path
+from runner.wording import printable, printable_text, seconds_text, shown_path
 
 _STATUS_EVERY = 60.0
 
@@ -158,7 +159,8 @@ class _Plain:
     def stopping(self, level: int) -> None:
         if level <= len(STOPPING):
             # a signal handler may have interrupted a print, which print itself does not survive
-            os.write(sys.stderr.fileno(), f"{STOPPING[level - 1]}\n".encode())
+            with suppress(OSError):  # there is nobody to be told
+                os.write(sys.stderr.fileno(), f"{STOPPING[level - 1]}\n".encode())
 
 
 class Lines(_Plain):
@@ -173,7 +175,7 @@ class Lines(_Plain):
     def __call__(self, event: Event | Notice) -> None:
         """Write a line if there is something to say."""
         if isinstance(event, Notice):
-            self._say(event.message)
+            self._say(printable_text(event.message))
             return
         self._tally.hear(event)
         if line := self._line(event):

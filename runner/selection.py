@@ -1,5 +1,6 @@
 """Find the files that are to be converted: folders, globs, single files and lists."""
 
+import errno
 import fnmatch
 import glob
 import os
@@ -134,7 +135,7 @@ def read_list(file: str) -> list[str]:
         UsageError: It is in no encoding that is known here.
     """
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        data = _standard_input() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise UnfitError(f"cannot read the list {file}: {error.strerror}") from error
     try:
@@ -143,6 +144,12 @@ def read_list(file: str) -> list[str]:
         name = "on standard input" if file == "-" else printable(file)
         advice = "write it with `... | Out-File -Encoding utf8 FILE` in PowerShell"
         raise UsageError(f"the list {name} is not in UTF-8: {advice}") from error
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    return sys.stdin.buffer.read()
 
 
 class _Walker:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from runner.models import Event, Notice, Plan, State
 from runner.progress import STOPPING, Tally, failure_line, status_line
-from runner.wording import shortened, shown_path
+from runner.wording import printable_text, shortened, shown_path
 
 _REFRESHES_A_SECOND = 2
 _NARROW = 60
@@ -51,7 +51,7 @@ class Terminal:
     def __call__(self, event: Event | Notice) -> None:
         """Show *event*."""
         if isinstance(event, Notice):
-            self._console.print(Text(event.message, style="yellow"))
+            self._console.print(Text(printable_text(event.message), style="yellow"))
             return
         with self._lock:
             self._tally.hear(event)

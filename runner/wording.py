@@ -46,9 +46,26 @@ def shortened(text: str, width: int) -> str:
 
 def printable(name: str) -> str:
     """*name* on one line of any terminal: control characters and stray bytes are escaped."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in _decodable(name))
+
+
+def printable_text(text: str) -> str:
+    """*text* for any terminal: what would control it, or turn its lines around, is escaped.
+
+    Only lines and tabs stay as they are.
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in _decodable(text))
+
+
+def _decodable(text: str) -> str:
+    """*text* with its stray bytes escaped."""
     with suppress(UnicodeEncodeError):  # half a letter, which Windows allows
-        name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:

@@ -1,14 +1,15 @@
 """The command line: options in, exit code out. The only importer of click."""
 
-import io
 import logging
 import sys
+import traceback
 from importlib import import_module
 from types import TracebackType
 
 import click
 
 from runner import __version__
+from runner.cli.output import fault_of_data, guard_streams, say
 from runner.errors import ExitCode, RunnerError
 
 # name: (module, what it is for). The modules are imported only when they are needed: `--help`
@@ -62,43 +63,41 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and leave with its exit code."""
     sys.excepthook = _report_bug
+    guard_streams()
     logging.getLogger("runner").addHandler(_Warnings())
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # names hold letters that not every terminal has
-        sys.stdout.reconfigure(errors="backslashreplace")
+    exit_code = _run()
+    if (fault := fault_of_data()) and exit_code in (ExitCode.OK, ExitCode.SOME_FAILED):
+        say(f"Error: cannot write to standard output: {fault}")
+        exit_code = ExitCode.ENVIRONMENT
+    sys.exit(exit_code)
+
+
+def _run() -> int:
     try:
         # Without its own exits, click returns the exit code. On Windows it would replace globs, ~,
         # $NAME and %NAME% in every word, those of --exclude and --name too; find_files has globs.
-        sys.exit(cli.main(standalone_mode=False, windows_expand_args=False) or ExitCode.OK)
+        return cli.main(standalone_mode=False, windows_expand_args=False) or ExitCode.OK
     except RunnerError as error:
-        leave(str(error), error.exit_code)
+        say(f"Error: {error}")
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        leave("interrupted", ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # `runner runs | head`: the reader has seen enough
-        sys.stderr.close()
-        sys.exit(ExitCode.OK)
+        say("Error: interrupted")
+        return ExitCode.INTERRUPTED
 
 
 class _Warnings(logging.Handler):
     """Says on standard error what the user should know of, and needs do nothing about."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"Warning: {record.getMessage()}", err=True)
-
-
-def leave(message: str, exit_code: ExitCode) -> None:
-    """End the command with one line on standard error."""
-    click.echo(f"Error: {message}", err=True)
-    sys.exit(exit_code)
+        say(f"Warning: {record.getMessage()}")
 
 
 def _report_bug(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    sys.__excepthook__(kind, error, trace)
-    click.echo("Error: this is a bug of runner; please report it with the lines above", err=True)
+    say("".join(traceback.format_exception(kind, error, trace)).rstrip())
+    say("Error: this is a bug of runner; please report it with the lines above")
     sys.exit(ExitCode.BUG)

@@ -15,6 +15,7 @@ from runner.cli.options import (
     run_options,
     run_options_of,
 )
+from runner.cli.output import say
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_session, where_options
 from runner.convert import Run
@@ -81,9 +82,7 @@ def cancel(name: str | None, destination: Path, **options: Any) -> None:
         jobs = session.cancel(run)
         ledger.give_up(run)
     done = "cancelled" if jobs else "had ended already"
-    click.echo(
-        f"run {run} {done}; what it has converted stays in storage until it expires", err=True
-    )
+    say(f"run {run} {done}; what it has converted stays in storage until it expires")
 
 
 def _run_on_azure(session: "Session", ledger: Ledger, name: str | None) -> str:

@@ -24,6 +24,7 @@ from runner.cli.options import (
     run_options,
     run_options_of,
 )
+from runner.cli.output import say, show
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_place, where_options
 from runner.convert import Run
@@ -186,7 +187,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
         engine = place.engine(run, ffmpeg=ffmpeg, jobs=jobs, detach=options["detach"])
         exit_code = carry_out(run, engine, existing, talk)
     if options["detach"] and place.session is not None:
-        click.echo(plan.id)
+        show(plan.id)
     ctx.exit(exit_code)
 
 
@@ -273,15 +274,15 @@ def _show_plan(plan: Plan, existing: Existing, talk: Talk) -> None:
         if talk.as_json:
             click.echo(json.dumps(plan_as_json(conversion, verdict.value)))
         elif not talk.quiet:
-            click.echo(plan_line(plan, conversion, verdict.value))
+            show(plan_line(plan, conversion, verdict.value))
     if damage := existing.ledger.damage:
-        click.echo(f"Warning: {damage}: a run sets it aside, and checks the results", err=True)
+        say(f"Warning: {damage}: a run sets it aside, and checks the results")
     for one in plan.left_out:
         if talk.as_json:
             click.echo(json.dumps(plan_as_json(one.conversion, "left out")))
-        click.echo(left_out_line(one), err=True)
+        say(left_out_line(one))
     todo = verdicts.count(Verdict.CONVERT)
-    click.echo(f"dry run: {todo} of {plan.files} files to convert, nothing done", err=True)
+    say(f"dry run: {todo} of {plan.files} files to convert, nothing done")
 
 
 def _show_settings(ctx: click.Context) -> None:
@@ -295,4 +296,4 @@ def _show_settings(ctx: click.Context) -> None:
     for name, value in ctx.params.items():
         source = ctx.get_parameter_source(name)
         origin = origins.get(source) if source else None
-        click.echo(f"{name} = {value!r}  ({origin or settings.origins.get(name)})", err=True)
+        say(f"{name} = {value!r}  ({origin or settings.origins.get(name)})")

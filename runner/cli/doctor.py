@@ -10,6 +10,7 @@ from runner.cli.options import (
     destination_option,
     ffmpeg_option,
 )
+from runner.cli.output import show
 from runner.cli.where import find_place, where_options
 from runner.doctor import check_local
 from runner.errors import ExitCode, RunnerError
@@ -33,9 +34,9 @@ def doctor(ctx: click.Context, /, destination: Path, ffmpeg: str | None, **optio
     here = check_local(ffmpeg, destination, presets, wanted)
     for finding in (*here, *_elsewhere(options)):
         bad += not finding.good
-        click.echo(f"{'ok ' if finding.good else 'BAD'} {finding.what}: {finding.detail}")
+        show(f"{'ok ' if finding.good else 'BAD'} {finding.what}: {finding.detail}")
         if not finding.good and finding.remedy:
-            click.echo(f"      {finding.remedy}")
+            show(f"      {finding.remedy}")
     ctx.exit(ExitCode.ENVIRONMENT if bad else ExitCode.OK)
 
 

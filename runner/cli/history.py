@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.options import destination_option, follow_up_of, option, run_argument
+from runner.cli.output import is_anybody_there, say, show
 from runner.cli.where import find_place, find_session, where_options
 from runner.errors import ExitCode, UsageError
 from runner.followup import FollowUp
@@ -36,7 +37,7 @@ def runs(destination: Path, *, as_json: bool) -> None:
     with Ledger.read(destination) as ledger:
         running = ledger.is_locked()
         for run in ledger.runs():
-            click.echo(_run_json(run) if as_json else _run_line(run, running=running))
+            show(_run_json(run) if as_json else _run_line(run, running=running))
 
 
 @click.command()
@@ -54,7 +55,7 @@ def status(ctx: click.Context, /, name: str | None, destination: Path, **options
         while True:
             follow_up = None if options["as_json"] else follow_up_of(ctx)
             going = _show_status(ledger, run.id, session, follow_up)
-            if not (options["watch"] and going):
+            if not (options["watch"] and going and is_anybody_there()):
                 return
             time.sleep(_WATCH_EVERY)
 
@@ -70,10 +71,10 @@ def _show_status(
         click.echo(_run_json(run, tasks=tasks))
     else:
         for line in _status_lines(run, ledger.attempts(name), standing, running=running):
-            click.echo(line)
+            show(line)
         if standing is not None and not running:
             collect, end = follow_up.attach(name), follow_up.cancel(name)
-            click.echo(f"  `{collect}` collects the results, `{end}` ends it")
+            show(f"  `{collect}` collects the results, `{end}` ends it")
     busy = standing is not None and standing.counts.active + standing.counts.running > 0
     return busy or (running and run.ended is None)
 
@@ -113,8 +114,8 @@ def logs(what: str | None, destination: Path, attempt: int | None) -> None:
             f"nothing is known about {printable(what or 'any failure')} in {destination}"
         )
     for one in found:
-        click.echo(f"== {_attempt_line(one)}")
-        click.echo(one.log.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+        show(f"== {_attempt_line(one)}")
+        show(one.log)
 
 
 @click.command()
@@ -131,13 +132,10 @@ def clean(name: str | None, destination: Path, older_than: str, **options: Any) 
         with Ledger.read(destination) as ledger, ledger.locked("clean"):
             run = name and ledger.run(name).id
             count = ledger.forget([run]) if run else ledger.forget_before(before)
-        click.echo(f"forgot {count_text(count, 'run')} in {destination}", err=True)
+        say(f"forgot {count_text(count, 'run')} in {destination}")
     if place.session is not None:
         blobs, jobs = place.session.forget(run) if run else place.session.clean(before=before)
-        click.echo(
-            f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')} {place.words}",
-            err=True,
-        )
+        say(f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')} {place.words}")
 
 
 def _attempts_of(ledger: Ledger, what: str | None) -> list[AttemptRecord]:

@@ -4,6 +4,7 @@ import shlex
 
 import click
 
+from runner.cli.output import say, show
 from runner.media.choices import settle
 from runner.presets import BUILT_IN, Preset, find_preset
 from runner.settings import read_settings
@@ -18,17 +19,15 @@ def presets(name: str | None) -> None:
         every = {**BUILT_IN, **own}.values()
         width = max(len(preset.name) for preset in every)
         for preset in every:
-            click.echo(
-                f"{preset.name:{width}}  {preset.suffix:6} {preset.summary}{_origin(preset)}"
-            )
+            show(f"{preset.name:{width}}  {preset.suffix:6} {preset.summary}{_origin(preset)}")
         return
     preset = find_preset(name, own)
     recipe = settle(preset.recipe())
-    click.echo(f"{preset.name}: {preset.summary}{_origin(preset)}", err=True)
+    say(f"{preset.name}: {preset.summary}{_origin(preset)}")
     if preset.audio_filter:
-        click.echo(f"audio filter: {preset.audio_filter}", err=True)
+        say(f"audio filter: {preset.audio_filter}")
     if preset.loudness is not None:
-        click.echo(f"loudness: {preset.loudness:g} LUFS, measured in a first pass", err=True)
+        say(f"loudness: {preset.loudness:g} LUFS, measured in a first pass")
     click.echo(shlex.join(recipe.arguments))
 
 

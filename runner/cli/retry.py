@@ -17,6 +17,7 @@ from runner.cli.options import (
     run_options,
     run_options_of,
 )
+from runner.cli.output import show
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_place, where_options
 from runner.convert import Run
@@ -75,7 +76,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
         engine = place.engine(run, ffmpeg=program, jobs=jobs, detach=options["detach"])
         exit_code = carry_out(run, engine, existing, talk)
     if options["detach"] and place.session is not None:
-        click.echo(plan.id)
+        show(plan.id)
     ctx.exit(exit_code)
 
 

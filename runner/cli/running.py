@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-import click
-
 from runner import convert as runs
+from runner.cli.output import say
 from runner.engine import Engine, Stop
 from runner.errors import ExitCode, RunnerError
 from runner.existing import Existing
@@ -45,7 +44,7 @@ def carry_out(run: runs.Run, engine: Engine, existing: Existing, talk: Talk) -> 
         watcher.write(report_as_json(report, exit_code))
     elif not talk.quiet:
         for line in as_text(report, run.follow_up):
-            click.echo(line, err=True)
+            say(line)
     return exit_code
 
 
@@ -53,10 +52,7 @@ def _watcher(run: runs.Run, talk: Talk) -> Watcher:
     if talk.as_json:
         return JsonLines(run.plan, run.place, sys.stdout)
     if not talk.quiet:
-        click.echo(
-            f"run {run.plan.id} · {count_text(run.plan.files, 'file')} · {run.where}",
-            err=True,
-        )
+        say(f"run {run.plan.id} · {count_text(run.plan.files, 'file')} · {run.where}")
     if talk.live and not talk.quiet and sys.stderr.isatty():
         from runner.terminal import Terminal, is_capable  # noqa: PLC0415 - rich takes 70 ms
 
