@@ -9,7 +9,11 @@ import stat
 from typing import BinaryIO
 
 from runner.media.failures import ConversionError, Kind
+from runner.media.held import patiently
 
+_NO_ACCESS = "not readable: permission denied"
+if os.name == "nt":
+    _NO_ACCESS += ", or another program has it open"
 _ID3V1, _APE_FOOTER, _LYRICS_FOOTER = 128, 32, 15
 
 
@@ -25,14 +29,13 @@ def check_source(path: str) -> None:
             raise ConversionError(Kind.INPUT, f"not a file but a {_file_type(status.st_mode)}")
         if status.st_size == 0:
             raise ConversionError(Kind.INPUT, "the file is empty")
-        with open(path, "rb") as file:
-            file.read(1)
+        patiently(lambda: _read_a_byte(path))
     except OSError as error:
         if error.errno == errno.ENOENT and os.path.islink(path):
             raise ConversionError(Kind.INPUT, "the link leads nowhere") from error
         reasons = {
             errno.ENOENT: "the file is gone",
-            errno.EACCES: "not readable: permission denied",
+            errno.EACCES: _NO_ACCESS,
             errno.ELOOP: "the link leads in a circle",
         }
         reason = reasons.get(error.errno or 0, f"not readable: {error.strerror}")
@@ -54,6 +57,11 @@ def check_unchanged(path: str, expected: tuple[int, int] | None) -> None:
     if (status.st_size, status.st_mtime_ns) != expected:
         message = "the file changed while it was read; is it still being recorded?"
         raise ConversionError(Kind.INPUT, message)
+
+
+def _read_a_byte(path: str) -> None:
+    with open(path, "rb") as file:
+        file.read(1)
 
 
 def without_tail(path: str, copy: str) -> str:

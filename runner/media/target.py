@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind
-from runner.media.paths import below, extended, local_name, resolved
+from runner.media.held import is_held, patiently
+from runner.media.paths import below, extended, is_windows, local_name, resolved
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 OURS = ".runner"
 """The folder in a destination that holds the ledger, and what is not finished."""
 _LITTLE_ROOM = 64 * 1024
+_NO_NAME = (123, 206)
+"""Windows' ERROR_INVALID_NAME and ERROR_FILENAME_EXCED_RANGE."""
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -72,12 +75,12 @@ def check_target(target: str, *, replace: bool) -> None:
     # asked before the work, as a name that is too long would else cost a whole conversion
     try:
         os.lstat(target)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if _is_below_a_file(target):
+            raise ConversionError(Kind.INPUT, "a file stands where its folder should be") from error
         return
-    except NotADirectoryError as error:
-        raise ConversionError(Kind.INPUT, "a file stands where its folder should be") from error
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
+        if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) in _NO_NAME:
             message = "the result's name is too long for this file system; see --name"
             raise ConversionError(Kind.INPUT, message) from error
         raise
@@ -85,14 +88,45 @@ def check_target(target: str, *, replace: bool) -> None:
         raise ConversionError(Kind.INPUT, "a folder has the name of its result")
     if not replace:
         raise ConversionError(Kind.INPUT, "its result appeared meanwhile, made by somebody else")
+    if is_windows():
+        # to its own name: that asks for all that a replacement needs, and changes nothing
+        _replace(target, target)
+
+
+def _is_below_a_file(path: str) -> bool:
+    """Whether one of its folders is none."""
+    folder = os.path.dirname(path)
+    while folder != os.path.dirname(folder) and not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return os.path.lexists(folder) and not os.path.isdir(folder)
+
+
+def _replace(result: str, target: str) -> None:
+    """Rename *result*, patiently.
+
+    Raises:
+        ConversionError: Another program holds what is there.
+    """
+    try:
+        patiently(lambda: os.replace(result, target))
+    except OSError as error:
+        if not is_held(error) or not os.path.lexists(target):
+            raise
+        message = "its result is there and cannot be replaced: another program has it open"
+        raise ConversionError(Kind.INPUT, message) from error
 
 
 def give_name(result: str, target: str) -> None:
-    """Move the finished file *result* to *target*, which from then on exists as a whole."""
+    """Move the finished file *result* to *target*, which from then on exists as a whole.
+
+    Raises:
+        ConversionError: Another program holds what is there.
+        OSError: Something else is wrong with the place.
+    """
     folder = os.path.dirname(target) or "."
     os.makedirs(folder, exist_ok=True)
     try:
-        os.replace(result, target)
+        _replace(result, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -100,7 +134,7 @@ def give_name(result: str, target: str) -> None:
         beside = os.path.join(folder, f".{secrets.token_hex(8)}.part")
         try:
             shutil.copyfile(result, beside)
-            os.replace(beside, target)
+            _replace(beside, target)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(beside)
