@@ -1,6 +1,7 @@
 """What carries out a plan: one method, whether the work is done here or on Azure Batch."""
 
 from collections.abc import Callable, Generator
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
@@ -51,6 +52,13 @@ def next_of(queue: SimpleQueue[Item]) -> Item:
     while True:
         with suppress(Empty):
             return queue.get(timeout=_EARS)
+
+
+def awaited(future: Future[Item]) -> Item:
+    """The result of *future*, waited for in the same way."""
+    while not wait([future], timeout=_EARS).done:
+        pass
+    return future.result()
 
 
 class Engine(Protocol):

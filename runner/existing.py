@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
+from runner.engine import awaited
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
 from runner.media.target import target_path
@@ -111,7 +112,12 @@ class Existing:
     def check(self, plan: Plan, conversions: Iterable[Conversion]) -> Iterator[Event]:
         """Open targets and sources, and yield for each pair whether the one is made of the other."""
         with ThreadPoolExecutor(self.jobs) as pool:
-            yield from pool.map(lambda conversion: self._check(plan, conversion), conversions)
+            checks = [pool.submit(self._check, plan, conversion) for conversion in conversions]
+            try:
+                yield from map(awaited, checks)
+            finally:
+                for check in checks:
+                    check.cancel()
 
     def _check(self, plan: Plan, conversion: Conversion) -> Event:
         try:

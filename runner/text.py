@@ -58,12 +58,13 @@ def listed_names(
 
 def code_pages() -> tuple[str, ...] | None:
     """The encodings that programs on this machine may write besides UTF-8; none on POSIX."""
+    pages: tuple[str, ...] | None = None
     if sys.platform == "win32":
         import ctypes  # noqa: PLC0415 - for this alone
 
         console = ctypes.WinDLL("kernel32").GetConsoleOutputCP()
-        return (*((f"cp{console}",) if console else ()), "oem", "mbcs")
-    return None
+        pages = (*((f"cp{console}",) if console else ()), "oem", "mbcs")
+    return pages
 
 
 def _marked(data: bytes) -> str:

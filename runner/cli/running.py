@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from runner import convert as runs
+from runner.cli.console import heard_console_end
 from runner.cli.output import say
 from runner.engine import Engine, Stop
 from runner.errors import ExitCode, RunnerError
@@ -69,6 +70,12 @@ def _signals(stop: Stop, watcher: Watcher) -> Iterator[None]:
         stop.request()
         watcher.stopping(stop.level)
 
+    def end() -> None:
+        # there is no time for the files that run
+        stop.request()
+        stop.request()
+        watcher.stopping(stop.level)
+
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Windows'
     before = {
         number: signal.signal(number, ask)
@@ -76,7 +83,8 @@ def _signals(stop: Stop, watcher: Watcher) -> Iterator[None]:
         if (number := getattr(signal, name, None)) is not None
     }
     try:
-        yield
+        with heard_console_end(end):
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
