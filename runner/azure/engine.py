@@ -19,6 +19,7 @@ from runner.azure.deployment import Deployment
 from runner.azure.flight import Flight, Item, Pace
 from runner.azure.following import Follower
 from runner.azure.jobs import Finished, Jobs
+from runner.azure.node_ffmpeg import put_ffmpeg
 from runner.azure.signing import Signer
 from runner.azure.staging import stage
 from runner.azure.submitting import Submitter
@@ -87,10 +88,11 @@ class _Run:
         self._stagers = Crew("stage", transfers, self._stage, self._inbox.put)
         self._collectors = Crew("collect", transfers, self._collect, self._inbox.put)
         self._follower = Follower(self._flight, self._jobs, self._ended)
-        self._loops = Crew[Callable[[], None]]("loop", 2, lambda loop: loop(), self._inbox.put)
+        self._loops = Crew[Callable[[], None]]("loop", 3, lambda loop: loop(), self._inbox.put)
         self._crews: list[Crew[Any]] = [self._stagers, self._collectors, self._loops]
         self._left = len(plan.conversions)
         self._has_begun = False
+        self._is_putting = False
         self._others = 0
         self._faults = 0
 
@@ -137,21 +139,44 @@ class _Run:
     def _begin(self) -> None:
         todo, self._others = take_up(self._flight, self._plan, self._jobs)
         self._submitter.expect(len(todo))
+        if self._flight.deployment.node_ffmpeg:
+            self._submitter.expect()
+            self._is_putting = True
+            self._loops.put(self._put_ffmpeg)
         self._has_begun = True
         for item in todo:
             (self._submitter if item.blob else self._stagers).put(item)
         self._loops.put(self._submitter.run)
         self._loops.put(self._follower.run)
 
+    def _put_ffmpeg(self) -> None:
+        """Beside the sources: nodes come later; and a runner that goes away is done only after it."""
+        flight = self._flight
+
+        def say(words: str) -> None:
+            flight.report(Notice(words))
+
+        put_ffmpeg(flight.deployment, flight.blobs, flight.scratch, say, flight.over.is_set)
+        self._is_putting = False
+        self._submitter.drop()
+        self._wake()
+
+    @property
+    def _goes_on(self) -> bool:
+        if self._left:
+            return not (self._detach and self._submitter.is_done)
+        # what the nodes to come will use is put there to the end, unless somebody is in a hurry
+        return self._is_putting and not self._stop.gently
+
     def _listen(self) -> Generator[Event | Notice, None, None]:
-        while self._left and not (self._detach and self._submitter.is_done):
+        while self._goes_on:
             news = next_of(self._inbox)
             if isinstance(news, BaseException):
                 raise news
             if news is not None:
                 self._left -= isinstance(news, Event) and news.state.is_final
                 yield news
-            if self._stop.gently:
+            if self._stop.gently and self._left:
                 yield from self._last_words()
                 raise self._interrupted()
 

@@ -1,0 +1,133 @@
+"""Put the ffmpeg that nodes use into storage: once, and the very one that is embedded here."""
+
+import hashlib
+import lzma
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from runner.azure.blobs import Blobs
+from runner.azure.crew import Abandoned
+from runner.azure.deployment import Deployment
+from runner.errors import RunnerError
+
+_BINARIES = "imageio_ffmpeg/binaries/ffmpeg-linux-*"
+_BLOCK = 1 << 20
+_PIP_SECONDS = 300
+_FALL_BACK = "the nodes will use what their start task finds instead"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeFfmpeg:
+    """The binary that a deployment's nodes look for."""
+
+    blob: str
+    sha256: str
+    package: str
+    """As pip names it, with its version."""
+    platform: str
+    """In the name of the package's wheel."""
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> "NodeFfmpeg | None":
+        """What the nodes of *deployment* look for; None if they look for none."""
+        if not deployment.node_ffmpeg:
+            return None
+        package, _, platform = deployment.node_ffmpeg_package.partition(" ")
+        return cls(
+            blob=deployment.node_ffmpeg,
+            sha256=deployment.node_ffmpeg.removeprefix("ffmpeg-").removesuffix(".xz"),
+            package=package,
+            platform=platform,
+        )
+
+
+class _MissingError(Exception):
+    """The binary cannot be had here; says why."""
+
+
+def put_ffmpeg(
+    deployment: Deployment,
+    blobs: Blobs,
+    scratch: Path,
+    say: Callable[[str], None],
+    abandoned: Callable[[], bool],
+) -> None:
+    """Put the ffmpeg for the nodes into storage if it is not there; *say* what the user should know.
+
+    That it cannot be done ends no run: a start task has other ways.
+    """
+    wanted = NodeFfmpeg.of(deployment)
+    if wanted is None:
+        return
+    try:
+        if next(blobs.names(deployment.tools_container, wanted.blob), None):
+            return
+        say("putting ffmpeg for the nodes into storage: about 60 MB, once for this environment")
+        packed = scratch / wanted.blob
+        _pack(_installed(wanted) or _downloaded(wanted, scratch), packed, abandoned)
+        blobs.upload(deployment.tools_container, wanted.blob, str(packed))
+    except (RunnerError, OSError, _MissingError) as error:
+        say(f"no ffmpeg for the nodes in storage: {error}; {_FALL_BACK}")
+
+
+def _installed(wanted: NodeFfmpeg) -> Path | None:
+    package = find_spec("imageio_ffmpeg")
+    if package is None or not package.origin:
+        return None
+    candidates = Path(package.origin).parent.parent.glob(_BINARIES)
+    return next((each for each in candidates if _hash(each) == wanted.sha256), None)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _downloaded(wanted: NodeFfmpeg, scratch: Path) -> Path:
+    """Take the binary out of its wheel, for a machine of another system or with another version."""
+    folder = scratch / "wheel"
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries", "1"),
+        *("--disable-pip-version-check", "--only-binary=:all:", "--platform", wanted.platform),
+        *("--dest", str(folder), wanted.package),
+    ]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PIP_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _MissingError(f"pip did not get {wanted.package} in {_PIP_SECONDS} s") from error
+    wheel = next(folder.glob("*.whl"), None)
+    if done.returncode != 0 or wheel is None:
+        reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
+        raise _MissingError(f"pip cannot get {wanted.package} for {wanted.platform}: {reason}")
+    return _unpacked(wheel, wanted)
+
+
+def _unpacked(wheel: Path, wanted: NodeFfmpeg) -> Path:
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if Path(name).match(_BINARIES):
+                found = Path(archive.extract(name, wheel.parent))
+                if _hash(found) == wanted.sha256:
+                    return found
+    raise _MissingError(f"{wheel.name} holds another binary than the nodes look for")
+
+
+def _pack(binary: Path, packed: Path, abandoned: Callable[[], bool]) -> None:
+    """Compress *binary* at the level that is quickest on the whole: more would save a tenth."""
+    with binary.open("rb") as source, lzma.open(packed, "wb", preset=0) as target:
+        while block := source.read(_BLOCK):
+            if abandoned():
+                raise Abandoned
+            target.write(block)

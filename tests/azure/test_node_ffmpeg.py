@@ -1,0 +1,102 @@
+"""The nodes' ffmpeg gets into storage: from what is installed here, or from its package."""
+
+import hashlib
+import lzma
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import imageio_ffmpeg
+import pytest
+
+from runner.azure.blobs import Blobs
+from runner.azure.node_ffmpeg import put_ffmpeg
+from tests.azure.conftest import MakeEngine, drive, plan_of
+from tests.cloud import Cloud
+
+PROGRAM = b"ffmpeg for another system" * 1000
+SHA256 = hashlib.sha256(PROGRAM).hexdigest()
+BLOB = f"ffmpeg-{SHA256}.xz"
+PACKAGE = "imageio-ffmpeg==99.1"
+PLATFORM = "manylinux_2_28_aarch64"
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """All that pip can get: with no index, only what the test puts there."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+
+    def publish(program: bytes) -> None:
+        facts = "Metadata-Version: 2.1\nName: imageio-ffmpeg\nVersion: 99.1\n"
+        name = f"imageio_ffmpeg-99.1-py3-none-{PLATFORM}.whl"
+        with zipfile.ZipFile(folder / name, "w") as wheel:
+            wheel.writestr("imageio_ffmpeg/binaries/ffmpeg-linux-aarch64-v99.0", program)
+            wheel.writestr("imageio_ffmpeg-99.1.dist-info/METADATA", facts)
+            wheel.writestr("imageio_ffmpeg-99.1.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+            wheel.writestr("imageio_ffmpeg-99.1.dist-info/RECORD", "")
+
+    return publish
+
+
+def put(cloud: Cloud, scratch: Path, blob: str = BLOB) -> list[str]:
+    """Put what the nodes look for, and return what was said."""
+    wanting = replace(
+        cloud.deployment, node_ffmpeg=blob, node_ffmpeg_package=f"{PACKAGE} {PLATFORM}"
+    )
+    said: list[str] = []
+    scratch.mkdir(exist_ok=True)
+    put_ffmpeg(wanting, Blobs(cloud.blobs), scratch, said.append, lambda: False)
+    return said
+
+
+def test_another_systems_binary_comes_from_its_package_once(
+    cloud: Cloud, wheels: Callable[[bytes], None], tmp_path: Path
+) -> None:
+    wheels(PROGRAM)
+    (said,) = put(cloud, tmp_path / "scratch")
+    assert "putting ffmpeg for the nodes into storage" in said
+    assert lzma.decompress(cloud.stored("tools")[BLOB]) == PROGRAM
+    assert put(cloud, tmp_path / "again") == []
+
+
+def test_a_package_with_another_binary_is_refused(
+    cloud: Cloud, wheels: Callable[[bytes], None], tmp_path: Path
+) -> None:
+    wheels(b"something else")
+    said = put(cloud, tmp_path / "scratch")
+    assert "holds another binary than the nodes look for" in said[-1]
+    assert "the nodes will use what their start task finds instead" in said[-1]
+    assert BLOB not in cloud.stored("tools")
+
+
+def test_no_package_is_no_failure_and_says_why(
+    cloud: Cloud, wheels: Callable[[bytes], None], tmp_path: Path
+) -> None:
+    said = put(cloud, tmp_path / "scratch")
+    assert f"pip cannot get {PACKAGE} for {PLATFORM}" in said[-1]
+
+
+def test_nothing_is_put_for_nodes_that_look_for_none(cloud: Cloud, tmp_path: Path) -> None:
+    assert put(cloud, tmp_path / "scratch", blob="") == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another system's binary is embedded here")
+def test_a_run_ends_only_when_the_binary_that_is_embedded_here_is_there(
+    cloud: Cloud, engine_on: MakeEngine, one: Path, tmp_path: Path
+) -> None:
+    (binary,) = (Path(imageio_ffmpeg.__file__).parent / "binaries").glob("ffmpeg-linux-*")
+    sha256 = hashlib.sha256(binary.read_bytes()).hexdigest()
+    wanting = replace(
+        cloud, deployment=replace(cloud.deployment, node_ffmpeg=f"ffmpeg-{sha256}.xz")
+    )
+    told = drive(engine_on(wanting), plan_of(one, tmp_path / "out"))
+    stored = lzma.decompress(cloud.stored("tools")[f"ffmpeg-{sha256}.xz"])
+    assert hashlib.sha256(stored).hexdigest() == sha256
+    assert [words for words in told.notices if "ffmpeg" in words] == [
+        "putting ffmpeg for the nodes into storage: about 60 MB, once for this environment"
+    ]
