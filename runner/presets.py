@@ -7,11 +7,7 @@ from typing import Any
 from runner.errors import UsageError
 from runner.media.recipe import MEDIA, Recipe
 
-# ffmpeg keeps the tags of Ogg files in the stream: they are taken as the file's where those are.
-_TAGS = ("-map_metadata", "0", "-map_metadata", "0:s:{audio}")
 _AUDIO = ("-map", "0:{audio}")
-# all that is video, less what is not a cover: there is no specifier for covers before ffmpeg 7.1
-_COVER = ("-map", "0:v?", "-map", "-0:V?", "-c:v", "copy")
 _FILM = ("-map", "0:V:0", "-map", "0:{audio}?")
 # libopus refuses the layouts with side speakers that films have
 _OPUS_LAYOUTS = "aformat=channel_layouts=7.1|5.1|stereo|mono"
@@ -51,8 +47,8 @@ class Preset:
         return replace(recipe, **choices)
 
 
-def _audio(name: str, summary: str, *encoder: str, cover: bool = False, **rest: Any) -> Preset:
-    arguments = (*_AUDIO, *(_COVER if cover else ()), *_TAGS, *encoder)
+def _audio(name: str, summary: str, *encoder: str, **rest: Any) -> Preset:
+    arguments = (*_AUDIO, *encoder)
     return Preset(name=name, summary=summary, arguments=arguments, **{"suffix": f".{name}", **rest})
 
 
@@ -68,12 +64,11 @@ BUILT_IN: Mapping[str, Preset] = {
     preset.name: preset
     for preset in (
         # -q:a 2 is faster than ffmpeg's own default for mp3, and better (measured)
-        _audio("mp3", "MP3, V2: about 190 kbit/s", "-c:a", "libmp3lame", "-q:a", "2", cover=True),
+        _audio("mp3", "MP3, V2: about 190 kbit/s", "-c:a", "libmp3lame", "-q:a", "2"),
         _audio(
             "m4a",
             "AAC in MP4, 192 kbit/s",
             *("-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart"),
-            cover=True,
         ),
         _audio(
             "opus",
@@ -82,7 +77,7 @@ BUILT_IN: Mapping[str, Preset] = {
             audio_filter=_OPUS_LAYOUTS,
         ),
         _audio("ogg", "Ogg Vorbis, quality 5: about 160 kbit/s", "-c:a", "libvorbis", "-q:a", "5"),
-        _audio("flac", "FLAC, lossless", "-c:a", "flac", cover=True),
+        _audio("flac", "FLAC, lossless", "-c:a", "flac"),
         _audio(
             "wav",
             "WAV, PCM: 16 bit, or what a lossless source has more",
@@ -92,7 +87,6 @@ BUILT_IN: Mapping[str, Preset] = {
             "podcast",
             "MP3, mono, 96 kbit/s, loudness -16 LUFS (EBU R128, two passes)",
             *("-c:a", "libmp3lame", "-b:a", "96k", "-ac", "1", "-ar", "44100"),
-            cover=True,
             suffix=".mp3",
             audio_filter="aformat=channel_layouts=mono",
             loudness=-16.0,

@@ -117,7 +117,7 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def stand_in(
     tmp_path_factory: pytest.TempPathFactory, media: Media
 ) -> Iterator[Callable[[str], StandIn]]:
-    """Make a program of a shell script; in it "$real" is ffmpeg and "$last" the last argument.
+    """Make a program of a shell script; in it "$real" is ffmpeg and "$last" names the result.
 
     What still runs of it at the end of the test, as after a runner that was killed, is killed.
     """
@@ -131,6 +131,8 @@ def stand_in(
             "#!/bin/sh\n"
             f"here={shlex.quote(str(folder))} real={shlex.quote(media.ffmpeg)}\n"
             'for last in "$@"; do :; done\n'
+            # the tags are a second output behind the result, of six words
+            'case "$last" in *.tags) eval "last=\\${$(($# - 6))}";; esac\n'
             f'echo $$ >> "$here/all"; printf "%s\\n" "$*" >> "$here/starts"\n{script}\n'
         )
         program.chmod(0o755)

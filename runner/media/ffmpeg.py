@@ -23,7 +23,8 @@ _QUIET = ("-nostdin", "-hide_banner", "-loglevel", "repeat+level+verbose", "-nos
 # Measured: a block each half second costs less than the noise; shorter periods cost ffmpeg CPU.
 _PROGRESS = ("-progress", "pipe:1")
 _LONGEST_LOG = 64 * 1024
-_VERBOSE = re.compile(r"(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[verbose\]")
+# and what it says of the output that the tags are read from, which holds no streams
+_VERBOSE = re.compile(r"\[out#\d+/ffmetadata|(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[verbose\]")
 _DECODED = re.compile(r"Input stream #0:(\d+) \(audio\): .*frames decoded.*\((\d+) samples\)")
 
 

@@ -12,6 +12,7 @@ from runner.media.strict import UnreadableError, parse_json, read_as
 
 VERIFY = ("duration", "decode", "none")
 MEDIA = ("audio", "video", "image")
+ID3 = ("2.4", "2.3")
 
 _LONGEST = 1024 * 1024
 """Bytes of a recipe as JSON."""
@@ -52,6 +53,8 @@ class Recipe:
     """In which language the audio must be; empty for any."""
     input_arguments: tuple[str, ...] = ()
     """ffmpeg's input options."""
+    id3: str = "2.4"
+    """The version of the ID3 tags that the target gets: one of `ID3`."""
     verify: str = "duration"
     """One of `VERIFY`."""
     strict: bool = False

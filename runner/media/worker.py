@@ -17,6 +17,7 @@ from runner.media.loudness import correcting, is_corrected, measuring
 from runner.media.orphans import LOG, note_of
 from runner.media.probe import MediaInfo, parse_log
 from runner.media.source import check_source, check_unchanged, without_tail
+from runner.media.tags import Tagging, Untagged
 from runner.media.target import check_target, from_os, give_name, is_full
 from runner.media.verify import check_decodes, check_length
 
@@ -24,18 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runner.media.recipe import Recipe
-
-# Tags of the source's container that mean nothing in another one.
-_NO_JUNK = tuple(
-    part
-    for name in (
-        *("major_brand", "minor_version", "compatible_brands"),
-        *("handler_name", "vendor_id", "language"),
-    )
-    for part in ("-metadata", f"{name}=")
-)
-# What can be copied as a cover into MP3, MP4 and FLAC alike.
-_COVERS = ("mjpeg", "png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +120,7 @@ class _Attempt:
         self.untailed = os.path.join(work.scratch, work.name + ".source")
         self.source = work.source
         self.ffmpeg = Ffmpeg(work.ffmpeg, log_path=self.log_path, reins=reins, limits=work.limits)
+        self.tagging = Tagging(work.source, os.path.join(work.scratch, work.name))
         self.total: float | None = None
         self.passes = 1 if work.recipe.loudness is None else 2
 
@@ -147,6 +137,7 @@ class _Attempt:
         _check_size(self.result)
         if recipe.verify != "none":
             check_length(self.work.ffmpeg, self.source, self.result, recipe, ran, source)
+        self.notices += self._carry_tags(source)
         if recipe.verify == "decode":
             check_decodes(self.ffmpeg, self.result, ran.log)
         self.notices.extend(self._left_out(source))
@@ -176,6 +167,7 @@ class _Attempt:
         return () if is_chosen else tuple(filter(None, (left_out(self.recipe, source),)))
 
     def clean_up(self) -> None:
+        self.tagging.clean_up()
         for path in (self.result, self.log_path, note_of(self.log_path), self.untailed):
             with suppress(OSError):
                 os.unlink(path)
@@ -204,14 +196,22 @@ class _Attempt:
         recipe = self.recipe
         self.audio_filter = self._loudness_filter()
         filters = ("-filter:a", self.audio_filter) if self.audio_filter else ()
-        output = (*_NO_JUNK, "-y", f"file:{self.result}")
-        command = (*recipe.arguments, *filters)
-        ran = self._run((*command, *output), done_before=self.passes - 1)
-        if ran.code != 0 and recipe.media == "audio" and _has_odd_cover(parse_log(ran.log)):
-            # no target can hold a copy of such a cover
-            again = (*command, "-c:v", "mjpeg", *output)
-            ran = self._run(again, done_before=self.passes - 1)
-        return ran
+        words = (*recipe.arguments, *filters, *self.tagging.words(recipe))
+        output = ("-y", f"file:{self.result}", *self.tagging.second_output(recipe))
+        return self._run((*words, *output), done_before=self.passes - 1)
+
+    def _carry_tags(self, source: MediaInfo | None) -> tuple[str, ...]:
+        """Have the tags of the source in the result; returns what is lost, a sentence each."""
+        try:
+            return self.tagging.carry(
+                *(self.result, self.recipe, source),
+                lambda arguments: self.ffmpeg.run(arguments, lambda *_: None),
+            )
+        except Untagged as error:
+            ran = self._encode()
+            if ran.code != 0:
+                raise self._failure(ran) from error
+            return (f"the result keeps ffmpeg's own tags: {error}",)
 
     def _loudness_filter(self) -> str:
         """The audio filter of the encoding pass, after a measuring pass where one is due."""
@@ -287,7 +287,3 @@ def sha256_of(path: str) -> str:
 def _check_size(path: str) -> None:
     if not os.path.exists(path) or os.path.getsize(path) == 0:
         raise ConversionError(Kind.INPUT, "ffmpeg made nothing of it")
-
-
-def _has_odd_cover(source: MediaInfo | None) -> bool:
-    return source is not None and any(s.is_cover and s.codec not in _COVERS for s in source.streams)

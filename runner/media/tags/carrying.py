@@ -1,0 +1,96 @@
+"""Read the source's tags, fit them to the result, and write them there; imports mutagen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runner.media.tags import Errand, Untagged, ape, asf, changes_gain, id3, mp4, vorbis
+from runner.media.tags.ffmetadata import read
+from runner.media.tags.kinds import kind_of
+from runner.media.tags.model import FRONT
+from runner.media.tags.reading import HOSTILE, open_as, read_tags
+
+if TYPE_CHECKING:
+    from runner.media.tags.ffmetadata import Chapter
+    from runner.media.tags.model import Tags
+
+_UNREADABLE = "the source's tags are damaged: kept is what ffmpeg could read of them"
+
+
+def carry(errand: Errand) -> tuple[str, ...]:
+    """Give the result the source's tags; returns what is lost, a sentence each.
+
+    Raises:
+        Untagged: The result was being written to, and is not to be trusted any more.
+        OSError: A file cannot be read.
+    """
+    kind, name = kind_of(errand.result)
+    if kind == "" or (kind == "mp3" and errand.recipe.suffix.lower() != ".mp3"):
+        return ()  # ffmpeg gives these what tags they can have
+    pairs, chapters = read(errand.metadata)
+    if not errand.recipe.keeps_length:
+        chapters = []  # they would be at other times
+    tags, is_whole = read_tags(errand.source, pairs)
+    if changes_gain(errand.recipe):
+        tags.drop_gain()
+    notices = [] if is_whole else [_UNREADABLE]
+    notices += _fit_pictures(errand, tags, kind, name)
+    try:
+        file, lost = _put(errand, tags, kind, name, chapters)
+    except HOSTILE as error:
+        return (*notices, f"kept are the tags that ffmpeg wrote: {type(error).__name__}: {error}")
+    try:
+        file.save(**_how_to_save(kind, errand.recipe.id3))
+    except HOSTILE as error:
+        raise Untagged(f"{type(error).__name__}: {error}") from error
+    suffix = errand.recipe.suffix
+    return (*notices, *(f"{suffix} cannot hold the tag {one}" for one in lost))
+
+
+def _put(
+    errand: Errand, tags: Tags, kind: str, name: str, chapters: list[Chapter]
+) -> tuple[Any, list[str]]:
+    """The opened result with its new *tags*, still to be saved, and what it cannot hold."""
+    if kind == "mp3":
+        file = id3.open_head(errand.result)
+        id3.put(file, tags, (), version=errand.recipe.id3)  # ffmpeg has written the chapters
+        return file, []
+    file = open_as(name, errand.result)
+    if file.tags is None:
+        file.add_tags()
+    if kind == "vorbis":
+        return file, vorbis.put(file, tags, chapters)
+    if kind == "mp4":
+        mp4.put(file.tags, tags)
+    elif kind == "id3":
+        id3.put(file.tags, tags, chapters, version=errand.recipe.id3)
+    elif kind == "asf":
+        asf.put(file.tags, tags)
+    else:
+        ape.put(file.tags, tags)
+        return file, [f"of {len(chapters)} chapters"] if chapters else []
+    return file, []
+
+
+def _how_to_save(kind: str, version: str) -> dict[str, Any]:
+    """Mutagen's options for the version of ID3."""
+    return {"v2_version": 3} if kind in ("mp3", "id3") and version == "2.3" else {}
+
+
+def _fit_pictures(errand: Errand, tags: Tags, kind: str, name: str) -> list[str]:
+    """Have the pictures of *tags* in a form for the result; returns what is lost."""
+    pictures = tags.pictures or errand.studio.taken_out(errand.source, errand.covers)
+    # many players show the first
+    pictures = sorted(pictures, key=lambda picture: picture.type != FRONT)
+    tags.pictures, lost = [], []
+    for picture in pictures:
+        shown = errand.studio.shown(picture)
+        if shown is None and picture.mime.startswith("image/") and kind not in ("mp4", "asf"):
+            shown = picture
+        if shown is None:
+            lost.append("a picture in the source is damaged, or of no known kind: it is left out")
+        elif name == "flac.FLAC" and len(shown.data) > vorbis.LARGEST_PICTURE:
+            lost.append("a picture is larger than the 16 MB that FLAC can hold: it is left out")
+        else:
+            tags.pictures.append(shown)
+    return lost

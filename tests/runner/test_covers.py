@@ -1,0 +1,115 @@
+"""Pictures, chapters and dates arrive too."""
+
+from pathlib import Path
+
+import mutagen
+import pytest
+from mediafile import Image, ImageType, MediaFile
+from mutagen.flac import FLAC
+from mutagen.id3 import ID3
+
+from tests.media import Media
+from tests.runner.programs import converted, recipe, work
+from tests.runner.tagged import TARGETS, result_of
+
+# ---- pictures
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("source", ["clip.flac", "clip.wv", "clip.wma"])
+def test_several_pictures_arrive_each_as_what_it_is(
+    source: str, target: str, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    jpeg, png = media("cover.jpg").read_bytes(), media("cover.png").read_bytes()
+    path = media.put(source, tmp_path / source)
+    file = MediaFile(path)
+    file.images = [
+        Image(png, desc="behind", type=ImageType.back),
+        Image(jpeg, desc="", type=ImageType.front),
+    ]
+    file.save()
+    after = result_of(path, destination / f"a.{target}", recipe(target))
+    made = {(image.type, image.desc or "", image.data) for image in after.images}
+    wanted = {(ImageType.back, "behind", png), (ImageType.front, "", jpeg)}
+    if target == "m4a":  # which has no types
+        assert [image.data for image in after.images] == [jpeg, png]
+    else:
+        assert made == wanted
+
+
+@pytest.mark.parametrize("kind", ["bmp", "gif", "webp", "avif"])
+@pytest.mark.parametrize("target", ["m4a", "opus"])
+def test_a_picture_that_players_do_not_show_becomes_one_that_they_do(
+    kind: str, target: str, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    path = media.put("clip.flac", tmp_path / "a.flac")
+    file = FLAC(path)
+    picture = mutagen.flac.Picture()
+    picture.data, picture.type = media(f"cover.{kind}").read_bytes(), 4
+    file.add_picture(picture)
+    file.save()
+    after = result_of(path, destination / f"a.{target}", recipe(target))
+    assert [image.mime_type for image in after.images] == [
+        "image/png" if kind in ("bmp", "gif") else "image/jpeg"
+    ]
+    if target != "m4a":
+        assert after.images[0].type is ImageType.back
+
+
+def test_a_huge_picture_goes_where_it_fits(media: Media, tmp_path: Path, destination: Path) -> None:
+    path = media.put("clip.mp3", tmp_path / "a.mp3")
+    huge = media("cover.jpg").read_bytes() + bytes(17_000_000)
+    file = MediaFile(path)
+    file.images = [Image(huge, type=ImageType.front)]
+    file.save()
+    assert result_of(path, destination / "a.opus", recipe("opus")).images[0].data == huge
+    made = converted(work(path, destination / "a.flac", how=recipe("flac")))
+    assert made.notices == (
+        "a picture is larger than the 16 MB that FLAC can hold: it is left out",
+    )
+    assert MediaFile(destination / "a.flac").title == "Söng"
+
+
+def test_a_picture_that_is_none_is_left_out(
+    media: Media, tmp_path: Path, destination: Path
+) -> None:
+    path = media.put("clip.mp3", tmp_path / "a.mp3")
+    file = MediaFile(path)
+    file.images = [Image(b"no picture at all", type=ImageType.front)]
+    file.save()
+    made = converted(work(path, destination / "a.m4a", how=recipe("m4a")))
+    assert made.notices == (
+        "a picture in the source is damaged, or of no known kind: it is left out",
+    )
+    assert not MediaFile(destination / "a.m4a").images
+
+
+# ---- chapters, and dates
+
+
+@pytest.mark.parametrize("target", ["flac", "opus", "ogg"])
+def test_chapters_become_comments(target: str, media: Media, destination: Path) -> None:
+    result_of(media("chapters.m4b"), destination / f"a.{target}", recipe(target))
+    tags = mutagen.File(destination / f"a.{target}").tags
+    names = ("CHAPTER000", "CHAPTER000NAME", "CHAPTER001", "CHAPTER001NAME")
+    assert [tags[name] for name in names] == [
+        *(["00:00:00.000"], ["Öne"], ["00:00:00.900"], ["Two"])
+    ]
+    back = destination / "again.mp3"
+    result_of(destination / f"a.{target}", back, recipe("mp3"))
+    chapters = sorted(ID3(back).getall("CHAP"), key=lambda chapter: chapter.start_time)
+    assert [chapter.sub_frames["TIT2"].text for chapter in chapters] == [["Öne"], ["Two"]]
+    assert not ID3(back).getall("TXXX")
+
+
+@pytest.mark.parametrize("preset", ["mp4", "webm", "mp3", "m4a", "flac"])
+def test_the_date_of_a_recording_is_kept(
+    preset: str, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    path = tmp_path / "phone.mov"
+    words = "-map 0 -c copy -metadata creation_time=2019-05-06T07:08:09Z -metadata location=+1.5-2/"
+    media.run("-i", str(media("clip.mov")), *words.split(), str(path))
+    target = destination / f"a{recipe(preset).suffix}"
+    converted(work(path, target, how=recipe(preset)))
+    facts = media.run("-i", str(target), "-map_metadata", "0", "-f", "ffmetadata", "-").decode()
+    assert "creation_time=2019-05-06t07:08:09" in facts.lower().replace(" 0", "t0")
