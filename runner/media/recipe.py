@@ -98,6 +98,8 @@ class Recipe:
             raise UnreadableError("suffix: not one of a file")
         if recipe.media not in MEDIA or recipe.verify not in VERIFY:
             raise UnreadableError("media or verify: unknown")
+        if recipe.id3 not in ID3:
+            raise UnreadableError("id3: unknown")
         if (recipe.audio_stream or 0) < 0:
             raise UnreadableError("audio_stream: out of range")
         return recipe
