@@ -3,14 +3,15 @@
 import hashlib
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from types import ModuleType
 
-from runner.errors import UsageError
+from runner.errors import UnfitError, UsageError
 from runner.media.failures import Failure, Kind
-from runner.media.paths import resolved
-from runner.models import Conversion, LeftOut
+from runner.media.paths import local_name, resolved
+from runner.models import Conversion, LeftOut, Notice, Plan
 from runner.wording import printable, shown_path
 
 ON_CLASH = ("report", "suffix", "error")
@@ -44,6 +45,32 @@ def settle_clashes(
 def folded(target: str) -> str:
     """*target* as file systems see it that tell neither case nor forms of accents: macOS, Windows."""
     return target if target.isascii() and target.islower() else _fold(target)
+
+
+def renamed_here(plan: Plan, system: ModuleType = os.path) -> Iterator[Notice]:
+    """Say which results of *plan*, made elsewhere, have another name on this *system*.
+
+    Raises:
+        UnfitError: Two of them would have the same.
+    """
+    others = [(c.target, here) for c in plan.conversions if (here := _here(c.target, system))]
+    if not others:
+        return
+    taken = {folded(c.target) for c in plan.conversions if not _here(c.target, system)}
+    for target, here in others:
+        if folded(here) in taken:
+            message = f"{printable(target)} and another result would have one name here, {here}"
+            raise UnfitError(f"{message}: collect this run on another system")
+        taken.add(folded(here))
+    examples = ", ".join(f"{printable(target)} is {here}" for target, here in others[:_SHOWN])
+    more = f", and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+    yield Notice(f"Windows cannot have all of these names: {examples}{more}")
+
+
+def _here(target: str, system: ModuleType) -> str:
+    """What *target* is called on *system*, where that is something else."""
+    here = "/".join(local_name(part, system) for part in target.split("/"))
+    return "" if here == target else here
 
 
 def _fold(target: str) -> str:

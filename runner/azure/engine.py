@@ -26,6 +26,7 @@ from runner.azure.submitting import Submitter
 from runner.azure.taking_up import take_up
 from runner.azure.tasks import Places
 from runner.azure.verdicts import GONE
+from runner.clashes import renamed_here
 from runner.engine import Stop, next_of
 from runner.errors import InterruptedRunError, PassingError, RunnerError
 from runner.followup import FollowUp
@@ -62,6 +63,7 @@ class AzureEngine:
         A run of the same id that was cut off is taken up: what lies in storage and in Batch is
         neither uploaded nor submitted again.
         """
+        yield from renamed_here(plan)
         yield from clear_leftovers(plan.destination)
         scratch = make_scratch(plan.destination)
         run = _Run(self, plan, stop, scratch)

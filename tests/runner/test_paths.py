@@ -7,8 +7,9 @@ from types import ModuleType
 
 import pytest
 
+from runner.clashes import renamed_here
 from runner.database import address_of
-from runner.errors import UsageError
+from runner.errors import UnfitError, UsageError
 from runner.media.paths import (
     below,
     extended,
@@ -18,7 +19,7 @@ from runner.media.paths import (
     spelled,
 )
 from runner.media.target import target_path
-from runner.models import Source
+from runner.models import Conversion, Plan, Source
 from runner.plan import make_plan
 from runner.selection import Found, base_of, listed_as, matcher_of, matches
 from runner.wording import printable, shown_path
@@ -170,6 +171,34 @@ def test_on_windows_too_a_template_stays_in_the_destination(template: str) -> No
     found = [Found(Source("C:\\a.mp4", 1, 1), "a.mp4")]
     with pytest.raises(UsageError, match="--name"):
         make_plan(found, recipe(), Path("/out"), template, system=ntpath)
+
+
+def plan_of(*targets: str) -> Plan:
+    conversions = (Conversion(Source(f"/in/{n}", 1, 1), t, recipe()) for n, t in enumerate(targets))
+    return Plan("run", Path("/out"), tuple(conversions))
+
+
+def test_a_run_made_elsewhere_says_what_its_results_are_called_here() -> None:
+    plan = plan_of("a.mp3", "day 1/what?.mp3", "aux/b.mp3")
+    [notice] = renamed_here(plan, ntpath)
+    assert notice.message == (
+        "Windows cannot have all of these names: "
+        "day 1/what?.mp3 is day 1/what%3F.mp3, aux/b.mp3 is %61ux/b.mp3"
+    )
+    assert target_path("D:\\out", "day 1/what?.mp3", ntpath) == "D:\\out\\day 1\\what%3F.mp3"
+    assert not [*renamed_here(plan, posixpath)]
+    assert not [*renamed_here(plan_of("a.mp3"), ntpath)]
+
+
+@pytest.mark.parametrize("other", ["a%3F.mp3", "A%3f.MP3"])
+def test_two_results_never_become_one(other: str) -> None:
+    with pytest.raises(UnfitError, match="another result would have one name here"):
+        list(renamed_here(plan_of(other, "a?.mp3"), ntpath))
+
+
+def test_only_a_few_of_many_names_are_told() -> None:
+    [notice] = renamed_here(plan_of(*(f"{n}?.mp3" for n in range(7))), ntpath)
+    assert notice.message.endswith("4?.mp3 is 4%3F.mp3, and 2 more")
 
 
 # ---- names that are given
