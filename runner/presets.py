@@ -8,10 +8,8 @@ from runner.errors import UsageError
 from runner.media.recipe import MEDIA, Recipe
 
 _AUDIO = ("-map", "0:{audio}")
-_FILM = ("-map", "0:V:0", "-map", "0:{audio}?")
 # libopus refuses the layouts with side speakers that films have
 _OPUS_LAYOUTS = "aformat=channel_layouts=7.1|5.1|stereo|mono"
-_EVEN_SIZE = ("-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +25,8 @@ class Preset:
     suffix: str
     arguments: tuple[str, ...]
     media: str = "audio"
+    film: bool = False
+    """Whether its arguments are an encoder's only, and all else is as the source has it."""
     audio_filter: str = ""
     loudness: float | None = None
     origin: str = "built-in"
@@ -39,6 +39,7 @@ class Preset:
         recipe = Recipe(
             suffix=self.suffix,
             media=self.media,
+            film=self.film and not arguments,
             arguments=arguments or self.arguments,
             audio_filter="" if arguments else self.audio_filter,
             loudness=None if arguments else self.loudness,
@@ -53,8 +54,8 @@ def _audio(name: str, summary: str, *encoder: str, **rest: Any) -> Preset:
 
 
 def _video(name: str, summary: str, *encoder: str, **rest: Any) -> Preset:
-    details = {"suffix": ".mp4", "media": "video", **rest}
-    return Preset(name=name, summary=summary, arguments=(*_FILM, *encoder), **details)
+    details = {"suffix": ".mp4", "media": "video", "film": True, **rest}
+    return Preset(name=name, summary=summary, arguments=encoder, **details)
 
 
 _MP4_AUDIO = ("-c:a", "aac", "-b:a", "160k", "-movflags", "+faststart")
@@ -94,17 +95,17 @@ BUILT_IN: Mapping[str, Preset] = {
         _video(
             "mp4",
             "H.264 and AAC in MP4",
-            *("-c:v", "libx264", "-crf", "20", *_EVEN_SIZE, *_MP4_AUDIO),
+            *("-c:v", "libx264", "-crf", "20", *_MP4_AUDIO),
         ),
         _video(
             "hevc",
             "H.265 and AAC in MP4",
-            *("-c:v", "libx265", "-crf", "24", "-tag:v", "hvc1", *_EVEN_SIZE, *_MP4_AUDIO),
+            *("-c:v", "libx265", "-crf", "24", "-tag:v", "hvc1", *_MP4_AUDIO),
         ),
         _video(
             "webm",
             "VP9 and Opus in WebM",
-            *("-c:v", "libvpx-vp9", "-crf", "32", "-b:v", "0", "-row-mt", "1", *_EVEN_SIZE),
+            *("-c:v", "libvpx-vp9", "-crf", "32", "-b:v", "0", "-row-mt", "1"),
             *("-c:a", "libopus", "-b:a", "128k"),
             suffix=".webm",
             audio_filter=_OPUS_LAYOUTS,
@@ -112,7 +113,13 @@ BUILT_IN: Mapping[str, Preset] = {
         _video(
             "av1",
             "AV1 and AAC in MP4",
-            *("-c:v", "libsvtav1", "-crf", "32", "-preset", "8", *_EVEN_SIZE, *_MP4_AUDIO),
+            *("-c:v", "libsvtav1", "-crf", "32", "-preset", "8", *_MP4_AUDIO),
+        ),
+        _video(
+            "mkv",
+            "H.265 in Matroska: all sound, subtitles and fonts as they are",
+            *("-c:v", "libx265", "-crf", "24", "-c:a", "aac", "-b:a", "160k"),
+            suffix=".mkv",
         ),
         Preset(
             name="thumbnail",
@@ -142,7 +149,7 @@ _ALIASES = {
     "vp9": "webm",
     "jpg": "thumbnail",
 }
-_KEYS = ("summary", "suffix", "arguments", "media", "audio_filter", "loudness")
+_KEYS = ("summary", "suffix", "arguments", "media", "film", "audio_filter", "loudness")
 
 
 def find_preset(name: str, own: Mapping[str, Preset]) -> Preset:
@@ -195,7 +202,12 @@ def _read_preset(name: str, values: Any, origin: str) -> Preset:
     media = values.get("media", "audio")
     if media not in MEDIA:
         raise UsageError(f"{where}: media must be one of {', '.join(MEDIA)}, not '{media}'")
+    film = values.get("film", False)
+    if film not in (False, True) or (film and media != "video"):
+        raise UsageError(f'{where}: film must be true or false, and goes with media = "video"')
     loudness = values.get("loudness")
+    if film and loudness is not None:
+        raise UsageError(f"{where}: loudness is for one soundtrack, and film keeps all of them")
     if loudness is not None and not (isinstance(loudness, (int, float)) and -70 <= loudness <= -5):
         raise UsageError(
             f"{where}: loudness must be a number from -70 to -5 (LUFS), not '{loudness}'"
@@ -206,6 +218,7 @@ def _read_preset(name: str, values: Any, origin: str) -> Preset:
         suffix=f".{suffix.removeprefix('.')}",
         arguments=tuple(arguments),
         media=media,
+        film=film,
         audio_filter=str(values.get("audio_filter", "")),
         loudness=None if loudness is None else float(loudness),
         origin=origin,

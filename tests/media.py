@@ -23,6 +23,11 @@ _WORDS = {
     "picture": f"-f lavfi -i testsrc2=size=64x48:rate=10:duration={SECONDS}",
     "long_picture": "-f lavfi -i testsrc2=size=64x48:rate=10:duration=8",
     "odd_picture": f"-f lavfi -i testsrc2=size=65x49:rate=10:duration={SECONDS}",
+    "small": "-f lavfi -i testsrc2=size=64x64:rate=10:duration=1",
+    # stripes that move smoothly: a deinterlacer can make of them what idet then calls progressive
+    "fields": "-f lavfi -i nullsrc=size=96x64:rate=50:duration=1"
+    ",geq=lum=128+100*sin((X+N*4)/10):cb=128:cr=128",
+    "bt2020": "setparams=range=tv:colorspace=bt2020nc:color_primaries=bt2020",
     "image": "-f lavfi -i color=c=red:size=32x32:duration=0.1:rate=10 -frames:v 1",
     "TONE": str(TONE),
     "SECONDS": str(SECONDS),
@@ -120,6 +125,32 @@ _MADE = {
     "languages.mkv": "{picture} {sound} {second_sound} -map 0 -map 1 -map 2 {x264} -c:a flac"
     " -metadata:s:a:0 language=jpn -metadata:s:a:1 language=ger -metadata:s:a:1 title=Kommentar"
     " -disposition:a:0 default -disposition:a:1 0",
+    "everything.mkv": "{picture} {sound} {second_sound} -i @subtitles.srt -map 0 -map 1 -map 2 -map 3"
+    " -map 3 {x264} -c:a:0 flac -c:a:1 ac3 -c:s:0 srt -c:s:1 ass -metadata:s:a:0 language=jpn"
+    " -metadata:s:a:1 language=eng -metadata:s:a:1 title=Commentary -metadata:s:s:0 language=ger"
+    " -disposition:a:0 0 -disposition:a:1 default -disposition:s:0 0 -disposition:s:1 forced"
+    " -attach @subtitles.srt -metadata:s:t mimetype=font/ttf -metadata:s:t filename=x.ttf",
+    "aac-twice.mp4": "{picture} {sound} {surround} -map 0 -map 1 -map 2 {x264} -c:a aac",
+    # depth and colours
+    "hdr10.mkv": "{small} -vf format=yuv420p10le,{bt2020}:color_trc=smpte2084 -c:v libx265 -x265-params"
+    " log-level=none:hdr10=1:max-cll=1000,400:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
+    "WP(15635,16450)L(10000000,1)",
+    "hlg.mp4": "{small} -vf format=yuv420p10le,{bt2020}:color_trc=arib-std-b67 -c:v libx265 -x265-params"
+    " log-level=none",
+    "rgb.mkv": "{small} -vf format=rgb24 -c:v ffv1",
+    "full-range.avi": "{small} -pix_fmt yuvj420p -c:v mjpeg -q:v 2",
+    "pal.mpg": "{small} -r 25 -vf setparams=colorspace=bt470bg:color_primaries=bt470bg:color_trc=bt470bg"
+    " -c:v mpeg2video",
+    "ntsc.mpg": "{small} -r 25 -c:v mpeg2video -vf"
+    " setparams=colorspace=smpte170m:color_primaries=smpte170m:color_trc=smpte170m",
+    "hd.mp4": "{small} -vf setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709 {x264}",
+    "4-4-4.mp4": "{small} -pix_fmt yuv444p -c:v libx264 -preset ultrafast",
+    # fields
+    "fields.mpg": "{fields} -vf tinterlace=interleave_top,setfield=tff -c:v mpeg2video -b:v 2M"
+    " -flags +ilme+ildct",
+    "fields.mkv": "{fields} -vf tinterlace=interleave_bottom,setfield=bff -c:v ffv1",
+    "fields-unsaid.mkv": "{fields} -vf tinterlace=interleave_top,setfield=prog {x264}",
+    "fields-unsaid-bottom.mkv": "{fields} -vf tinterlace=interleave_bottom,setfield=prog {x264}",
     # pictures
     "odd-size.mkv": "{odd_picture} {sound} -c:v ffv1 -c:a flac",
     "rotated.mp4": "-display_rotation 90 -i @clip.mp4 -map 0 -c copy",

@@ -14,7 +14,7 @@ import click
 from runner.azure.deployment import Deployment
 from runner.cli import cli
 from runner.errors import ExitCode
-from runner.media.choices import settle
+from runner.media.film import plain_arguments
 from runner.presets import BUILT_IN
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
@@ -64,7 +64,7 @@ def _presets() -> Iterator[str]:
             (
                 f"`{p.name}`",
                 f"`{p.suffix}`: {p.summary}",
-                f"`{_escaped(shlex.join(settle(p.recipe()).arguments))}`",
+                f"`{_escaped(shlex.join(plain_arguments(p.recipe())))}`",
             )
             for p in BUILT_IN.values()
         ],

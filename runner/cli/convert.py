@@ -36,6 +36,7 @@ from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.media.inputs import check_input_arguments
 from runner.media.paths import below
+from runner.media.recipe import DEINTERLACE, SUBTITLES
 from runner.models import Plan, Recipe
 from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
@@ -47,6 +48,13 @@ from runner.wording import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+# Options that are also properties of a recipe.
+_CHOICES = (
+    *("audio_stream", "audio_language", "subtitles", "deinterlace", "copy_if_fits"),
+    *("verify", "strict"),
+)
 
 
 class _Convert(click.Command):
@@ -114,7 +122,24 @@ def _long_name(option: click.Option) -> str:
     default="",
     metavar="LANG",
     show_default=False,
-    help="Take the audio in this language: en, eng …",
+    help="Take only audio in this language: en, eng …",
+)
+@option(
+    "--subtitles",
+    type=click.Choice(SUBTITLES),
+    default="keep",
+    help="Subtitles of films: in the target's own kind, or none.",
+)
+@option(
+    "--deinterlace",
+    type=click.Choice(DEINTERLACE),
+    default="auto",
+    help="auto: make whole pictures of interlaced ones, also of those that do not say so.",
+)
+@option(
+    "--copy-if-fits",
+    is_flag=True,
+    help="Copy what is already in the wanted format, instead of encoding it again.",
 )
 @option(
     "--input-args",
@@ -228,7 +253,7 @@ def _recipe(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...])
     return preset.recipe(
         arguments=arguments,
         input_arguments=_input_arguments(options["input_arguments"]),
-        **{name: options[name] for name in ("audio_stream", "audio_language", "verify", "strict")},
+        **{name: options[name] for name in _CHOICES},
     )
 
 

@@ -5,9 +5,14 @@ import shlex
 import click
 
 from runner.cli.output import say, show
-from runner.media.choices import settle
+from runner.media.film import plain_arguments
 from runner.presets import BUILT_IN, Preset, find_preset
 from runner.settings import read_settings
+
+_FILM = (
+    "of each film: all soundtracks, copied where that fits; subtitles; 10 bit and HDR where the codec"
+    " has them; interlaced pictures become whole ones. For a film with one soundtrack, ffmpeg is told:"
+)
 
 
 @click.command()
@@ -22,13 +27,15 @@ def presets(name: str | None) -> None:
             show(f"{preset.name:{width}}  {preset.suffix:6} {preset.summary}{_origin(preset)}")
         return
     preset = find_preset(name, own)
-    recipe = settle(preset.recipe())
+    recipe = preset.recipe()
     say(f"{preset.name}: {preset.summary}{_origin(preset)}")
     if preset.audio_filter:
         say(f"audio filter: {preset.audio_filter}")
     if preset.loudness is not None:
         say(f"loudness: {preset.loudness:g} LUFS, measured in a first pass")
-    click.echo(shlex.join(recipe.arguments))
+    if preset.film:
+        say(_FILM)
+    click.echo(shlex.join(plain_arguments(recipe)))
 
 
 def _origin(preset: Preset) -> str:

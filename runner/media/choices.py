@@ -22,6 +22,8 @@ def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
     Raises:
         ConversionError: Its audio is in other languages.
     """
+    if recipe.film:
+        return recipe  # it takes all of them
     number = _number(recipe, media)
     if not recipe.is_preset:
         return replace(recipe, audio_stream=number)
@@ -49,25 +51,39 @@ def _named(stream: Stream) -> str:
     return f"({', '.join(words)})" if words else ""
 
 
-def _number(recipe: Recipe, media: MediaInfo | None) -> int:
-    """The audio stream that was asked for, or the one that players take."""
+def chosen_audio(recipe: Recipe, media: MediaInfo) -> tuple[Stream, ...]:
+    """The audio streams of *media* that *recipe* asks for, in their order; all if for none.
+
+    Raises:
+        ConversionError: There is none.
+    """
+    streams = media.all("audio")
     if recipe.audio_stream is not None:
-        return recipe.audio_stream
-    streams = media.all("audio") if media else ()
-    numbers = _speaking(streams, recipe.audio_language)
-    if streams and not numbers:
+        if recipe.audio_stream >= len(streams):
+            raise ConversionError(Kind.INPUT, "no audio stream")
+        return (streams[recipe.audio_stream],)
+    chosen = _speaking(streams, recipe.audio_language)
+    if streams and not chosen:
         there = ", ".join(dict.fromkeys(s.language or "und" for s in streams))
         message = f"no audio stream in the language '{recipe.audio_language}', but in: {there}"
         raise ConversionError(Kind.INPUT, message)
-    first = numbers[0] if numbers else 0
-    return next((n for n in numbers if streams[n].is_default), first)
+    return chosen
 
 
-def _speaking(streams: tuple[Stream, ...], language: str) -> list[int]:
+def _number(recipe: Recipe, media: MediaInfo | None) -> int:
+    """The audio stream that was asked for, or the one that players take."""
+    if recipe.audio_stream is not None or media is None:
+        return recipe.audio_stream or 0
+    streams = chosen_audio(recipe, media)
+    best = next((s for s in streams if s.is_default), next(iter(streams), None))
+    return media.all("audio").index(best) if best else 0
+
+
+def _speaking(streams: tuple[Stream, ...], language: str) -> tuple[Stream, ...]:
     """Which of *streams* are in this *language*; all where none says what it is in."""
     if not language or all(s.language in ("", "und") for s in streams):
-        return [*range(len(streams))]
-    return [n for n, s in enumerate(streams) if same_language(s.language, language)]
+        return streams
+    return tuple(s for s in streams if same_language(s.language, language))
 
 
 def _filled(argument: str, words: dict[str, str]) -> str:

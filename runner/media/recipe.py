@@ -13,6 +13,8 @@ from runner.media.strict import UnreadableError, parse_json, read_as
 VERIFY = ("duration", "decode", "none")
 MEDIA = ("audio", "video", "image")
 ID3 = ("2.4", "2.3")
+SUBTITLES = ("keep", "none")
+DEINTERLACE = ("auto", "off")
 
 _LONGEST = 1024 * 1024
 """Bytes of a recipe as JSON."""
@@ -55,6 +57,14 @@ class Recipe:
     """ffmpeg's input options."""
     id3: str = "2.4"
     """The version of the ID3 tags that the target gets: one of `ID3`."""
+    film: bool = False
+    """Whether the arguments are an encoder's only: streams, depth and colours are the source's."""
+    subtitles: str = "keep"
+    """Of a film: one of `SUBTITLES`."""
+    deinterlace: str = "auto"
+    """Of a film: one of `DEINTERLACE`."""
+    copy_if_fits: bool = False
+    """Whether a stream that is already what the recipe makes is copied."""
     verify: str = "duration"
     """One of `VERIFY`."""
     strict: bool = False
@@ -100,6 +110,8 @@ class Recipe:
             raise UnreadableError("media or verify: unknown")
         if recipe.id3 not in ID3:
             raise UnreadableError("id3: unknown")
+        if recipe.subtitles not in SUBTITLES or recipe.deinterlace not in DEINTERLACE:
+            raise UnreadableError("subtitles or deinterlace: unknown")
         if (recipe.audio_stream or 0) < 0:
             raise UnreadableError("audio_stream: out of range")
         return recipe

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from runner.media import mono
 from runner.media.choices import left_out, settle
+from runner.media.copying import encoded_again
 from runner.media.exit_code import has_not_started
 from runner.media.failures import ConversionError, Kind, Stopped, judge_log
 from runner.media.ffmpeg import Ffmpeg, Limits, Ran, Reins
@@ -17,6 +18,7 @@ from runner.media.loudness import correcting, is_corrected, measuring
 from runner.media.orphans import LOG, note_of
 from runner.media.probe import MediaInfo, parse_log
 from runner.media.source import check_source, check_unchanged, without_tail
+from runner.media.suiting import Suited, suit
 from runner.media.tags import Tagging, Untagged
 from runner.media.target import check_target, from_os, give_name, is_full
 from runner.media.verify import check_decodes, check_length
@@ -111,6 +113,7 @@ class _Attempt:
     def __init__(self, work: Work, reins: Reins, watch: Callable[[Progress], None]) -> None:
         self.work = work
         self.recipe = settle(work.recipe)
+        self.suited = Suited(self.recipe)
         self.audio_filter = ""
         self.notices: list[str] = []
         self.reins = reins
@@ -126,6 +129,7 @@ class _Attempt:
 
     def make(self) -> Made:
         self.source = without_tail(self.work.source, self.untailed)
+        self._look()
         ran = self._encode_as_the_source_wants()
         if ran.code == 0 and self._is_lost_in_mono(ran):
             self.recipe = mono.of_one_channel(self.recipe, ran)
@@ -140,7 +144,7 @@ class _Attempt:
         self.notices += self._carry_tags(source)
         if recipe.verify == "decode":
             check_decodes(self.ffmpeg, self.result, ran.log)
-        self.notices.extend(self._left_out(source))
+        self.notices.extend(self._remarks(source))
         if recipe.strict and self.notices:
             message = f"{'; '.join(self.notices)} (refused by --strict)"
             raise ConversionError(Kind.INPUT, message, ran.log)
@@ -160,17 +164,31 @@ class _Attempt:
             notices=tuple(self.notices),
         )
 
-    def _left_out(self, source: MediaInfo | None) -> tuple[str, ...]:
-        """What else the source has to choose from, unless somebody chose."""
+    def _remarks(self, source: MediaInfo | None) -> tuple[str, ...]:
+        """What the user may want to choose otherwise, now that the *source* is known."""
         wish = self.work.recipe
+        if source is None:
+            return ()
         is_chosen = wish.audio_stream is not None or wish.audio_language
-        return () if is_chosen else tuple(filter(None, (left_out(self.recipe, source),)))
+        others = "" if is_chosen else left_out(self.recipe, source)
+        return tuple(filter(None, (others, encoded_again(settle(wish, source), source))))
 
     def clean_up(self) -> None:
         self.tagging.clean_up()
         for path in (self.result, self.log_path, note_of(self.log_path), self.untailed):
             with suppress(OSError):
                 os.unlink(path)
+
+    def _look(self) -> None:
+        """Open the source ahead of the conversion, where that depends on what it holds."""
+        wish = self.work.recipe
+        if wish.film or wish.copy_if_fits:
+            self.suited = suit(wish, self._input(), self._quietly)
+            self.recipe = self.suited.recipe
+            self.notices.extend(self.suited.notices)
+
+    def _quietly(self, *arguments: str) -> Ran:
+        return self.ffmpeg.run(arguments, lambda *_: None)
 
     def _encode_as_the_source_wants(self) -> Ran:
         """Encode as a plain source wants it, and anew if it turns out not to be one."""
@@ -198,6 +216,7 @@ class _Attempt:
         filters = ("-filter:a", self.audio_filter) if self.audio_filter else ()
         words = (*recipe.arguments, *filters, *self.tagging.words(recipe))
         output = ("-y", f"file:{self.result}", *self.tagging.second_output(recipe))
+        output += self.suited.check
         return self._run((*words, *output), done_before=self.passes - 1)
 
     def _carry_tags(self, source: MediaInfo | None) -> tuple[str, ...]:
@@ -234,7 +253,7 @@ class _Attempt:
         if is_corrected(self.audio_filter) or not mono.is_mixed_down(ran.log, number):
             return False
         return mono.is_lost(
-            lambda *arguments: self.ffmpeg.run(arguments, lambda *_: None),
+            self._quietly,
             *(self.result, self._input(), f"0:a:{number}"),
         )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
-from runner.media.choices import settle
+from runner.media.film import plain_arguments
 from runner.presets import BUILT_IN, find_preset, for_suffix, read_presets
 from tests.conftest import Run, names
 from tests.media import SECOND_TONE, TONE, Media
@@ -28,10 +28,11 @@ CODECS = {
     "hevc": ("mp4", "Video: hevc", "Audio: aac"),
     "webm": ("webm", "Video: vp9", "Audio: opus"),
     "av1": ("mp4", "Video: av1", "Audio: aac"),
+    "mkv": ("mkv", "Video: hevc", "Audio: aac"),
     "thumbnail": ("jpg", "Video: mjpeg"),
 }
 AUDIO = [name for name, preset in BUILT_IN.items() if preset.media == "audio"]
-HOLDS_CHAPTERS = (*AUDIO, "mp4", "webm")
+HOLDS_CHAPTERS = (*AUDIO, "mp4", "webm", "mkv")
 
 
 def look(media: Media, path: Path) -> str:
@@ -340,7 +341,7 @@ def test_presets_are_listed_with_what_they_are_for(run: Run) -> None:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_the_exact_arguments_are_shown(name: str, run: Run) -> None:
-    assert shlex.split(run("presets", name).stdout) == list(settle(recipe(name)).arguments)
+    assert shlex.split(run("presets", name).stdout) == list(plain_arguments(recipe(name)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,109 @@
+"""Whether a stream is already what a recipe makes, so that it can be copied as it is. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from runner.media.picture import Samples, is_interlaced, picture_of, takes_hdr
+from runner.media.recipe import encoder, option
+
+if TYPE_CHECKING:
+    from runner.media.probe import MediaInfo, Stream
+    from runner.media.recipe import Recipe
+
+# The codec that an encoder makes, where it is not called like it.
+_CODECS = {
+    "libmp3lame": "mp3",
+    "libopus": "opus",
+    "libvorbis": "vorbis",
+    "libfdk_aac": "aac",
+    "libx264": "h264",
+    "libx265": "hevc",
+    "libvpx": "vp8",
+    "libvpx-vp9": "vp9",
+    "libsvtav1": "av1",
+    "libaom-av1": "av1",
+}
+# Of lossy codecs, for people.
+_NAMES = {
+    "mp3": "MP3",
+    "aac": "AAC",
+    "opus": "Opus",
+    "vorbis": "Vorbis",
+    "h264": "H.264",
+    "hevc": "H.265",
+    "vp8": "VP8",
+    "vp9": "VP9",
+    "av1": "AV1",
+}
+_AGAIN = (
+    "the {0} was {1} already, and lost a little by being encoded again; --copy-if-fits copies it"
+)
+# Options of a muxer, or of no encoder: they hold for what is copied too.
+_STAY = re.compile(
+    r"-(?:map|map_metadata|map_chapters|movflags|tag|vtag|atag|rf64|f|metadata|disposition"
+    r"|id3v2_version|write_\w+|brand|[vsd]n)"
+)
+
+
+def fits_picture(recipe: Recipe, video: Stream, samples: Samples) -> bool:
+    """Whether the picture of *video* is what *recipe* makes."""
+    picture = picture_of(video)
+    if video.codec != _codec(recipe, "v") or is_interlaced(picture, samples, recipe):
+        return False
+    if option(recipe.arguments, "-vf") or option(recipe.arguments, "-filter"):
+        return False
+    wanted = ("yuv420p", "yuv420p10le") if takes_hdr(recipe) else ("yuv420p",)
+    return picture.pixels in wanted and (takes_hdr(recipe) or not picture.is_hdr)
+
+
+def fits_sound(recipe: Recipe, media: MediaInfo) -> bool:
+    """Whether the chosen sound of *media* is what *recipe*, a settled one, makes of it."""
+    sound = media.stream("audio", recipe.audio_stream)
+    if sound is None or recipe.loudness is not None or not recipe.is_preset:
+        return False
+    changing = ("-ac", "-ar", "-af", "-filter", "-sample_fmt")
+    if any(option(recipe.arguments, name) is not None for name in changing):
+        return False
+    return sound.codec == _codec(recipe, "a") and _passes(recipe.audio_filter, sound)
+
+
+def _passes(filters: str, sound: Stream) -> bool:
+    """Whether *filters*, of which only some layouts may be wanted, would change nothing."""
+    for part in filter(None, filters.split(",")):
+        name, _, values = part.partition("=")
+        layouts = values.removeprefix("channel_layouts=").split("|")
+        if name != "aresample" and not (name == "aformat" and sound.layout in layouts):
+            return False
+    return True
+
+
+def copying(recipe: Recipe) -> tuple[str, ...]:
+    """The arguments of *recipe*, for audio, with a copy in place of its encoder."""
+    arguments, kept = recipe.arguments, []
+    for position, word in enumerate(arguments):
+        if _STAY.fullmatch(word.split(":", 1)[0]):
+            value = arguments[position + 1 : position + 2]
+            takes_none = word in ("-vn", "-sn", "-dn")
+            kept += [word] if takes_none else [word, *value]
+    cover = ("-c:v", "copy") if option(arguments, "-c") == "copy" or "-c:v" in arguments else ()
+    return (*kept, *cover, "-c:a", "copy")
+
+
+def encoded_again(recipe: Recipe, media: MediaInfo) -> str:
+    """One sentence if *recipe*, a settled one, encodes what it could copy, and so loses a little."""
+    if recipe.copy_if_fits:
+        return ""
+    video = media.stream("video")
+    if recipe.film and video and video.codec in _NAMES and fits_picture(recipe, video, Samples()):
+        return _AGAIN.format("picture", _NAMES[video.codec])
+    sound = media.stream("audio", recipe.audio_stream)
+    if recipe.media == "audio" and sound and sound.codec in _NAMES and fits_sound(recipe, media):
+        return _AGAIN.format("sound", _NAMES[sound.codec])
+    return ""
+
+
+def _codec(recipe: Recipe, kind: str) -> str:
+    name = encoder(recipe.arguments, kind) or ""
+    return _CODECS.get(name, name)

@@ -1,0 +1,257 @@
+"""Which streams of a film go where: all its sound, its subtitles, and what else the target holds.
+
+Pure: what is known of a film comes in, arguments for ffmpeg come out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runner.media.choices import chosen_audio, settle
+from runner.media.copying import fits_picture
+from runner.media.failures import ConversionError, Kind
+from runner.media.picture import (
+    Samples,
+    check_colours,
+    picture_arguments,
+)
+from runner.media.probe import MediaInfo, Stream
+from runner.media.recipe import option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.media.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class _Container:
+    """What a container may hold, for players and not only by its rules."""
+
+    name: str
+    sounds: tuple[str, ...]
+    """Codecs that are copied."""
+    text: str
+    """The encoder of text subtitles."""
+    subtitles: tuple[str, ...]
+    """Codecs of subtitles that are copied."""
+    attachments: bool = False
+
+
+_MP4 = _Container("MP4", ("aac",), "mov_text", ("mov_text", "dvd_subtitle"))
+_WEBM = _Container("WebM", ("opus", "vorbis"), "webvtt", ("webvtt",))
+_MATROSKA = _Container(
+    "Matroska",
+    ("aac", "ac3", "eac3", "dts", "truehd", "flac", "alac", "mp3", "mp2", "opus", "vorbis"),
+    "srt",
+    ("subrip", "ass", "ssa", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"),
+    attachments=True,
+)
+_CONTAINERS = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": _MP4,
+    ".webm": _WEBM,
+    ".mkv": _MATROSKA,
+}
+_TEXTS = (
+    *("subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text", "ttml", "stl", "subviewer"),
+    *("subviewer1", "microdvd", "sami", "realtext", "jacosub", "mpl2", "pjs", "vplayer"),
+)
+# What ffmpeg says of a stream, and the words for it in an option.
+_DISPOSITIONS = {
+    "default": "default",
+    "dub": "dub",
+    "original": "original",
+    "comment": "comment",
+    "forced": "forced",
+    "hearing impaired": "hearing_impaired",
+    "visual impaired": "visual_impaired",
+}
+_PICTURE_NAMES = {
+    "hdmv_pgs_subtitle": "PGS",
+    "dvd_subtitle": "VobSub",
+    "dvb_subtitle": "DVB",
+    "dvb_teletext": "teletext",
+    "eia_608": "closed captions",
+}
+
+
+@dataclass(frozen=True)
+class Film:
+    """What ffmpeg is told to make a film of a film."""
+
+    arguments: tuple[str, ...]
+    """In place of the recipe's own."""
+    copied: tuple[str, ...] = ()
+    """Specifiers of the streams that are copied, and so not decoded for the result."""
+    notices: tuple[str, ...] = ()
+    """What the target cannot hold."""
+
+
+@dataclass
+class _Streams:
+    """The streams of a target, in their order."""
+
+    maps: list[str] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    copied: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def plain_arguments(recipe: Recipe) -> tuple[str, ...]:
+    """What *recipe* tells ffmpeg about a plain source: one picture and one soundtrack at the most."""
+    if not recipe.film:
+        return settle(recipe).arguments
+    picture = Stream(0, "video", "", details=", yuv420p(tv), 1920x1080, 25 fps")
+    sound = Stream(1, "audio", "", details=", 48000 Hz, stereo, fltp (default)", layout="stereo")
+    return make_film(recipe, MediaInfo("", None, (picture, sound)), Samples()).arguments
+
+
+def main_picture(media: MediaInfo) -> Stream | None:
+    """The video stream that players show."""
+    videos = media.all("video")
+    return next((s for s in videos if s.is_default), next(iter(videos), None))
+
+
+def make_film(recipe: Recipe, media: MediaInfo, samples: Samples) -> Film:
+    """How *recipe*, a settled one, is carried out for a film that holds *media*.
+
+    Raises:
+        ConversionError: There is no picture, or none of the sound that was asked for.
+    """
+    video = main_picture(media)
+    if video is None:
+        raise ConversionError(Kind.INPUT, "no video stream")
+    container = _CONTAINERS.get(recipe.suffix.lower(), _MP4)
+    streams = _Streams()
+    picture = _take_picture(streams, recipe, video, samples)
+    _take_sounds(streams, recipe, media, container)
+    _take_subtitles(streams, recipe, media, container)
+    _take_attachments(streams, media, container)
+    if more := len(media.all("video")) - 1:
+        streams.left.append(f"{more} further video streams")
+    # options for one stream win over those for its kind, so the recipe's own come first
+    arguments = (*streams.maps, *recipe.arguments, *picture, *streams.options)
+    return Film(
+        (*arguments, "-max_muxing_queue_size", "4096"),
+        tuple(streams.copied),
+        _notices(streams, container),
+    )
+
+
+def _notices(streams: _Streams, container: _Container) -> tuple[str, ...]:
+    if not streams.left:
+        return ()
+    remedy = "" if container.attachments else "; --to mkv keeps what MP4 and WebM cannot hold"
+    return (f"left out for {container.name}: {', '.join(streams.left)}{remedy}",)
+
+
+def _take_picture(
+    streams: _Streams, recipe: Recipe, video: Stream, samples: Samples
+) -> tuple[str, ...]:
+    """Map the picture; returns the options for it."""
+    specifier = f"0:{video.index}"
+    streams.maps += ["-map", specifier]
+    if recipe.copy_if_fits and fits_picture(recipe, video, samples):
+        streams.copied.append(specifier)
+        return ("-c:v", "copy")
+    check_colours(video)
+    return picture_arguments(video, samples, recipe)
+
+
+def _take_sounds(
+    streams: _Streams, recipe: Recipe, media: MediaInfo, container: _Container
+) -> None:
+    wanted = chosen_audio(recipe, media)
+    for number, stream in enumerate(s for s in wanted if _can_be_heard(s)):
+        specifier = f"0:{stream.index}"
+        streams.maps += ["-map", specifier]
+        if stream.codec in container.sounds and not _is_changed(recipe):
+            streams.copied.append(specifier)
+            streams.options += [f"-c:a:{number}", "copy"]
+        else:
+            streams.options += _encoded(recipe, stream, number)
+        streams.options += [f"-disposition:a:{number}", _disposition(stream)]
+    silent = [s for s in wanted if not _can_be_heard(s)]
+    if silent and len(silent) < len(wanted):
+        streams.left.append(f"{len(silent)} soundtracks without sound")
+
+
+def _can_be_heard(stream: Stream) -> bool:
+    """Whether there is a codec, and sound was found at all: programme tables promise more."""
+    return stream.codec not in ("none", "unknown") and "0 channels" not in stream.details
+
+
+def _is_changed(recipe: Recipe) -> bool:
+    """Whether the recipe does more to the sound than to encode it."""
+    changing = ("-ac", "-ar", "-af", "-filter", "-sample_fmt")
+    return any(option(recipe.arguments, name) is not None for name in changing)
+
+
+def _encoded(recipe: Recipe, stream: Stream, number: int) -> Iterator[str]:
+    """The options for a soundtrack that is encoded: more channels get more bits."""
+    if recipe.audio_filter:
+        yield from (f"-filter:a:{number}", recipe.audio_filter)
+    arguments = dict(zip(recipe.arguments, (*recipe.arguments[1:], ""), strict=True))
+    rate = re.fullmatch(r"(\d+)k", arguments.get("-b:a", ""))
+    channels = _channels(stream.layout)
+    if rate and channels > 2:
+        yield from (f"-b:a:{number}", f"{int(rate[1]) * channels * 2 // 5}k")
+
+
+def _channels(layout: str) -> int:
+    """How many, by the name of a *layout*: "5.1(side)" has six."""
+    if found := re.match(r"(\d+) channels", layout):
+        return int(found[1])
+    named = {"mono": 1, "stereo": 2, "quad": 4, "hexagonal": 6, "octagonal": 8}
+    digits = re.match(r"(\d)\.(\d)(?:\.(\d))?", layout)
+    if digits:
+        return sum(int(digit) for digit in digits.groups() if digit)
+    return named.get(layout.split("(", maxsplit=1)[0], 2)
+
+
+def _disposition(stream: Stream) -> str:
+    words = [word for said, word in _DISPOSITIONS.items() if f"({said})" in stream.details]
+    return "+".join(words) or "0"
+
+
+def _take_subtitles(
+    streams: _Streams, recipe: Recipe, media: MediaInfo, container: _Container
+) -> None:
+    subtitles = media.all("subtitle")
+    if recipe.subtitles == "none":
+        streams.options.append("-sn")
+        return
+    number = 0
+    for position, stream in enumerate(subtitles):
+        if stream.codec in container.subtitles:
+            encoder = "copy"
+        elif stream.codec in _TEXTS:
+            encoder = container.text
+        else:
+            streams.left.append(_named(stream, position))
+            continue
+        streams.maps += ["-map", f"0:{stream.index}"]
+        streams.options += [f"-c:s:{number}", encoder]
+        streams.options += [f"-disposition:s:{number}", _disposition(stream)]
+        number += 1
+
+
+def _named(stream: Stream, position: int) -> str:
+    kind = _PICTURE_NAMES.get(stream.codec, stream.codec)
+    language = stream.language if stream.language != "und" else ""
+    return f"subtitles {position} ({', '.join(filter(None, (language, stream.title, kind)))})"
+
+
+def _take_attachments(streams: _Streams, media: MediaInfo, container: _Container) -> None:
+    attachments = media.all("attachment")
+    if not attachments:
+        return
+    if container.attachments:
+        streams.maps += ["-map", "0:t"]
+        streams.options += ["-c:t", "copy"]
+    else:
+        streams.left.append(f"{len(attachments)} attachments")

@@ -1,0 +1,306 @@
+"""What a film's picture is like, and what ffmpeg is told so that it stays so. Pure.
+
+Written for ffmpeg 4.2 to 9: 4.2 takes the colours of a result from its options alone, 9 from its
+frames alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.media.failures import ConversionError, Kind
+from runner.media.recipe import encoder, option
+
+if TYPE_CHECKING:
+    from runner.media.probe import Stream
+    from runner.media.recipe import Recipe
+
+# behind the codec: "yuv420p10le(tv, bt2020nc/bt2020/smpte2084, top first), 1920x1080"
+_PIXELS = re.compile(r", ([a-z][a-z0-9_]*)(?:\(((?:[^()]|\([^)]*\))*)\))?, (\d+)x(\d+)")
+_DEEP = re.compile(
+    r"(?:p|p0|p2|p4|gray|xyz|x2rgb|x2bgr)(9|1\d)(?:le|be)|(?:rgb48|bgr48|rgba64|bgra64|ya16)"
+)
+_RGB = re.compile(r"0?(?:rgb|bgr)|gbr|argb|abgr|x2rgb|x2bgr|pal8|mono")
+_RANGES = ("tv", "pc")
+_PLACES = re.compile(r"left|center|topleft|top|bottomleft|bottom|unspecified|unknown")
+_FPS = re.compile(r", ([\d.]+)(k?) fps")
+_HDR = ("smpte2084", "arib-std-b67")
+# Codecs that have fields; the newer ones are progressive.
+_WITH_FIELDS = re.compile(
+    r"mpeg[12]video|h264|mpeg4|vc1|wmv3|dvvideo|prores|dnxhd|mjpeg|ffv1|huffyuv|ffvhuff|utvideo"
+    r"|rawvideo|v210|cineform|cfhd|jpeg2000|hevc|magicyuv"
+)
+# Their decoders say of each frame whether it has fields, as some have and some have not.
+_MIXES = ("mpeg2video", "h264", "vc1")
+# Encoders whose results players show in 10 bit; H.264 in 10 bit is shown by few.
+_TEN_BIT = re.compile(r"libx265|libsvtav1|libaom-av1|librav1e|libvpx-vp9|(?:hevc|av1|vp9)_\w+")
+_TONE_MAPPED = (
+    "zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=bt709"
+    ",tonemap=tonemap=hable:desat=0,zscale=transfer=bt709:matrix=bt709:range=limited"
+)
+_EVEN = "crop=trunc(iw/2)*2:trunc(ih/2)*2"
+_POINT = r"\(([\d.]+)[, ]+([\d.]+)\)"  # with a comma, a space or both, by version
+_MASTERING = re.compile(
+    rf"Mastering [Dd]isplay [Mm]etadata.*? r{_POINT} g{_POINT} b{_POINT} wp{_POINT}"
+    r" min_luminance=([\d.]+), max_luminance=([\d.]+)"
+)
+_LIGHT = re.compile(r"Content [Ll]ight [Ll]evel [Mm]etadata.*?MaxCLL=(\d+), MaxFALL=(\d+)")
+_IDET = re.compile(r"Multi frame detection: TFF: *(\d+) BFF: *(\d+) Progressive: *(\d+)")
+_DOLBY_VISION_ALONE = re.compile(r"DOVI configuration.*profile: 5\b")
+
+
+@dataclass(frozen=True)
+class Colours:
+    """How the numbers of a picture become colours, in ffmpeg's words; empty where it is not said."""
+
+    matrix: str = ""
+    primaries: str = ""
+    transfer: str = ""
+
+
+_BT709 = Colours("bt709", "bt709", "bt709")
+_AS_BT709 = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+# What ffmpeg prints and what its options take are not the same words in all versions.
+_TRANSFERS = {"bt470m": "gamma22", "bt470bg": "gamma28"}
+_KNOWN = (
+    *(
+        "bt709",
+        "bt470m",
+        "bt470bg",
+        "smpte170m",
+        "smpte240m",
+        "film",
+        "bt2020",
+        "smpte431",
+        "smpte432",
+    ),
+    *("gamma22", "gamma28", "linear", "iec61966-2-4", "iec61966-2-1", "bt2020-10", "bt2020-12"),
+    *("smpte2084", "arib-std-b67", "fcc", "bt2020nc", "bt2020c"),
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a stream of video holds."""
+
+    pixels: str = ""
+    """ffmpeg's name of the pixel format."""
+    range: str = ""
+    """"tv", "pc" or empty."""
+    colours: Colours = Colours()
+    field: str = ""
+    """"top first", "progressive" …; empty where it is not said."""
+    rate: float = 0.0
+    """Frames a second; 0 where it is not known."""
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether its brightness is PQ or HLG."""
+        return self.colours.transfer in _HDR
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether it has more than 8 bits."""
+        return bool(_DEEP.search(self.pixels))
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether it has no matrix yet."""
+        return bool(_RGB.match(self.pixels))
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether it says that it is interlaced."""
+        return bool(self.field) and self.field != "progressive"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What some decoded frames of a film tell; empty where nobody looked."""
+
+    parity: str = ""
+    """Of frames that are interlaced though they do not say so: "tff" or "bff"."""
+    mastering: tuple[str, ...] = ()
+    """Of the display that the film was graded on: r, g, b, white point (x, y each), min, max."""
+    light: tuple[str, ...] = ()
+    """The brightest pixel and the brightest frame, in cd/m²."""
+    log: str = ""
+
+
+def picture_of(stream: Stream) -> Picture:
+    """What ffmpeg's line on *stream* says."""
+    found, rate = _PIXELS.search(stream.details), _FPS.search(stream.details)
+    if not found:
+        return Picture()
+    words = [word for word in (found[2] or "").split(", ") if word]
+    colours = [w for w in words if w not in _RANGES and " " not in w and w != "progressive"]
+    return Picture(
+        pixels=found[1],
+        range=next((w for w in words if w in _RANGES), ""),
+        colours=_colours([w for w in colours if not _PLACES.fullmatch(w)]),
+        field=next((w for w in words if "first" in w or w == "progressive"), ""),
+        rate=float(rate[1]) * (1000 if rate[2] else 1) if rate else 0.0,
+    )
+
+
+def _colours(words: list[str]) -> Colours:
+    parts = words[0].split("/") if words else []
+    if len(parts) == 1:  # the three have one name
+        parts *= 3
+    known = ["" if part in ("unknown", "unspecified") else part for part in parts]
+    return Colours(*known) if len(known) == 3 else Colours()
+
+
+def sampling(stream: Stream, recipe: Recipe, length: float | None) -> tuple[tuple[str, ...], str]:
+    """What is to be decoded before it is known how to treat *stream*: input options and a filter.
+
+    The filter is empty where its line says all: for most films.
+    """
+    picture = picture_of(stream)
+    if picture.is_hdr and takes_hdr(recipe):
+        return ("-t", "1"), "showinfo"
+    may_have_fields = _WITH_FIELDS.fullmatch(stream.codec) and picture.rate <= 31
+    if recipe.deinterlace == "auto" and may_have_fields and not picture.has_fields:
+        # not the beginning, which is black often
+        start = ("-ss", f"{length / 3:.1f}") if length and length > 60 else ()
+        return (*start, "-t", "10"), "idet"
+    return (), ""
+
+
+def read_samples(log: str) -> Samples:
+    """What the filters of `sampling` left in *log*."""
+    mastering, light = _MASTERING.search(log), _LIGHT.search(log)
+    return Samples(
+        parity=_parity(log),
+        mastering=mastering.groups() if mastering else (),
+        light=light.groups() if light else (),
+        log=log,
+    )
+
+
+def _parity(log: str) -> str:
+    """The order of fields, if nearly all frames that can be judged have them in one order."""
+    counts = [tuple(map(int, groups)) for groups in _IDET.findall(log)]
+    top, bottom, progressive = max(counts, key=sum, default=(0, 0, 0))
+    many = max(top, bottom)
+    if many < 8 or many < 0.75 * (top + bottom + progressive) or many < 0.9 * (top + bottom):
+        return ""
+    return "tff" if top > bottom else "bff"
+
+
+def takes_hdr(recipe: Recipe) -> bool:
+    """Whether the encoder of *recipe* makes what players show in 10 bit and HDR."""
+    return bool(_TEN_BIT.fullmatch(encoder(recipe.arguments, "v") or ""))
+
+
+def check_colours(stream: Stream) -> None:
+    """Refuse what ffmpeg cannot give its right colours.
+
+    Raises:
+        ConversionError: It is Dolby Vision without a base that others can show.
+    """
+    if any(_DOLBY_VISION_ALONE.search(note) for note in stream.notes):
+        message = (
+            "Dolby Vision profile 5: its colours would be wrong, as ffmpeg cannot convert them"
+        )
+        raise ConversionError(Kind.INPUT, message)
+
+
+def is_interlaced(picture: Picture, samples: Samples, recipe: Recipe) -> bool:
+    """Whether fields are to become whole frames."""
+    return recipe.deinterlace == "auto" and (picture.has_fields or bool(samples.parity))
+
+
+def picture_arguments(stream: Stream, samples: Samples, recipe: Recipe) -> tuple[str, ...]:
+    """The options that keep the picture of *stream* as it is."""
+    picture = picture_of(stream)
+    hdr, deep = takes_hdr(recipe) and picture.is_hdr, takes_hdr(recipe) and picture.is_deep
+    own = option(recipe.arguments, "-vf")
+    filters = [*([own] if own else []), _EVEN]
+    colours = picture.colours
+    if picture.is_hdr and not hdr:
+        filters.append(_TONE_MAPPED)
+        colours = _BT709
+    elif picture.is_rgb:
+        filters.append(f"scale=out_color_matrix=bt709:out_range=tv,{_AS_BT709}")
+        colours = _BT709
+    elif picture.range == "pc":
+        filters.append("scale=out_range=tv")
+    if is_interlaced(picture, samples, recipe):
+        filters.insert(0, _deinterlaced(stream, picture, samples))
+    filters.append(f"format={_format(recipe, deep=deep)}")
+    return (
+        *("-vf", ",".join(filters)),
+        *_tags(colours),
+        *(_hdr_arguments(recipe, samples) if hdr else ()),
+    )
+
+
+def _format(recipe: Recipe, *, deep: bool) -> str:
+    chosen = option(recipe.arguments, "-pix_fmt")
+    is_hardware = "_" in (encoder(recipe.arguments, "v") or "")
+    return chosen or (("p010le" if is_hardware else "yuv420p10le") if deep else "yuv420p")
+
+
+def _deinterlaced(stream: Stream, picture: Picture, samples: Samples) -> str:
+    if stream.codec in _MIXES and picture.has_fields:
+        return "bwdif=mode=send_frame:parity=auto:deint=interlaced"
+    parity = samples.parity or ("bff" if picture.field.startswith("bottom") else "tff")
+    return f"bwdif=mode=send_frame:parity={parity}:deint=all"
+
+
+def _tags(colours: Colours) -> tuple[str, ...]:
+    """The options that say the colours of the result."""
+    transfer = _TRANSFERS.get(colours.transfer, colours.transfer)
+    options = {
+        "-colorspace": colours.matrix,
+        "-color_primaries": colours.primaries,
+        "-color_trc": transfer,
+    }
+    known = [(name, value) for name, value in options.items() if value in _KNOWN]
+    return (*(part for pair in known for part in pair), "-color_range", "tv")
+
+
+def _hdr_arguments(recipe: Recipe, samples: Samples) -> tuple[str, ...]:
+    """The brightness of the film and of the display that it was made on, for its encoder."""
+    name = encoder(recipe.arguments, "v")
+    if name == "libx265":
+        return _with_parameters(recipe, "-x265-params", _x265(samples))
+    if name == "libsvtav1":
+        return _with_parameters(recipe, "-svtav1-params", _svtav1(samples))
+    return ()
+
+
+def _with_parameters(recipe: Recipe, name: str, parameters: list[str]) -> tuple[str, ...]:
+    """The option *name* with *parameters* behind those that the recipe gives it."""
+    given = option(recipe.arguments, name)
+    every = [*([given] if given else []), *parameters]
+    return (name, ":".join(every)) if parameters else ()
+
+
+def _x265(samples: Samples) -> list[str]:
+    # https://x265.readthedocs.io/en/stable/cli.html: in units of 0.00002 and 0.0001
+    parameters = []
+    if samples.mastering:
+        *points, low, high = map(float, samples.mastering)
+        r, g, b, white = (
+            "({},{})".format(*(round(v * 50_000) for v in points[i : i + 2])) for i in (0, 2, 4, 6)
+        )
+        light = f"({round(high * 10_000)},{round(low * 10_000)})"
+        parameters.append(f"master-display=G{g}B{b}R{r}WP{white}L{light}")
+    if samples.light:
+        parameters.append("max-cll={},{}".format(*samples.light))
+    return ["hdr10=1", *parameters] if parameters else []
+
+
+def _svtav1(samples: Samples) -> list[str]:
+    parameters = []
+    if samples.mastering:
+        rx, ry, gx, gy, bx, by, wx, wy, low, high = samples.mastering
+        points = f"G({gx},{gy})B({bx},{by})R({rx},{ry})WP({wx},{wy})L({high},{low})"
+        parameters.append(f"mastering-display={points}")
+    if samples.light:
+        parameters.append("content-light={},{}".format(*samples.light))
+    return parameters
