@@ -1,11 +1,12 @@
 """What carries out a plan: one method, whether the work is done here or on Azure Batch."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
+from runner.errors import UnfitError
 from runner.models import Event, Notice, Plan
 
 Item = TypeVar("Item")
@@ -59,6 +60,16 @@ def awaited(future: Future[Item]) -> Item:
     while not wait([future], timeout=_EARS).done:
         pass
     return future.result()
+
+
+@contextmanager
+def starting_threads() -> Iterator[None]:
+    """Raise `UnfitError` where this machine gives no more threads."""
+    try:
+        yield
+    except RuntimeError as error:  # so Python says it
+        advice = "raise `ulimit -u`, or take fewer files at a time"
+        raise UnfitError(f"no more threads can be started: {advice}") from error
 
 
 class Engine(Protocol):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
-from runner.engine import awaited
+from runner.engine import awaited, starting_threads
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
-from runner.media.target import target_path
+from runner.media.target import from_os, is_used_up, target_path
 from runner.media.verify import check_existing
 from runner.media.worker import sha256_of
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State
@@ -112,7 +112,8 @@ class Existing:
     def check(self, plan: Plan, conversions: Iterable[Conversion]) -> Iterator[Event]:
         """Open targets and sources, and yield for each pair whether the one is made of the other."""
         with ThreadPoolExecutor(self.jobs) as pool:
-            checks = [pool.submit(self._check, plan, conversion) for conversion in conversions]
+            with starting_threads():
+                checks = [pool.submit(self._check, plan, conversion) for conversion in conversions]
             try:
                 yield from map(awaited, checks)
             finally:
@@ -128,6 +129,10 @@ class Existing:
                 size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=sha256_of(path)
             )
         except OSError as error:
+            if is_used_up(error):
+                return Event(
+                    conversion=conversion, state=State.FAILED, failure=from_os(error).failure
+                )
             return _kept(conversion, f"its name is taken: {error.strerror}")
         except ConversionError as error:
             if error.failure.kind is not Kind.INPUT:

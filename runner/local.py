@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from runner import __version__
-from runner.engine import Stop, next_of
+from runner.engine import Stop, next_of, starting_threads
 from runner.errors import UnfitError
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, Reins
@@ -80,8 +80,8 @@ class LocalEngine:
         yield from clear_leftovers(plan.destination)
         crew = _Crew(self, plan, make_scratch(plan.destination))
         stop.listen(crew.wake)
-        crew.start()
         try:
+            crew.start()
             while (event := next_of(crew.events)) is not _END:
                 if isinstance(event, Event):
                     yield event
@@ -121,7 +121,9 @@ class _Crew:
         self._workers: list[Future[None]] = []
 
     def start(self) -> None:
-        self._workers = [self._pool.submit(self._work) for _ in range(self._working)]
+        with starting_threads():
+            for _ in range(self._working):
+                self._workers.append(self._pool.submit(self._work))
 
     def wake(self) -> None:
         """Make the reader look around; safe in a signal handler."""

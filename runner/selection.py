@@ -13,6 +13,7 @@ from types import ModuleType
 
 from runner.errors import NothingToConvertError, UnfitError, UsageError
 from runner.media.paths import extended, is_windows, resolved
+from runner.media.target import from_os, is_used_up
 from runner.models import Source
 from runner.text import code_pages, listed_names
 from runner.wording import printable
@@ -162,7 +163,9 @@ class _Walker:
         try:
             with os.scandir(extended(top)) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
-        except OSError:
+        except OSError as error:
+            if is_used_up(error):
+                raise UnfitError(f"{printable(top)}: {from_os(error)}") from error
             # shown as a failed file, with its reason, rather than passed over
             yield Found(look_at(top), below.rstrip("/") or os.path.basename(top))
             return

@@ -63,6 +63,11 @@ class Blobs:
         with azure_errors(f"uploading {name}", "storage"), suppress(ResourceExistsError):
             self._client.get_blob_client(container, name).upload_blob(data, overwrite=overwrite)
 
+    def exists(self, container: str, name: str) -> bool:
+        """Whether there is such a blob."""
+        with azure_errors(f"looking for {name}", "storage"):
+            return self._client.get_blob_client(container, name).exists()
+
     def read(self, container: str, name: str, longest: int) -> bytes | None:
         """The content of a small blob; none if there is no such blob.
 

@@ -2,10 +2,12 @@
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 
 from runner.azure.flight import Flight, Item
 from runner.azure.jobs import Finished
-from runner.azure.verdicts import failure_of
+from runner.azure.tool import pack
+from runner.azure.verdicts import GONE, failure_of
 from runner.errors import UnfitError
 from runner.media.failures import ConversionError
 from runner.media.node import LONGEST_RECORD, RECORD, RESULT, Record
@@ -28,6 +30,8 @@ def collect(flight: Flight, item: Item, end: Finished) -> Event:
     record, unreadable = _record(flight, item)
     signed = not flight.deployment.pool_identity_id
     failure = failure_of(end, record, signed=signed, unreadable=unreadable)
+    if failure is not None and end.code.lower() == GONE:
+        failure = replace(failure, message=_put_back(flight, item))
     if failure is None:
         assert record is not None
         try:
@@ -88,6 +92,16 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
         log=record.log,
         notices=record.notices,
     )
+
+
+def _put_back(flight: Flight, item: Item) -> str:
+    """See that the next attempt at *item* finds what this one did not; returns what that was."""
+    # the service does not say which, and putting the worker where it is already costs one call
+    flight.blobs.put(flight.deployment.tools_container, *pack())
+    if item.blob and flight.blobs.exists(flight.deployment.input_container, item.blob):
+        return "the worker was not in storage any more; it is there again"
+    item.blob = ""
+    return "its source is not in storage any more"
 
 
 def _record(flight: Flight, item: Item) -> tuple[Record | None, str]:

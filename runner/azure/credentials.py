@@ -1,5 +1,6 @@
 """The sign-in: Entra ID, or a Batch account's shared key where the account is of that kind."""
 
+import base64
 import logging
 import os
 
@@ -30,13 +31,15 @@ def batch_client(deployment: Deployment, credential: TokenCredential) -> BatchCl
     """A client of the deployment's Batch account.
 
     Raises:
-        UnfitError: There is a key, but the account takes none.
+        UnfitError: There is a key, but the account takes none; or it is no key.
     """
-    key = os.environ.get(BATCH_KEY)
+    key = os.environ.get(BATCH_KEY, "").strip()
     if key and deployment.pool_allocation_mode != "BatchService":
         raise UnfitError(
             f"{BATCH_KEY} is set, but an account in user-subscription mode takes no key: unset it"
         )
+    if key and not _is_base64(key):
+        raise UnfitError(f"{BATCH_KEY} is no key of a Batch account: was it cut short in copying?")
     named = AzureNamedKeyCredential(deployment.batch_account, key) if key else None
     return BatchClient(
         deployment.batch_endpoint,
@@ -46,6 +49,13 @@ def batch_client(deployment: Deployment, credential: TokenCredential) -> BatchCl
         retry_backoff_factor=0.4,
         retry_backoff_max=30,
     )
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
 
 
 def blob_client(deployment: Deployment, credential: TokenCredential) -> BlobServiceClient:

@@ -25,9 +25,8 @@ from runner.azure.staging import stage
 from runner.azure.submitting import Submitter
 from runner.azure.taking_up import take_up
 from runner.azure.tasks import Places
-from runner.azure.verdicts import GONE
 from runner.clashes import renamed_here
-from runner.engine import Stop, next_of
+from runner.engine import Stop, next_of, starting_threads
 from runner.errors import InterruptedRunError, PassingError, RunnerError
 from runner.followup import FollowUp
 from runner.media.failures import ConversionError
@@ -122,8 +121,9 @@ class _Run:
         """Set the crews to work, and yield what they report."""
         self._stop.listen(self._wake)
         if self._left:
-            for crew in self._crews:
-                crew.start()
+            with starting_threads():
+                for crew in self._crews:
+                    crew.start()
             # in a thread, as all that waits for Azure: this one answers to who wants to stop
             self._loops.put(self._begin)
             yield from self._listen()
@@ -235,8 +235,6 @@ class _Run:
             event = _failed(item, Failure(Kind.TRANSIENT, str(error)))
         else:
             self._faults = 0
-        if end.code.lower() == GONE:
-            item.blob = ""
         self._settle(item, event)
 
     def _settle(self, item: Item, event: Event) -> None:

@@ -21,7 +21,7 @@ _PASSING = (
     "unknown",
 )
 _KNOWN = {
-    "blobnotfound": (Kind.TRANSIENT, "its source is not in storage any more"),
+    "blobnotfound": (Kind.TRANSIENT, "what it needs is not in storage any more"),
     "resourcecontainernotfound": (Kind.ENVIRONMENT, "a container is gone: run `pulumi up`"),
     "fileuploadcontainernotfound": (Kind.ENVIRONMENT, "a container is gone: run `pulumi up`"),
     "commandprogramnotfound": (
@@ -31,7 +31,7 @@ _KNOWN = {
 }
 _DENIED = ("blobaccessdenied", "resourcecontaineraccessdenied", "fileuploadaccessdenied")
 GONE = "blobnotfound"
-"""The source is not in storage any more: it must be uploaded again."""
+"""The source, or the worker, is not in storage any more: it must be uploaded again."""
 
 
 def failure_of(

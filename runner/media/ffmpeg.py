@@ -14,6 +14,7 @@ from runner.media.exit_code import ended_from_outside
 from runner.media.failures import ConversionError, Kind, Stopped
 from runner.media.orphans import lock_log, note_process
 from runner.media.process import Child
+from runner.media.target import from_os
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +60,7 @@ class Reins:
             try:
                 self._process = Child(command, stdout=subprocess.PIPE, stderr=log)
             except OSError as error:
-                message = f"cannot start {command[0]}: {error.strerror}"
+                message = f"cannot start {command[0]}: {from_os(error)}"
                 raise ConversionError(Kind.ENVIRONMENT, message) from error
             return self._process
 
@@ -166,7 +167,12 @@ class _Watchdog(threading.Thread):
         self._last = time.monotonic()
 
     def __enter__(self) -> _Watchdog:  # noqa: PYI034 - Python 3.10 has no Self
-        self.start()
+        try:
+            self.start()
+        except RuntimeError as error:  # so Python says that there can be no more threads
+            self._process.kill_tree()
+            message = "no more threads can be started: take fewer files at a time"
+            raise ConversionError(Kind.ENVIRONMENT, message) from error
         return self
 
     def __exit__(self, *_: object) -> None:

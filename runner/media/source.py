@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from runner.media.failures import ConversionError, Kind
 from runner.media.held import patiently
+from runner.media.target import from_os, is_used_up
 
 _NO_ACCESS = "not readable: permission denied"
 if os.name == "nt":
@@ -26,11 +27,13 @@ def check_source(path: str) -> None:
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
-            raise ConversionError(Kind.INPUT, f"not a file but a {_file_type(status.st_mode)}")
+            raise ConversionError(Kind.INPUT, _what_it_is(path, status.st_mode))
         if status.st_size == 0:
             raise ConversionError(Kind.INPUT, "the file is empty")
         patiently(lambda: _read_a_byte(path))
     except OSError as error:
+        if is_used_up(error):
+            raise from_os(error) from error
         if error.errno == errno.ENOENT and os.path.islink(path):
             raise ConversionError(Kind.INPUT, "the link leads nowhere") from error
         reasons = {
@@ -53,6 +56,8 @@ def check_unchanged(path: str, expected: tuple[int, int] | None) -> None:
     try:
         status = os.stat(path)
     except OSError as error:
+        if is_used_up(error):
+            raise from_os(error) from error
         raise ConversionError(Kind.INPUT, "the file is gone") from error
     if (status.st_size, status.st_mtime_ns) != expected:
         message = "the file changed while it was read; is it still being recorded?"
@@ -119,6 +124,18 @@ def _copy_bytes(source: BinaryIO, target: BinaryIO, size: int) -> None:
     while size > 0 and (block := source.read(min(size, 1 << 20))):
         target.write(block)
         size -= len(block)
+
+
+def _what_it_is(path: str, mode: int) -> str:
+    """Why what is at *path*, of a file's *mode*, is no source."""
+    if stat.S_ISDIR(mode):
+        try:
+            os.scandir(path).close()
+        except OSError as error:
+            if is_used_up(error):
+                raise
+            return f"the folder cannot be opened: {error.strerror}".lower()
+    return f"not a file but a {_file_type(mode)}"
 
 
 def _file_type(mode: int) -> str:

@@ -22,6 +22,13 @@ _LITTLE_ROOM = 64 * 1024
 _NO_NAME = (123, 206)
 """Windows' ERROR_INVALID_NAME and ERROR_FILENAME_EXCED_RANGE."""
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# What a process or the system has only so much of, whichever file it is wanted for.
+_USED_UP = {
+    errno.EMFILE: "too many open files: raise `ulimit -n`, or take fewer files at a time",
+    errno.ENFILE: "the system has too many open files",
+    errno.EAGAIN: "no more processes can be started: raise `ulimit -u`, or take fewer at a time",
+    errno.ENOMEM: "no memory is left: take fewer files at a time",
+}
 
 
 def target_path(
@@ -148,8 +155,15 @@ def is_full(folder: str) -> bool:
         return False
 
 
+def is_used_up(error: OSError) -> bool:
+    """Whether *error* says that this machine gives no more, and so nothing of a file."""
+    return error.errno in _USED_UP
+
+
 def from_os(error: OSError) -> ConversionError:
     """What an *error* of this machine means for the conversion that met it."""
+    if used_up := _USED_UP.get(error.errno or 0):
+        return ConversionError(Kind.ENVIRONMENT, used_up)
     full = error.errno in _FULL_DISK
     denied = isinstance(error, PermissionError)
     kind = Kind.ENVIRONMENT if full or denied else Kind.TRANSIENT

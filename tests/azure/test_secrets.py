@@ -158,6 +158,28 @@ def test_a_batch_key_for_an_account_that_takes_none_is_an_error(
     assert "c2VjcmV0" not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["c2VjcmV", "secret key!", "c2Vjc=mV0", "schlüssel", "===="])
+def test_a_batch_key_that_is_none_is_named_and_not_shown(
+    cloud: Cloud, azure_run: Run, one: Path, key: str
+) -> None:
+    deployment = replace(cloud.deployment, pool_allocation_mode="BatchService")
+    keyed = on_cloud(azure_run, replace(cloud, deployment=deployment))
+    wrong = replace(keyed, environment={**keyed.environment, BATCH_KEY: key})
+    result = wrong("convert", "in", "-v")
+    assert result.exit_code == 4
+    assert result.error == f"{BATCH_KEY} is no key of a Batch account: was it cut short in copying?"
+    assert key not in result.stdout + result.stderr
+
+
+def test_blanks_around_a_batch_key_do_not_count(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = replace(cloud.deployment, pool_allocation_mode="BatchService")
+    monkeypatch.setenv(BATCH_KEY, f" {cloud.azure.key}\n")
+    with batch_client(deployment, cloud.azure.credential) as client:
+        assert [pool.id for pool in client.list_pools()] == ["ffmpeg"]
+
+
 def test_the_request_id_is_kept_beside_the_message(cloud: Cloud) -> None:
     cloud.fault("status", "get_pool", status=403, times=None)
     session = Session(cloud.deployment)

@@ -66,7 +66,7 @@ def test_exit_code_0_is_no_verdict_where_the_upload_failed() -> None:
     ("end", "kind", "said"),
     [
         (DONE, Kind.TRANSIENT, "the task left no record of what it did"),
-        (ended("BlobNotFound"), Kind.TRANSIENT, "its source is not in storage any more"),
+        (ended("BlobNotFound"), Kind.TRANSIENT, "what it needs is not in storage any more"),
         (ended("diskfull"), Kind.TRANSIENT, "diskfull: words"),
         (ended("SomethingNew"), Kind.TRANSIENT, "SomethingNew: words"),
         (ended("ResourceContainerNotFound"), Kind.ENVIRONMENT, "a container is gone: run `pulumi"),

@@ -177,7 +177,7 @@ def test_a_folder_that_may_not_be_read_is_named_and_the_others_go_on(
     secret.chmod(0o700)
     assert result.exit_code == 1
     assert names(destination) == {"good.wav"}
-    assert "in/secret" in result.failures[0]
+    assert "in/secret  input: the folder cannot be opened: permission denied" in result.failures[0]
 
 
 def test_a_destination_that_may_not_be_written_ends_the_run(

@@ -1,0 +1,136 @@
+"""Where this machine gives no more files, processes or threads, no file is accused of it."""
+
+import errno
+import os
+import resource
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from runner.engine import Stop
+from runner.errors import UnfitError
+from runner.existing import Existing
+from runner.ledger import Ledger
+from runner.local import LocalEngine
+from runner.media.failures import ConversionError
+from runner.media.ffmpeg import Ffmpeg, Limits, Reins
+from runner.media.source import check_source
+from runner.media.target import from_os
+from runner.models import Conversion, Event, Kind, Plan, State
+from runner.selection import Selection, find_files, look_at
+from tests.conftest import Run
+from tests.media import Media
+from tests.runner.programs import failure_of, recipe, work
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM])
+def test_what_is_used_up_is_the_environments(number: int) -> None:
+    failure = from_os(OSError(number, os.strerror(number))).failure
+    assert failure.kind is Kind.ENVIRONMENT
+    assert ":" in failure.message or number == errno.ENFILE, "with what to do"
+
+
+@contextmanager
+def no_files_left() -> Iterator[None]:
+    """Let this process open no file more."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+    held: list[int] = []
+    try:
+        while True:
+            held.append(os.dup(0))
+    except OSError:
+        yield
+    finally:
+        for number in held:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@contextmanager
+def no_threads_left() -> Iterator[None]:
+    """Let this process start no thread more: each wants more memory than there is."""
+    before = threading.stack_size(1 << 46)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
+
+
+def test_a_source_that_cannot_be_opened_for_that_is_not_accused(
+    media: Media, tmp_path: Path
+) -> None:
+    source = media.put("clip.mp3", tmp_path / "a.mp3")
+    with no_files_left(), pytest.raises(ConversionError, match="too many open files") as caught:
+        check_source(str(source))
+    assert caught.value.failure.kind is Kind.ENVIRONMENT
+
+
+def test_nor_is_a_folder_that_cannot_be_looked_into(media: Media, tmp_path: Path) -> None:
+    media.put("clip.mp3", tmp_path / "in" / "a.mp3")
+    with no_files_left(), pytest.raises(UnfitError, match="too many open files: raise `ulimit -n`"):
+        list(find_files([str(tmp_path / "in")], Selection()))
+
+
+def test_nor_is_a_result_that_cannot_be_checked(
+    media: Media, tmp_path: Path, destination: Path
+) -> None:
+    source = media.put("clip.mp3", tmp_path / "a.mp3")
+    media.put("clip.wav", destination / "a.wav")
+    conversion = Conversion(look_at(str(source)), "a.wav", recipe("wav"))
+    with Ledger.open(destination) as ledger, no_files_left():
+        event = Existing(ledger, media.ffmpeg)._check(Plan("run", destination, ()), conversion)
+    assert event.failure
+    assert event.failure.kind is Kind.ENVIRONMENT
+
+
+def test_a_conversion_that_cannot_start_a_process_is_not_accused(
+    media: Media, tmp_path: Path
+) -> None:
+    source = media.put("clip.mp3", tmp_path / "a.mp3")
+    with no_files_left():
+        failure = failure_of(work(source, tmp_path / "a.wav", ffmpeg=media.ffmpeg))
+    assert failure.kind is Kind.ENVIRONMENT
+
+
+def test_a_run_without_threads_ends_with_a_word(
+    media: Media, tmp_path: Path, destination: Path
+) -> None:
+    source = media.put("clip.mp3", tmp_path / "a.mp3")
+    plan = Plan("run", destination, (Conversion(look_at(str(source)), "a.wav", recipe("wav")),))
+    engine = LocalEngine(ffmpeg=media.ffmpeg)
+    with no_threads_left(), pytest.raises(UnfitError, match="no more threads can be started"):
+        list(engine.run(plan, Stop()))
+    *_, end = engine.run(plan, Stop())
+    assert isinstance(end, Event)
+    assert end.state is State.CONVERTED
+
+
+def test_an_ffmpeg_that_nobody_can_watch_is_ended(media: Media, tmp_path: Path) -> None:
+    reins = Reins()
+    ffmpeg = Ffmpeg(
+        media.ffmpeg, log_path=str(tmp_path / "log"), reins=reins, limits=Limits(seconds=60)
+    )
+    endless = ("-f", "lavfi", "-re", "-i", "sine", "-f", "null", "-")
+    with no_threads_left(), pytest.raises(ConversionError, match="no more threads") as caught:
+        ffmpeg.run(endless, lambda *_: None)
+    assert caught.value.failure.kind is Kind.ENVIRONMENT
+
+
+@pytest.mark.parametrize("limit", [7, 12, 14])
+def test_a_run_with_few_files_to_open_accuses_none(
+    run: Run, media: Media, tmp_path: Path, limit: int
+) -> None:
+    media.put("clip.mp3", *(tmp_path / "in" / f"{number}.mp3" for number in range(4)))
+    prlimit = shutil.which("prlimit") or pytest.skip("there is no prlimit here")
+    few = (prlimit, f"--nofile={limit}")
+    result = run("convert", "in", "--to", "wav", "-j4", prefix=few)
+    assert result.exit_code in (0, 4)
+    assert "input:" not in result.stderr
+    assert "Traceback" not in result.stderr
+    assert run("convert", "in", "--to", "wav").exit_code == 0
