@@ -5,9 +5,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from runner.azure.flight import Flight, Item
+from runner.errors import RunnerError
 from runner.media.failures import ConversionError
 from runner.media.slim import slim_copy
-from runner.media.source import check_source
+from runner.media.source import check_source, check_unchanged
 from runner.media.target import check_target, from_os, writable_target
 from runner.models import Kind
 
@@ -16,14 +17,15 @@ def stage(flight: Flight, item: Item) -> int:
     """Upload the source of *item*, which then knows its blob; returns the bytes that travelled.
 
     Raises:
-        ConversionError: The source cannot be read, or changed since it was planned.
+        ConversionError: The source cannot be read, or changed since it was planned; then nothing of
+            it stays in storage.
         RunnerError: Storage cannot be reached, or does not let us.
     """
     try:
         _check(flight, item)
         copy = _audio_copy(flight, item)
         try:
-            return _upload(flight, item, copy or item.conversion.source.path)
+            return _upload_unchanged(flight, item, copy or item.conversion.source.path)
         finally:
             if copy:
                 with suppress(FileNotFoundError):
@@ -35,11 +37,30 @@ def stage(flight: Flight, item: Item) -> int:
 def _check(flight: Flight, item: Item) -> None:
     source = item.conversion.source
     check_source(source.path)
-    status = os.stat(source.path)
-    if (status.st_size, status.st_mtime_ns) != (source.size, source.mtime_ns):
-        raise ConversionError(Kind.INPUT, "the file changed while the run was on")
+    check_unchanged(source.path, source.state)
     target = writable_target(flight.destination, item.conversion.target)
     check_target(target, replace=flight.options.may_replace)
+
+
+def _upload_unchanged(flight: Flight, item: Item, path: str) -> int:
+    """Upload the file at *path*, unless its source changed while it was read.
+
+    A mixture of old and new must not stay under the name of this source: a later run would take it.
+    """
+    source = item.conversion.source
+    try:
+        size = _upload(flight, item, path)
+    except RunnerError:
+        # storage refuses what has another hash or length than was announced
+        check_unchanged(source.path, source.state)
+        raise
+    try:
+        check_unchanged(source.path, source.state)
+    except ConversionError:
+        flight.blobs.delete(flight.deployment.input_container, [item.blob])
+        item.blob = ""
+        raise
+    return size
 
 
 def _upload(flight: Flight, item: Item, path: str) -> int:
