@@ -7,7 +7,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 
 from runner.engine import Engine, Stop
-from runner.errors import ExitCode, InterruptedRunError, RunnerError, UnfitError, UsageError
+from runner.errors import (
+    ExitCode,
+    InterruptedRunError,
+    RunCancelledError,
+    RunnerError,
+    UnfitError,
+    UsageError,
+)
 from runner.existing import Existing, Verdict
 from runner.followup import FollowUp
 from runner.ledger import Ledger
@@ -50,6 +57,7 @@ def convert(
     results: list[Event] = []
     judge = _Judge(run, stop)
     exit_code = ExitCode.BUG
+    uncollected = given_up = False
     with ledger.locked(run.plan.id):
         ledger.begin(run.plan, run.place, run.command, run.options, existing.made_with)
         try:
@@ -65,17 +73,20 @@ def convert(
                         if event.state.is_final:
                             results.append(_without_log(event))
                         judge.hear(event)
+                    else:
+                        uncollected |= event.uncollected > 0
                     watch(event)
             judge.pronounce(left=run.plan.files - len(results))
             report = Report(run.plan, tuple(results), time.monotonic() - started)
             exit_code = exit_code_of(report)
         except RunnerError as error:
             exit_code = error.exit_code
+            given_up = isinstance(error, RunCancelledError)
             raise
         finally:
             counts = Counter(event.state for event in results)
-            left = run.plan.files > sum(map(_is_settled, results))
-            ledger.end(run.plan.id, exit_code, counts, unfinished=left)
+            left = uncollected or run.plan.files > sum(map(_is_settled, results))
+            ledger.end(run.plan.id, exit_code, counts, unfinished=left and not given_up)
     return report
 
 
@@ -107,18 +118,26 @@ def _events(
         yield Event(conversion=one.conversion, state=State.FAILED, failure=one.failure)
     todo: list[Conversion] = []
     unknown: list[Conversion] = []
+    done: list[Conversion] = []
     for conversion in plan.conversions:
         verdict = existing.judge(plan, conversion)
         if verdict is Verdict.UP_TO_DATE:
+            done.append(conversion)
             yield Event(conversion=conversion, state=State.UP_TO_DATE)
         elif verdict in (Verdict.CONVERT, Verdict.CHECK):
             (unknown if verdict is Verdict.CHECK else todo).append(conversion)
         else:
-            yield existing.failed(conversion, verdict)
-    yield from _until(stop, existing.check(plan, unknown))
+            failed = existing.failed(conversion, verdict)
+            if failed.is_known:
+                done.append(conversion)
+            yield failed
+    for event in _until(stop, existing.check(plan, unknown)):
+        if event.state is State.UP_TO_DATE:
+            done.append(event.conversion)
+        yield event
     if not stop.gently:
         # also with nothing to do: what a killed run left behind is cleared away
-        yield from engine.run(replace(plan, conversions=tuple(todo)), stop)
+        yield from engine.run(replace(plan, conversions=tuple(todo), done=tuple(done)), stop)
 
 
 def _until(stop: Stop, events: Iterator[Event]) -> Iterator[Event]:

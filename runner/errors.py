@@ -67,3 +67,7 @@ class InterruptedRunError(RunnerError):
     """The user stopped the run."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+class RunCancelledError(InterruptedRunError):
+    """The user gave the run up: the same command does not go on with it."""

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from pathlib import Path
 
 from runner.engine import awaited, starting_threads
 from runner.ledger import Ledger
@@ -38,13 +39,17 @@ class Existing:
     """Sorts out conversions whose targets are there."""
 
     ledger: Ledger
-    ffmpeg: str
+    ffmpeg: str = ""
     """Checks what the ledger does not know."""
     overwrite: str = "never"
     """As in `RunOptions`."""
     jobs: int = 1
     made_with: str = ""
     """What converts. A failure that was found with it is not tried again; "" tries all again."""
+
+    def has(self, destination: Path, conversion: Conversion) -> bool:
+        """Whether the ledger knows the target of *conversion* in *destination* to be made of it."""
+        return self.judge(Plan("", destination, ()), conversion) is Verdict.UP_TO_DATE
 
     def judge(self, plan: Plan, conversion: Conversion) -> Verdict:
         """Decide from names, times and the ledger alone; opens no media."""

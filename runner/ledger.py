@@ -189,7 +189,8 @@ class Ledger:
         facts = (time.time(), int(exit_code), int(unfinished), *(counts.get(s, 0) for s in states))
         self._write(
             lambda db: db.execute(
-                "UPDATE runs SET ended = ?, exit_code = ?, unfinished = ?,"
+                # what was given up meanwhile stays given up
+                "UPDATE runs SET ended = ?, exit_code = ?, unfinished = unfinished AND ?,"
                 " converted = ?, up_to_date = ?, failed = ? WHERE id = ?",
                 (*facts, run),
             )
@@ -197,7 +198,14 @@ class Ledger:
 
     def give_up(self, run: str) -> None:
         """Write down that nobody takes *run* up again."""
-        self._write(lambda db: db.execute("UPDATE runs SET unfinished = 0 WHERE id = ?", (run,)))
+        facts = (int(ExitCode.INTERRUPTED), time.time(), run)
+        self._write(
+            lambda db: db.execute(
+                "UPDATE runs SET unfinished = 0, exit_code = ?, ended = coalesce(ended, ?)"
+                " WHERE id = ? AND unfinished",
+                facts,
+            )
+        )
 
     def unfinished(self, place: str) -> list[str]:
         """The runs at *place* that were cut off or left alone, and can be taken up; newest first."""

@@ -88,6 +88,8 @@ class Plan:
     """Sortable and sayable, such as "20261122-1412-mossy-otter"."""
     destination: Path
     conversions: tuple[Conversion, ...]
+    done: tuple[Conversion, ...] = ()
+    """What the run is about besides, and nothing is left to do about."""
     left_out: tuple[LeftOut, ...] = ()
     """Files that were selected and cannot be converted as they are named."""
 
@@ -162,6 +164,8 @@ class Event:
     """What was wrong without harming the result, a sentence each."""
     is_known: bool = False
     """Whether this failure was found by an earlier run, and the file was not tried again."""
+    uncollected: bool = False
+    """Whether it failed here only: what the node made of it stays in storage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,8 @@ class Notice:
 
     message: str
     """One line: what is, and what to do about it."""
+    uncollected: int = 0
+    """So many files of the run are left to be collected."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,30 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient, ContentSettings, StorageStreamDownloader
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import (
+    BlobClient,
+    BlobServiceClient,
+    ContentSettings,
+    StorageStreamDownloader,
+)
 
 from runner.azure.crew import Abandoned
 from runner.azure.errors import azure_errors, code_of, translated
+from runner.errors import PassingError
 from runner.media.strict import UnreadableError
 
 _BLOCK = 1 << 20
+_CHANGES = 20
+"""Tries at changing a blob that others change too."""
 
 
 class Blobs:
@@ -77,10 +91,34 @@ class Blobs:
         stream = self._open(container, name)
         if stream is None:
             return None
-        if stream.size > longest:
-            raise UnreadableError(f"longer than {longest} bytes")
         with azure_errors(f"downloading {name}", "storage"):
-            return stream.readall()
+            return _whole(stream, longest)
+
+    def update(
+        self, container: str, name: str, longest: int, change: Callable[[bytes], bytes | None]
+    ) -> None:
+        """Write what *change* makes of a small blob, or delete it where that is none.
+
+        What another writes meanwhile is not lost: the change is made once more, to that.
+
+        Raises:
+            UnreadableError: It is longer than *longest* bytes.
+        """
+        for _ in range(_CHANGES):
+            stream = self._open(container, name)
+            if stream is None:
+                return
+            with azure_errors(f"changing {name}", "storage"):
+                data = _whole(stream, longest)
+                new = change(data)
+                if new == data:
+                    return
+                try:
+                    _replace(self._client.get_blob_client(container, name), new, stream)
+                except (ResourceModifiedError, ResourceNotFoundError):
+                    continue
+                return
+        raise PassingError(f"{name} is changed by others all the time; the same command goes on")
 
     def read_end(self, container: str, name: str, longest: int) -> bytes:
         """The last bytes of a blob, *longest* at the most; none at all if there is no such blob."""
@@ -150,6 +188,24 @@ class Blobs:
     def _has(self, container: str, name: str, size: int, digest: bytes) -> bool:
         facts = self._client.get_blob_client(container, name).get_blob_properties()
         return facts.size == size and facts.content_settings.content_md5 == bytearray(digest)
+
+
+def _whole(stream: "StorageStreamDownloader[bytes]", longest: int) -> bytes:
+    if stream.size > longest:
+        raise UnreadableError(f"longer than {longest} bytes")
+    return stream.readall()
+
+
+def _replace(blob: BlobClient, data: bytes | None, seen: "StorageStreamDownloader[bytes]") -> None:
+    """Write *data* in the place of what was *seen*, or delete it, unless it has changed since."""
+    same: dict[str, Any] = {
+        "etag": seen.properties.etag,
+        "match_condition": MatchConditions.IfNotModified,
+    }
+    if data is None:
+        blob.delete_blob(**same)
+    else:
+        blob.upload_blob(data, overwrite=True, **same)
 
 
 class _Watched(FileIO):

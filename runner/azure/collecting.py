@@ -12,7 +12,7 @@ from runner.errors import UnfitError
 from runner.media.failures import ConversionError
 from runner.media.node import LONGEST_RECORD, RECORD, RESULT, Record
 from runner.media.strict import UnreadableError
-from runner.media.target import from_os, give_name, writable_target
+from runner.media.target import check_target, from_os, give_name, writable_target
 from runner.models import Event, Failure, Kind, Result, State
 
 _DOWNLOADS = 3
@@ -32,12 +32,14 @@ def collect(flight: Flight, item: Item, end: Finished) -> Event:
     failure = failure_of(end, record, signed=signed, unreadable=unreadable)
     if failure is not None and end.code.lower() == GONE:
         failure = replace(failure, message=_put_back(flight, item))
+    uncollected = failure is None
     if failure is None:
         assert record is not None
         try:
             return _fetch(flight, item, end, record)
         except ConversionError as error:
             failure = error.failure
+            uncollected = failure.kind is not Kind.TRANSIENT
             if failure.kind is Kind.ENVIRONMENT:
                 # here, not on the node: the result stays in storage until somebody can take it
                 raise UnfitError(
@@ -52,6 +54,7 @@ def collect(flight: Flight, item: Item, end: Finished) -> Event:
         seconds=_seconds(end),
         failure=Failure(failure.kind, failure.message, log),
         log=log,
+        uncollected=uncollected,
     )
 
 
@@ -74,6 +77,7 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
                 break
         else:
             raise ConversionError(Kind.TRANSIENT, "the result arrived damaged, three times over")
+        check_target(target, replace=flight.options.may_replace)
         give_name(str(part), target)
         status = os.stat(target)
     except OSError as error:

@@ -1,6 +1,7 @@
 """Threads that work through a queue, end with the process, and never fail in silence."""
 
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
@@ -47,6 +48,13 @@ class Crew(Generic[Item]):
         """Let each thread end once the queue is empty; does not wait."""
         for _ in self._threads:
             self._queue.put(None)
+
+    def wait(self, seconds: float) -> None:
+        """Give the threads that were dismissed so long to end."""
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         try:

@@ -13,29 +13,35 @@ from azure.storage.blob import BlobServiceClient
 
 from runner.azure.adding import Adder
 from runner.azure.blobs import Blobs
+from runner.azure.clearing import Settled, about
 from runner.azure.collecting import collect
 from runner.azure.crew import Crew
 from runner.azure.deployment import Deployment
+from runner.azure.errors import JobCancelledError, JobLostError
 from runner.azure.flight import Flight, Item, Pace
 from runner.azure.following import Follower
 from runner.azure.jobs import Finished, Jobs
 from runner.azure.node_ffmpeg import put_ffmpeg
 from runner.azure.signing import Signer
 from runner.azure.staging import stage
+from runner.azure.stored import StoredRun
 from runner.azure.submitting import Submitter
 from runner.azure.taking_up import take_up
 from runner.azure.tasks import Places
 from runner.clashes import renamed_here
 from runner.engine import Stop, next_of, starting_threads
-from runner.errors import InterruptedRunError, PassingError, RunnerError
+from runner.errors import InterruptedRunError, PassingError, RunCancelledError, RunnerError
 from runner.followup import FollowUp
 from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, Notice, Plan, State
 from runner.options import RunOptions
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch
+from runner.wording import count_text
 
 _PASSING_IN_A_ROW = 12
 """So many transfers that fail one after the other are the network's fault, and not a file's."""
+_TRANSFERS_END = 5.0
+"""Seconds within which a transfer notices that nobody waits for it."""
 _PATIENCE = 0.7
 """Seconds that somebody who pressed Ctrl-C is kept waiting."""
 
@@ -92,14 +98,15 @@ class _Run:
         self._loops = Crew[Callable[[], None]]("loop", 3, lambda loop: loop(), self._inbox.put)
         self._crews: list[Crew[Any]] = [self._stagers, self._collectors, self._loops]
         self._left = len(plan.conversions)
+        self._settled = Settled(plan.done)
         self._has_begun = False
         self._is_putting = False
-        self._others = 0
         self._faults = 0
 
     def _prepare_flight(self, engine: AzureEngine, scratch: Path) -> Flight:
         over = threading.Event()
         deployment = engine.deployment
+        blobs = Blobs(engine.storage, over.is_set)
         signer = Signer(engine.storage, deployment, engine.pace.signed_for)
         return Flight(
             run=self._plan.id,
@@ -111,7 +118,8 @@ class _Run:
             ffmpeg=engine.ffmpeg,
             jobs=Jobs(engine.batch, deployment.pool_id, over),
             adder=Adder(engine.batch, over),
-            blobs=Blobs(engine.storage, over.is_set),
+            blobs=blobs,
+            stored=StoredRun(blobs, deployment.input_container, self._plan.id),
             places=Places(self._plan.id, deployment, signer),
             report=self._inbox.put,
             over=over,
@@ -126,7 +134,11 @@ class _Run:
                     crew.start()
             # in a thread, as all that waits for Azure: this one answers to who wants to stop
             self._loops.put(self._begin)
-            yield from self._listen()
+            try:
+                yield from self._listen()
+            except JobLostError as error:
+                yield from self._leave_in_order()
+                raise self._lost(error) from error
         yield from self._clear_up()
 
     def let_go(self) -> None:
@@ -139,7 +151,7 @@ class _Run:
         self._inbox.put(None)
 
     def _begin(self) -> None:
-        todo, self._others = take_up(self._flight, self._plan, self._jobs)
+        todo = take_up(self._flight, self._plan, self._jobs)
         self._submitter.expect(len(todo))
         if self._flight.deployment.node_ffmpeg:
             self._submitter.expect()
@@ -176,7 +188,7 @@ class _Run:
             if isinstance(news, BaseException):
                 raise news
             if news is not None:
-                self._left -= isinstance(news, Event) and news.state.is_final
+                self._note(news)
                 yield news
             if self._stop.gently and self._left:
                 yield from self._last_words()
@@ -188,7 +200,30 @@ class _Run:
         while not self._inbox.empty():
             news = self._inbox.get()
             if news is not None and not isinstance(news, BaseException):
+                self._note(news)
                 yield news
+
+    def _note(self, news: Event | Notice) -> None:
+        if isinstance(news, Event) and news.state.is_final:
+            self._left -= 1
+            self._settled.note(news)
+
+    def _leave_in_order(self) -> Generator[Event | Notice, None, None]:
+        """After a job was ended: take in what is on its way, and leave in storage what is needed."""
+        self._flight.over.set()
+        for crew in (self._stagers, self._collectors):
+            crew.dismiss()
+        for crew in (self._stagers, self._collectors):
+            crew.wait(_TRANSFERS_END)
+        yield from self._last_words()
+        with suppress(RunnerError):  # what is left over, the next command finds
+            self._settled.clear(self._flight.stored, keep=self._flight.options.keep)
+
+    def _lost(self, error: JobLostError) -> RunnerError:
+        left = count_text(self._left, "file")
+        if isinstance(error, JobCancelledError):
+            return RunCancelledError(f"run {self._plan.id} was cancelled with {left} left")
+        return PassingError(f"{error} with {left} left; the same command submits the rest again")
 
     def _stage(self, item: Item) -> None:
         if self._flight.over.is_set():
@@ -231,17 +266,19 @@ class _Run:
             item.tries += 1
             if item.tries <= self._flight.options.retries:
                 self._collectors.put(work)
-                return
-            event = _failed(item, Failure(Kind.TRANSIENT, str(error)))
-        else:
-            self._faults = 0
+            else:
+                event = _failed(item, Failure(Kind.TRANSIENT, str(error)))
+                self._flight.report(replace(event, uncollected=True))
+            return
+        self._faults = 0
         self._settle(item, event)
 
     def _settle(self, item: Item, event: Event) -> None:
         """Try the conversion of *item* once more under a new attempt, or leave it at this *event*."""
         if event.failure is None or not self._may_try_again(item, event.failure):
             self._flight.report(event)
-            self._discard_source(item)
+            if not event.uncollected:
+                self._discard_source(item)
             return
         self._submitter.expect()
         self._flight.report(replace(event, state=State.RETRYING))
@@ -271,21 +308,14 @@ class _Run:
         try:
             for job in self._jobs:
                 flight.jobs.finish(job)
-            if not flight.options.keep:
-                flight.blobs.delete(flight.deployment.input_container, self._our_blobs())
+            left = self._settled.clear(flight.stored, keep=flight.options.keep)
         except RunnerError as error:
             # all results are here: that is no failure of the run
             clean = self._follow_up.clean(self._plan.id)
-            yield Notice(f"not all was cleared up in Azure: {error};  `{clean}` does")
-
-    def _our_blobs(self) -> list[str]:
-        """The blobs of this plan: those of the run, unless only a part of it was asked for."""
-        flight = self._flight
-        names = list(flight.blobs.names(flight.deployment.input_container, f"{flight.run}/"))
-        if not self._others:
-            return names
-        ours = {flight.places.source(conversion, "") for conversion in self._plan.conversions}
-        return [name for name in names if name.partition(".")[0] in ours]
+            yield Notice(f"not all was cleared up in Azure: {error}; `{clean}` does")
+        else:
+            if left:
+                yield about(left, self._plan, self._follow_up)
 
     def _interrupted(self) -> InterruptedRunError:
         self._flight.over.set()

@@ -26,7 +26,11 @@ class JobLostError(PassingError):
     """A job of the run has ended, or is gone, with tasks of ours left."""
 
     def __init__(self, job: str, what: str) -> None:
-        super().__init__(f"job {job} was {what}; the same command submits the rest again")
+        super().__init__(f"job {job} was {what}")
+
+
+class JobCancelledError(JobLostError):
+    """A job of the run was ended by `runner cancel`."""
 
 
 def redacted(text: str) -> str:

@@ -11,6 +11,7 @@ from runner.azure.blobs import Blobs
 from runner.azure.deployment import Deployment
 from runner.azure.jobs import Jobs
 from runner.azure.signing import SIGNED_FOR
+from runner.azure.stored import StoredRun
 from runner.azure.tasks import Places, TaskName
 from runner.models import Conversion, Event, Notice
 from runner.options import RunOptions
@@ -113,6 +114,7 @@ class Flight:
     blobs: Blobs
     places: Places
     report: Callable[[Event | Notice], None]
+    stored: StoredRun
     over: threading.Event
     """Set when nobody waits any longer."""
     aloft: Aloft = field(default_factory=Aloft)

@@ -132,5 +132,5 @@ class Follower:
         is_over = word(facts.state) in ("completed", "terminating", "deleting")
         if is_over or thorough:
             self._take_in(job, everything=True)
-        if is_over and (left := len(self.flight.aloft.of(job))):
-            raise ended_early(job, end_of(facts), left)
+        if is_over and self.flight.aloft.of(job):
+            raise ended_early(job, end_of(facts))

@@ -1,6 +1,7 @@
 """The Batch service in our words: jobs, tasks, counts and the pool, with errors translated."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ from runner.errors import UnfitError
 
 # The service ends the job after that, whatever becomes of the runner.
 _JOB_LIMIT = timedelta(days=7)
+_END_TAKES = 30.0
+_LOOK_EVERY = 0.5
+"""Seconds, for a job that was terminated."""
+CANCELLED = "cancelled by runner"
+"""The reason that a job has which a user cancelled."""
 _MARK = ("made-by", "runner")
 _SELECTED = ["id", "state", "stateTransitionTime", "executionInfo"]
 
@@ -114,6 +120,14 @@ class Jobs:
         except AzureError as error:
             raise self._job_error(error, job) from None
         return True
+
+    def wait_for_end(self, job: str) -> None:
+        """Wait until *job*, which was terminated, has ended its tasks, as far as that goes soon."""
+        deadline = time.monotonic() + _END_TAKES
+        while (facts := self.job(job)) is not None and word(facts.state) != "completed":
+            if time.monotonic() >= deadline:
+                return
+            self._ended.wait(_LOOK_EVERY)
 
     def delete(self, job: str) -> None:
         """Delete *job*; one that is gone is no error."""

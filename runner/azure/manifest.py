@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from runner.azure.blobs import Blobs
-from runner.azure.deployment import Deployment
 from runner.clashes import folded
 from runner.errors import UnfitError, UsageError
 from runner.media.failures import ConversionError
@@ -37,6 +35,14 @@ class Manifest:
 
     plan: Plan
     options: RunOptions
+
+
+class DamagedPlanError(UnfitError):
+    """What storage has in the place of a plan is none."""
+
+    def __init__(self, run: str, error: Exception) -> None:
+        advice = f"`runner cancel {run}` gives it up, then convert again"
+        super().__init__(f"the plan of run {run} in storage is damaged ({error}): {advice}")
 
 
 def manifest_name(run: str) -> str:
@@ -65,26 +71,12 @@ def manifest_of(
         yield file
 
 
-def stored_manifest(
-    blobs: Blobs, deployment: Deployment, run: str, destination: Path
-) -> Manifest | None:
-    """What storage has of *run*, for results in *destination*; none if it has nothing.
-
-    Raises:
-        RunnerError: It is damaged, or cannot be read.
-    """
-    try:
-        data = blobs.read(deployment.input_container, manifest_name(run), LONGEST)
-    except UnreadableError as error:
-        raise _damaged(run, error) from error
-    return None if data is None else read_manifest(data, run, destination)
-
-
 def read_manifest(data: bytes, run: str, destination: Path) -> Manifest:
     """What *data* says of *run*, for results in *destination*.
 
     Raises:
-        UnfitError: It was written by another version of runner, or says nothing of *run*.
+        DamagedPlanError: It says nothing of *run*.
+        UnfitError: It was written by another version of runner.
     """
     try:
         lines = _lines(data)
@@ -92,13 +84,8 @@ def read_manifest(data: bytes, run: str, destination: Path) -> Manifest:
         options = RunOptions.from_json(text(head.get("options", "{}")))
         conversions = _conversions(lines, _recipes(head.get("recipes")))
     except (OSError, EOFError, zlib.error, UnreadableError, ConversionError) as error:
-        raise _damaged(run, error) from error
+        raise DamagedPlanError(run, error) from error
     return Manifest(Plan(run, Path(os.path.abspath(destination)), conversions), options)
-
-
-def _damaged(run: str, error: Exception) -> UnfitError:
-    advice = f"`runner cancel {run}` gives it up, then convert again"
-    return UnfitError(f"the plan of run {run} in storage is damaged ({error}): {advice}")
 
 
 def _head(line: bytes, run: str) -> dict[str, object]:

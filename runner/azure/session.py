@@ -1,10 +1,11 @@
 """What the commands do on Azure besides converting: attach, cancel, status, clean, checks."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from azure.batch import BatchClient
@@ -16,11 +17,13 @@ from runner.azure.credentials import batch_client, blob_client, sign_in
 from runner.azure.deployment import Deployment
 from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.engine import AzureEngine
-from runner.azure.jobs import Counts, Jobs
-from runner.azure.manifest import Manifest, stored_manifest
+from runner.azure.jobs import CANCELLED, Counts, Jobs
+from runner.azure.manifest import DamagedPlanError, Manifest
+from runner.azure.stored import StoredRun
 from runner.azure.taking_up import jobs_of
+from runner.azure.tasks import TaskName, result_in
 from runner.errors import UnfitError, UsageError
-from runner.models import Plan
+from runner.models import Conversion, Plan
 from runner.options import RunOptions
 
 _RUN = re.compile(r"(\d{8})-\d{4}-[a-z]+-[a-z]+")
@@ -34,6 +37,20 @@ class Standing:
     counts: Counts
     why: str
     """Why nothing runs; empty where something does, or nothing waits."""
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """What the end of a run came to."""
+
+    was_over: bool
+    """Whether nothing of it went on any more."""
+    waiting: int
+    """Results in storage that nobody has collected, as far as it is known."""
+
+
+IsHere = Callable[[Conversion], bool]
+"""Whether the result of a conversion is where it belongs."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +103,9 @@ class Session:
         """
         if not _RUN.fullmatch(run):
             raise UsageError(f"'{run}' is no run; a run is called as in 20261122-1412-mossy-otter")
-        manifest = stored_manifest(self.blobs, self.deployment, run, destination)
+        manifest = self._stored(run).read(destination)
         if manifest is None:
-            raise UnfitError(f"run {run} is not in storage: it is finished, or was cancelled")
+            raise UnfitError(f"nothing of run {run} is left to collect in {self.deployment.place}")
         return manifest
 
     def newest_run(self) -> str:
@@ -108,21 +125,60 @@ class Session:
 
     def is_apart(self, run: str, plan: Plan) -> bool:
         """Whether *run* is about other files than *plan* altogether."""
-        stored = stored_manifest(self.blobs, self.deployment, run, plan.destination)
+        stored = self._stored(run).read(plan.destination)
         if stored is None:
             return False
         ours = {conversion.id for conversion in plan.conversions}
         return not any(conversion.id in ours for conversion in stored.plan.conversions)
 
-    def cancel(self, run: str) -> int:
-        """End all tasks of *run*, and take its sources out of storage; what is done stays there.
+    def cancel(self, run: str, is_here: IsHere) -> Cancelled:
+        """End all tasks of *run*; what they have made before and nobody has stays to be collected.
 
-        Returns how many jobs were ended.
+        Where all had ended by itself, nothing is changed but a plan of which nothing is to be had.
+
+        Raises:
+            UnfitError: There is no such run.
         """
-        ended = sum(self.jobs.terminate(job, "cancelled by runner") for job in self.jobs_of(run))
-        container = self.deployment.input_container
-        self.blobs.delete(container, self.blobs.names(container, f"{run}/"))
-        return ended
+        stored = self._stored(run)
+        jobs = self.jobs_of(run)
+        try:
+            manifest = stored.read(Path())
+            found = bool(jobs) or manifest is not None
+        except DamagedPlanError:  # what it has made cannot be told
+            stored.delete()
+            manifest, found = None, True
+        if not found:
+            raise UnfitError(f"there is no run {run} on {self.deployment.place}")
+        ended = [job for job in jobs if self.jobs.terminate(job, CANCELLED)]
+        for job in ended:
+            self.jobs.wait_for_end(job)
+        waiting = self._waiting(run, manifest, is_here)
+        if waiting and not ended and self._has_come_to_its_end(jobs, manifest):
+            return Cancelled(was_over=True, waiting=len(waiting))
+        left = stored.retain(lambda conversion: conversion.id in waiting)
+        stored.delete_sources()
+        return Cancelled(was_over=not ended, waiting=len(left))
+
+    def _waiting(self, run: str, manifest: Manifest | None, is_here: IsHere) -> set[str]:
+        """The conversions of *run* whose results nobody has collected, as far as it is known."""
+        if manifest is None:
+            return set()
+        made = self._made(run)
+        return {c.id for c in manifest.plan.conversions if c.id in made and not is_here(c)}
+
+    def _made(self, run: str) -> set[str]:
+        """The conversions of *run* whose results are in storage."""
+        names = self.blobs.names(self.deployment.output_container, f"{run}/")
+        return {task.conversion for name in names if (task := result_in(name))}
+
+    def _has_come_to_its_end(self, jobs: list[str], manifest: Manifest | None) -> bool:
+        """Whether a task of each conversion in *manifest* came to its end."""
+        tasks = chain.from_iterable(map(self.jobs.tasks, jobs))
+        ended = {name.conversion for task, over in tasks if over and (name := TaskName.parse(task))}
+        return manifest is None or all(c.id in ended for c in manifest.plan.conversions)
+
+    def _stored(self, run: str) -> StoredRun:
+        return StoredRun(self.blobs, self.deployment.input_container, run)
 
     def standing(self, run: str) -> Standing:
         """How the tasks of *run* stand, and why none runs if they only wait."""
@@ -141,25 +197,33 @@ class Session:
         pool, nodes = self.jobs.pool(), self.jobs.nodes()
         return why_nothing_runs(pool, nodes, self.deployment.autoscale_minutes)
 
-    def clean(self, *, before: datetime, besides: str = "") -> tuple[int, int]:
-        """Delete what runs that began before then left in storage and in Batch.
+    def old_runs(self, before: datetime) -> list[str]:
+        """The runs that began before then and left something in storage or in Batch.
 
-        Runs that go on, and the one *besides*, are left alone. Returns how many blobs and how many
-        jobs that were.
+        Those that go on are not among them.
         """
-        kept = {besides, *(_run_of(job) for job, goes_on in self.jobs.ours() if goes_on)}
-        return self._delete(lambda run: run not in kept and _is_before(run, before))
+        jobs = list(self.jobs.ours())
+        going_on = {_run_of(job) for job, goes_on in jobs if goes_on}
+        runs = {_run_of(job) for job, _ in jobs}
+        for container in (self.deployment.input_container, self.deployment.output_container):
+            runs.update(map(_run_of, self.blobs.names(container, "")))
+        return sorted(run for run in runs - going_on if _is_before(run, before))
 
-    def forget(self, run: str) -> tuple[int, int]:
-        """Delete what *run* left in storage and in Batch."""
-        return self._delete(lambda other: other == run)
+    def uncollected(self, run: str, is_here: IsHere) -> int:
+        """How many results of *run* nobody has collected, as far as it is known."""
+        try:
+            manifest = self._stored(run).read(Path())
+        except UnfitError:
+            return len(self._made(run))
+        return len(self._waiting(run, manifest, is_here))
 
-    def _delete(self, wanted: Callable[[str], bool]) -> tuple[int, int]:
+    def delete(self, runs: Collection[str]) -> tuple[int, int]:
+        """Delete what *runs* left in storage and in Batch; returns how many blobs and jobs."""
         blobs = 0
         for container in (self.deployment.input_container, self.deployment.output_container):
-            names = (n for n in self.blobs.names(container, "") if wanted(_run_of(n)))
-            blobs += self.blobs.delete(container, names)
-        jobs = [job for job, _ in self.jobs.ours() if wanted(_run_of(job))]
+            for run in runs:
+                blobs += self.blobs.delete(container, self.blobs.names(container, f"{run}/"))
+        jobs = [job for job, _ in self.jobs.ours() if _run_of(job) in runs]
         for job in jobs:
             self.jobs.delete(job)
         return blobs, len(jobs)

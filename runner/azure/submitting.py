@@ -110,9 +110,9 @@ class Submitter:
         """The job ended itself before this attempt: go on in another one.
 
         Raises:
-            PassingError: Somebody ended the job.
+            JobLostError: Somebody ended the job.
         """
-        if error := ended_from_outside(self._flight.jobs, self._jobs[-1], len(batch)):
+        if error := ended_from_outside(self._flight.jobs, self._jobs[-1]):
             raise error
         job = next_job(self._flight.run, self._jobs)
         self._flight.jobs.create(job)

@@ -1,33 +1,21 @@
 """Begin a run, or take one up that was cut off: what lies in storage and in Batch is not done again."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 from azure.batch.models import BatchJob
 
 from runner.azure.crew import Abandoned
-from runner.azure.errors import JobLostError, word
+from runner.azure.errors import JobCancelledError, JobLostError, word
 from runner.azure.flight import Flight, Item
-from runner.azure.jobs import Jobs
-from runner.azure.manifest import manifest_name, manifest_of, stored_manifest
+from runner.azure.jobs import CANCELLED, Jobs
 from runner.azure.tasks import TaskName
 from runner.azure.tool import pack
-from runner.clashes import folded
-from runner.errors import RunnerError, UnfitError
-from runner.models import Conversion, Event, Plan, State
+from runner.errors import UnfitError
+from runner.models import Event, Plan, State
 
 _POOL_REPLACED = "its pool was replaced"
 _BY_ITSELF = ("", "alltaskscomplete", _POOL_REPLACED)
-
-
-class Taken(NamedTuple):
-    """Where a run begins."""
-
-    todo: list[Item]
-    """To be submitted, longest first; those with a blob lie in storage already."""
-    others: int
-    """Files of the run that are not in this plan: a part of it was asked for."""
 
 
 class _Known(NamedTuple):
@@ -38,9 +26,10 @@ class _Known(NamedTuple):
     will_end: bool
 
 
-def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> Taken:
+def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> list[Item]:
     """Put the plan and the tool in storage, and create the job; or see how far the run has come.
 
+    Returns what is to be submitted, longest first; items with a blob lie in storage already.
     *jobs* is the run's first job; others that it has are appended. Items whose tasks are in Batch
     are put into `flight.aloft`.
 
@@ -49,14 +38,14 @@ def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> Taken:
     """
     _look_at_pool(flight.jobs)
     flight.blobs.put(flight.deployment.tools_container, *pack())
-    others = _write_manifest(flight, plan)
+    flight.stored.put(plan, flight.options)
     if flight.over.is_set():
         raise Abandoned  # before there is anything to end
     items = [Item(conversion) for conversion in plan.longest_first()]
     if flight.jobs.create(plan.id):
-        return Taken(items, others)
+        return items
     known, takes_tasks = _known_attempts(flight, jobs)
-    stored = _stored_sources(flight)
+    stored = flight.stored.sources()
     todo = []
     for item in items:
         item.blob = stored.get(item.conversion.id, "")
@@ -69,7 +58,7 @@ def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> Taken:
     if todo and not takes_tasks:
         jobs.append(next_job(plan.id, jobs))
         flight.jobs.create(jobs[-1])
-    return Taken(todo, others)
+    return todo
 
 
 def next_job(run: str, jobs: Sequence[str]) -> str:
@@ -85,7 +74,7 @@ def jobs_of(jobs: Jobs, run: str) -> Iterator[BatchJob]:
         names.append(next_job(run, names))
 
 
-def ended_from_outside(jobs: Jobs, job: str, left: int) -> RunnerError | None:
+def ended_from_outside(jobs: Jobs, job: str) -> JobLostError | None:
     """What to say where *job* takes no more tasks otherwise than by having ended itself.
 
     Raises:
@@ -96,7 +85,7 @@ def ended_from_outside(jobs: Jobs, job: str, left: int) -> RunnerError | None:
         return JobLostError(job, "deleted")
     refuse_disabled(facts)
     why = end_of(facts)
-    return None if why.lower() in _BY_ITSELF else ended_early(job, why, left)
+    return None if why.lower() in _BY_ITSELF else ended_early(job, why)
 
 
 def refuse_disabled(job: BatchJob) -> None:
@@ -105,9 +94,10 @@ def refuse_disabled(job: BatchJob) -> None:
         raise UnfitError(f"job {job.id} was disabled: `az batch job enable --job-id {job.id}`")
 
 
-def ended_early(job: str, why: str, left: int) -> JobLostError:
+def ended_early(job: str, why: str) -> JobLostError:
     """The end of a run whose *job* has ended before its tasks."""
-    return JobLostError(job, f"ended ({why or 'no reason given'}) with {left} files left")
+    kind = JobCancelledError if why == CANCELLED else JobLostError
+    return kind(job, f"ended ({why or 'no reason given'})")
 
 
 def end_of(job: BatchJob) -> str:
@@ -119,24 +109,6 @@ def _look_at_pool(jobs: Jobs) -> None:
     pool = jobs.pool()
     if word(pool.state) != "active":
         raise UnfitError(f"pool {pool.id} is being deleted: run `pulumi up`")
-
-
-def _write_manifest(flight: Flight, plan: Plan) -> int:
-    """Put *plan* beside the sources, with what an earlier one of the run has besides; its count."""
-    container, name = flight.deployment.input_container, manifest_name(plan.id)
-    others: list[Conversion] = []
-    if stored := stored_manifest(flight.blobs, flight.deployment, plan.id, plan.destination):
-        ours = {conversion.id for conversion in plan.conversions}
-        # not what a source was before it changed: its target is taken
-        targets = {folded(conversion.target) for conversion in plan.conversions}
-        before = stored.plan.conversions
-        others = [c for c in before if c.id not in ours and folded(c.target) not in targets]
-        known = {conversion.id for conversion in (*plan.conversions, *others)}
-        if known == {c.id for c in before} and stored.options == flight.options:
-            return len(others)  # nothing new in it
-    with manifest_of(plan.id, chain(plan.conversions, others), flight.options) as file:
-        flight.blobs.put(container, name, file, overwrite=True)
-    return len(others)
 
 
 def _known_attempts(flight: Flight, jobs: list[str]) -> tuple[dict[str, _Known], bool]:
@@ -167,12 +139,6 @@ def _is_alive(flight: Flight, job: BatchJob) -> bool:
     # `pulumi up` has made another pool since: what waits must not wait for the old one
     flight.jobs.terminate(job.id or "", _POOL_REPLACED)
     return False
-
-
-def _stored_sources(flight: Flight) -> dict[str, str]:
-    """The blobs of the run's sources, by conversion: a blob is there as a whole, or not at all."""
-    names = flight.blobs.names(flight.deployment.input_container, f"{flight.run}/")
-    return {name.rpartition("/")[2].partition(".")[0]: name for name in names}
 
 
 def _resume(flight: Flight, item: Item, newest: _Known) -> None:

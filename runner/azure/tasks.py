@@ -59,6 +59,12 @@ class TaskName:
         return cls(found[1], int(found[2])) if found else None
 
 
+def result_in(blob: str) -> TaskName | None:
+    """The task whose result is in *blob*; none if it is something else."""
+    _, task, name = [*blob.split("/"), "", ""][:3]
+    return TaskName.parse(task) if name.startswith(f"{RESULT}.") else None
+
+
 def safe_suffix(suffix: str) -> str:
     """*suffix* if nothing in it can surprise anybody, else an empty one."""
     return suffix.lower() if _SAFE_SUFFIX.fullmatch(suffix) else ""

@@ -1,5 +1,6 @@
 """`runner attach` and `cancel`: runs that go on in Azure without us."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from runner.convert import Run
 from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
+from runner.wording import count_text
 
 if TYPE_CHECKING:
     from runner.azure.session import Session
@@ -74,15 +76,24 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
 @run_argument()
 @destination_option()
 @where_options
-def cancel(name: str | None, destination: Path, **options: Any) -> None:
-    """End the newest run, or RUN, on Azure: its tasks stop, and its sources leave storage."""
+@click.pass_context
+def cancel(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
+    """End the newest run, or RUN, on Azure: its tasks stop, and its sources leave storage.
+
+    What it has converted before stays there, for `runner attach`.
+    """
     session = find_session(options)
     with Ledger.if_any(destination) as ledger:
         run = _run_on_azure(session, ledger, name)
-        jobs = session.cancel(run)
-        ledger.give_up(run)
-    done = "cancelled" if jobs else "had ended already"
-    say(f"run {run} {done}; what it has converted stays in storage until it expires")
+        end = session.cancel(run, partial(Existing(ledger).has, destination))
+        if not (end.was_over and end.waiting):
+            ledger.give_up(run)
+    said = f"run {run} had ended already" if end.was_over else f"run {run} cancelled"
+    if end.waiting:
+        results = count_text(end.waiting, "result")
+        attach = follow_up_of(ctx).attach(run)
+        said += f"; `{attach}` collects the {results} that it has in storage"
+    say(said)
 
 
 def _run_on_azure(session: "Session", ledger: Ledger, name: str | None) -> str:

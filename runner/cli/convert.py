@@ -6,6 +6,7 @@ import shlex
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,7 +32,7 @@ from runner.convert import Run
 from runner.encoders import require_encoders
 from runner.errors import NothingToConvertError, UsageError
 from runner.existing import Existing, Verdict
-from runner.followup import joined
+from runner.followup import FollowUp, joined
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.media.inputs import check_input_arguments
@@ -44,10 +45,12 @@ from runner.presets import DEFAULT, Preset, find_preset, for_suffix
 from runner.report import left_out_line, plan_as_json, plan_line
 from runner.selection import Selection, find_files, list_files, read_list
 from runner.settings import Settings, read_settings
-from runner.wording import printable
+from runner.wording import count_text, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from runner.azure.session import Session
 
 
 # Options that are also properties of a recipe.
@@ -208,7 +211,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
             follow_up=follow_up_of(ctx),
         )
         if options["clean_start"] and place.session is not None:
-            place.session.clean(before=datetime.now(UTC) + timedelta(days=1), besides=plan.id)
+            _clean_start(place.session, ledger, plan, run.follow_up)
         engine = place.engine(run, ffmpeg=ffmpeg, jobs=jobs, detach=options["detach"])
         exit_code = carry_out(run, engine, existing, talk)
     if options["detach"] and place.session is not None:
@@ -229,6 +232,19 @@ def _taken_up(
             options = run_options_of(ctx, ledger.run(run).options)
             return replace(plan, id=run).verified_by(options.verify), options
     return plan, run_options_of(ctx)
+
+
+def _clean_start(session: "Session", ledger: Ledger, plan: Plan, follow_up: FollowUp) -> None:
+    """Delete what earlier runs left, but for results that nobody has collected."""
+    is_here = partial(Existing(ledger).has, plan.destination)
+    gone = []
+    for run in session.old_runs(datetime.now(UTC) + timedelta(days=1)):
+        if count := session.uncollected(run, is_here):
+            results, attach = count_text(count, "result"), follow_up.attach(run)
+            say(f"left run {run}: `{attach}` collects its {results}")
+        elif run != plan.id:
+            gone.append(run)
+    session.delete(gone)
 
 
 def _settle_format(ctx: click.Context, options: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from runner.cli.options import destination_option, follow_up_of, option, run_arg
 from runner.cli.output import is_anybody_there, say, show
 from runner.cli.where import find_place, find_session, where_options
 from runner.errors import ExitCode, UsageError
+from runner.existing import Existing
 from runner.followup import FollowUp
 from runner.ledger import Ledger
 from runner.media.paths import below
@@ -134,8 +136,15 @@ def clean(name: str | None, destination: Path, older_than: str, **options: Any) 
             count = ledger.forget([run]) if run else ledger.forget_before(before)
         say(f"forgot {count_text(count, 'run')} in {destination}")
     if place.session is not None:
-        blobs, jobs = place.session.forget(run) if run else place.session.clean(before=before)
-        say(f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')} {place.words}")
+        runs = [run] if run else place.session.old_runs(before)
+        with Ledger.peek(destination) as ledger:
+            is_here = partial(Existing(ledger).has, destination)
+            lost = sum(place.session.uncollected(one, is_here) for one in runs)
+        blobs, jobs = place.session.delete(runs)
+        said = f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')} {place.words}"
+        if lost:
+            said += f", with {count_text(lost, 'result')} that nobody had collected"
+        say(said)
 
 
 def _attempts_of(ledger: Ledger, what: str | None) -> list[AttemptRecord]:

@@ -139,12 +139,12 @@ def test_a_detached_run_is_collected_from_another_machine(
 def test_attach_without_a_name_takes_the_newest_run(
     azure_run: Run, cloud: Cloud, one: Path, destination: Path
 ) -> None:
-    azure_run("convert", "in", "--detach")
+    name = azure_run("convert", "in", "--detach").stdout.strip()
     result = azure_run("attach", "-o", "elsewhere")
     assert result.exit_code == 0
     assert names(destination.parent / "elsewhere") == {"a.mp3"}
     gone = azure_run("attach", "-o", "elsewhere")
-    assert (gone.exit_code, "it is finished, or was cancelled" in gone.error) == (4, True)
+    assert (gone.exit_code, f"nothing of run {name} is left to collect" in gone.error) == (4, True)
 
 
 def test_the_same_command_collects_a_detached_run(
@@ -167,13 +167,15 @@ def test_attach_goes_on_with_the_options_of_the_run(
     detached = azure_run("convert", "in", "--overwrite", "always", "--keep", "--detach")
     name = detached.stdout.strip()
     # another machine knows the options from storage, this one from its ledger
+    plan = next(blob for blob in cloud.stored("input").items() if "plan" in blob[0])
     for folder in (tmp_path / "elsewhere", destination):
+        cloud.blobs.get_blob_client(cloud.container("input"), plan[0]).upload_blob(
+            plan[1], overwrite=True
+        )
         result = azure_run("attach", name, "-o", folder)
         assert result.exit_code == 0, result.stderr
         assert (folder / "a.mp3").read_bytes() != media
-        assert len(cloud.stored("input")) == 2, "and the sources are kept"
-    assert azure_run("attach", name, "--no-keep").exit_code == 0
-    assert cloud.stored("input") == {}, "what is typed wins"
+        assert len(cloud.stored("input")) == 1, "and the sources are kept"
 
 
 def test_a_command_that_takes_a_run_up_goes_on_with_its_options(
@@ -235,10 +237,12 @@ def test_cancel_ends_the_tasks_and_the_runner_that_follows_them(
     assert f"run {name} cancelled" in result.stderr
     assert cloud.stored("input") == {}
     _, errors = following.communicate(timeout=30)
-    assert following.returncode == 5
-    assert "cancelled by runner" in errors
+    assert following.returncode == 130
+    assert f"run {name} was cancelled with 3 files left" in errors
     assert list(cloud.jobs()) == [name], "what was cancelled is not begun again"
     assert f"run {name} had ended already" in azure_run("cancel", name).stderr
+    assert "cut off" not in azure_run("runs").stdout
+    assert azure_run("cancel", "20260101-0000-no-such").exit_code == 4
 
 
 def test_keep_leaves_the_sources_and_clean_start_takes_them_away(
@@ -246,11 +250,11 @@ def test_keep_leaves_the_sources_and_clean_start_takes_them_away(
 ) -> None:
     azure_run("convert", "in", "--keep")
     old = cloud.stored("input")
-    assert len(old) == 2, "the source, and the plan of the run"
+    assert len(old) == 1, "the source, and no plan: nothing is left to collect"
     media.put("8-bit.wav", tmp_path / "in" / "b.wav")
     azure_run("convert", "in", "--keep", "--clean-start")
     assert not old.keys() & cloud.stored("input").keys()
-    assert len(cloud.stored("input")) == 2
+    assert len(cloud.stored("input")) == 1
 
 
 def test_results_remain_in_storage_after_a_run(azure_run: Run, cloud: Cloud, one: Path) -> None:

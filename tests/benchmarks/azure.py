@@ -27,6 +27,7 @@ from runner.azure.flight import Flight, Item, Pace
 from runner.azure.following import Follower
 from runner.azure.jobs import Finished, Jobs
 from runner.azure.session import Session
+from runner.azure.stored import StoredRun
 from runner.azure.submitting import Submitter
 from runner.azure.tasks import Places
 from runner.media.choices import settle
@@ -312,6 +313,7 @@ def _flight(deployment: Deployment, news: SimpleQueue[Event | Notice | BaseExcep
     over = threading.Event()
     batch = batch_client(deployment, sign_in())
     places = Places("run", deployment, lambda container: f"{deployment.blob_endpoint}/{container}")
+    blobs = Blobs(Session(deployment).storage)
     return Flight(
         run="run",
         destination=Path("out"),
@@ -322,7 +324,8 @@ def _flight(deployment: Deployment, news: SimpleQueue[Event | Notice | BaseExcep
         ffmpeg="ffmpeg",
         jobs=Jobs(batch, deployment.pool_id, over),
         adder=Adder(batch, over),
-        blobs=Blobs(Session(deployment).storage),
+        blobs=blobs,
+        stored=StoredRun(blobs, deployment.input_container, "run"),
         places=places,
         report=news.put,
         over=over,

@@ -1,0 +1,106 @@
+"""What `input` holds of one run: the plan of what is not collected yet, and the sources."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from runner.azure.blobs import Blobs
+from runner.azure.manifest import (
+    LONGEST,
+    DamagedPlanError,
+    Manifest,
+    manifest_name,
+    manifest_of,
+    read_manifest,
+)
+from runner.clashes import folded
+from runner.media.strict import UnreadableError
+from runner.models import Conversion, Plan
+from runner.options import RunOptions
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One run in the container *container*.
+
+    Its plan is there as long as a result of it may still be collected.
+    """
+
+    blobs: Blobs
+    container: str
+    run: str
+
+    def read(self, destination: Path) -> Manifest | None:
+        """The plan, for results in *destination*, and the options; none if there is no plan.
+
+        Raises:
+            DamagedPlanError: It cannot be read.
+            UnfitError: Another version of runner wrote it.
+        """
+        try:
+            data = self.blobs.read(self.container, self._plan, LONGEST)
+        except UnreadableError as error:
+            raise DamagedPlanError(self.run, error) from error
+        return None if data is None else read_manifest(data, self.run, destination)
+
+    def put(self, plan: Plan, options: RunOptions) -> None:
+        """Store *plan*, with what an earlier one of the run has besides, and *options*.
+
+        What has a target of *plan* is not kept besides: it is what a source was before it changed.
+        """
+        others: tuple[Conversion, ...] = ()
+        if stored := self.read(plan.destination):
+            ours = {conversion.id for conversion in plan.conversions}
+            targets = {folded(conversion.target) for conversion in plan.conversions}
+            before = stored.plan.conversions
+            others = tuple(
+                c for c in before if c.id not in ours and folded(c.target) not in targets
+            )
+            if stored.options == options and {c.id for c in before} == ours | {
+                c.id for c in others
+            }:
+                return
+        with manifest_of(self.run, chain(plan.conversions, others), options) as file:
+            self.blobs.put(self.container, self._plan, file, overwrite=True)
+
+    def retain(self, wanted: Callable[[Conversion], bool]) -> tuple[Conversion, ...]:
+        """Take out of the plan what is not *wanted*, all of it if need be; returns what is left."""
+        left: tuple[Conversion, ...] = ()
+
+        def change(data: bytes) -> bytes | None:
+            nonlocal left
+            stored = read_manifest(data, self.run, Path())
+            left = tuple(filter(wanted, stored.plan.conversions))
+            if len(left) == len(stored.plan.conversions):
+                return data
+            if not left:
+                return None
+            with manifest_of(self.run, left, stored.options) as file:
+                return file.read()
+
+        try:
+            self.blobs.update(self.container, self._plan, LONGEST, change)
+        except UnreadableError as error:
+            raise DamagedPlanError(self.run, error) from error
+        return left
+
+    def sources(self) -> dict[str, str]:
+        """The blobs of the sources, by conversion: each is there as a whole, or not at all."""
+        names = self.blobs.names(self.container, f"{self.run}/")
+        return {
+            name.rpartition("/")[2].partition(".")[0]: name for name in names if name != self._plan
+        }
+
+    def delete_sources(self, besides: Collection[str] = ()) -> None:
+        """Delete the sources of all conversions but those *besides*."""
+        gone = [blob for name, blob in self.sources().items() if name not in besides]
+        self.blobs.delete(self.container, gone)
+
+    def delete(self) -> None:
+        """Delete the plan and the sources."""
+        self.blobs.delete(self.container, self.blobs.names(self.container, f"{self.run}/"))
+
+    @property
+    def _plan(self) -> str:
+        return manifest_name(self.run)
