@@ -44,9 +44,9 @@ class Follower:
         """Look, and wait longer the longer the run takes: the calls a task stay few."""
         started = time.monotonic()
         pace = self.flight.pace
-        while not self.flight.over.wait(
-            min(pace.longest_look, max(pace.first_look, (time.monotonic() - started) / 20))
-        ):
+        wait = 0.0  # tasks of a run that is taken up may have ended long ago
+        while not self.flight.over.wait(wait):
+            wait = min(pace.longest_look, max(pace.first_look, (time.monotonic() - started) / 20))
             try:
                 self._look()
                 self._failed_looks = 0

@@ -25,7 +25,7 @@ class VirtualTasks:
     seconds: float = 30.0
     """How long each takes, in virtual seconds."""
     exit_code: Callable[[Work], int] = lambda _work: 0
-    """How each ends."""
+    """How each ends, asked when its time has passed: it may do then what a task does."""
     failure: Callable[[Work], Failure | None] = lambda _work: None
 
 
@@ -40,8 +40,7 @@ class VirtualExecutor:
         self._running: dict[int, tuple[Timer, Callable[[Outcome], None]]] = {}
 
     def start(self, work: Work, done: Callable[[Outcome], None]) -> None:
-        outcome = Outcome(exit_code=self._tasks.exit_code(work), failure=self._tasks.failure(work))
-        timer = self._clock.after(self._tasks.seconds, partial(self._end, work.run, outcome))
+        timer = self._clock.after(self._tasks.seconds, partial(self._finish, work))
         self._running[work.run] = (timer, done)
 
     def kill(self, run: int) -> None:
@@ -54,6 +53,10 @@ class VirtualExecutor:
 
     def close(self) -> None:
         self._running.clear()
+
+    def _finish(self, work: Work) -> None:
+        outcome = Outcome(exit_code=self._tasks.exit_code(work), failure=self._tasks.failure(work))
+        self._end(work.run, outcome)
 
     def _end(self, run: int, outcome: Outcome) -> None:
         timer_and_done = self._running.pop(run, None)
