@@ -94,6 +94,7 @@ def test_a_ledger_from_before_there_were_options_is_read(
     failed("--overwrite", "always", "--retries", "0")
     with closing(sqlite3.connect(destination / ".runner" / "ledger.sqlite")) as db, db:
         db.execute("ALTER TABLE runs DROP COLUMN options")
+        db.execute("DROP TABLE written_by")
         db.execute("PRAGMA user_version = 1")
     assert "a.mp3  transient" in run("status").stdout
     assert run("retry", "--overwrite", "always").exit_code == 0
