@@ -127,10 +127,9 @@ def _events(
         elif verdict in (Verdict.CONVERT, Verdict.CHECK):
             (unknown if verdict is Verdict.CHECK else todo).append(conversion)
         else:
-            failed = existing.failed(conversion, verdict)
-            if failed.is_known:
+            if verdict in (Verdict.FAILED_BEFORE, Verdict.REFUSED):
                 done.append(conversion)
-            yield failed
+            yield existing.failed(conversion, verdict)
     for event in _until(stop, existing.check(plan, unknown)):
         if event.state is State.UP_TO_DATE:
             done.append(event.conversion)

@@ -49,7 +49,8 @@ class Existing:
 
     def has(self, destination: Path, conversion: Conversion) -> bool:
         """Whether the ledger knows the target of *conversion* in *destination* to be made of it."""
-        return self.judge(Plan("", destination, ()), conversion) is Verdict.UP_TO_DATE
+        verdict = self.judge(Plan("", destination, ()), conversion)
+        return verdict in (Verdict.UP_TO_DATE, Verdict.REFUSED)
 
     def judge(self, plan: Plan, conversion: Conversion) -> Verdict:
         """Decide from names, times and the ledger alone; opens no media."""

@@ -88,10 +88,10 @@ class Plan:
     """Sortable and sayable, such as "20261122-1412-mossy-otter"."""
     destination: Path
     conversions: tuple[Conversion, ...]
-    done: tuple[Conversion, ...] = ()
-    """What the run is about besides, and nothing is left to do about."""
     left_out: tuple[LeftOut, ...] = ()
     """Files that were selected and cannot be converted as they are named."""
+    done: tuple[Conversion, ...] = ()
+    """What the run is about besides, and nothing is left to do about."""
 
     @property
     def files(self) -> int:
