@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.database import _STEPS
 from runner.ledger import Ledger
 from runner.options import RunOptions
 from tests.conftest import Run, StandIn
@@ -92,9 +93,15 @@ def test_a_ledger_from_before_there_were_options_is_read(
     run: Run, failed: Callable[..., StandIn], destination: Path
 ) -> None:
     failed("--overwrite", "always", "--retries", "0")
-    with closing(sqlite3.connect(destination / ".runner" / "ledger.sqlite")) as db, db:
-        db.execute("ALTER TABLE runs DROP COLUMN options")
-        db.execute("DROP TABLE written_by")
-        db.execute("PRAGMA user_version = 1")
+    path = destination / ".runner" / "ledger.sqlite"
+    new = path.rename(path.with_name("new.sqlite"))
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(f"{_STEPS[0]}; PRAGMA user_version = 1; ATTACH '{new}' AS new")
+        with db:
+            for table in ("runs", "recipes", "attempts"):
+                columns = ", ".join(
+                    row[1] for row in db.execute(f"PRAGMA main.table_info({table})")
+                )
+                db.execute(f"INSERT INTO main.{table} SELECT {columns} FROM new.{table}")
     assert "a.mp3  transient" in run("status").stdout
     assert run("retry", "--overwrite", "always").exit_code == 0
