@@ -251,4 +251,5 @@ def _converted_line(event: Event, tally: Tally) -> str:
     source = shown_path(conversion.source.path)
     target = shown_path(tally.plan.destination / conversion.target)
     length = f"{seconds_text(event.media_done)} in {seconds_text(event.seconds)}"
-    return f"ok {tally.finished}/{tally.total} {source} -> {target}  {length}"
+    notices = "".join(f"; {printable(notice)}" for notice in event.notices)
+    return f"ok {tally.finished}/{tally.total} {source} -> {target}  {length}{notices}"

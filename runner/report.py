@@ -5,9 +5,19 @@ from typing import Any
 from runner.errors import ExitCode
 from runner.followup import FollowUp
 from runner.models import Conversion, Event, LeftOut, Notice, Plan, Report, State
-from runner.wording import bytes_text, seconds_text, shown_path
+from runner.reasons import (
+    Reason,
+    as_lines,
+    failure_reasons,
+    files_with_notices,
+    heading,
+    notice_reasons,
+)
+from runner.wording import bytes_text, count_text, seconds_text, shown_path
 
 JSON_VERSION = 1
+_MANY = 4
+"""So many failures are counted by their reasons."""
 
 
 def as_text(report: Report, follow_up: FollowUp) -> list[str]:
@@ -31,7 +41,7 @@ def as_text(report: Report, follow_up: FollowUp) -> list[str]:
         size_in = sum(max(event.conversion.source.size, 0) for event in made)
         size_out = sum(event.result.size for event in made if event.result)
         parts.append(f"{bytes_text(size_in)} -> {bytes_text(size_out)}")
-    lines = [" · ".join(parts)]
+    lines = [*_tables(report), " · ".join(parts)]
     if left:
         run = report.plan.id
         lines.append(
@@ -39,6 +49,17 @@ def as_text(report: Report, follow_up: FollowUp) -> list[str]:
         )
     if counts["failed"]:
         lines.append(f"why: {follow_up.logs} · once more: {follow_up.retry()}")
+    return lines
+
+
+def _tables(report: Report) -> list[str]:
+    """What was noticed, and why files failed where the lines of single files are too many to read."""
+    lines = []
+    if notices := notice_reasons(report.results):
+        lines += [heading(report.results), *as_lines(notices)]
+    if report.count(State.FAILED) >= _MANY:
+        failed = count_text(report.count(State.FAILED), "file")
+        lines += [f"{failed} failed:", *as_lines(failure_reasons(report.results))]
     return lines
 
 
@@ -112,10 +133,16 @@ def report_as_json(report: Report, exit_code: ExitCode) -> dict[str, Any]:
         "converted": report.count(State.CONVERTED),
         "up_to_date": report.count(State.UP_TO_DATE),
         "failed": report.count(State.FAILED),
+        "with_notices": files_with_notices(report.results),
+        "failures": [_reason_as_json(reason) for reason in failure_reasons(report.results)],
         "files": report.plan.files,
         "seconds": round(report.seconds, 3),
         "exit_code": int(exit_code),
     }
+
+
+def _reason_as_json(reason: Reason) -> dict[str, Any]:
+    return {"kind": reason.kind, "reason": reason.text, "files": reason.files}
 
 
 def error_as_json(message: str, exit_code: ExitCode) -> dict[str, Any]:

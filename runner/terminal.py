@@ -16,6 +16,8 @@ from runner.wording import printable_text, shortened, shown_path
 
 _REFRESHES_A_SECOND = 2
 _NARROW = 60
+_MOST_FAILURES = 20
+"""Of so many files each failure is shown; beyond that they scroll by unread."""
 _WIDEST = 100
 _SHORT = {State.UPLOADING: "up", State.RUNNING: "runs", State.DOWNLOADING: "down"}
 
@@ -27,6 +29,7 @@ class Terminal:
         self._tally = Tally(plan)
         self._quiet = quiet
         self._stopping = 0
+        self._failures = 0
         self._lock = threading.Lock()
         self._console = Console(stderr=True, highlight=False)
         self._live = Live(
@@ -56,8 +59,16 @@ class Terminal:
         with self._lock:
             self._tally.hear(event)
         if event.failure is not None:
+            self._show_failure(event)
+
+    def _show_failure(self, event: Event) -> None:
+        self._failures += event.state.is_final
+        if self._failures <= _MOST_FAILURES:
             line = failure_line(event, self._tally)
             self._console.print(Text(line, style="red" if event.state.is_final else "yellow"))
+        elif self._failures == _MOST_FAILURES + 1 and event.state.is_final:
+            words = "more files failed: the end counts them by reason, `runner status` lists them"
+            self._console.print(Text(words, style="red"))
 
     def stopping(self, level: int) -> None:
         """Say so at the next refresh."""

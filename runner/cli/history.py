@@ -97,6 +97,8 @@ def _status_lines(
     for attempt in attempts:
         if attempt.state is State.FAILED:
             yield f"  FAILED {_attempt_line(attempt)}"
+        elif attempt.notices:
+            yield f"  notice {_attempt_line(attempt)}"
 
 
 @click.command()
@@ -191,5 +193,6 @@ def _run_json(run: RunRecord, *, tasks: dict[str, int] | None = None) -> str:
 
 def _attempt_line(attempt: AttemptRecord) -> str:
     source = shown_path(attempt.source)
-    what = f"{attempt.kind}: {printable(attempt.message)}" if attempt.kind else attempt.state.value
+    words = (f"{attempt.kind}: {attempt.message}",) if attempt.kind else attempt.notices
+    what = "; ".join(map(printable, words)) or attempt.state.value
     return f"{source}  {what}  (attempt {attempt.number}, {seconds_text(attempt.seconds)})"
