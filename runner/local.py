@@ -197,6 +197,7 @@ class _Crew:
             ffmpeg=self._engine.ffmpeg,
             limits=Limits(seconds=self._engine.options.timeout),
             replace=self._engine.options.may_replace,
+            mtime_ns=conversion.source.mtime_ns if self._engine.options.keep_times else None,
             expected=conversion.source.state,
         )
 

@@ -44,6 +44,8 @@ class RunOptions:
     """Files that travel to and from Azure at a time, each way."""
     keep: bool = False
     """Whether the sources stay in storage after the run."""
+    keep_times: bool = False
+    """Whether results get the file times of their sources."""
 
     def __post_init__(self) -> None:
         for name, is_right in _IS_RIGHT.items():
@@ -91,4 +93,5 @@ _IS_RIGHT: dict[str, Callable[[Any], bool]] = {
     "upload": UPLOAD.__contains__,
     "transfers": lambda value: _is_whole(value, 1, MOST_TRANSFERS),
     "keep": lambda value: isinstance(value, bool),
+    "keep_times": lambda value: isinstance(value, bool),
 }

@@ -78,7 +78,8 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
         else:
             raise ConversionError(Kind.TRANSIENT, "the result arrived damaged, three times over")
         check_target(target, replace=flight.options.may_replace)
-        give_name(str(part), target)
+        mtime_ns = conversion.source.mtime_ns if flight.options.keep_times else None
+        give_name(str(part), target, mtime_ns=mtime_ns)
         status = os.stat(target)
     except OSError as error:
         raise from_os(error) from error

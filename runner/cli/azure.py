@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @where_options
 @run_options(
     "overwrite",
+    "keep_times",
     "retries",
     "timeout",
     "fail_fast",

@@ -37,7 +37,7 @@ from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.media.inputs import check_input_arguments
 from runner.media.paths import below
-from runner.media.recipe import DEINTERLACE, SUBTITLES
+from runner.media.recipe import DEINTERLACE, ID3, SUBTITLES
 from runner.models import Plan, Recipe
 from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 # Options that are also properties of a recipe.
 _CHOICES = (
     *("audio_stream", "audio_language", "subtitles", "deinterlace", "copy_if_fits"),
-    *("verify", "strict"),
+    *("verify", "strict", "id3"),
 )
 
 
@@ -153,7 +153,8 @@ def _long_name(option: click.Option) -> str:
     help="What stands before ffmpeg's -i: '-ss 5 -hwaccel auto', '-f s16le -ar 44100 -ac 2' …",
 )
 @option("--strict", is_flag=True, help="Count a file that is converted with a notice as failed.")
-@run_options("overwrite", "verify", "retries", "timeout", "fail_fast")
+@option("--id3", type=click.Choice(ID3), default="2.4", help="Version of the tags in MP3 and WAV.")
+@run_options("overwrite", "keep_times", "verify", "retries", "timeout", "fail_fast")
 @where_options
 @run_options("upload", "transfers", "keep")
 @option("--clean-start", is_flag=True, help="First delete what earlier runs left on Azure.")

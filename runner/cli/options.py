@@ -131,6 +131,10 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--keep/--no-keep",),
         {"help": "Leave the sources in Azure storage after the run."},
     ),
+    "keep_times": (
+        ("--keep-times/--no-keep-times",),
+        {"help": "Give results the file times of their sources."},
+    ),
     "fail_fast": (
         ("--fail-fast",),
         {"type": click.IntRange(1), "metavar": "N", "help": "Stop after N failed files."},

@@ -34,7 +34,9 @@ from runner.selection import look_at
 @click.command()
 @run_argument()
 @destination_option()
-@run_options("overwrite", "verify", "retries", "timeout", "fail_fast", default="as before")
+@run_options(
+    "overwrite", "keep_times", "verify", "retries", "timeout", "fail_fast", default="as before"
+)
 @where_options
 @run_options("upload", "transfers", "keep", default="as before")
 @detach_option

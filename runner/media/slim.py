@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from runner.media.probe import MediaInfo, read_streams
 from runner.media.process import run
+from runner.media.tags import copy_atoms
 
 if TYPE_CHECKING:
     from runner.media.recipe import Recipe
@@ -41,6 +42,8 @@ def slim_copy(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | None
     for suffix, options in _containers(media):
         copy = stem + suffix
         sound = _copy(ffmpeg, source, copy, options)
+        if sound and suffix in (".mp4", ".mov"):
+            copy_atoms(source, copy)
         if sound and _is_worth_it(source, copy) and sound == _sound(ffmpeg, copy):
             return copy
         with suppress(FileNotFoundError):
@@ -61,7 +64,8 @@ def _containers(media: MediaInfo) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def _copy(ffmpeg: str, source: str, copy: str, options: tuple[str, ...]) -> str:
     """Copy the audio, and return what `_sound` says of *source*: it is read once for both."""
-    maps = ("-map", "0:a", "-map", "0:v?", "-map", "-0:V?")
+    # without being told to, ffmpeg leaves out the date of a recording
+    maps = ("-map", "0:a", "-map", "0:v?", "-map", "-0:V?", "-map_metadata", "0")
     return _run(ffmpeg, source, (*maps, "-c", "copy", *options, "-y", f"file:{copy}", *_HASHED))
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -123,8 +124,10 @@ def _replace(result: str, target: str) -> None:
         raise ConversionError(Kind.INPUT, message) from error
 
 
-def give_name(result: str, target: str) -> None:
+def give_name(result: str, target: str, *, mtime_ns: int | None = None) -> None:
     """Move the finished file *result* to *target*, which from then on exists as a whole.
+
+    Its file time becomes *mtime_ns*, nanoseconds since the epoch; none leaves it.
 
     Raises:
         ConversionError: Another program holds what is there.
@@ -132,6 +135,7 @@ def give_name(result: str, target: str) -> None:
     """
     folder = os.path.dirname(target) or "."
     os.makedirs(folder, exist_ok=True)
+    _set_time(result, mtime_ns)
     try:
         _replace(result, target)
     except OSError as error:
@@ -141,10 +145,17 @@ def give_name(result: str, target: str) -> None:
         beside = os.path.join(folder, f".{secrets.token_hex(8)}.part")
         try:
             shutil.copyfile(result, beside)
+            _set_time(beside, mtime_ns)
             _replace(beside, target)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(beside)
+
+
+def _set_time(path: str, mtime_ns: int | None) -> None:
+    if mtime_ns is not None:
+        with suppress(OSError):  # some shares take no times; the result is worth more
+            os.utime(path, ns=(time.time_ns(), mtime_ns))
 
 
 def is_full(folder: str) -> bool:

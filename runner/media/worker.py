@@ -45,6 +45,8 @@ class Work:
     limits: Limits = field(default_factory=Limits)
     replace: bool = True
     """Whether a file that has the target's name already may be replaced."""
+    mtime_ns: int | None = None
+    """The file time that the target gets, in nanoseconds; none for that of its making."""
     expected: tuple[int, int] | None = None
     """The source's size in bytes and its mtime in nanoseconds, as they were planned, where they
     are known; a source that is another one by then, or becomes one meanwhile, is a failure."""
@@ -153,7 +155,7 @@ class _Attempt:
             raise Stopped
         check_unchanged(self.work.source, self.work.expected)
         check_target(self.work.target, replace=self.work.replace)
-        give_name(self.result, self.work.target)
+        give_name(self.result, self.work.target, mtime_ns=self.work.mtime_ns)
         status = os.stat(self.work.target)
         return Made(
             size=status.st_size,

@@ -1,5 +1,6 @@
 """What `Engine.run` promises, of the local engine and of Azure's, with an identity and with signed URLs."""
 
+import os
 import shlex
 import subprocess
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
+from mutagen.flac import FLAC
+from mutagen.id3 import ID3
 
 from runner.engine import Engine, Stop
 from runner.errors import InterruptedRunError
@@ -208,6 +211,33 @@ def test_a_source_that_has_gone_fails_alone(place: Place, folder: Path, destinat
     told = drive(place.make(), plan)
     assert told.failures["b.mp3"].message == "the file is gone"
     assert names(destination) == {"a.mp3", "c.mp3"}
+
+
+def test_tags_arrive(place: Place, media: Media, tmp_path: Path, destination: Path) -> None:
+    media.put("cover.flac", tmp_path / "in" / "a.flac")
+    file = FLAC(tmp_path / "in" / "a.flac")
+    file["ARTIST"] = ["Änn", "Ben"]
+    file["OWN NAME"] = ["one", "two"]
+    file.pictures[0].type = 4
+    file.save()
+    told = drive(place.make(), plan_of(tmp_path / "in", destination))
+    assert told.results["a.mp3"].notices == ()
+    tags = ID3(destination / "a.mp3")
+    assert tags["TPE1"].text == ["Änn", "Ben"]
+    assert tags["TXXX:OWN NAME"].text == ["one", "two"]
+    assert tags.getall("APIC")[0].type == 4
+
+
+def test_results_have_the_times_of_their_sources_where_that_is_wanted(
+    place: Place, one: Path, destination: Path
+) -> None:
+    os.utime(one / "a.wav", ns=(1, 1_500_000_000_123_456_000))
+    told = drive(place.make(keep_times=True), plan_of(one, destination))
+    time = (destination / "a.mp3").stat().st_mtime_ns
+    assert time == (one / "a.wav").stat().st_mtime_ns
+    result = told.results["a.mp3"].result
+    assert result is not None
+    assert result.mtime_ns == time  # or it would not be known again
 
 
 def test_what_appeared_meanwhile_is_kept(place: Place, one: Path, destination: Path) -> None:

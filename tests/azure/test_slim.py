@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
+from mutagen.flac import FLAC
+from mutagen.mp4 import MP4
 
 from runner.media.choices import settle
 from runner.media.slim import slim_copy
@@ -16,6 +18,7 @@ from tests.azure.test_engines import sound_of
 from tests.cloud import Cloud
 from tests.conftest import names
 from tests.media import Media
+from tests.runner.programs import converted, recipe, work
 
 FFMPEG = get_ffmpeg_exe()
 
@@ -52,6 +55,27 @@ def test_a_copy_stays_in_the_family_and_sounds_the_same(
     assert copy.suffix == suffix
     assert copy.stat().st_size < 0.8 * big.stat().st_size
     assert mp3_sound(copy, tmp_path) == mp3_sound(big, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "cover.mp4", "clip.mkv"])
+def test_a_copy_says_all_that_the_film_says(media: Media, tmp_path: Path, name: str) -> None:
+    dated = tmp_path / f"dated{Path(name).suffix}"
+    words = "-map 0 -c copy -map_metadata 0 -metadata creation_time=2019-05-06T07:08:09Z"
+    media.run("-i", str(media(name)), *words.split(), str(dated))
+    if name.endswith("mp4"):
+        file = MP4(dated)
+        file["----:com.apple.iTunes:OWN"] = [b"one", b"two"]
+        file.save()
+    copy = copied(with_more_picture(dated, tmp_path), tmp_path)
+    assert copy is not None
+    said = []
+    for source in (dated, copy):
+        target = tmp_path / f"{source.stem}.flac"
+        converted(work(source, target, how=recipe("flac")))
+        said.append(sorted((name, *values) for name, values in FLAC(target).items()))
+    assert said[0] == said[1]
+    assert ("creation_time", "2019-05-06T07:08:09.000000Z") in said[0]
+    assert not name.endswith("mp4") or ("own", "one", "two") in said[0]
 
 
 def with_more_picture(source: Path, folder: Path) -> Path:

@@ -22,6 +22,7 @@ OTHERS = RunOptions(
     upload="whole",
     transfers=9,
     keep=True,
+    keep_times=True,
 )
 
 
@@ -39,7 +40,13 @@ def test_options_come_back_as_they_were() -> None:
         *('{"retries": -1}', '{"retries": true}', '{"retries": 1.0}', '{"retries": "2"}'),
         *('{"timeout": 0}', '{"timeout": NaN}', '{"timeout": Infinity}', '{"timeout": "auto"}'),
         *('{"timeout": true}', '{"transfers": 0}', '{"transfers": 65}', '{"transfers": null}'),
-        *('{"keep": 1}', '{"keep": null}', '{"fail_fast": 0}', '{"fail_fast": "1"}'),
+        *(
+            '{"keep": 1}',
+            '{"keep_times": 1}',
+            '{"keep": null}',
+            '{"fail_fast": 0}',
+            '{"fail_fast": "1"}',
+        ),
     ],
 )
 def test_what_no_option_can_be_is_refused(text: str) -> None:

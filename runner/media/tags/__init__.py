@@ -122,6 +122,16 @@ class Tagging:
         return f"{self.stem}.tags"
 
 
+def copy_atoms(source: str, copy: str) -> None:
+    """Give *copy* all that the MP4 *source* says, also what ffmpeg does not copy.
+
+    Where that fails, *copy* may be damaged.
+    """
+    from runner.media.tags.carrying import copy_atoms  # noqa: PLC0415 - as above
+
+    copy_atoms(source, copy)
+
+
 def leaves_tags_to_ffmpeg(recipe: Recipe) -> bool:
     """Whether the recipe's own words say what becomes of the tags, or it makes no sound."""
     return recipe.media != "audio" or _names(recipe, _OWN_WORDS)

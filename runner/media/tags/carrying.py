@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from runner.media.tags import Errand, Untagged, ape, asf, changes_gain, id3, mp4, vorbis
@@ -94,3 +95,15 @@ def _fit_pictures(errand: Errand, tags: Tags, kind: str, name: str) -> list[str]
         else:
             tags.pictures.append(shown)
     return lost
+
+
+def copy_atoms(source: str, copy: str) -> None:
+    """Give *copy* the tags of *source*; both are MP4."""
+    with suppress(*HOSTILE):
+        if atoms := open_as("mp4.MP4", source).tags:
+            file = open_as("mp4.MP4", copy)
+            if file.tags is None:
+                file.add_tags()
+            file.tags.clear()
+            file.tags.update(atoms)
+            file.save()
