@@ -6,7 +6,7 @@ Pure: what is known of a film comes in, arguments for ffmpeg come out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from runner.media.choices import chosen_audio, settle
@@ -40,7 +40,8 @@ class _Container:
     attachments: bool = False
 
 
-_MP4 = _Container("MP4", ("aac",), "mov_text", ("mov_text", "dvd_subtitle"))
+# ffmpeg also writes VobSub into MP4, by an extension of Nero's that few players know.
+_MP4 = _Container("MP4", ("aac",), "mov_text", ("mov_text",))
 _WEBM = _Container("WebM", ("opus", "vorbis"), "webvtt", ("webvtt",))
 _MATROSKA = _Container(
     "Matroska",
@@ -80,6 +81,16 @@ _PICTURE_NAMES = {
 
 
 @dataclass(frozen=True)
+class Doubts:
+    """What did not go well at the first attempt."""
+
+    subtitles: frozenset[int] = frozenset()
+    """Streams whose text cannot be read."""
+    copies: bool = False
+    """Whether the target did not take what was copied."""
+
+
+@dataclass(frozen=True)
 class Film:
     """What ffmpeg is told to make a film of a film."""
 
@@ -87,8 +98,13 @@ class Film:
     """In place of the recipe's own."""
     copied: tuple[str, ...] = ()
     """Specifiers of the streams that are copied, and so not decoded for the result."""
+    texts: tuple[int, ...] = ()
+    """The streams of subtitles that are decoded."""
     notices: tuple[str, ...] = ()
     """What the target cannot hold."""
+
+
+_NONE = Doubts()
 
 
 @dataclass
@@ -98,6 +114,7 @@ class _Streams:
     maps: list[str] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
     copied: list[str] = field(default_factory=list)
+    texts: list[int] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
 
@@ -116,8 +133,8 @@ def main_picture(media: MediaInfo) -> Stream | None:
     return next((s for s in videos if s.is_default), next(iter(videos), None))
 
 
-def make_film(recipe: Recipe, media: MediaInfo, samples: Samples) -> Film:
-    """How *recipe*, a settled one, is carried out for a film that holds *media*.
+def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, doubts: Doubts = _NONE) -> Film:
+    """How *recipe* is carried out for a film that holds *media*, with no *doubts* come true again.
 
     Raises:
         ConversionError: There is no picture, or none of the sound that was asked for.
@@ -127,9 +144,11 @@ def make_film(recipe: Recipe, media: MediaInfo, samples: Samples) -> Film:
         raise ConversionError(Kind.INPUT, "no video stream")
     container = _CONTAINERS.get(recipe.suffix.lower(), _MP4)
     streams = _Streams()
+    if doubts.copies:
+        recipe, container = replace(recipe, copy_if_fits=False), replace(container, sounds=())
     picture = _take_picture(streams, recipe, video, samples)
     _take_sounds(streams, recipe, media, container)
-    _take_subtitles(streams, recipe, media, container)
+    _take_subtitles(streams, recipe, media, container, doubts.subtitles)
     _take_attachments(streams, media, container)
     if more := len(media.all("video")) - 1:
         streams.left.append(f"{more} further video streams")
@@ -138,6 +157,7 @@ def make_film(recipe: Recipe, media: MediaInfo, samples: Samples) -> Film:
     return Film(
         (*arguments, "-max_muxing_queue_size", "4096"),
         tuple(streams.copied),
+        tuple(streams.texts),
         _notices(streams, container),
     )
 
@@ -219,7 +239,11 @@ def _disposition(stream: Stream) -> str:
 
 
 def _take_subtitles(
-    streams: _Streams, recipe: Recipe, media: MediaInfo, container: _Container
+    streams: _Streams,
+    recipe: Recipe,
+    media: MediaInfo,
+    container: _Container,
+    unreadable: frozenset[int],
 ) -> None:
     subtitles = media.all("subtitle")
     if recipe.subtitles == "none":
@@ -229,8 +253,12 @@ def _take_subtitles(
     for position, stream in enumerate(subtitles):
         if stream.codec in container.subtitles:
             encoder = "copy"
+        elif stream.index in unreadable:
+            streams.left.append(f"{_named(stream, position)}: its text cannot be read")
+            continue
         elif stream.codec in _TEXTS:
             encoder = container.text
+            streams.texts.append(stream.index)
         else:
             streams.left.append(_named(stream, position))
             continue

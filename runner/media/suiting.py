@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runner.media.choices import settle
 from runner.media.copying import copying, fits_sound
 from runner.media.failures import ConversionError, Kind
-from runner.media.film import main_picture, make_film
+from runner.media.film import Doubts, main_picture, make_film
 from runner.media.picture import Samples, read_samples, sampling
 from runner.media.probe import parse_log
 
@@ -25,6 +26,12 @@ _NO_TONE_MAPPING = (
 )
 
 
+# Words of ffmpeg that say that the target's side refused what was copied.
+_REFUSED = re.compile(
+    r"Non-monoton|\[(?:out|aost|vost)#|muxer|write header|interleaved_write_frame|[Bb]itstream filter"
+)
+
+
 @dataclass(frozen=True)
 class Suited:
     """How one source is converted."""
@@ -32,52 +39,69 @@ class Suited:
     recipe: Recipe
     check: tuple[str, ...] = ()
     """A second output, which decodes what the first one only copies: damage shows there."""
+    texts: tuple[int, ...] = ()
+    """The streams of subtitles that are decoded."""
     notices: tuple[str, ...] = ()
 
 
-def suit(wish: Recipe, source: tuple[str, ...], run: Callable[..., Ran]) -> Suited:
-    """Fit *wish* to the *source* of these input arguments; *run* runs ffmpeg with arguments.
+@dataclass(frozen=True)
+class Fitting:
+    """Fits recipes to one source."""
 
-    Raises:
-        ConversionError: The source has not what is wished for.
-    """
-    media = parse_log(run(*source).log)
-    if media is None:
-        return Suited(settle(wish))  # the conversion tells why it cannot be opened
-    if wish.film:
-        return _suit_film(wish, media, source, run)
-    recipe = settle(wish, media)
-    if not fits_sound(recipe, media):
-        return Suited(recipe)
-    copied = (f"0:a:{recipe.audio_stream}",)
-    return Suited(
-        replace(recipe, arguments=copying(recipe), audio_filter=""), _check(recipe, copied)
-    )
+    wish: Recipe
+    source: tuple[str, ...]
+    """ffmpeg's input arguments."""
+    run: Callable[..., Ran]
+    """Runs ffmpeg with the arguments that it is given."""
 
+    def suit(self, doubts: Doubts = Doubts()) -> Suited:  # noqa: B008 - frozen
+        """What the recipe is for this source.
 
-def _suit_film(
-    wish: Recipe, media: MediaInfo, source: tuple[str, ...], run: Callable[..., Ran]
-) -> Suited:
-    samples = _sample(wish, media, source, run)
-    film = make_film(wish, media, samples)
-    if any("zscale" in argument for argument in film.arguments):
-        ran = run("-h", "filter=zscale")
-        if "Unknown filter" in ran.log:
-            raise ConversionError(Kind.SETTINGS, _NO_TONE_MAPPING, ran.log)
-    recipe = replace(wish, arguments=film.arguments, audio_filter="")
-    return Suited(recipe, _check(wish, film.copied), film.notices)
+        Raises:
+            ConversionError: The source has not what is wished for.
+        """
+        media = parse_log(self.run(*self.source).log)
+        if media is None:
+            return Suited(settle(self.wish))  # the conversion tells why it cannot be opened
+        if self.wish.film:
+            return self._suit_film(media, doubts)
+        recipe = settle(self.wish, media)
+        if doubts.copies or not fits_sound(recipe, media):
+            return Suited(recipe)
+        copied = (f"0:a:{recipe.audio_stream}",)
+        return Suited(
+            replace(recipe, arguments=copying(recipe), audio_filter=""), _check(recipe, copied)
+        )
 
+    def suit_again(self, first: Suited, ran: Ran) -> Suited | None:
+        """What it is after the *first* one failed so; none if that was not its fault."""
+        unreadable = frozenset(index for index in first.texts if not self._is_readable(index))
+        refused = bool(first.check) and _REFUSED.search(ran.log) is not None
+        if not unreadable and not refused:
+            return None
+        return self.suit(Doubts(unreadable, copies=refused))
 
-def _sample(
-    wish: Recipe, media: MediaInfo, source: tuple[str, ...], run: Callable[..., Ran]
-) -> Samples:
-    video = main_picture(media)
-    options, filters = sampling(video, wish, media.duration) if video else ((), "")
-    if video is None or not filters:
-        return Samples()
-    few = ("-frames:v", "1") if filters == "showinfo" else ()
-    output = ("-map", f"0:{video.index}", "-vf", filters, *few, "-f", "null", "-")
-    return read_samples(run(*options, *source, *output).log)
+    def _is_readable(self, index: int) -> bool:
+        text = ("-map", f"0:{index}", "-c:s", "webvtt", "-f", "null", "-")
+        return self.run("-xerror", *self.source, *text).code == 0
+
+    def _suit_film(self, media: MediaInfo, doubts: Doubts) -> Suited:
+        film = make_film(self.wish, media, self._sample(media), doubts)
+        if any("zscale" in argument for argument in film.arguments):
+            ran = self.run("-h", "filter=zscale")
+            if "Unknown filter" in ran.log:
+                raise ConversionError(Kind.SETTINGS, _NO_TONE_MAPPING, ran.log)
+        recipe = replace(self.wish, arguments=film.arguments, audio_filter="")
+        return Suited(recipe, _check(self.wish, film.copied), film.texts, film.notices)
+
+    def _sample(self, media: MediaInfo) -> Samples:
+        video = main_picture(media)
+        options, filters = sampling(video, self.wish, media.duration) if video else ((), "")
+        if video is None or not filters:
+            return Samples()
+        few = ("-frames:v", "1") if filters == "showinfo" else ()
+        output = ("-map", f"0:{video.index}", "-vf", filters, *few, "-f", "null", "-")
+        return read_samples(self.run(*options, *self.source, *output).log)
 
 
 def _check(recipe: Recipe, copied: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from runner.media.loudness import correcting, is_corrected, measuring
 from runner.media.orphans import LOG, note_of
 from runner.media.probe import MediaInfo, parse_log
 from runner.media.source import check_source, check_unchanged, without_tail
-from runner.media.suiting import Suited, suit
+from runner.media.suiting import Fitting, Suited
 from runner.media.tags import Tagging, Untagged
 from runner.media.target import check_target, from_os, give_name, is_full
 from runner.media.verify import check_decodes, check_length
@@ -133,6 +133,8 @@ class _Attempt:
         self.source = without_tail(self.work.source, self.untailed)
         self._look()
         ran = self._encode_as_the_source_wants()
+        if ran.code > 0:
+            ran = self._encode_without_what_failed(ran)
         if ran.code == 0 and self._is_lost_in_mono(ran):
             self.recipe = mono.of_one_channel(self.recipe, ran)
             self.notices.append(mono.NOTICE)
@@ -146,7 +148,7 @@ class _Attempt:
         self.notices += self._carry_tags(source)
         if recipe.verify == "decode":
             check_decodes(self.ffmpeg, self.result, ran.log)
-        self.notices.extend(self._remarks(source))
+        self.notices += (*self.suited.notices, *self._remarks(source))
         if recipe.strict and self.notices:
             message = f"{'; '.join(self.notices)} (refused by --strict)"
             raise ConversionError(Kind.INPUT, message, ran.log)
@@ -185,9 +187,18 @@ class _Attempt:
         """Open the source ahead of the conversion, where that depends on what it holds."""
         wish = self.work.recipe
         if wish.film or wish.copy_if_fits:
-            self.suited = suit(wish, self._input(), self._quietly)
+            self.suited = self._fitting().suit()
             self.recipe = self.suited.recipe
-            self.notices.extend(self.suited.notices)
+
+    def _encode_without_what_failed(self, ran: Ran) -> Ran:
+        """Do without the parts of a film that made *ran* fail, if there are any."""
+        if again := self._fitting().suit_again(self.suited, ran):
+            self.suited, self.recipe = again, again.recipe
+            return self._encode()
+        return ran
+
+    def _fitting(self) -> Fitting:
+        return Fitting(self.work.recipe, self._input(), self._quietly)
 
     def _quietly(self, *arguments: str) -> Ran:
         return self.ffmpeg.run(arguments, lambda *_: None)

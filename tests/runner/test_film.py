@@ -178,15 +178,44 @@ def test_picture_subtitles_go_where_they_can_and_are_named_where_not() -> None:
         "(fre): Subtitle: dvd_subtitle (dvdsub), 720x576",
     )
     arguments, notices = film_of(*lines)
-    assert notices == (
-        "left out for MP4: subtitles 0 (eng, PGS); --to mkv keeps what MP4 and WebM cannot hold",
-    )
-    assert arguments[: arguments.index("-c:v")] == ("-map", "0:0", "-map", "0:1", "-map", "0:3")
+    (notice,) = notices
+    assert notice.startswith("left out for MP4: subtitles 0 (eng, PGS), subtitles 1 (fre, VobSub);")
+    assert notice.endswith("; --to mkv keeps what MP4 and WebM cannot hold")
+    assert arguments[: arguments.index("-c:v")] == ("-map", "0:0", "-map", "0:1")
+    arguments, notices = film_of(*lines, preset="mkv")
+    assert notices == ()
     assert "-c:s:0 copy" in " ".join(arguments)
-    assert film_of(*lines, preset="mkv")[1] == ()
-    assert (
-        "subtitles 0 (eng, PGS), subtitles 1 (fre, VobSub)" in film_of(*lines, preset="webm")[1][0]
+    assert "-c:s:1 copy" in " ".join(arguments)
+
+
+@pytest.mark.parametrize("preset", ["mp4", "webm", "mkv"])
+@every_ffmpeg
+def test_subtitles_that_cannot_be_read_do_not_cost_the_film(
+    preset: str, ffmpeg: str, media: Media, destination: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "latin-1.mkv"
+    # the first is in the attachment, the second in the first subtitles
+    attached, first, second, rest = media("everything.mkv").read_bytes().split(b"Hello")
+    source.write_bytes(b"".join([attached, b"Hello", first, b"H\xe4llo", second, b"Hello", rest]))
+    target = destination / f"a.{preset}"
+    made = converted(work(source, target, how=recipe(preset), ffmpeg=ffmpeg))
+    kinds = [line.split()[0] for line in streams(media, target)]
+    assert kinds.count("audio") == 2
+    assert kinds.count("subtitle") == (2 if preset == "mkv" else 1)
+    said = [n for n in made.notices if "subtitles 0 (ger, subrip): its text cannot be read" in n]
+    assert bool(said) == (preset != "mkv")
+
+
+def test_what_the_target_refuses_to_copy_is_encoded(
+    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    program = stand_in(
+        'case "$*" in *"-c:a:0 copy"*) echo "[aost#0:1/copy @ 0x1] [error] Non-monotonic DTS" >&2;'
+        ' exit 1;; esac; exec "$real" "$@"'
     )
+    one = work(media("clip.mp4"), destination / "a", how=recipe("mp4"), ffmpeg=str(program.path))
+    made = converted(one)
+    assert "-> #0:1 (aac (native) -> aac (native))" in made.log
 
 
 def test_more_channels_get_more_bits() -> None:

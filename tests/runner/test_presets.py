@@ -315,7 +315,7 @@ def test_the_projects_preset_wins_over_the_users_and_both_over_the_built_in(
         ("[presets.x]\narguments = []\nsuffix = 'y'\nloudness = 3", "loudness must be a number"),
         ("[presets.x]\narguments = []\nsuffix = 'y'\nspeed = 3", "has the unknown key 'speed'"),
         ("[preset.x]\narguments = []", "there is no table 'preset'"),
-        (b"\xff\xfe", "is not right: "),
+        (b"\xff", "is not in UTF-8"),
     ],
 )
 def test_a_broken_preset_file_is_2_and_says_where(
