@@ -81,7 +81,9 @@ def describe(
     suffix = "." + blob.rsplit(".", 1)[1] if "." in blob.rsplit("/", 1)[-1] else ""
     source = f"source{suffix}"
     task = str(TaskName(conversion.id, attempt))
-    order = Order(source=source, recipe=conversion.recipe, seconds=seconds)
+    order = Order(
+        source=source, recipe=conversion.recipe, seconds=seconds, size=conversion.source.size
+    )
     return batch.BatchTaskCreateOptions(
         id=task,
         command_line=_COMMAND,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from runner.media.loudness import LOSSLESS
 from runner.media.picture import Samples, is_interlaced, picture_of, takes_hdr
 from runner.media.recipe import encoder, option
 
@@ -102,6 +103,20 @@ def encoded_again(recipe: Recipe, media: MediaInfo) -> str:
     if recipe.media == "audio" and sound and sound.codec in _NAMES and fits_sound(recipe, media):
         return _AGAIN.format("sound", _NAMES[sound.codec])
     return ""
+
+
+def growth(recipe: Recipe, before: int, after: int) -> str:
+    """One sentence if a lossy result of *after* bytes is no smaller than its source of *before*."""
+    name = encoder(recipe.arguments, "v" if recipe.media == "video" else "a") or ""
+    if recipe.media == "image" or name.startswith("pcm_") or name in (*LOSSLESS, "copy"):
+        return ""
+    if after < 1.1 * before:
+        return ""
+    return f"the result is larger than its source: {_size(after)}, from {_size(before)}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
 def _codec(recipe: Recipe, kind: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from runner.media.recipe import Recipe
 
 # Encoders that keep as many bits as they are given: loudnorm gives them floating point.
-_LOSSLESS = ("flac", "alac", "wavpack", "tta")
+LOSSLESS = ("flac", "alac", "wavpack", "tta")
 
 
 def measuring(recipe: Recipe) -> str:
@@ -53,7 +53,7 @@ def _as_before(recipe: Recipe, source: Stream | None) -> str:
 
 
 def _keeps_depth(arguments: tuple[str, ...]) -> bool:
-    return encoder(arguments, "a") in _LOSSLESS and option(arguments, "-sample_fmt") is None
+    return encoder(arguments, "a") in LOSSLESS and option(arguments, "-sample_fmt") is None
 
 
 def _joined(*filters: str) -> str:

@@ -49,10 +49,17 @@ class Order:
     recipe: Recipe
     seconds: float | None = None
     """Time limit, in seconds."""
+    size: int = 0
+    """Bytes of the whole source, of which only the sound may have travelled."""
 
     def as_json(self) -> str:
         """One line of JSON that `from_json` reads."""
-        facts = {"source": self.source, "recipe": self.recipe.as_json(), "seconds": self.seconds}
+        facts = {
+            "source": self.source,
+            "recipe": self.recipe.as_json(),
+            "seconds": self.seconds,
+            "size": self.size,
+        }
         return json.dumps(facts)
 
     @classmethod
@@ -60,7 +67,12 @@ class Order:
         """Read what `as_json` wrote."""
         facts = json.loads(text)
         recipe = Recipe.from_json(facts["recipe"])
-        return cls(source=facts["source"], recipe=recipe, seconds=facts["seconds"])
+        return cls(
+            source=facts["source"],
+            recipe=recipe,
+            seconds=facts["seconds"],
+            size=facts.get("size", 0),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +163,7 @@ def _work(order: Order) -> Work:
         name=RESULT,
         recipe=order.recipe,
         limits=Limits(seconds=order.seconds),
+        size=order.size,
     )
 
 

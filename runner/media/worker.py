@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runner.media import mono
 from runner.media.choices import left_out, settle
-from runner.media.copying import encoded_again
+from runner.media.copying import encoded_again, growth
 from runner.media.exit_code import has_not_started
 from runner.media.failures import ConversionError, Kind, Stopped, judge_log
 from runner.media.ffmpeg import Ffmpeg, Limits, Ran, Reins
@@ -47,6 +47,8 @@ class Work:
     """Whether a file that has the target's name already may be replaced."""
     mtime_ns: int | None = None
     """The file time that the target gets, in nanoseconds; none for that of its making."""
+    size: int = 0
+    """Bytes of the source, if what lies here is only a part of it."""
     expected: tuple[int, int] | None = None
     """The source's size in bytes and its mtime in nanoseconds, as they were planned, where they
     are known; a source that is another one by then, or becomes one meanwhile, is a failure."""
@@ -175,7 +177,10 @@ class _Attempt:
             return ()
         is_chosen = wish.audio_stream is not None or wish.audio_language
         others = "" if is_chosen else left_out(self.recipe, source)
-        return tuple(filter(None, (others, encoded_again(settle(wish, source), source))))
+        before = self.work.size or os.path.getsize(self.work.source)
+        grown = growth(self.recipe, before, os.path.getsize(self.result))
+        again = encoded_again(settle(wish, source), source)
+        return tuple(filter(None, (others, again, grown)))
 
     def clean_up(self) -> None:
         self.tagging.clean_up()

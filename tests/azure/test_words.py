@@ -166,7 +166,8 @@ def test_the_order_arrives_as_it_was_given() -> None:
     setting = (task.environment_settings or [])[0]
     assert setting.name == ORDER
     order = Order.from_json(setting.value or "")
-    assert order == Order(source="source.mp4", recipe=MP3, seconds=5.0)
+    size = CONVERSION.source.size
+    assert order == Order(source="source.mp4", recipe=MP3, seconds=5.0, size=size)
 
 
 def test_logs_and_record_are_kept_of_success_and_failure_and_the_result_of_success() -> None:

@@ -113,7 +113,7 @@ def test_other_sound_is_mixed_as_ever(
 ) -> None:
     how = recipe("podcast") if preset == "podcast" else own("-c:a libmp3lame -ac 1", ".mp3")
     made = converted(work(media(source), destination / "a.mp3", how=how))
-    assert made.notices == ()
+    assert not any("mixed to mono" in notice for notice in made.notices)
 
 
 # ---- depth
@@ -246,9 +246,7 @@ def test_a_plain_source_costs_one_ffmpeg(media: Media, destination: Path, stand_
     ("name", "make", "words"),
     [
         ("a.pcm", "-i @clip.wav -f s16le -ar 22050 -ac 1", "-f s16le -ar 22050 -ac 1"),
-        ("a.raw", "-i @clip.wav -f alaw -ar 8000 -ac 1", "-f alaw -ar 8000"),
-        ("a.mp4", "-i @clip.mp4 -map 0 -c copy", "-hwaccel auto -threads 1"),
-        ("a b.mkv", "-i @clip.mkv -map 0 -c copy", "-itsoffset 0.5 -vn"),
+        ("a b.mkv", "-i @clip.mkv -map 0 -c copy", "-hwaccel auto -itsoffset 0.5 -vn"),
     ],
 )
 def test_input_options_say_how_the_source_is_read(
