@@ -13,6 +13,7 @@ from infra.storage import INPUT, OUTPUT, TOOLS, Storage
 ROLES = {
     # This GUID rests on one public list; `az role definition list --name …` confirms it.
     "Azure Batch Service Orchestration Role": "a35466a1-cfd6-450a-b35e-683fcdf30363",
+    "Azure Batch Account Reader": "11076f67-66f6-4be0-8f6b-f0609fd05cc9",
     "Azure Batch Data Contributor": "6aaa78f1-f7de-44ca-8722-c64a23943cae",
     "Azure Batch Job Submitter": "48e5e92e-a480-4e71-aa9c-2778f4c13781",
     "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
@@ -23,9 +24,14 @@ ROLES = {
 """Built-in roles, the same GUIDs in every tenant."""
 
 OPERATOR_BATCH_ROLES = {
-    "jobSubmitter": "Azure Batch Job Submitter",
-    "dataContributor": "Azure Batch Data Contributor",
+    # The images that Batch supports are the account's own read, which submitting does not include.
+    "jobSubmitter": {
+        "operator-uses-batch": "Azure Batch Job Submitter",
+        "operator-reads-batch": "Azure Batch Account Reader",
+    },
+    "dataContributor": {"operator-uses-batch": "Azure Batch Data Contributor"},
 }
+"""The operator's roles on the Batch account, by the names of their assignments."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,14 +37,15 @@ class Account(pulumi.ComponentResource):
         self.account_name = account.name
         self.account_id = account.id
         self.endpoint = pulumi.Output.concat("https://", account.account_endpoint)
-        give(
-            "operator-uses-batch",
-            OPERATOR_BATCH_ROLES[settings.operator_batch_role],
-            to=operator_of(settings),
-            at=account.id,
-            place=place,
-            opts=self.under,
-        )
+        for assignment, role in OPERATOR_BATCH_ROLES[settings.operator_batch_role].items():
+            give(
+                assignment,
+                role,
+                to=operator_of(settings),
+                at=account.id,
+                place=place,
+                opts=self.under,
+            )
         self.register_outputs({"account_name": self.account_name})
 
     def vault(self) -> keyvault.Vault:

@@ -20,6 +20,7 @@ from runner.azure.deployment import Deployment
 from tests.conftest import until
 from tests.emulator import Emulator, Fault, Settings, VirtualTasks
 from tests.emulator.azurite import Azurite
+from tests.emulator.front import Storage
 
 IDENTITY = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/"
@@ -35,7 +36,7 @@ class Cloud:
     """What a test needs of the stand-in cloud."""
 
     azure: Emulator
-    storage: Azurite
+    storage: Storage
     deployment: Deployment
     batch: BatchClient
     """A client with a token of its own."""
@@ -100,7 +101,7 @@ def fixed(nodes: int, *, spot: int = 0) -> dict[str, Any]:
 def stand_in_cloud(
     work: Path,
     *,
-    storage: Azurite | None = None,
+    storage: Storage | None = None,
     speed: float = 60.0,
     ffmpeg: Path | None = None,
     settings: Settings | None = None,
@@ -157,7 +158,7 @@ def stand_in_cloud(
                 blobs.delete_container(cloud.container(purpose))
 
 
-def _deployment(azure: Emulator, storage: Azurite, number: int) -> Deployment:
+def _deployment(azure: Emulator, storage: Storage, number: int) -> Deployment:
     return Deployment(
         outputs_schema=1,
         subscription_id="00000000-0000-0000-0000-000000000000",

@@ -31,6 +31,8 @@ from runner.media.strict import UnreadableError
 _BLOCK = 1 << 20
 _CHANGES = 20
 """Tries at changing a blob that others change too."""
+_EXISTS = "BlobAlreadyExists"
+"""The one conflict, among all that have its status, which says that somebody was here before."""
 
 
 class Blobs:
@@ -63,7 +65,9 @@ class Blobs:
         ):
             try:
                 blob.upload_blob(file, length=size, content_settings=settings)
-            except ResourceExistsError:
+            except ResourceExistsError as error:
+                if code_of(error) != _EXISTS:
+                    raise
                 # ours: from a run that was cut off, or an answer that was lost
                 if not self._has(container, name, size, digest):
                     file.seek(0)
@@ -74,8 +78,12 @@ class Blobs:
         self, container: str, name: str, data: bytes | IO[bytes], *, overwrite: bool = False
     ) -> None:
         """Upload *data*; if it may not be overwritten, one that is there is left as it is."""
-        with azure_errors(f"uploading {name}", "storage"), suppress(ResourceExistsError):
-            self._client.get_blob_client(container, name).upload_blob(data, overwrite=overwrite)
+        with azure_errors(f"uploading {name}", "storage"):
+            try:
+                self._client.get_blob_client(container, name).upload_blob(data, overwrite=overwrite)
+            except ResourceExistsError as error:
+                if code_of(error) != _EXISTS:
+                    raise
 
     def exists(self, container: str, name: str) -> bool:
         """Whether there is such a blob."""

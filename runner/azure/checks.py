@@ -4,7 +4,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+from runner.azure.errors import NoRoleError
 from runner.azure.session import Session
+from runner.azure.signing import Signer
 from runner.errors import RunnerError
 from runner.findings import Finding
 
@@ -49,7 +51,15 @@ def _pool(session: Session) -> Finding:
 def _image(session: Session) -> Finding:
     machine = session.jobs.pool().virtual_machine_configuration
     agent = machine.node_agent_sku_id if machine else ""
-    ends = [image.batch_support_end_of_life for image in session.jobs.images(agent or "")]
+    try:
+        images = session.jobs.images(agent or "")
+    except NoRoleError:
+        # the account's own read: no run needs it, and the Job Submitter does not have it
+        detail = (
+            f"{agent}; how long Batch supports it may be looked up by an Azure Batch Account Reader"
+        )
+        return Finding("image", good=True, detail=detail)
+    ends = [image.batch_support_end_of_life for image in images]
     known = [end for end in ends if end is not None]
     if not ends:
         remedy = "set `image` to noble, then `pulumi up`"
@@ -85,14 +95,24 @@ def _nodes(session: Session) -> Finding:
 
 def _jobs(session: Session) -> Finding:
     newest = session.jobs.newest()
-    return Finding("jobs", good=True, detail=f"can be listed; the newest is {newest or 'none'}")
+    # refused to who may not submit, and nothing to who may: there is no such job
+    session.jobs.terminate(f"doctor-{uuid.uuid4()}", "a check of rights")
+    detail = f"can be submitted and listed; the newest is {newest or 'none'}"
+    return Finding("jobs", good=True, detail=detail)
 
 
 def _storage(session: Session) -> Finding:
     deployment, name = session.deployment, f"doctor/{uuid.uuid4()}"
-    session.blobs.put(deployment.input_container, name, b"x")
-    session.blobs.delete(deployment.input_container, [name])
-    next(session.blobs.names(deployment.output_container, ""), None)
+    for container in (
+        deployment.input_container,
+        deployment.tools_container,
+        deployment.output_container,
+    ):
+        session.blobs.put(container, name, b"x")
+        session.blobs.read(container, name)
+        session.blobs.delete(container, [name])
+        next(session.blobs.names(container, name), None)
+    Signer(session.storage, deployment)(deployment.input_container)
     return Finding(
         "storage", good=True, detail=f"{deployment.blob_endpoint} can be read and written"
     )

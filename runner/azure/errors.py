@@ -12,14 +12,15 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from runner.azure.refusals import refusal_of
 from runner.errors import PassingError, RunnerError, UnfitError
 
 _SECRET = re.compile(r"(?i)(\bsig=|\baccountkey=|\bsharedkey \S+?:|\bbearer )[^&\s'\"]+")
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
-_ROLES = {
-    "batch": 'the role "Azure Batch Job Submitter" on the Batch account',
-    "storage": 'the role "Storage Blob Data Contributor" on the storage account',
-}
+
+
+class NoRoleError(UnfitError):
+    """The sign-in is good, and has no role that allows this."""
 
 
 class JobLostError(PassingError):
@@ -63,7 +64,7 @@ def is_passing(error: AzureError) -> bool:
 def azure_errors(doing: str, service: str) -> Iterator[None]:
     """Raise our errors for those of the Azure clients, saying what was being done.
 
-    *service* is "batch" or "storage".
+    *service* is one that `refusal_of` knows.
     """
     try:
         yield
@@ -73,26 +74,22 @@ def azure_errors(doing: str, service: str) -> Iterator[None]:
 
 def translated(error: AzureError, doing: str, service: str) -> RunnerError:
     """Our error for *error*, which came while *doing* something; its notes have the request's id."""
-    ours = _translated(error, doing, service)
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    ours = _translated(error, doing, service, headers.get("date") or "")
     if request := headers.get("request-id") or headers.get("x-ms-request-id"):
         ours.add_note(f"request id {request}")
     return ours
 
 
-def _translated(error: AzureError, doing: str, service: str) -> RunnerError:
+def _translated(error: AzureError, doing: str, service: str, date: str) -> RunnerError:
     status = getattr(error, "status_code", None)
+    if status is None and isinstance(error, ClientAuthenticationError):
+        status = 401  # nobody was asked: there is no sign-in here at all
     code = code_of(error)
-    if status == 403:
+    if refusal := refusal_of(service, status, code, date):
         detail = f" ({code})" if code else ""
-        return UnfitError(
-            f"{doing}: this sign-in may not do that{detail}; it needs {_ROLES[service]}, "
-            "and a new role takes minutes to count"
-        )
-    if status == 401 or isinstance(error, ClientAuthenticationError):
-        return UnfitError(
-            f"{doing}: not signed in; run `az login`, or set AZURE_CLIENT_ID and the rest"
-        )
+        kind = NoRoleError if refusal.is_role else UnfitError
+        return kind(f"{doing}: {refusal.cause}{detail}; {refusal.remedy}")
     if code == "ContainerNotFound":
         return UnfitError(f"{doing}: the container is gone: run `pulumi up`")
     reason = redacted(f"{code}: {_first_line(error)}" if code else _first_line(error))

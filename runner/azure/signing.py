@@ -48,7 +48,7 @@ class Signer:
 
     def _sign(self, now: datetime) -> dict[str, str]:
         start, expiry = now - _CLOCKS_DIFFER, now + self._signed_for
-        with azure_errors("signing addresses for the nodes", "storage"):
+        with azure_errors("signing addresses for the nodes", "signing"):
             key = self._client.get_user_delegation_key(start, expiry)
         read = ContainerSasPermissions(read=True)
         places = (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tests.emulator.clock import Clock, Timer
     from tests.emulator.faults import Faults
+    from tests.emulator.rights import Rights
     from tests.emulator.storage import Roles
     from tests.emulator.work import Work
 
@@ -52,6 +53,11 @@ class Settings:
     """What the emulated account is."""
 
     name: str = "emulated"
+    resource_id: str = (
+        "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg"
+        "/providers/Microsoft.Batch/batchAccounts/emulated"
+    )
+    """Its ARM id, below whose scopes principals have roles."""
     shared_key: bool = True
     """False: only Entra tokens, as in an account of user-subscription mode."""
     api_versions: tuple[str, ...] = ("2025-06-01", "2024-*", "2023-*", "2022-*", "2021-*", "2020-*")
@@ -90,12 +96,16 @@ class Account:
         executor: Executor,
         faults: Faults,
         roles: Roles,
+        rights: Rights,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.executor = executor
         self.faults = faults
         self.roles = roles
+        """Of nodes, on containers."""
+        self.rights = rights
+        """Of callers."""
         self.url = ""
         """Scheme, host and port; known once the server listens."""
         self.pools: dict[str, Pool] = {}

@@ -95,11 +95,15 @@ def check_shared_key(request: Signed, account: str, key: str) -> None:
         raise refused("The MAC signature found in the HTTP request is not the computed one.")
 
 
-def check_token(authorization: str) -> None:
-    """Refuse a token of another issuer or for another audience, or one that is not valid now."""
+def check_token(authorization: str) -> str:
+    """Refuse a token of another issuer or for another audience, or one that is not valid now.
+
+    Returns the object id of whom it was issued to.
+    """
     try:
         claims = read_claims(authorization.partition(" ")[2])
         lifetime = float(claims["nbf"]), float(claims["exp"])
+        principal = str(claims["oid"])
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise refused("The bearer token cannot be read.", status=401) from error
     if claims.get("iss") != ISSUER:
@@ -108,6 +112,7 @@ def check_token(authorization: str) -> None:
         raise refused("The token is for another audience.", status=401)
     if not lifetime[0] - 300 <= time.time() < lifetime[1]:
         raise refused("The token is not valid at this time.", status=401)
+    return principal
 
 
 def read_claims(token: str) -> dict[str, Any]:
@@ -116,8 +121,10 @@ def read_claims(token: str) -> dict[str, Any]:
     return claims
 
 
-def authenticate(request: Signed, account: str, key: str, *, shared_key: bool) -> None:
+def authenticate(request: Signed, account: str, key: str, *, shared_key: bool) -> str | None:
     """Let a request in by its Authorization header, or refuse it.
+
+    Returns the object id of who calls; none for a key, which may do everything.
 
     Raises:
         BatchError: 403 for keys, 401 for tokens or their absence.
@@ -125,16 +132,18 @@ def authenticate(request: Signed, account: str, key: str, *, shared_key: bool) -
     scheme = request.headers.get("authorization", "").partition(" ")[0]
     if scheme == "SharedKey" and shared_key:
         check_shared_key(request, account, key)
-    elif scheme == "SharedKey":
+        return None
+    if scheme == "SharedKey":
         raise refused("The account does not allow authentication with shared keys.")
-    elif scheme == "Bearer":
-        check_token(request.headers["authorization"])
-    else:
-        raise refused("The Authorization header is missing.", status=401)
+    if scheme == "Bearer":
+        return check_token(request.headers["authorization"])
+    raise refused("The Authorization header is missing.", status=401)
 
 
-def token(audience: str, *, lifetime: float = 3600, issuer: str = ISSUER) -> str:
-    """Return a token as Entra would issue it, except that nobody has signed it."""
+def token(
+    audience: str, *, lifetime: float = 3600, issuer: str = ISSUER, principal: str = PRINCIPAL
+) -> str:
+    """Return a token as Entra would issue it to *principal*, except that nobody has signed it."""
     now = int(time.time())
     claims = {
         "aud": audience,
@@ -143,8 +152,8 @@ def token(audience: str, *, lifetime: float = 3600, issuer: str = ISSUER) -> str
         "nbf": now - 60,
         "exp": now + lifetime,
         "tid": TENANT,
-        "oid": PRINCIPAL,
-        "sub": PRINCIPAL,
+        "oid": principal,
+        "sub": principal,
         "ver": "1.0",
     }
     parts = [{"alg": "RS256", "typ": "JWT", "kid": "test"}, claims]
@@ -162,13 +171,15 @@ def audience_of(scope: str) -> str:
 class EmulatedCredential:
     """A TokenCredential for the emulator and for Azurite, whose tokens live *lifetime* seconds."""
 
-    def __init__(self, lifetime: float = 3600) -> None:
+    def __init__(self, lifetime: float = 3600, principal: str = PRINCIPAL) -> None:
         self.lifetime = lifetime
+        self.principal = principal
         self.issued = 0
 
     def get_token(self, *scopes: str, **_options: Any) -> AccessToken:
         self.issued += 1
-        text = token(audience_of(scopes[0]), lifetime=self.lifetime)
+        audience = audience_of(scopes[0])
+        text = token(audience, lifetime=self.lifetime, principal=self.principal)
         return AccessToken(text, int(time.time() + self.lifetime))
 
 

@@ -22,10 +22,11 @@ from aiohttp import web
 from tests.emulator import misfortunes, pools, routes_side, views
 from tests.emulator.account import Account, Settings
 from tests.emulator.agent import ProcessExecutor
-from tests.emulator.auth import AsyncEmulatedCredential, EmulatedCredential
+from tests.emulator.auth import PRINCIPAL, AsyncEmulatedCredential, EmulatedCredential
 from tests.emulator.certificates import Certificates, make_certificates
 from tests.emulator.clock import Clock
 from tests.emulator.faults import Faults
+from tests.emulator.rights import Rights
 from tests.emulator.scheduler import settle
 from tests.emulator.server import Crashes, Seen, Server
 from tests.emulator.storage import ANY, Roles
@@ -61,6 +62,7 @@ class Emulator:
         virtual_tasks: Have tasks take virtual time instead of running.
         speed: How fast the clock goes.
         token_lifetime: Seconds for which the credential's tokens are good.
+        rights: The roles of callers, where storage beside it is to know them too.
         record: Whether to keep all requests, bodies included.
     """
 
@@ -76,6 +78,7 @@ class Emulator:
         virtual_tasks: VirtualTasks | None = None,
         speed: float = 1.0,
         token_lifetime: float = 3600,
+        rights: Rights | None = None,
         record: bool = True,
     ) -> None:
         self.settings = settings or Settings()
@@ -85,6 +88,7 @@ class Emulator:
         self.async_credential = AsyncEmulatedCredential(token_lifetime)
         self.faults = Faults()
         self.roles = Roles()
+        self.rights = rights or Rights()
         self.endpoint = ""
         """Scheme, host and port, once started."""
         self._https = https
@@ -105,7 +109,9 @@ class Emulator:
         if self._https and self._certificates is None:
             self._certificates = make_certificates(self._folder)
         self._executor = self._make_executor()
-        self._account = Account(self.settings, self._clock, self._executor, self.faults, self.roles)
+        self._account = Account(
+            self.settings, self._clock, self._executor, self.faults, self.roles, self.rights
+        )
         self._account.settle = partial(settle, self._account)
         self._server = Server(
             account=self._account,
@@ -214,9 +220,13 @@ class Emulator:
     @property
     def environment(self) -> dict[str, str]:
         """Variables by which another process trusts this one and can sign in as azure-identity does."""
+        return self.environment_of(PRINCIPAL)
+
+    def environment_of(self, principal: str) -> dict[str, str]:
+        """The same variables, to sign in as *principal*, who may do what its roles allow."""
         trusted = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
         signed_in = {
-            "IDENTITY_ENDPOINT": f"{self.endpoint}/_emulator/token",
+            "IDENTITY_ENDPOINT": f"{self.endpoint}/_emulator/principals/{principal}/token",
             "IDENTITY_HEADER": "test",
         }
         return {**signed_in, **(dict.fromkeys(trusted, self.ca_file) if self.ca_file else {})}

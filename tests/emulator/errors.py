@@ -80,6 +80,8 @@ ERRORS: dict[str, tuple[int, str]] = {
         400,
         "A query parameter specified in the request URI is outside the permissible range.",
     ),
+    # the service's own code for a principal without a role is not confirmed by any source
+    "PermissionDenied": (403, "The user identity does not have the required permission."),
     "PoolBeingDeleted": (409, "The specified pool is being deleted."),
     "PoolBeingResized": (409, "The specified pool is being resized."),
     "PoolExists": (409, "The specified pool already exists."),

@@ -174,14 +174,14 @@ EVENTS: dict[str, Callable[[Account, Node], None]] = {
 """What may befall a node."""
 
 
-@routes.add("GET", "/_emulator/token")
-def side_token(call: Call) -> Answer:
+@routes.add("GET", "/_emulator/principals/{principal}/token")
+def side_token(call: Call, principal: str) -> Answer:
     """Answer as a managed identity's endpoint does, for programs that sign in by themselves."""
     audience = auth.audience_of(call.query.get("resource", ""))
     expires = str(int(time.time()) + 3600)
     return Answer(
         body={
-            "access_token": auth.token(audience),
+            "access_token": auth.token(audience, principal=principal),
             "expires_on": expires,
             "resource": audience,
             "token_type": "Bearer",

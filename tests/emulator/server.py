@@ -23,6 +23,7 @@ from tests.emulator.auth import CHALLENGE, Signed, authenticate
 from tests.emulator.calls import Answer, Call, Route, read_body
 from tests.emulator.casing import cased
 from tests.emulator.errors import BatchError
+from tests.emulator.roles import batch_need
 from tests.emulator.wire import ERROR_KIND, error_body, reset, response
 
 if TYPE_CHECKING:
@@ -180,7 +181,9 @@ class Server:
         """Check what is the same for all operations: sign-in, version, parameters, the body's type."""
         settings = self.account.settings
         signed = Signed(method=method, path=call.path, query=query, headers=call.headers)
-        authenticate(signed, settings.name, self.key, shared_key=settings.shared_key)
+        caller = authenticate(signed, settings.name, self.key, shared_key=settings.shared_key)
+        if caller is not None:
+            self.authorize(caller, method, call.path)
         check_version(call.query.get("api-version"), settings.api_versions)
         for name in call.query:
             if name not in QUERIES:
@@ -192,6 +195,12 @@ class Server:
                 "InvalidHeaderValue",
                 {"HeaderName": "Content-Type", "HeaderValue": call.headers.get("content-type", "")},
             )
+
+    def authorize(self, caller: str, method: str, path: str) -> None:
+        """Refuse *caller* what none of its roles allows."""
+        need, account = batch_need(method, path), self.account.settings.resource_id
+        if not self.account.rights.allows(caller, need, account):
+            raise BatchError("PermissionDenied", {"Action": need.action, "Resource": account})
 
     def finished(self, call: Call, route: Route, answer: Answer) -> Answer:
         """Give an answer the casing that this client, or a fault, calls for."""

@@ -5,26 +5,22 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tests.emulator.model import key
+from tests.emulator.roles import Role, find_role, storage_need
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Role = Literal["reader", "contributor"]
 ANY = "*"
 
-ROLE_NAMES: dict[str, Role] = {
-    "storage blob data reader": "reader",
-    "storage blob data contributor": "contributor",
-    "storage blob data owner": "contributor",
-    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "reader",
-    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "contributor",
-    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "contributor",
+SHORT = {
+    "reader": "Storage Blob Data Reader",
+    "contributor": "Storage Blob Data Contributor",
 }
-"""Azure's roles, by name and by the GUID that ends a role definition's id."""
+"""What the two roles of nodes are called for short."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +78,9 @@ class Roles:
         Raises:
             ValueError: An unknown role.
         """
-        known = role if role in ("reader", "contributor") else ROLE_NAMES.get(role.lower())
-        if known is None:
-            raise ValueError(f"unknown role: {role}")
+        known = find_role(SHORT.get(role, role))
         with self._lock:
-            self._assigned.setdefault(key(identity), set()).add((container, known))  # type: ignore[arg-type]  # it is one of the two
+            self._assigned.setdefault(key(identity), set()).add((container, known))
 
     def revoke(self, identity: str) -> None:
         """Take all roles from *identity*."""
@@ -94,9 +88,7 @@ class Roles:
             self._assigned.pop(key(identity), None)
 
     def allows(self, identity: str, container: str, *, write: bool) -> bool:
+        need = storage_need("PUT" if write else "GET", is_blob=True, query={})
         with self._lock:
             roles = self._assigned.get(key(identity), set())
-            return any(
-                where in (ANY, container) and (role == "contributor" or not write)
-                for where, role in roles
-            )
+            return any(where in (ANY, container) and role.allows(need) for where, role in roles)

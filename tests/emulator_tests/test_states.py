@@ -18,6 +18,7 @@ from tests.emulator.clock import Clock
 from tests.emulator.errors import BatchError
 from tests.emulator.faults import Fault, Faults
 from tests.emulator.model import Job, Node, Outcome, Pool, Task, key
+from tests.emulator.rights import Rights
 from tests.emulator.scheduler import settle
 from tests.emulator.storage import Roles
 from tests.emulator.virtual import VirtualExecutor, VirtualTasks
@@ -117,6 +118,7 @@ class Life(RuleBasedStateMachine):
             VirtualExecutor(self.clock, virtual),
             Faults(),
             Roles(),
+            Rights(),
         )
         self.account.settle = partial(settle, self.account)
         self.names = 0

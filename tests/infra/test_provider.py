@@ -17,6 +17,7 @@ SUBNET = "azure-native:network:Subnet"
 VAULT = "azure-native:keyvault:Vault"
 ACCOUNT = "azure-native:batch:BatchAccount"
 ASSIGNMENT = "azure-native:authorization:RoleAssignment"
+BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 IN_GROUP = {"resourceGroupName": "rg"}
 PERMISSIONS = ["get", "list", "set", "delete", "recover"]
 
@@ -106,7 +107,7 @@ def test_nobody_gets_a_role_at_a_scope_that_is_not_there(arm: Azure) -> None:
         "roleAssignmentName": "n",
         "principalId": "p",
         "principalType": "User",
-        "roleDefinitionId": "r",
+        "roleDefinitionId": BLOB_READER,
     }
     with refused("ParentResourceNotFound"):
         arm.create(ASSIGNMENT, inputs)
@@ -116,11 +117,23 @@ def test_nobody_gets_a_role_at_a_scope_that_is_not_there(arm: Azure) -> None:
         arm.create(ASSIGNMENT, {**inputs, "roleAssignmentName": "another"})
 
 
+def test_a_role_that_azure_does_not_have_is_refused(arm: Azure) -> None:
+    inputs = {
+        "scope": f"/subscriptions/{SUBSCRIPTION}",
+        "roleAssignmentName": "n",
+        "principalId": "p",
+        "principalType": "User",
+        "roleDefinitionId": BLOB_READER[:-1],
+    }
+    with refused("RoleDefinitionDoesNotExist"):
+        arm.create(ASSIGNMENT, inputs)
+
+
 def test_a_principal_of_no_kind_may_not_be_found(arm: Azure) -> None:
     inputs = {
         "scope": f"/subscriptions/{SUBSCRIPTION}",
         "principalId": "p",
-        "roleDefinitionId": "r",
+        "roleDefinitionId": BLOB_READER,
     }
     with refused("PrincipalNotFound"):
         arm.create(ASSIGNMENT, {**inputs, "roleAssignmentName": "n"})

@@ -17,6 +17,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from tests.emulator import Emulator
 from tests.emulator.azurite import Azurite
+from tests.emulator.front import Storage
 from tests.infra.engine import ROOT, Deployment
 
 RUNNER = str(Path(sys.executable).with_name("runner"))
@@ -113,7 +114,7 @@ def node_programs(folder: Path) -> Path:
     return programs
 
 
-def owner_of(storage: Azurite) -> BlobServiceClient:
+def owner_of(storage: Storage) -> BlobServiceClient:
     """The storage, as its owner sees it."""
     key = AzureNamedKeyCredential(storage.name, storage.key)
     return BlobServiceClient(storage.blob_endpoint, key, connection_verify=storage.ca_file)

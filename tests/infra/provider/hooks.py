@@ -13,7 +13,7 @@ import requests
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 
-from infra.access import ROLES
+from tests.emulator.roles import find_role
 from tests.infra.provider.names import leaf, made_up_id
 from tests.infra.provider.store import World
 
@@ -59,7 +59,6 @@ def gone(world: World, token: str, arm_id: str) -> None:
 
 def tell_roles(world: World) -> None:
     """Tell the Batch emulator what each identity may do with each container, as it now is."""
-    names = {guid: name for name, guid in ROLES.items()}
     owners = {made_up_id(each["id"], "principal"): each["id"] for each in world.of(IDENTITY)}
     for identity in owners.values():
         ask_batch("DELETE", "roles", {"identity": identity})
@@ -68,7 +67,7 @@ def tell_roles(world: World) -> None:
         if inputs["principalId"] in owners and "/containers/" in inputs["scope"]:
             role = {
                 "identity": owners[inputs["principalId"]],
-                "role": names[leaf(inputs["roleDefinitionId"])],
+                "role": find_role(inputs["roleDefinitionId"]).name,
                 "container": leaf(inputs["scope"]),
             }
             ask_batch("POST", "roles", role)

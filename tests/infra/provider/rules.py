@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.emulator.roles import UnknownRoleError, find_role
 from tests.infra.provider.kinds import BATCH_SERVICE, SUBSCRIPTION, Inputs
 from tests.infra.provider.names import leaf
 from tests.infra.provider.store import World
@@ -193,7 +194,12 @@ def batch_may_use(world: World, vault: dict[str, Any]) -> bool:
 
 
 def check_assignment(world: World, _arm_id: str, inputs: Inputs) -> None:
-    """Refuse a grant that is there under another name, or for somebody not known yet."""
+    """Refuse a grant that is there under another name, of no known role, or for somebody not known yet."""
+    try:
+        find_role(inputs["roleDefinitionId"])
+    except UnknownRoleError as error:
+        message = f"The specified role definition with ID '{leaf(inputs['roleDefinitionId'])}' does not exist."
+        raise ArmError(400, "RoleDefinitionDoesNotExist", message) from error
     same = ("principalId", "roleDefinitionId", "scope")
     for each in world.of("azure-native:authorization:RoleAssignment"):
         if all(each["inputs"][name] == inputs[name] for name in same):

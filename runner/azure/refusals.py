@@ -1,0 +1,109 @@
+"""What it means when Azure refuses a call: by the service's own code, the cause and one remedy. Data.
+
+The codes: learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes and
+learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes. That AuthorizationFailure is the
+firewall's, and a missing role's is AuthorizationPermissionMismatch: AzureStorageExplorer#9150, #8504, #8344.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+_SIGN_IN = "run `az login` (`--tenant` if you have several), or set AZURE_CLIENT_ID and the rest"
+_DISABLED = "the subscription may be disabled, or its bill unpaid: look at it in the portal"
+_ROLES = {
+    "batch": 'the role "Azure Batch Job Submitter" on the Batch account',
+    "storage": 'the role "Storage Blob Data Contributor" on the container',
+    "signing": 'the role "Storage Blob Delegator" on the storage account',
+}
+_NO_ROLE = (
+    "it needs {role}, which `pulumi up` gives to `operatorPrincipalId`: is that who is signed in? "
+    "Owner is not enough, and a new role takes up to ten minutes to count"
+)
+# Azure bears with a quarter of an hour; what is less is not the cause.
+_CLOCK_IS_WRONG = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a call was refused, and what to do."""
+
+    cause: str
+    remedy: str
+    is_role: bool = False
+    """Whether a role is missing."""
+
+
+_STORAGE = {
+    "authorizationfailure": Refusal(
+        "the storage account's firewall does not let this machine in",
+        "add its public address to `storageAllowedIps` and run `pulumi up`, or go to a network that is allowed",
+    ),
+    "authorizationsourceipmismatch": Refusal(
+        "the signature is for another address than this machine's",
+        "go back to the network where it was made",
+    ),
+    "keybasedauthenticationnotpermitted": Refusal(
+        "the storage account takes no keys", f"sign in instead: {_SIGN_IN}"
+    ),
+    "authenticationfailed": Refusal("the sign-in was not accepted", _SIGN_IN),
+    "noauthenticationinformation": Refusal("the sign-in did not arrive", _SIGN_IN),
+    "publicaccessnotpermitted": Refusal("the sign-in did not arrive", _SIGN_IN),
+    "insufficientaccountpermissions": Refusal(
+        "the storage account itself may only be read here",
+        "look at it in the portal: it may be failing over to another region, or be locked",
+    ),
+}
+_BATCH = {
+    "requestforbiddenbynetworkacl": Refusal(
+        "the Batch account does not let this network in",
+        "go to a network that it allows, or have this one added to the account's network access",
+    ),
+    # a token that is not accepted has the status 401
+    "authenticationfailed": Refusal(
+        "the key in RUNNER_BATCH_KEY was not accepted",
+        "is it this account's, and still the newest? (`az batch account keys list`)",
+    ),
+    "insufficientaccountpermissions": Refusal(
+        "the Batch account does not allow that", "look at the account in the portal"
+    ),
+}
+_EITHER = {
+    "accountisdisabled": Refusal("the account is disabled", _DISABLED),
+    "invalidauthenticationinfo": Refusal("the sign-in was not accepted", _SIGN_IN),
+}
+_OF_SERVICE = {"batch": _BATCH, "storage": _STORAGE, "signing": _STORAGE}
+_NOT_SIGNED_IN = Refusal("not signed in", _SIGN_IN)
+
+
+def refusal_of(service: str, status: int | None, code: str, date: str = "") -> Refusal | None:
+    """What the answer *status* and *code* of *service* means; none if it is no refusal.
+
+    *service* is "batch", "storage", or "signing" for the key by which addresses are signed; *date* is the
+    answer's own.
+    """
+    name = code.lower()
+    if name in ("authenticationfailed", "invalidauthenticationinfo") and (off := _clock_off(date)):
+        return Refusal(
+            f"this machine's clock is {off}, and Azure accepts no such sign-in",
+            "set it right, then the same command again",
+        )
+    if status == 401 and name not in _EITHER:
+        return _NOT_SIGNED_IN
+    known = _OF_SERVICE[service].get(name) or _EITHER.get(name)
+    if known is not None or status != 403:
+        return known
+    remedy = _NO_ROLE.format(role=_ROLES[service])
+    return Refusal("this sign-in may not do that", remedy, is_role=True)
+
+
+def _clock_off(date: str) -> str:
+    """By how much this machine's clock differs from an answer's *date*; empty for not enough."""
+    try:
+        off = datetime.now(UTC) - parsedate_to_datetime(date)
+    except (ValueError, TypeError):  # none, or one without a zone
+        return ""
+    if abs(off) < _CLOCK_IS_WRONG:
+        return ""
+    side = "ahead of" if off > timedelta() else "behind"
+    return f"{abs(off).total_seconds() / 60:.0f} min {side} Azure's"

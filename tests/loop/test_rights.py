@@ -1,0 +1,210 @@
+"""Every command as the operator whom the program makes, with exactly the roles that it is given."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from runner.cli import cli
+from runner.errors import RunnerError
+from tests.emulator import Emulator, Settings
+from tests.emulator.azurite import Azurite
+from tests.emulator.fixtures import storage
+from tests.emulator.front import StorageFront
+from tests.emulator.rights import Rights
+from tests.infra.mocked import OPERATOR, Deployed, deploy
+from tests.infra.provider.names import leaf
+from tests.loop.composition import put_in_place
+from tests.loop.estate import node_programs, owner_of
+from tests.media import Media
+
+__all__ = ["storage"]
+
+ONE_NODE = {"scale": "fixed", "fixedDedicatedNodes": "1"}
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Somebody at a machine that knows the stack's outputs, signed in."""
+
+    azure: Emulator
+    front: StorageFront
+
+    def __call__(self, *arguments: str) -> tuple[int, str]:
+        """Run a command, in this process as there are many: its exit code, and all that it says."""
+        done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+        if isinstance(done.exception, RunnerError):
+            return int(done.exception.exit_code), f"{done.output}Error: {done.exception}"
+        if done.exception is not None:
+            raise done.exception
+        return int(done.return_value or 0), done.output
+
+
+MakeOperator = Callable[..., Operator]
+
+
+@contextmanager
+def signed_in(
+    declared: Deployed, storage: Azurite, folder: Path, environment: Callable[[str, str], None]
+) -> Iterator[Operator]:
+    """The operator of what *declared* declares, with its roles in both emulators and none besides."""
+    rights = Rights()
+    account = declared.one("batch:BatchAccount")
+    settings = Settings(
+        name=leaf(account.id),
+        resource_id=account.id,
+        shared_key="SharedKey" in account.inputs["allowedAuthenticationModes"],
+    )
+    stored = declared.one("storage:StorageAccount").id
+    with (
+        StorageFront(storage, rights, stored) as front,
+        Emulator(
+            settings=settings,
+            storage=front.account,
+            certificates=front.certificates,
+            node_path=[node_programs(folder)],
+            speed=60,
+            rights=rights,
+        ) as azure,
+    ):
+        outputs = put_in_place(declared, azure, front, folder)
+        for name, value in azure.environment_of(OPERATOR).items():
+            environment(name, value)
+        environment("RUNNER_OUTPUTS", str(outputs))
+        try:
+            yield Operator(azure, front)
+        finally:
+            with owner_of(storage) as owner:
+                for container in ("input", "output", "tools"):
+                    owner.delete_container(container)
+
+
+@pytest.fixture
+def operator(
+    storage: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeOperator]:
+    """Make the operator of a configuration."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    opened = []
+
+    def make(**configuration: str) -> Operator:
+        declared = deploy(**ONE_NODE, **configuration)
+        opened.append(signed_in(declared, storage, tmp_path / "azure", monkeypatch.setenv))
+        return opened[-1].__enter__()
+
+    yield make
+    for each in opened:
+        each.__exit__(None, None, None)
+
+
+@pytest.fixture
+def files(media: Media, tmp_path: Path) -> Path:
+    """Two good files in folders of their own, and one that is none."""
+    media.put("8-bit.wav", tmp_path / "in" / "a.wav", tmp_path / "later" / "b.wav")
+    media.put("empty.mp4", tmp_path / "in" / "bad.mp4")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("role", "mode", "identity"),
+    [
+        *product(
+            ("jobSubmitter", "dataContributor"),
+            ("UserSubscription", "BatchService"),
+            ("true", "false"),
+        )
+    ],
+)
+def test_the_operator_may_do_what_every_command_does(
+    operator: MakeOperator, files: Path, role: str, mode: str, identity: str
+) -> None:
+    runner = operator(operatorBatchRole=role, poolAllocationMode=mode, poolIdentity=identity)
+    said = {}
+    for command, expected in (
+        ("doctor", 0),
+        ("convert in", 1),  # one of its files is none
+        ("status", 0),
+        ("retry", 1),
+        ("convert later --detach", 0),
+        ("status", 0),
+        ("attach", 0),
+        ("convert in later -o elsewhere --detach", 1),
+        ("cancel -o elsewhere", 0),
+        ("logs in/bad.mp4", 0),
+        ("runs", 0),
+        ("clean --older-than 0d", 0),
+        ("clean -o elsewhere --older-than 0d", 0),
+    ):
+        code, said[command] = runner(*command.split())
+        assert code == expected, f"{command}: {said[command]}"
+    assert "BAD" not in said["doctor"]
+    assert "is supported" in said["doctor"], "the image was looked at"
+    assert (files / "out" / "a.mp3").exists()
+    assert (files / "out" / "b.mp3").exists()
+
+
+@pytest.mark.parametrize(
+    ("role", "container", "check", "said"),
+    [
+        ("Azure Batch Job Submitter", "", "jobs", 'needs the role "Azure Batch Job Submitter"'),
+        ("Storage Blob Delegator", "", "storage", 'needs the role "Storage Blob Delegator"'),
+        *(
+            ("Storage Blob Data Contributor", each, "storage", '"Storage Blob Data Contributor"')
+            for each in ("input", "output", "tools")
+        ),
+    ],
+)
+def test_no_role_of_the_operator_is_without_a_use(
+    operator: MakeOperator, role: str, container: str, check: str, said: str
+) -> None:
+    runner = operator(poolIdentity="false")
+    scope = f"{runner.front.resource_id}/blobServices/default/containers/{container}"
+    runner.azure.rights.revoke(OPERATOR, role, scope if container else "")
+    code, told = runner("doctor")
+    bad = [line for line in told.splitlines() if line.startswith("BAD")]
+    assert (code, len(bad)) == (4, 1)
+    assert bad[0].startswith(f"BAD {check}: ")
+    assert said in bad[0]
+    assert "Owner is not enough" in bad[0]
+
+
+def test_an_operator_who_may_not_look_at_the_images_is_told_that_this_is_fine(
+    operator: MakeOperator,
+) -> None:
+    runner = operator()
+    runner.azure.rights.revoke(OPERATOR, "Azure Batch Account Reader")
+    code, told = runner("doctor")
+    assert code == 0, told
+    assert "ok  image: batch.node.ubuntu 22.04; how long Batch supports it may be looked up" in told
+
+
+def test_whoever_has_no_role_is_told_by_every_command_which_one_to_ask_for(
+    operator: MakeOperator, files: Path
+) -> None:
+    runner = operator()
+    runner.azure.rights.revoke(OPERATOR)
+    # the owner of the account has all but the data
+    runner.azure.rights.assign(OPERATOR, "Owner", runner.azure.settings.resource_id)
+    name = "20261122-1412-mossy-otter"
+    for command in ("doctor", "convert later", "attach", f"cancel {name}", "clean"):
+        code, told = runner(*command.split())
+        assert code == 4, command
+        assert "needs the role" in told, command
+        assert "Owner is not enough" in told, command
+
+
+def test_a_key_may_do_everything_where_the_account_takes_one(
+    operator: MakeOperator, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = operator(poolAllocationMode="BatchService", allowSharedKey="true")
+    runner.azure.rights.revoke(OPERATOR, "Azure Batch Job Submitter")
+    assert runner("doctor")[0] == 4
+    monkeypatch.setenv("RUNNER_BATCH_KEY", runner.azure.key)
+    for command in ("doctor", "convert later"):
+        code, told = runner(*command.split())
+        assert code == 0, told
