@@ -109,7 +109,7 @@ def _storage(session: Session) -> Finding:
         deployment.output_container,
     ):
         session.blobs.put(container, name, b"x")
-        session.blobs.read(container, name)
+        session.blobs.read(container, name, longest=1)
         session.blobs.delete(container, [name])
         next(session.blobs.names(container, name), None)
     Signer(session.storage, deployment)(deployment.input_container)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ Answer = TypeVar("Answer", list[Any], dict[str, Any])
 OUTPUTS_SCHEMA = 1
 """The version of the outputs that this runner reads."""
 _PULUMI_TIMEOUT = 120
+# Before, Pulumi decrypted the whole state to show what is no secret (pulumi#21141, mended by #23820).
+_READS_WITHOUT_PASSPHRASE = (3, 253)
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 
 
@@ -167,27 +170,45 @@ def _selected() -> str | None:
 
 def _pulumi(kind: type[Answer], *arguments: str) -> Answer:
     """What Pulumi says, which is JSON of a *kind*."""
-    command = ["pulumi", *arguments, "--non-interactive"]
-    environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=_PULUMI_TIMEOUT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UnfitError(f"`{' '.join(command)}` gave no answer in {_PULUMI_TIMEOUT} s") from error
+    done = _run_pulumi(*arguments, "--non-interactive")
     what = f"`pulumi {' '.join(arguments[:2])}`"
     advice = "mend that, or convert on this machine with --where local"
     if done.returncode != 0:
+        if "PULUMI_CONFIG_PASSPHRASE" in done.stderr:
+            raise UnfitError(f"{what} failed: {_passphrase_wanted()}")
         reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
         raise UnfitError(f"{what} failed: {reason}; {advice}")
     with suppress(ValueError):
         if isinstance(answer := json.loads(done.stdout), kind):
             return answer
     raise UnfitError(f"{what} printed no JSON that is known here; {advice}")
+
+
+def _run_pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["pulumi", *arguments]
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=_PULUMI_TIMEOUT,
+            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnfitError(f"`{' '.join(command)}` gave no answer in {_PULUMI_TIMEOUT} s") from error
+
+
+def _passphrase_wanted() -> str:
+    """What to do where Pulumi wants the passphrase of the stack for showing its outputs."""
+    export = "set PULUMI_CONFIG_PASSPHRASE to the stack's passphrase (empty if you chose none)"
+    found = re.match(r"v?(\d+)\.(\d+)", _run_pulumi("version").stdout)
+    if found is None or (int(found[1]), int(found[2])) >= _READS_WITHOUT_PASSPHRASE:
+        return f"it wants the stack's passphrase; {export}"
+    needed = ".".join(map(str, _READS_WITHOUT_PASSPHRASE))
+    return (
+        f"this Pulumi ({found[1]}.{found[2]}) wants the stack's passphrase even to show its outputs; "
+        f"update it to {needed} or newer, or {export}"
+    )

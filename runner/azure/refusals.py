@@ -5,9 +5,12 @@ learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes. That Aut
 firewall's, and a missing role's is AuthorizationPermissionMismatch: AzureStorageExplorer#9150, #8504, #8344.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+
+from runner.azure.credentials import BATCH_KEY
 
 _SIGN_IN = "run `az login` (`--tenant` if you have several), or set AZURE_CLIENT_ID and the rest"
 _DISABLED = "the subscription may be disabled, or its bill unpaid: look at it in the portal"
@@ -59,13 +62,14 @@ _BATCH = {
         "the Batch account does not let this network in",
         "go to a network that it allows, or have this one added to the account's network access",
     ),
-    # a token that is not accepted has the status 401
-    "authenticationfailed": Refusal(
-        "the key in RUNNER_BATCH_KEY was not accepted",
-        "is it this account's, and still the newest? (`az batch account keys list`)",
-    ),
     "insufficientaccountpermissions": Refusal(
         "the Batch account does not allow that", "look at the account in the portal"
+    ),
+}
+_BY_KEY = {
+    "authenticationfailed": Refusal(
+        f"the key in {BATCH_KEY} was not accepted",
+        "is it this account's, and still the newest? (`az batch account keys list`)",
     ),
 }
 _EITHER = {
@@ -90,6 +94,8 @@ def refusal_of(service: str, status: int | None, code: str, date: str = "") -> R
         )
     if status == 401 and name not in _EITHER:
         return _NOT_SIGNED_IN
+    if service == "batch" and os.environ.get(BATCH_KEY) and name in _BY_KEY:
+        return _BY_KEY[name]
     known = _OF_SERVICE[service].get(name) or _EITHER.get(name)
     if known is not None or status != 403:
         return known

@@ -119,7 +119,11 @@ def pulumi(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     folder = tmp_path_factory.mktemp("pulumi")
 
     def make(
-        stacks: dict[str, Any], selected: str = "", error: str = "", garbage: str = ""
+        stacks: dict[str, Any],
+        selected: str = "",
+        error: str = "",
+        garbage: str = "",
+        version: str = "v3.253.0",
     ) -> Path:
         listed = [{"name": name, "current": name == selected} for name in stacks]
         (folder / "ls").write_text(json.dumps(listed))
@@ -128,6 +132,7 @@ def pulumi(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         program = folder / "pulumi"
         program.write_text(
             f'#!/bin/sh\ncd {folder}\necho "$*" >> asked\n'
+            f"test \"$1\" != version || {{ echo '{version}'; exit; }}\n"
             + (f"echo '{error}' >&2; exit 255\n" if error else "")
             + (f"echo '{garbage}'; exit 0\n" if garbage else "")
             + 'case "$2" in ls) exec cat ls;; esac\n'
@@ -239,6 +244,32 @@ def test_a_broken_pulumi_is_an_error_with_a_way_out(
         choose(None, None)
     assert str(caught.value).startswith(said)
     assert "convert on this machine with --where local" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("v3.220.1", "this Pulumi (3.220) wants the stack's passphrase even to show its outputs; "),
+        ("3.99.0-alpha.1", "this Pulumi (3.99) wants the stack's passphrase even to show"),
+        ("v3.253.0", "it wants the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
+        ("v4.0.0", "it wants the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
+        ("unknown", "it wants the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
+    ],
+)
+def test_a_pulumi_that_wants_a_passphrase_is_told_by_its_version(
+    project: Path, pulumi: Pulumi, version: str, said: str
+) -> None:
+    error = (
+        "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or "
+        "PULUMI_CONFIG_PASSPHRASE_FILE environment variables\n\nsee the documentation"
+    )
+    pulumi({"dev": OUTPUTS}, selected="dev", error=error, version=version)
+    with pytest.raises(UnfitError) as caught:
+        choose("dev", None)
+    assert str(caught.value).startswith(f"`pulumi stack output` failed: {said}")
+    assert "set PULUMI_CONFIG_PASSPHRASE to the stack's passphrase" in str(caught.value)
+    assert ("update it to 3.253 or newer" in str(caught.value)) == ("this Pulumi" in said)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 from azure.batch import BatchClient
+from azure.core.credentials import AzureNamedKeyCredential
 from azure.storage.blob import BlobServiceClient
 
 from runner.azure.blobs import Blobs
@@ -92,7 +93,8 @@ def test_a_clock_that_is_wrong_is_told_from_the_answers_own_date(
     ("status", "code", "cause", "remedy"),
     [
         (403, "RequestForbiddenByNetworkAcl", "does not let this network in", "network access"),
-        (403, "AuthenticationFailed", "the key in RUNNER_BATCH_KEY", "keys list`"),
+        # whether Batch says so of a missing role is not known
+        (403, "AuthenticationFailed", "this sign-in may not", '"Azure Batch Job Submitter"'),
         (401, "AuthenticationFailed", "not signed in", "run `az login`"),
         (401, "InvalidAuthenticationInfo", "the sign-in was not accepted", "`--tenant`"),
         (403, "InsufficientAccountPermissions", "the Batch account does not", "in the portal"),
@@ -115,3 +117,17 @@ def test_a_refusal_of_batch_is_told_by_its_code(
     assert cause in said.partition(f" ({code}); ")[0]
     assert remedy in said.partition(f" ({code}); ")[2]
     assert any(note.startswith("request id ") for note in caught.value.__notes__)
+
+
+def test_a_key_that_is_not_accepted_is_told_as_a_key(
+    azure: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = AzureNamedKeyCredential(azure.account, azure.key[:-8] + "AAAAAA==")
+    monkeypatch.setenv("RUNNER_BATCH_KEY", wrong.named_key.key)
+    with (
+        BatchClient(azure.endpoint, wrong, connection_verify=azure.ca_file) as client,
+        pytest.raises(RunnerError) as caught,
+    ):
+        Jobs(client, "pool").pool()
+    assert "the key in RUNNER_BATCH_KEY was not accepted" in str(caught.value)
+    assert wrong.named_key.key not in str(caught.value)
