@@ -233,7 +233,7 @@ def test_a_refused_task_fails_its_file_alone(
     ("status", "message"),
     [
         (403, 'it needs the role "Azure Batch Job Submitter" on the Batch account'),
-        (401, "not signed in; run `az login`"),
+        (401, r"not signed in \(AuthenticationFailed\); run `az login`"),
     ],
 )
 @pytest.mark.parametrize("operation", ["get_pool", "create_job", ADD, "list_tasks"])

@@ -24,7 +24,7 @@ from tests.media import Media
 
 __all__ = ["storage"]
 
-ONE_NODE = {"scale": "fixed", "fixedDedicatedNodes": "1"}
+ONE_NODE = {"scale": "fixed", "fixedDedicatedNodes": "1", "nodeFfmpeg": "apt"}
 
 
 @dataclass(frozen=True)
