@@ -1,23 +1,52 @@
 """What tests are given: media, the real command, a destination, and stand-ins for ffmpeg."""
 
+import io
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from tests.media import Media, make_media
 
-RUNNER = Path(sys.executable).with_name("runner")
+
+def _find_runner() -> Path:
+    """The command that belongs to this Python; Windows without a venv has it in a folder of its own."""
+    name = "runner.exe" if os.name == "nt" else "runner"
+    beside = Path(sys.executable).with_name(name)
+    return beside if beside.exists() else beside.parent / "Scripts" / name
+
+
+RUNNER = _find_runner()
+_KEPT = ("PATH", "LANG", "TMPDIR", "SYSTEMROOT", "TEMP", "TMP", "PATHEXT", "COMSPEC")
 PATIENCE = 30.0
 """Seconds after which something that should have happened is held not to."""
+
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="this is about POSIX alone")
+
+
+def _has_links() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            Path(folder, "link").symlink_to("nowhere")
+        except (OSError, NotImplementedError):
+            return False
+        return Path(folder, "link").is_symlink()
+
+
+needs_links = pytest.mark.skipif(not _has_links(), reason="no links can be made here")
 
 
 @dataclass(frozen=True)
@@ -64,7 +93,10 @@ class Run:
             check=False,
             timeout=120,
         )
-        out, err = (data.decode("utf-8", "backslashreplace") for data in (done.stdout, done.stderr))
+        out, err = (
+            data.decode("utf-8", "backslashreplace").replace(os.linesep, "\n")
+            for data in (done.stdout, done.stderr)
+        )
         return Result(done.returncode, out, err)
 
     def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
@@ -76,7 +108,8 @@ class Run:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="backslashreplace",
             # its own session, as in a terminal of its own
             start_new_session=True,
         )
@@ -108,9 +141,13 @@ def destination(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The command, run in *tmp_path*, where its default destination is the fixture's."""
-    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "SYSTEMROOT", "TMPDIR")}
+    kept = {k: v for k, v in os.environ.items() if k.upper() in _KEPT}
     home = str(tmp_path_factory.mktemp("home"))
-    return Run(tmp_path, {**kept, "HOME": home, "XDG_CONFIG_HOME": str(Path(home, ".config"))})
+    ours = {"HOME": home, "XDG_CONFIG_HOME": str(Path(home, ".config"))}
+    if os.name == "nt":
+        # where platformdirs looks there; and no code page between what is said and what is heard
+        ours = {"WIN_PD_OVERRIDE_LOCAL_APPDATA": home, "PYTHONIOENCODING": "utf-8"}
+    return Run(tmp_path, {**kept, **ours})
 
 
 @pytest.fixture
@@ -119,6 +156,7 @@ def stand_in(
 ) -> Iterator[Callable[[str], StandIn]]:
     """Make a program of a shell script; in it "$real" is ffmpeg and "$last" names the result.
 
+    On Windows it needs a shell, such as that of Git.
     What still runs of it at the end of the test, as after a runner that was killed, is killed.
     """
     folders: list[Path] = []
@@ -126,25 +164,61 @@ def stand_in(
     def make(script: str) -> StandIn:
         folder = tmp_path_factory.mktemp("bin")
         folders.append(folder)
-        program, starts = folder / "ffmpeg", folder / "starts"
-        program.write_text(
+        real = Path(media.ffmpeg).as_posix()
+        text = (
             "#!/bin/sh\n"
-            f"here={shlex.quote(str(folder))} real={shlex.quote(media.ffmpeg)}\n"
+            f"here={shlex.quote(folder.as_posix())} real={shlex.quote(real)}\n"
             'for last in "$@"; do :; done\n'
-            # the tags are a second output behind the result, of six words
             'case "$last" in *.tags) eval "last=\\${$(($# - 6))}";; esac\n'
             f'echo $$ >> "$here/all"; printf "%s\\n" "$*" >> "$here/starts"\n{script}\n'
         )
-        program.chmod(0o755)
-        return StandIn(program, starts)
+        return StandIn(shell_program(folder, "ffmpeg", text), folder / "starts")
 
     yield make
     for folder in folders:
         kill_all(folder / "all")
 
 
+def shell_program(folder: Path, name: str, text: str) -> Path:
+    """A program in *folder* that is the shell script *text*."""
+    if os.name == "posix":
+        program = folder / name
+        program.write_text(text)
+        program.chmod(0o755)
+        return program
+    shell = shutil.which("sh")
+    if shell is None:
+        pytest.skip("the stand-in for a program is a shell script, and this machine has no sh")
+    script = folder / f"{name}.sh"
+    script.write_text(text, newline="\n")
+    return python_program(
+        folder,
+        name,
+        "import subprocess, sys\n"
+        f"sys.exit(subprocess.run([{shell!r}, {str(script)!r}, *sys.argv[1:]]).returncode)\n",
+    )
+
+
+def python_program(folder: Path, name: str, text: str) -> Path:
+    """A program in *folder* that is the Python script *text*; on Windows an .exe, as pip makes them."""
+    if os.name == "posix":
+        program = folder / name
+        program.write_text(f"#!{sys.executable}\n{text}")
+        program.chmod(0o755)
+        return program
+    launcher = files("pip._vendor.distlib").joinpath("t64.exe").read_bytes()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("__main__.py", text)
+    program = folder / f"{name}.exe"
+    program.write_bytes(launcher + f'#!"{sys.executable}"\r\n'.encode() + packed.getvalue())
+    return program
+
+
 def kill_all(listed: Path) -> None:
     """Kill the processes whose ids are in the file *listed*, with their groups."""
+    if os.name == "nt":
+        return  # they have ended with their runner
     for pid in listed.read_text().split() if listed.exists() else ():
         with suppress(ProcessLookupError, PermissionError):
             if os.getpgid(int(pid)) == int(pid):  # it is still ours: the leader of its session
@@ -166,7 +240,7 @@ def started(
     yield start
     for process in processes:
         if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
         process.communicate()
 
 
@@ -176,10 +250,15 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+    if not is_root() or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small file system can be mounted by root only, outside of containers")
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def is_root() -> bool:
+    """Whether we may do all, as a superuser of POSIX."""
+    return os.name == "posix" and os.geteuid() == 0
 
 
 def until(happened: Callable[[], object], patience: float = PATIENCE) -> None:
@@ -197,7 +276,7 @@ def until(happened: Callable[[], object], patience: float = PATIENCE) -> None:
 def tree(folder: Path) -> dict[str, bytes]:
     """All files below *folder* with what is in them, without the ledger."""
     return {
-        str(path.relative_to(folder)): path.read_bytes()
+        path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and ".runner" not in path.parts
     }

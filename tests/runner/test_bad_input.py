@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.media.failures import Kind
-from tests.conftest import Run, names
+from tests.conftest import Run, is_root, names, posix_only
 from tests.media import Media
 from tests.runner.programs import every_ffmpeg, failure_of, recipe, work
 
@@ -105,6 +105,7 @@ def test_bad_files_stop_nobody_else_and_leave_nothing(
     assert f"2 converted, {len(BAD)} failed of {len(BAD) + 2}" in result.stderr
 
 
+@posix_only
 def test_what_is_no_file_is_said_to_be_none(
     run: Run, media: Media, tmp_path: Path, destination: Path
 ) -> None:
@@ -130,11 +131,12 @@ def test_what_is_no_file_is_said_to_be_none(
 
 
 def test_a_device_is_no_file(run: Run) -> None:
-    result = run("convert", "/dev/null")
+    result = run("convert", os.devnull)
     assert result.exit_code == 1
     assert "input: not a file but a device" in result.failures[0]
 
 
+@posix_only
 def test_a_pipe_beside_a_finished_result_does_not_hang(
     run: Run, media: Media, tmp_path: Path
 ) -> None:
@@ -147,7 +149,7 @@ def test_a_pipe_beside_a_finished_result_does_not_hang(
 
 def _without_root(command: str) -> tuple[str, ...]:
     """Words ahead of a command that take root's right to open every file away."""
-    if os.geteuid() != 0:
+    if not is_root():
         return ()
     prefix = (command, "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all")
     if not shutil.which(command) or subprocess.run([*prefix, "true"], check=False).returncode:
@@ -155,6 +157,7 @@ def _without_root(command: str) -> tuple[str, ...]:
     return prefix
 
 
+@posix_only
 def test_a_file_that_may_not_be_read_is_named_and_the_others_go_on(
     run: Run, media: Media, tmp_path: Path, destination: Path
 ) -> None:
@@ -166,6 +169,7 @@ def test_a_file_that_may_not_be_read_is_named_and_the_others_go_on(
     assert "in/secret.mp3  input: not readable: permission denied" in result.failures[0]
 
 
+@posix_only
 def test_a_folder_that_may_not_be_read_is_named_and_the_others_go_on(
     run: Run, media: Media, tmp_path: Path, destination: Path
 ) -> None:

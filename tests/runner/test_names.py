@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.media.paths import fault_on_windows
 from tests.conftest import Run, StandIn, names
 from tests.media import Media
 
@@ -26,7 +27,7 @@ NAMES = {
     "right to left": "شريط.mp3",
     "255 bytes": "n" * 251 + ".mp3",
     "255 bytes of emoji": "🎵" * 62 + "abc.mp3",
-    "invalid UTF-8": os.fsdecode(b"caf\xe9\xff.mp3"),
+    "invalid UTF-8": "caf\udce9\udcff.mp3",
     "two dots": "a.v2.mp3",
     "reserved by Windows": "CON.mp3",
     "reserved with a dot": "aux.tar.mp3",
@@ -37,7 +38,12 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("kind", NAMES)
+def can_be_had(kind: str) -> bool:
+    """Whether this system can have such a name; elsewhere the rest of them is tried."""
+    return os.name == "posix" or not (fault_on_windows(NAMES[kind]) or "\udce9" in NAMES[kind])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NAMES if can_be_had(kind)])
 def test_any_name_is_converted_shown_and_remembered(
     kind: str, run: Run, media: Media, tmp_path: Path, destination: Path
 ) -> None:
@@ -77,7 +83,7 @@ def test_a_name_that_gets_too_long_is_said_to_be_before_the_work(
     assert result.exit_code == 1
     assert "input: the result's name is too long for this file system; see --name" in result.stderr
     assert names(destination) == {"ok.opus"}
-    assert len(program.starts) == 1
+    assert sum(" -i " in start for start in program.starts) == 1
     short = run("convert", "in", "--to", "opus", "--name", "{stem:.20}{ext}")
     assert short.exit_code == 0
 

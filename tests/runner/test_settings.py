@@ -16,7 +16,10 @@ def folder(media: Media, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def user_file(run: Run) -> Path:
-    path = Path(run.environment["XDG_CONFIG_HOME"], "runner", "config.toml")
+    home = (
+        run.environment.get("WIN_PD_OVERRIDE_LOCAL_APPDATA") or run.environment["XDG_CONFIG_HOME"]
+    )
+    path = Path(home, "runner", "config.toml")
     path.parent.mkdir(parents=True)
     return path
 

@@ -1,6 +1,5 @@
 """Ctrl-C, SIGTERM and kill -9: nothing is lost, nothing is done twice, no half file stays."""
 
-import fcntl
 import json
 import os
 import random
@@ -15,6 +14,11 @@ import pytest
 
 from tests.conftest import Run, StandIn, names, tree, until
 from tests.media import Media
+
+fcntl = pytest.importorskip(
+    "fcntl",
+    reason="signals, groups and locks are POSIX'; tools/windows/check.py does the same there",
+)
 
 Start = Callable[..., subprocess.Popen[str]]
 

@@ -1,7 +1,6 @@
 """Standard streams that are closed, full or gone decide nothing; what is shown controls no terminal."""
 
 import os
-import pty
 import re
 import shlex
 import signal
@@ -24,6 +23,8 @@ from runner.wording import printable_text
 from tests.conftest import RUNNER, Run, StandIn, names, until
 from tests.media import Media
 from tests.runner.programs import recipe
+
+pty = pytest.importorskip("pty", reason="there are no such terminals")
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 

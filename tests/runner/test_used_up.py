@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import shutil
 import threading
 from collections.abc import Iterator
@@ -25,6 +24,8 @@ from runner.selection import Selection, find_files, look_at
 from tests.conftest import Run
 from tests.media import Media
 from tests.runner.programs import failure_of, recipe, work
+
+resource = pytest.importorskip("resource", reason="there are no such limits")
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM])
