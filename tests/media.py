@@ -167,6 +167,9 @@ _MADE = {
     "edit-list.mp4": "-ss 0.73 -i @clip.mp4 -map 0 -c copy",
     "negative-start.mkv": "{picture} -itsoffset -0.4 {sound} -map 0 -map 1 {x264} -c:a flac"
     " -avoid_negative_ts disabled",
+    # later than ffmpeg looks for the beginning of streams by itself
+    "later-sound.ts": "-f lavfi -i testsrc2=size=64x48:rate=5:duration=20 -itsoffset 17 {sound}"
+    " -map 0 -map 1 {x264} -c:a aac",
     "late-start.ts": "-i @clip.ts -map 0 -c copy -output_ts_offset 3000",
     "fragmented.mp4": "-i @clip.mp4 -map 0 -c copy -movflags +frag_keyframe+empty_moov",
     "vbr-without-xing.mp3": "{sound} -c:a libmp3lame -q:a 5 -write_xing 0",

@@ -16,6 +16,7 @@ from runner.media.picture import (
     Samples,
     check_colours,
     picture_arguments,
+    picture_of,
 )
 from runner.media.probe import MediaInfo, Stream
 from runner.media.recipe import option
@@ -116,6 +117,9 @@ class _Streams:
     copied: list[str] = field(default_factory=list)
     texts: list[int] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    """What the container cannot hold."""
+    lost: list[str] = field(default_factory=list)
+    """What no container gets."""
 
 
 def plain_arguments(recipe: Recipe) -> tuple[str, ...]:
@@ -151,7 +155,7 @@ def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, doubts: Doubts
     _take_subtitles(streams, recipe, media, container, doubts.subtitles)
     _take_attachments(streams, media, container)
     if more := len(media.all("video")) - 1:
-        streams.left.append(f"{more} further video streams")
+        streams.lost.append(_count(more, "further video stream"))
     # options for one stream win over those for its kind, so the recipe's own come first
     arguments = (*streams.maps, *recipe.arguments, *picture, *streams.options)
     return Film(
@@ -163,10 +167,14 @@ def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, doubts: Doubts
 
 
 def _notices(streams: _Streams, container: _Container) -> tuple[str, ...]:
-    if not streams.left:
-        return ()
-    remedy = "" if container.attachments else "; --to mkv keeps what MP4 and WebM cannot hold"
-    return (f"left out for {container.name}: {', '.join(streams.left)}{remedy}",)
+    notices = []
+    if streams.left:
+        remedy = "; --to mkv keeps what MP4 and WebM cannot hold"
+        what = f"left out for {container.name}: {', '.join(streams.left)}"
+        notices.append(what if container.attachments else what + remedy)
+    if streams.lost:
+        notices.append(f"left out: {', '.join(streams.lost)}")
+    return tuple(notices)
 
 
 def _take_picture(
@@ -186,7 +194,7 @@ def _take_sounds(
     streams: _Streams, recipe: Recipe, media: MediaInfo, container: _Container
 ) -> None:
     wanted = chosen_audio(recipe, media)
-    for number, stream in enumerate(s for s in wanted if _can_be_heard(s)):
+    for number, stream in enumerate(s for s in wanted if is_known(s)):
         specifier = f"0:{stream.index}"
         streams.maps += ["-map", specifier]
         if stream.codec in container.sounds and not _is_changed(recipe):
@@ -195,14 +203,16 @@ def _take_sounds(
         else:
             streams.options += _encoded(recipe, stream, number)
         streams.options += [f"-disposition:a:{number}", _disposition(stream)]
-    silent = [s for s in wanted if not _can_be_heard(s)]
-    if silent and len(silent) < len(wanted):
-        streams.left.append(f"{len(silent)} soundtracks without sound")
+    silent = [s for s in wanted if not is_known(s)]
+    if silent:
+        streams.lost.append(_count(len(silent), "soundtrack") + " without sound")
 
 
-def _can_be_heard(stream: Stream) -> bool:
-    """Whether there is a codec, and sound was found at all: programme tables promise more."""
-    return stream.codec not in ("none", "unknown") and "0 channels" not in stream.details
+def is_known(stream: Stream) -> bool:
+    """Whether ffmpeg saw what *stream* is like: programme tables promise more than there is."""
+    if stream.kind == "audio":
+        return stream.codec not in ("none", "unknown") and "0 channels" not in stream.details
+    return stream.kind != "video" or bool(picture_of(stream).pixels)
 
 
 def _is_changed(recipe: Recipe) -> bool:
@@ -268,6 +278,10 @@ def _take_subtitles(
         number += 1
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _named(stream: Stream, position: int) -> str:
     kind = _PICTURE_NAMES.get(stream.codec, stream.codec)
     language = stream.language if stream.language != "und" else ""
@@ -282,4 +296,4 @@ def _take_attachments(streams: _Streams, media: MediaInfo, container: _Container
         streams.maps += ["-map", "0:t"]
         streams.options += ["-c:t", "copy"]
     else:
-        streams.left.append(f"{len(attachments)} attachments")
+        streams.left.append(_count(len(attachments), "attachment"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.media.choices import settle
 from runner.media.copying import copying, fits_sound
 from runner.media.failures import ConversionError, Kind
-from runner.media.film import Doubts, main_picture, make_film
+from runner.media.film import Doubts, is_known, main_picture, make_film
 from runner.media.picture import Samples, read_samples, sampling
 from runner.media.probe import parse_log
 
@@ -30,6 +30,10 @@ _NO_TONE_MAPPING = (
 _REFUSED = re.compile(
     r"Non-monoton|\[(?:out|aost|vost)#|muxer|write header|interleaved_write_frame|[Bb]itstream filter"
 )
+
+
+# How far ffmpeg looks for the beginning of all streams: microseconds and bytes.
+_FAR = ("-analyzeduration", "1800000000", "-probesize", "500000000")
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,10 @@ class Fitting:
         media = parse_log(self.run(*self.source).log)
         if media is None:
             return Suited(settle(self.wish))  # the conversion tells why it cannot be opened
+        if self.wish.film and not all(map(is_known, media.streams)):
+            return self._looking_further().suit_film(doubts)
         if self.wish.film:
-            return self._suit_film(media, doubts)
+            return self.suit_film(doubts, media)
         recipe = settle(self.wish, media)
         if doubts.copies or not fits_sound(recipe, media):
             return Suited(recipe)
@@ -85,7 +91,15 @@ class Fitting:
         text = ("-map", f"0:{index}", "-c:s", "webvtt", "-f", "null", "-")
         return self.run("-xerror", *self.source, *text).code == 0
 
-    def _suit_film(self, media: MediaInfo, doubts: Doubts) -> Suited:
+    def _looking_further(self) -> Fitting:
+        """One for a source of which some stream begins late: a recording, mostly."""
+        wish = replace(self.wish, input_arguments=(*self.wish.input_arguments, *_FAR))
+        return replace(self, wish=wish, source=(*_FAR, *self.source))
+
+    def suit_film(self, doubts: Doubts, media: MediaInfo | None = None) -> Suited:
+        """What the recipe is for this source, a film, which holds *media* if that is known."""
+        media = media or parse_log(self.run(*self.source).log)
+        assert media is not None  # it was opened before
         film = make_film(self.wish, media, self._sample(media), doubts)
         if any("zscale" in argument for argument in film.arguments):
             ran = self.run("-h", "filter=zscale")

@@ -320,3 +320,22 @@ def sound_of(path: Path) -> str:
     """The MD5 of the decoded sound of *path*."""
     command = [get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-map", "0:a", "-f", "md5", "-"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_what_is_chosen_and_what_is_left_out_is_the_same_everywhere(
+    place: Place, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    folder = tmp_path / "in"
+    media.put("two-tracks.mp4", folder / "a.mp4")
+    media.put("everything.mkv", folder / "b.mkv")
+    told = drive(place.make(), plan_of(folder, destination))
+    assert {target: event.notices for target, event in told.results.items()} == {
+        "a.mp3": ("of its soundtracks 1 was taken; --audio-stream N takes 0",),
+        "b.mp3": (
+            "of its soundtracks 1 (eng, Commentary) was taken; --audio-stream N takes 0 (jpn)",
+        ),
+    }
+    film = BUILT_IN["mp4"].recipe(audio_language="ja", input_arguments=("-t", "1"))
+    told = drive(place.make(), plan_of(folder, destination / "films", film))
+    assert told.results["a.mp4"].state is State.CONVERTED
+    assert "left out for MP4: 1 attachment" in told.results["b.mp4"].notices[0]

@@ -134,8 +134,14 @@ def test_on_any_doubt_there_is_no_copy(media: Media, tmp_path: Path, name: str, 
         BUILT_IN["mp4"].recipe(),
         replace(MP3, is_preset=False),
         BUILT_IN["mp3"].recipe(arguments=("-map", "0:v")),
+        BUILT_IN["mp3"].recipe(input_arguments=("-ss", "1")),
     ],
-    ids=["a film is wanted", "the user's own arguments", "arguments on the command line"],
+    ids=[
+        "a film is wanted",
+        "the user's own arguments",
+        "arguments on the command line",
+        "input options",
+    ],
 )
 def test_what_may_want_the_picture_gets_the_whole_file(
     media: Media, tmp_path: Path, recipe: object
