@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from runner import __version__
 from runner.engine import Stop, next_of, starting_threads
 from runner.errors import UnfitError
+from runner.media.environment import secrets_put_away
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, Reins
 from runner.media.target import writable_target
@@ -45,7 +46,8 @@ def find_ffmpeg(given: str | None = None) -> str:
     from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - it starts ffmpeg to try it
 
     try:
-        return _no_batch_file(str(get_ffmpeg_exe()))
+        with secrets_put_away():
+            return _no_batch_file(str(get_ffmpeg_exe()))
     except RuntimeError as error:
         advice = "install ffmpeg, or name one with --ffmpeg PATH"
         raise UnfitError(f"no ffmpeg comes with this platform's packages: {advice}") from error

@@ -186,6 +186,8 @@ def _pulumi(kind: type[Answer], *arguments: str) -> Answer:
 
 def _run_pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = ["pulumi", *arguments]
+    # Pulumi signs in with what is there, but not to the Batch account
+    ours = {name: value for name, value in os.environ.items() if name != "RUNNER_BATCH_KEY"}
     try:
         return subprocess.run(
             command,
@@ -194,7 +196,7 @@ def _run_pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
             errors="replace",
             check=False,
             timeout=_PULUMI_TIMEOUT,
-            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+            env={**ours, "PULUMI_SKIP_UPDATE_CHECK": "true"},
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as error:

@@ -22,12 +22,12 @@ from runner.azure.flight import Flight, Item, Pace
 from runner.azure.following import Follower
 from runner.azure.jobs import Finished, Jobs
 from runner.azure.node_ffmpeg import put_ffmpeg
-from runner.azure.signing import Signer
+from runner.azure.signing import Lifetimes, Signer, lifetimes
 from runner.azure.staging import stage
 from runner.azure.stored import StoredRun
 from runner.azure.submitting import Submitter
 from runner.azure.taking_up import take_up
-from runner.azure.tasks import Places
+from runner.azure.tasks import Places, longest_task
 from runner.clashes import renamed_here
 from runner.engine import Stop, next_of, starting_threads
 from runner.errors import InterruptedRunError, PassingError, RunCancelledError, RunnerError
@@ -107,7 +107,9 @@ class _Run:
         over = threading.Event()
         deployment = engine.deployment
         blobs = Blobs(engine.storage, over.is_set)
-        signer = Signer(engine.storage, deployment, engine.pace.signed_for)
+        signer = Signer(
+            engine.storage, deployment, engine.pace.lifetimes or self._lifetimes(engine)
+        )
         return Flight(
             run=self._plan.id,
             destination=self._plan.destination,
@@ -120,10 +122,14 @@ class _Run:
             adder=Adder(engine.batch, over),
             blobs=blobs,
             stored=StoredRun(blobs, deployment.input_container, self._plan.id),
-            places=Places(self._plan.id, deployment, signer),
+            places=Places(self._plan.id, deployment, signer.readable, signer.writable),
             report=self._inbox.put,
             over=over,
         )
+
+    def _lifetimes(self, engine: AzureEngine) -> Lifetimes:
+        slots = engine.deployment.pool_max_nodes * engine.deployment.pool_task_slots
+        return lifetimes(self._plan, slots, longest_task(engine.options.timeout))
 
     def carry_out(self) -> Generator[Event | Notice, None, None]:
         """Set the crews to work, and yield what they report."""

@@ -3,14 +3,13 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 from runner.azure.adding import Adder
 from runner.azure.blobs import Blobs
 from runner.azure.deployment import Deployment
 from runner.azure.jobs import Jobs
-from runner.azure.signing import SIGNED_FOR
+from runner.azure.signing import Lifetimes
 from runner.azure.stored import StoredRun
 from runner.azure.tasks import Places, TaskName
 from runner.models import Conversion, Event, Notice
@@ -21,8 +20,8 @@ from runner.options import RunOptions
 class Pace:
     """How often Azure is asked, and how long its addresses hold."""
 
-    signed_for: timedelta = SIGNED_FOR
-    """How long a node may use an address, where it has no identity."""
+    lifetimes: Lifetimes | None = None
+    """How long a node without an identity may use an address; none for as long as the run needs."""
     first_look: float = 1.0
     """Seconds between looks at the beginning; they grow with the run."""
     longest_look: float = 15.0

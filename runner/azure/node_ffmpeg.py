@@ -14,6 +14,7 @@ from runner.azure.blobs import Blobs
 from runner.azure.crew import Abandoned
 from runner.azure.deployment import Deployment
 from runner.errors import RunnerError
+from runner.media.environment import without_secrets
 
 _BINARIES = "imageio_ffmpeg/binaries/ffmpeg-linux-*"
 _BLOCK = 1 << 20
@@ -104,6 +105,7 @@ def _downloaded(wanted: NodeFfmpeg, scratch: Path) -> Path:
             check=False,
             timeout=_PIP_SECONDS,
             stdin=subprocess.DEVNULL,
+            env=without_secrets(),
         )
     except subprocess.TimeoutExpired as error:
         raise _MissingError(f"pip did not get {wanted.package} in {_PIP_SECONDS} s") from error

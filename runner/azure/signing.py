@@ -1,74 +1,115 @@
-"""Addresses of containers that nodes can use: plain ones for an identity, else signed and renewed."""
+"""Addresses that nodes can use: plain ones for an identity, else signed, each for what its task does."""
 
 import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
+from azure.storage.blob import (
+    BlobSasPermissions,
+    BlobServiceClient,
+    ContainerSasPermissions,
+    UserDelegationKey,
+    generate_blob_sas,
+    generate_container_sas,
+)
 
 from runner.azure.deployment import Deployment
 from runner.azure.errors import azure_errors
+from runner.models import Plan
 
 # A user-delegation key lives for seven days at most, and so does what it signs.
-SIGNED_FOR = timedelta(days=6, hours=12)
+_LONGEST = timedelta(days=6, hours=6)
 _CLOCKS_DIFFER = timedelta(minutes=15)
-# A signature is frozen in its task's definition: each is to have most of its life before it.
+# A signature is frozen in its task's definition: each is to have all of its life before it.
 _RENEWED_AFTER = 0.1
+_SPARE = timedelta(days=1)
+"""For a pool that has to grow, or a quota that has to be raised, before the first task starts."""
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long addresses hold, from when their task is described."""
+
+    read: timedelta
+    """Until the task has started, and has fetched what it needs."""
+    write: timedelta
+    """Until it has stored what it made."""
+
+
+def lifetimes(plan: Plan, slots: int, longest_task: timedelta) -> Lifetimes:
+    """What the tasks of *plan* need on a pool that runs *slots* at a time, each as long at the most.
+
+    Media are taken to be converted no slower than they play. Where they are, and a signature expires
+    before its turn, the task is submitted again with another one.
+    """
+    media = sum(conversion.source.estimated_seconds for conversion in plan.conversions)
+    # what is estimated may be any number of seconds, and a timedelta not
+    queue = timedelta(seconds=min(media / max(1, slots), _LONGEST.total_seconds()))
+    read = min(_LONGEST, _SPARE + queue)
+    return Lifetimes(read, min(_LONGEST, read + longest_task))
 
 
 class Signer:
-    """Makes the addresses of a deployment's containers; safe for several threads."""
+    """Makes the addresses that the tasks of a run need; safe for several threads."""
 
     def __init__(
-        self,
-        client: BlobServiceClient,
-        deployment: Deployment,
-        signed_for: timedelta = SIGNED_FOR,
+        self, client: BlobServiceClient, deployment: Deployment, lifetimes: Lifetimes
     ) -> None:
         self._client = client
         self._deployment = deployment
-        self._signed_for = signed_for
+        self._lifetimes = lifetimes
         self._lock = threading.Lock()
-        self._signed: dict[str, str] = {}
+        self._key: UserDelegationKey | None = None
         self._old = datetime.min.replace(tzinfo=UTC)
 
-    def __call__(self, container: str) -> str:
-        """The address of *container*, with a signature where the nodes have no identity.
+    def readable(self, container: str, blob: str) -> str:
+        """The address of a *blob*, which may be read there.
 
         Raises:
-            RunnerError: Storage cannot be reached, or does not let us sign.
+            RunnerError: Storage cannot be reached, or does not let us sign; so for the next.
         """
+        address = f"{self._deployment.blob_endpoint}/{container}/{blob}"
         if self._deployment.pool_identity_id:
-            return self._address(container)
-        with self._lock:
-            now = datetime.now(UTC)
-            if now >= self._old:
-                self._signed = self._sign(now)
-                self._old = now + _RENEWED_AFTER * self._signed_for
-            return self._signed[container]
-
-    def _sign(self, now: datetime) -> dict[str, str]:
-        start, expiry = now - _CLOCKS_DIFFER, now + self._signed_for
-        with azure_errors("signing addresses for the nodes", "signing"):
-            key = self._client.get_user_delegation_key(start, expiry)
-        read = ContainerSasPermissions(read=True)
-        places = (
-            (self._deployment.input_container, read),
-            (self._deployment.tools_container, read),
-            (self._deployment.output_container, ContainerSasPermissions(write=True, create=True)),
+            return address
+        now = datetime.now(UTC)
+        signature = generate_blob_sas(
+            self._deployment.storage_account,
+            container,
+            blob,
+            user_delegation_key=self._current_key(now),
+            permission=BlobSasPermissions(read=True),
+            start=now - _CLOCKS_DIFFER,
+            expiry=now + self._lifetimes.read,
+            protocol="https",
         )
-        return {
-            container: self._address(container)
-            + "?"
-            + generate_container_sas(
-                self._deployment.storage_account,
-                container,
-                user_delegation_key=key,
-                permission=permission,
-                start=start,
-                expiry=expiry,
-            )
-            for container, permission in places
-        }
+        return f"{address}?{signature}"
 
-    def _address(self, container: str) -> str:
-        return f"{self._deployment.blob_endpoint}/{container}"
+    def writable(self, container: str) -> str:
+        """The address of a *container*, to which blobs may be written; Batch takes no narrower one.
+
+        They may not be read, listed or deleted there.
+        """
+        address = f"{self._deployment.blob_endpoint}/{container}"
+        if self._deployment.pool_identity_id:
+            return address
+        now = datetime.now(UTC)
+        signature = generate_container_sas(
+            self._deployment.storage_account,
+            container,
+            user_delegation_key=self._current_key(now),
+            permission=ContainerSasPermissions(write=True),
+            start=now - _CLOCKS_DIFFER,
+            expiry=now + self._lifetimes.write,
+            protocol="https",
+        )
+        return f"{address}?{signature}"
+
+    def _current_key(self, now: datetime) -> UserDelegationKey:
+        """A key that outlives what it signs *now*."""
+        with self._lock:
+            if self._key is None or now >= self._old:
+                self._old = now + _RENEWED_AFTER * self._lifetimes.write
+                expiry = self._old + self._lifetimes.write
+                with azure_errors("signing addresses for the nodes", "signing"):
+                    self._key = self._client.get_user_delegation_key(now - _CLOCKS_DIFFER, expiry)
+            return self._key

@@ -30,8 +30,10 @@ class Places:
 
     run: str
     deployment: Deployment
-    sign: Callable[[str], str]
-    """Adds to a container's address what a node needs to use it; nothing with an identity."""
+    readable: Callable[[str, str], str]
+    """The address of a blob, by container and name, with what a node needs to read it."""
+    writable: Callable[[str], str]
+    """The address of a container, with what a node needs to write to it."""
 
     def source(self, conversion: Conversion, suffix: str) -> str:
         """The name of the blob that a source is uploaded to; *suffix* is the uploaded file's."""
@@ -70,6 +72,11 @@ def safe_suffix(suffix: str) -> str:
     return suffix.lower() if _SAFE_SUFFIX.fullmatch(suffix) else ""
 
 
+def longest_task(seconds: float | None) -> timedelta:
+    """How long a task may take, with a time limit for ffmpeg or without one."""
+    return timedelta(seconds=seconds) + _GRACE if seconds else _LONGEST
+
+
 def describe(
     conversion: Conversion, attempt: int, blob: str, places: Places, seconds: float | None
 ) -> batch.BatchTaskCreateOptions:
@@ -96,7 +103,7 @@ def describe(
         constraints=batch.BatchTaskConstraints(
             # attempts are ours: Batch's own retry writes over the log of the one before
             max_task_retry_count=0,
-            max_wall_clock_time=timedelta(seconds=seconds) + _GRACE if seconds else _LONGEST,
+            max_wall_clock_time=longest_task(seconds),
             retention_time=_RETENTION,
         ),
         required_slots=1,
@@ -104,9 +111,8 @@ def describe(
 
 
 def _fetch(places: Places, container: str, blob: str, path: str) -> batch.ResourceFile:
-    base, _, query = places.sign(container).partition("?")
     return batch.ResourceFile(
-        http_url=f"{base}/{blob}" + (f"?{query}" if query else ""),
+        http_url=places.readable(container, blob),
         file_path=path,
         identity_reference=_identity(places.deployment),
     )
@@ -129,7 +135,7 @@ def _keep(
     places: Places, pattern: str, path: str, kind: str, condition: batch.OutputFileUploadCondition
 ) -> batch.OutputFile:
     container = batch.OutputFileBlobContainerDestination(
-        container_url=places.sign(places.deployment.output_container),
+        container_url=places.writable(places.deployment.output_container),
         path=path,
         identity_reference=_identity(places.deployment),
         upload_headers=[batch.OutputFileUploadHeader(name="x-ms-blob-content-type", value=kind)],

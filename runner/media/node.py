@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
+from runner.media.environment import without_secrets
 from runner.media.failures import ConversionError, Failure, Kind
 from runner.media.ffmpeg import Limits
 from runner.media.recipe import Recipe
@@ -180,7 +181,9 @@ def _success(made: Made) -> Record:
 def _versions() -> str:
     try:
         command = ["ffmpeg", "-version"]  # as the start task left it on PATH
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=without_secrets()
+        )
     except OSError as error:
         return f"Python {platform.python_version()}, no ffmpeg: {error.strerror}"
     return (

@@ -9,6 +9,8 @@ import sys
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
+from runner.media.environment import without_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,7 +26,7 @@ else:
 
 
 class Child(subprocess.Popen[bytes]):
-    """A program that works for us, with nothing to read from.
+    """A program that works for us, with nothing to read from, and none of our secrets.
 
     A Ctrl-C in our terminal is ours to handle, and does not reach it. On Windows it ends with us,
     however we end; elsewhere whoever comes after us can find it, see `runner.scratch`.
@@ -42,6 +44,7 @@ class Child(subprocess.Popen[bytes]):
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
+            env=without_secrets(),
             start_new_session=os.name == "posix",
             creationflags=_FLAGS,
         )

@@ -19,6 +19,7 @@ from runner.azure.errors import JobCancelledError
 from runner.azure.flight import Pace
 from runner.azure.jobs import Jobs
 from runner.azure.retrying import TRIES
+from runner.azure.signing import Lifetimes
 from runner.azure.taking_up import ended_from_outside
 from runner.errors import PassingError, UnfitError
 from runner.models import Event, Kind, Plan, State
@@ -29,6 +30,7 @@ from tests.emulator import Limits, Settings
 from tests.emulator.auth import EmulatedCredential
 
 ADD = "create_task_collection"
+SHORT = timedelta(seconds=3)
 
 
 class Unhurried(threading.Event):
@@ -442,7 +444,7 @@ def test_an_address_that_expired_in_the_queue_is_signed_anew(
             time.sleep(3.1)
             cloud.azure.put_pool("plain", taskSlotsPerNode=2, scaleSettings=fixed(1))
 
-    engine = engine_on(cloud, signed_for=timedelta(seconds=3))
+    engine = engine_on(cloud, lifetimes=Lifetimes(read=SHORT, write=SHORT))
     told = drive(engine, plan_of(one, destination), wait)
     retrying = [event.failure for event in told.events if event.state is State.RETRYING]
     assert [f.message for f in retrying if f] == [

@@ -117,7 +117,12 @@ def deployment(**changes: object) -> Deployment:
 
 
 def places(**changes: object) -> Places:
-    return Places("run", deployment(**changes), lambda name: f"https://store/{name}?sp=r&sig=x")
+    return Places(
+        "run",
+        deployment(**changes),
+        lambda container, blob: f"https://store/{container}/{blob}?sp=r&sig=x",
+        lambda container: f"https://store/{container}?sp=w&sig=x",
+    )
 
 
 def test_the_name_of_a_task_says_which_attempt_it_is() -> None:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -27,6 +28,7 @@ from runner.azure.flight import Flight, Item, Pace
 from runner.azure.following import Follower
 from runner.azure.jobs import Finished, Jobs
 from runner.azure.session import Session
+from runner.azure.signing import Lifetimes, Signer
 from runner.azure.stored import StoredRun
 from runner.azure.submitting import Submitter
 from runner.azure.tasks import Places
@@ -312,7 +314,8 @@ class _Scale:
 def _flight(deployment: Deployment, news: SimpleQueue[Event | Notice | BaseException]) -> Flight:
     over = threading.Event()
     batch = batch_client(deployment, sign_in())
-    places = Places("run", deployment, lambda container: f"{deployment.blob_endpoint}/{container}")
+    signer = Signer(Session(deployment).storage, deployment, Lifetimes(timedelta(), timedelta()))
+    places = Places("run", deployment, signer.readable, signer.writable)
     blobs = Blobs(Session(deployment).storage)
     return Flight(
         run="run",

@@ -1,0 +1,44 @@
+"""The environment of the programs that work for us, which are told none of our secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Of the many names that clouds, Pulumi and others have for them: AZURE_CLIENT_SECRET,
+# RUNNER_BATCH_KEY, PULUMI_CONFIG_PASSPHRASE, AZURE_STORAGE_CONNECTION_STRING, GITHUB_TOKEN …
+_NAMES = re.compile(
+    r"(?:^|_)(?:\w*KEY|\w*TOKEN|\w*SECRETS?|\w*PASSWORD|PASSWD|PASS|PASSPHRASE|SAS|SIGNATURE"
+    r"|CREDENTIALS?|CONN(?:ECTION)?_?STR(?:ING)?|IDENTITY_HEADER)(?:_|$)",
+    re.IGNORECASE,
+)
+_VALUES = re.compile(r"(?i)\b(?:AccountKey|SharedAccessKey|SharedAccessSignature)=|[?&]sig=")
+
+
+def without_secrets() -> dict[str, str]:
+    """The environment of this process without what signs in somewhere."""
+    return {name: value for name, value in os.environ.items() if not _is_secret(name, value)}
+
+
+@contextmanager
+def secrets_put_away() -> Iterator[None]:
+    """For a library that starts a program by itself: none of our secrets is in the environment.
+
+    For one thread, before there are others.
+    """
+    secrets = {name: value for name, value in os.environ.items() if _is_secret(name, value)}
+    for name in secrets:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(secrets)
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return bool(_NAMES.search(name) or _VALUES.search(value))
