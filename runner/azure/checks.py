@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from runner.azure.errors import NoRoleError
 from runner.azure.session import Session
-from runner.azure.signing import Signer
+from runner.azure.signing import Lifetimes, Signer
 from runner.errors import RunnerError
 from runner.findings import Finding
 
@@ -112,7 +112,10 @@ def _storage(session: Session) -> Finding:
         session.blobs.read(container, name, longest=1)
         session.blobs.delete(container, [name])
         next(session.blobs.names(container, name), None)
-    Signer(session.storage, deployment)(deployment.input_container)
+    moment = timedelta(minutes=1)
+    Signer(session.storage, deployment, Lifetimes(moment, moment)).writable(
+        deployment.output_container
+    )
     return Finding(
         "storage", good=True, detail=f"{deployment.blob_endpoint} can be read and written"
     )
