@@ -24,9 +24,9 @@ def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
     """
     if recipe.film:
         return recipe  # it takes all of them
+    if not is_open(recipe):
+        return replace(recipe, audio_stream=recipe.audio_stream or 0)
     number = _number(recipe, media)
-    if not recipe.is_preset:
-        return replace(recipe, audio_stream=number)
     words = {
         "{audio}": f"a:{number}",
         "{pcm}": _pcm(media.stream("audio", number) if media else None),
@@ -36,10 +36,16 @@ def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
     )
 
 
+def is_open(recipe: Recipe) -> bool:
+    """Whether *recipe* leaves open which audio stream it takes, or of which depth."""
+    words = any("{audio}" in part or "{pcm}" in part for part in recipe.arguments)
+    return recipe.is_preset and (words or recipe.loudness is not None)
+
+
 def left_out(recipe: Recipe, media: MediaInfo | None) -> str:
     """One sentence that names the audio streams that *recipe*, a settled one, leaves; or nothing."""
     streams = media.all("audio") if media else ()
-    if len(streams) < 2 or recipe.media != "audio" or not recipe.is_preset:
+    if len(streams) < 2 or recipe.media != "audio":
         return ""
     named = [f"{number} {_named(stream)}".strip() for number, stream in enumerate(streams)]
     taken = named.pop(recipe.audio_stream or 0)

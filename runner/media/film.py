@@ -187,6 +187,10 @@ def _take_picture(
         streams.copied.append(specifier)
         return ("-c:v", "copy")
     check_colours(video)
+    if samples.is_unread:
+        streams.lost.append(
+            "the data of its mastering display, which this ffmpeg is too old to read"
+        )
     return picture_arguments(video, samples, recipe)
 
 

@@ -47,6 +47,8 @@ _MASTERING = re.compile(
     r" min_luminance=([\d.]+), max_luminance=([\d.]+)"
 )
 _LIGHT = re.compile(r"Content [Ll]ight [Ll]evel [Mm]etadata.*?MaxCLL=(\d+), MaxFALL=(\d+)")
+# so ffmpeg 4.2 prints the data of the mastering display, and no more of it
+_UNREAD = "side data - unknown side data type 11"
 _IDET = re.compile(r"Multi frame detection: TFF: *(\d+) BFF: *(\d+) Progressive: *(\d+)")
 _DOLBY_VISION_ALONE = re.compile(r"DOVI configuration.*profile: 5\b")
 
@@ -126,7 +128,8 @@ class Samples:
     """Of the display that the film was graded on: r, g, b, white point (x, y each), min, max."""
     light: tuple[str, ...] = ()
     """The brightest pixel and the brightest frame, in cd/m²."""
-    log: str = ""
+    is_unread: bool = False
+    """Whether there was such data, which this ffmpeg cannot tell."""
 
 
 def picture_of(stream: Stream) -> Picture:
@@ -176,7 +179,7 @@ def read_samples(log: str) -> Samples:
         parity=_parity(log),
         mastering=mastering.groups() if mastering else (),
         light=light.groups() if light else (),
-        log=log,
+        is_unread=mastering is None and _UNREAD in log,
     )
 
 

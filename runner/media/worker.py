@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.media import mono
-from runner.media.choices import left_out, settle
+from runner.media.choices import is_open, left_out, settle
 from runner.media.copying import encoded_again, growth
 from runner.media.exit_code import has_not_started
 from runner.media.failures import ConversionError, Kind, Stopped, judge_log
@@ -175,7 +175,7 @@ class _Attempt:
         wish = self.work.recipe
         if source is None:
             return ()
-        is_chosen = wish.audio_stream is not None or wish.audio_language
+        is_chosen = wish.audio_stream is not None or wish.audio_language or not is_open(wish)
         others = "" if is_chosen else left_out(self.recipe, source)
         before = self.work.size or os.path.getsize(self.work.source)
         grown = growth(self.recipe, before, os.path.getsize(self.result))

@@ -310,6 +310,19 @@ def test_av1_keeps_hdr_too(media: Media, destination: Path) -> None:
     assert read_samples(filtered(media, target, "showinfo")).light == ("1000", "400")
 
 
+def test_an_old_ffmpeg_that_cannot_read_the_brightness_says_so() -> None:
+    samples = read_samples(
+        "[Parsed_showinfo_0 @ 0x1]   side data - unknown side data type 11 (88 bytes)"
+    )
+    video = Stream(
+        0, "video", "hevc", details=", yuv420p10le(tv, bt2020nc/bt2020/smpte2084), 64x64"
+    )
+    film = make_film(recipe("hevc"), MediaInfo("mov", None, (video,)), samples)
+    assert film.notices == (
+        "left out: the data of its mastering display, which this ffmpeg is too old to read",
+    )
+
+
 @pytest.mark.parametrize("preset", ["hevc", "mkv"])
 def test_the_brightness_that_hdr_was_made_for_is_kept(
     preset: str, media: Media, destination: Path

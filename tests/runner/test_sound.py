@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from runner.media.probe import parse_log
 from runner.media.recipe import Recipe
 from runner.models import Recipe as _Recipe
 from runner.presets import BUILT_IN
-from tests.conftest import Run
+from tests.conftest import Run, StandIn
 from tests.media import SECOND_TONE, TONE, Media
 from tests.runner.programs import converted, every_ffmpeg, failure_of, recipe, work
 from tests.runner.test_presets import look, samples, tone
@@ -232,11 +233,31 @@ def test_a_language_has_several_names(one: str, other: str, same: bool) -> None:
     assert same_language(other, one) is same
 
 
-def test_a_plain_source_costs_one_ffmpeg(media: Media, destination: Path, stand_in: object) -> None:
-    program = stand_in('exec "$real" "$@"')  # type: ignore[operator] # a fixture
+def test_a_plain_source_costs_one_ffmpeg(
+    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    program = stand_in('exec "$real" "$@"')
     for name in ("clip.mp4", "clip.mkv", "languages.mkv"):
         converted(work(media(name), destination / f"{name}.mp3", ffmpeg=str(program.path)))
     assert len(program.starts) == 3
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        BUILT_IN["wav"].recipe(arguments=("-map", "0:a:0", "-c:a", "pcm_s16le")),
+        Recipe(suffix=".wav", arguments=("-map", "0:a:0", "-c:a", "pcm_s16le")),
+    ],
+    ids=["the user's words", "an own preset"],
+)
+def test_words_that_name_a_stream_are_taken_as_they_are(
+    how: Recipe, media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+) -> None:
+    program = stand_in('exec "$real" "$@"')
+    one = work(media("two-tracks.mkv"), destination / "a.wav", how=how, ffmpeg=str(program.path))
+    assert converted(one).notices == ()
+    assert len(program.starts) == 1
+    assert tone(media, destination / "a.wav") == pytest.approx(TONE, rel=0.02)
 
 
 # ---- what stands before -i
