@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # `make demo` is the first thing to try.
-.PHONY: install demo demo-cloud pulumi test lint bench clean
+.PHONY: install demo demo-cloud pulumi test lint bench windows clean
 .DEFAULT_GOAL := demo
 
 .venv/runner: pyproject.toml constraints.txt
@@ -45,7 +45,12 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 runner
 	$(BIN)/lint-imports
+
+# The command and its tests on Windows, by Wine, which it sets up: half an hour the first time.
+windows:
+	tools/windows/wine.sh --tests
 
 # About twenty minutes, and only worth it on a machine that does nothing else.
 bench: .venv/azurite

@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -93,13 +94,13 @@ def _ansi_c(letter: str) -> str:
 
 @cache
 def _quote_of_this_shell() -> Callable[[str], str]:
+    quote = posix_quoted
     if sys.platform == "win32":
         import shellingham  # noqa: PLC0415 - only installed on Windows
 
-        try:
+        name = "powershell"
+        with suppress(shellingham.ShellDetectionFailure):
             name, _ = shellingham.detect_shell()
-        except shellingham.ShellDetectionFailure:
-            return powershell_quoted
         known = {"cmd": cmd_quoted, "powershell": powershell_quoted, "pwsh": powershell_quoted}
-        return known.get(name, posix_quoted)
-    return posix_quoted
+        quote = known.get(name, posix_quoted)
+    return quote

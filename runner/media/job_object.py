@@ -49,6 +49,7 @@ if sys.platform == "win32":
         *(wintypes.HANDLE, ctypes.c_int, wintypes.LPVOID, wintypes.DWORD),
     )
     _kernel.AssignProcessToJobObject.argtypes = (wintypes.HANDLE, wintypes.HANDLE)
+    _kernel.GetCurrentProcess.restype = wintypes.HANDLE
     _kernel.TerminateJobObject.argtypes = (wintypes.HANDLE, wintypes.UINT)
     _kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
     _nt = ctypes.WinDLL("ntdll")
@@ -75,6 +76,10 @@ if sys.platform == "win32":
             if not _kernel.AssignProcessToJobObject(self._handle, process):
                 self.close()
             _nt.NtResumeProcess(process)
+
+        def take_us_in(self) -> None:
+            """Put this process into it: what it starts is in it from the first moment."""
+            _kernel.AssignProcessToJobObject(self._handle, _kernel.GetCurrentProcess())
 
         def kill(self) -> bool:
             """End all that is in it; returns whether that could be done."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
 from typing import IO, TYPE_CHECKING
 
 from runner.media.environment import without_secrets
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 if sys.platform == "win32":
     from runner.media.job_object import JobObject
+
+    @cache
+    def _our_job() -> JobObject:
+        """A job that ends what we have started, should we end before it is in a job of its own."""
+        job = JobObject()
+        job.take_us_in()
+        return job
 
     # Suspended until it is in its job, as what it starts before that would stay outside.
     _CREATE_SUSPENDED = 0x4
@@ -39,6 +47,8 @@ class Child(subprocess.Popen[bytes]):
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         stderr: int | IO[bytes] = subprocess.DEVNULL,
     ) -> None:
+        if sys.platform == "win32":
+            _our_job()
         super().__init__(
             command,
             stdin=subprocess.DEVNULL,

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Use the runner on a Windows that is made here: Wine, with a Windows Python from Maven Central.
+#
+#     tools/windows/wine.sh [--tests] [--only WORD]
+#
+# sets it up the first time (Debian or Ubuntu, some minutes, 1 GB), builds and installs the wheel, and
+# takes the steps of check.py; --tests runs tests/runner too. RUNNER_WINE is the folder that it keeps.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+tests=
+if [ "${1:-}" = --tests ]; then tests=yes; shift; fi
+
+home=${RUNNER_WINE:-${XDG_CACHE_HOME:-$HOME/.cache}/runner-wine}
+export WINEPREFIX=$home/prefix WINEARCH=win64 WINEDEBUG=-all
+python_version=3.11.3
+jar_version=$python_version-1.5.9
+there=$WINEPREFIX/drive_c/Python311
+python='C:\Python311\python.exe'
+
+say() { printf '== %s\n' "$*"; }
+
+# What pip is told for this machine means nothing there, and each start would compile everything.
+on_windows() {
+    env -u PYTHONDONTWRITEBYTECODE -u PIP_CONSTRAINT -u PIP_INDEX_URL PIP_CONFIG_FILE=NUL \
+        wine "$python" "$@" </dev/null 2>&1 | cat # its streams must be pipes
+    return "${PIPESTATUS[0]}"
+}
+
+install_programs() {
+    local missing=()
+    command -v wine >/dev/null || missing+=(wine wine64)
+    command -v xvfb-run >/dev/null || missing+=(xvfb xauth)
+    command -v unzip >/dev/null || missing+=(unzip)
+    command -v mvn >/dev/null || missing+=(maven)
+    [ ${#missing[@]} -eq 0 ] && return
+    say "installing ${missing[*]}"
+    local root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo)
+    "${root[@]}" apt-get update -q >/dev/null
+    "${root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+make_windows() {
+    [ -e "$WINEPREFIX/made" ] && return
+    say "making a Windows in $WINEPREFIX"
+    rm -rf "$WINEPREFIX"
+    mkdir -p "$WINEPREFIX"
+    xvfb-run -a wineboot -i >/dev/null 2>&1
+    wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >/dev/null 2>&1
+    touch "$WINEPREFIX/made"
+}
+
+install_python() {
+    [ -e "$there/python.exe" ] && return
+    say "installing Python $python_version there"
+    local unpacked
+    unpacked=$(mktemp -d)
+    mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+        -Dartifact="org.bytedeco:cpython:$jar_version:jar:windows-x86_64" -DoutputDirectory="$unpacked"
+    unzip -q "$unpacked"/*.jar -d "$unpacked/jar"
+    local from=$unpacked/jar/org/bytedeco/cpython/windows-x86_64
+    mkdir -p "$there/DLLs"
+    cp -r "$from/lib" "$there/Lib"
+    mv "$there"/Lib/*.pyd "$there"/Lib/*.dll "$there/DLLs/"
+    cp "$there"/DLLs/vcruntime140*.dll "$from/python311.dll" "$there/"
+    rm -rf "$there/Lib/site-packages" "$there/Lib/_distutils_hack" "$there"/Lib/distutils-precedence.pth
+    mkdir "$there/Lib/site-packages"
+    mv "$there"/Lib/pip "$there"/Lib/pip-* "$there"/Lib/setuptools "$there"/Lib/setuptools-* \
+        "$there/Lib/pkg_resources" "$there/Lib/site-packages/"
+    cp "$from/python.exe" "$there/" # the last one, as a sign that all is there
+    rm -rf "$unpacked"
+}
+
+# The first program starts services that hold its streams for as long as they live.
+start_services() {
+    wineserver -p
+    setsid wine cmd /c exit >/dev/null 2>&1 </dev/null
+    trap 'wineserver -k || true' EXIT
+}
+
+install_wheel() {
+    say "building the wheel, and installing it there"
+    local wheels=$WINEPREFIX/drive_c/wheels
+    mkdir -p "$wheels"
+    rm -f "$wheels"/batch_ffmpeg_runner-*.whl
+    python3 -m pip wheel -q --disable-pip-version-check --no-deps -w "$wheels" .
+    # the last ones are what Windows alone needs, which pip does not ask for from here
+    python3 -m pip download -q --disable-pip-version-check -d "$wheels" --only-binary=:all: \
+        --platform win_amd64 --python-version "$python_version" --implementation cp -c constraints.txt \
+        "$wheels"/batch_ffmpeg_runner-*.whl ${tests:+pytest pytest-timeout pytest-xdist hypothesis} \
+        ${tests:+pyte mediafile aiohttp requests trustme} shellingham colorama
+    on_windows -m pip install -q --disable-pip-version-check --no-warn-script-location --no-index \
+        --find-links 'C:\wheels' ${tests:+pytest pytest-timeout pytest-xdist hypothesis} \
+        ${tests:+pyte mediafile aiohttp requests trustme} batch-ffmpeg-runner
+    on_windows -m pip install -q --disable-pip-version-check --no-warn-script-location --no-index \
+        --find-links 'C:\wheels' --force-reinstall --no-deps batch-ffmpeg-runner
+}
+
+install_programs
+make_windows
+start_services
+install_python
+install_wheel
+result=0
+on_windows tools/windows/check.py "$@" || result=1
+if [ -n "$tests" ]; then
+    say "tests/runner"
+    on_windows -m pytest -q -p no:cacheprovider tests/runner || result=1
+fi
+exit $result
