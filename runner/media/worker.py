@@ -19,7 +19,7 @@ from runner.media.orphans import LOG, note_of
 from runner.media.probe import MediaInfo, parse_log
 from runner.media.source import check_source, check_unchanged, without_tail
 from runner.media.suiting import Fitting, Suited
-from runner.media.tags import Tagging, Untagged
+from runner.media.tags import ONLY_FFMPEGS, Tagging, Untagged
 from runner.media.target import check_target, from_os, give_name, is_full
 from runner.media.verify import check_decodes, check_length
 
@@ -248,7 +248,7 @@ class _Attempt:
             ran = self._encode()
             if ran.code != 0:
                 raise self._failure(ran) from error
-            return (f"the result keeps ffmpeg's own tags: {error}",)
+            return (f"{ONLY_FFMPEGS}: {error}",)
 
     def _loudness_filter(self) -> str:
         """The audio filter of the encoding pass, after a measuring pass where one is due."""

@@ -54,6 +54,7 @@ FIELDS = {
     "albumartist_sort": "Various, The",
     "composer_sort": "Cleo, A",
     "copyright": "℗ 2005",
+    "url": "https://example.org/?a=1",
     "mb_trackid": "11111111-1111-4111-8111-111111111111",
     "mb_albumid": "22222222-2222-4222-8222-222222222222",
     "mb_artistids": [

@@ -85,3 +85,19 @@ def test_a_source_whose_tags_are_damaged_is_converted_with_a_notice(
     assert made.notices == (
         "the source's tags are damaged: kept is what ffmpeg could read of them",
     )
+
+
+def test_a_result_whose_tags_cannot_be_written_is_made_again_without(
+    media: Media, tmp_path: Path, tiny_disk: Path
+) -> None:
+    path = media.put("clip.mp3", tmp_path / "a.mp3")
+    file = MediaFile(path)
+    picture = media("cover.jpg").read_bytes() + random.Random(1).randbytes(400_000)
+    file.images = [Image(picture, type=ImageType.front)]
+    file.save()
+    made = converted(work(path, tiny_disk / "a.opus", how=recipe("opus", verify="decode")))
+    assert len(made.notices) == 1
+    assert made.notices[0].startswith("only the tags that ffmpeg writes are kept: ")
+    assert made.media_seconds == pytest.approx(2, abs=0.1)
+    after = MediaFile(tiny_disk / "a.opus")
+    assert (after.title, after.images or []) == ("Söng", [])

@@ -159,6 +159,24 @@ def test_nothing_is_said_of_the_container_or_the_track(
         assert word not in everything
 
 
+def test_names_that_other_programs_use_are_understood(
+    media: Media, tmp_path: Path, destination: Path
+) -> None:
+    # a comment, as ffmpeg writes it
+    path = tmp_path / "a.flac"
+    media.run("-i", str(media("clip.flac")), *["-c", "copy", "-metadata", "comment=hello"], str(path))
+    assert "DESCRIPTION" in str(mutagen.File(path).tags)
+    assert result_of(path, destination / "a.m4a", recipe("m4a")).comments == "hello"
+    # the conductor and the label, as QuickTime writes them
+    path = media.put("clip.m4a", tmp_path / "b.m4a")
+    file = MP4(path)
+    file.update({"\xa9con": ["Conny"], "\xa9pub": ["Lable"], "\xa9xyz": ["+1-2/"]})
+    file.save()
+    result_of(path, destination / "b.flac", recipe("flac"))
+    tags = mutagen.File(destination / "b.flac")
+    assert [tags[n] for n in ("conductor", "label", "xyz")] == [["Conny"], ["Lable"], ["+1-2/"]]
+
+
 # ---- loudness
 
 
@@ -219,6 +237,20 @@ def test_id3_is_of_the_version_that_is_asked_for(
     frames = ID3(destination / "2.3.mp3", translate=False)
     assert str(frames["TYER"]) == "2005"
     assert frames["TXXX:ORIGINALDATE"].text == ["1999-03-02"]
+
+
+def test_ids_that_id3_of_the_third_version_joined_are_several_again(
+    media: Media, tmp_path: Path, destination: Path
+) -> None:
+    path = media.put("clip.mp3", tmp_path / "a.mp3")
+    tags = ID3(path)
+    tags.add(TXXX(encoding=1, desc="MusicBrainz Artist Id", text=["one-1", "two-2"]))
+    tags.add(TPE1(encoding=1, text=["AC/DC"]))
+    tags.update_to_v23()
+    tags.save(v2_version=3)
+    after = result_of(path, destination / "a.flac", recipe("flac"))
+    assert after.mb_artistids == ["one-1", "two-2"]
+    assert after.artist == "AC/DC"
 
 
 def test_id3_of_the_first_version_is_understood(

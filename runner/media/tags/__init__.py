@@ -41,6 +41,9 @@ _CHANGES_GAIN = (
 )
 
 
+ONLY_FFMPEGS = "only the tags that ffmpeg writes are kept"
+
+
 class Untagged(Exception):  # noqa: N818 - what it is, and how it came about
     """Tags could not be written, and what they were written to is not to be trusted."""
 

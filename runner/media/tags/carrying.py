@@ -5,7 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from runner.media.tags import Errand, Untagged, ape, asf, changes_gain, id3, mp4, vorbis
+from runner.media.tags import (
+    ONLY_FFMPEGS,
+    Errand,
+    Untagged,
+    ape,
+    asf,
+    changes_gain,
+    id3,
+    mp4,
+    vorbis,
+)
 from runner.media.tags.ffmetadata import read
 from runner.media.tags.kinds import kind_of
 from runner.media.tags.model import FRONT
@@ -39,7 +49,7 @@ def carry(errand: Errand) -> tuple[str, ...]:
     try:
         file, lost = _put(errand, tags, kind, name, chapters)
     except HOSTILE as error:
-        return (*notices, f"kept are the tags that ffmpeg wrote: {type(error).__name__}: {error}")
+        return (*notices, f"{ONLY_FFMPEGS}: {type(error).__name__}: {error}")
     try:
         file.save(**_how_to_save(kind, errand.recipe.id3))
     except HOSTILE as error:
@@ -82,7 +92,7 @@ def _fit_pictures(errand: Errand, tags: Tags, kind: str, name: str) -> list[str]
     """Have the pictures of *tags* in a form for the result; returns what is lost."""
     pictures = tags.pictures or errand.studio.taken_out(errand.source, errand.covers)
     # many players show the first
-    pictures = sorted(pictures, key=lambda picture: picture.type != FRONT)
+    pictures = sorted((p for p in pictures if p.data), key=lambda p: p.type != FRONT)
     tags.pictures, lost = [], []
     for picture in pictures:
         shown = errand.studio.shown(picture)

@@ -217,7 +217,7 @@ _TAKEN_APART: Mapping[str, Callable[[Any], list[tuple[str, list[str]]]]] = {
     "COMM": _comment,
     "USLT": lambda frame: [("LYRICS", [frame.text])],
     "TCON": lambda frame: [("GENRE", frame.genres)],
-    "WXXX": lambda frame: [(f"WWW:{frame.desc}" if frame.desc else "WWW", [frame.url])],
+    "WXXX": lambda frame: [(f"URL:{frame.desc}" if frame.desc else "URL", [frame.url])],
     **dict.fromkeys(("TIPL", "TMCL", "IPLS"), _people),
 }
 
@@ -250,11 +250,13 @@ def _frame(field: str, values: list[str]) -> list[Any]:
     if head == "COMMENT":
         # players show those of no language but English
         name, whole = "COMM", {**whole, "lang": "eng", "desc": rest}
+    elif field == "iTunNORM":
+        name, whole = "COMM", {**whole, "lang": "eng", "desc": field}
     elif field == "LYRICS":
         name, whole = "USLT", {"encoding": 3, "lang": "eng", "text": "\n\n".join(values)}
     elif field == "MUSICBRAINZ_TRACKID":
         name, whole = "UFID", {"owner": _MUSICBRAINZ, "data": values[0].encode()}
-    elif head == "WWW":
+    elif head == "URL":
         name, whole = "WXXX", {"encoding": 3, "desc": rest, "url": values[0]}
     elif name.startswith("W"):
         whole = {"url": values[0]}

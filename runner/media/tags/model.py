@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 FRONT = 3
 """The type of a picture of the front cover; the numbers are ID3's and FLAC's."""
+# ID3v2.3 joins the values of a field with one; elsewhere it may be part of a name
+_NEVER_WITH_SLASH = ("MUSICBRAINZ_", "RELEASETYPE")
 _MAGIC = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n", "image/png"),
@@ -69,6 +71,8 @@ class Tags:
         """Take in what *form* calls *name*, unless it is about the container or a program."""
         texts = tuple(text for value in values if (text := value.strip("\0")).strip())
         known = field_of(name, form)
+        if known.startswith(_NEVER_WITH_SLASH):
+            texts = tuple(part for text in texts for part in text.split("/"))
         if texts and not is_junk(name) and not is_junk(known):
             alias = "" if is_first_name(name, known, form) else name
             self.items.append(Item(known, texts, native, alias))

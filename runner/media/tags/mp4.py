@@ -8,7 +8,7 @@ from typing import Any
 from mutagen.mp4 import AtomDataType, MP4Cover, MP4FreeForm
 
 from runner.media.tags.model import Picture, Tags
-from runner.media.tags.names import names_of
+from runner.media.tags.names import field_of, is_known, names_of
 
 _FREEFORM = "----:com.apple.iTunes:"
 _PAIRED = {"trkn": ("TRACKNUMBER", "TRACKTOTAL"), "disk": ("DISCNUMBER", "DISCTOTAL")}
@@ -34,7 +34,8 @@ def from_file(file: Any) -> Tags:
         elif name == "cpil":
             tags.add(name, [str(int(value))] if value else [], (key, value), form="mp4")
         elif isinstance(value, list) and all(isinstance(one, str) for one in value):
-            tags.add(name, value, (key, value), form="mp4")
+            own = name if is_known(field_of(name, "mp4")) else name.lstrip("©")
+            tags.add(own, value, (key, value), form="mp4")
         elif name in _NUMBERS:
             tags.add(name, [str(one) for one in value], (key, value), form="mp4")
         else:
@@ -86,8 +87,9 @@ def _number(fields: dict[str, list[str]], field: str) -> int:
 
 def _put(atoms: Any, field: str, values: list[str]) -> None:
     name = names_of(field).mp4 or field
-    if name in _NUMBERS and (found := re.fullmatch(r"\s*(\d{1,4})(?:\.0*)?\s*", values[0])):
-        atoms[name] = [int(found[1])]
+    number = re.match(r"\s*(\d{1,4})(?![\d:/])", values[0])
+    if name in _NUMBERS and number:
+        atoms[name] = [int(number[1])]
     elif name == "cpil":
         atoms[name] = values[0].strip().lower() not in ("0", "false", "no")
     elif len(name) == len("©nam") and name not in (*_NUMBERS, *_PAIRED) and name != field:

@@ -32,9 +32,13 @@ def from_file(file: Any) -> Tags:
     comments: dict[str, list[str]] = {}
     for key, value in file.tags or ():
         comments.setdefault(key, []).append(value)
+    upper = {key.upper(): values for key, values in comments.items()}
     for key, values in comments.items():
-        _take(tags, key.upper(), values, (key, values))
-    tags.pictures += _pictures(file, {key.upper(): values for key, values in comments.items()})
+        name = key.upper()
+        if name == "DESCRIPTION" and "COMMENT" not in upper:
+            name = "COMMENT"  # so ffmpeg writes it, and others read it
+        _take(tags, name, values, (key, values))
+    tags.pictures += _pictures(file, upper)
     return tags
 
 
