@@ -10,7 +10,7 @@ from mutagen.id3 import ID3
 
 from tests.media import Media
 from tests.runner.programs import converted, recipe, work
-from tests.runner.tagged import TARGETS, result_of
+from tests.runner.tagged import TARGETS, about_tags, result_of
 
 # ---- pictures
 
@@ -64,7 +64,7 @@ def test_a_huge_picture_goes_where_it_fits(media: Media, tmp_path: Path, destina
     file.save()
     assert result_of(path, destination / "a.opus", recipe("opus")).images[0].data == huge
     made = converted(work(path, destination / "a.flac", how=recipe("flac")))
-    assert made.notices == (
+    assert about_tags(made) == (
         "a picture is larger than the 16 MB that FLAC can hold: it is left out",
     )
     assert MediaFile(destination / "a.flac").title == "Söng"
@@ -78,7 +78,7 @@ def test_a_picture_that_is_none_is_left_out(
     file.images = [Image(b"no picture at all", type=ImageType.front)]
     file.save()
     made = converted(work(path, destination / "a.m4a", how=recipe("m4a")))
-    assert made.notices == (
+    assert about_tags(made) == (
         "a picture in the source is damaged, or of no known kind: it is left out",
     )
     assert not MediaFile(destination / "a.m4a").images

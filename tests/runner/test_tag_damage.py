@@ -11,7 +11,7 @@ from runner.media.recipe import Recipe
 from runner.media.tags.reading import read_tags
 from tests.media import Media
 from tests.runner.programs import converted, recipe, work
-from tests.runner.tagged import FIELDS, GAIN, SOURCES, TARGETS, result_of, tagged
+from tests.runner.tagged import FIELDS, GAIN, SOURCES, TARGETS, about_tags, result_of, tagged
 
 # ---- harm
 
@@ -82,7 +82,7 @@ def test_a_source_whose_tags_are_damaged_is_converted_with_a_notice(
     data[place - 4 : place] = (0x7FFFFFFF).to_bytes(4, "little")  # longer than the file
     path.write_bytes(data)
     made = converted(work(path, destination / "a.mp3"))
-    assert made.notices == (
+    assert about_tags(made) == (
         "the source's tags are damaged: kept is what ffmpeg could read of them",
     )
 
@@ -96,8 +96,8 @@ def test_a_result_whose_tags_cannot_be_written_is_made_again_without(
     file.images = [Image(picture, type=ImageType.front)]
     file.save()
     made = converted(work(path, tiny_disk / "a.opus", how=recipe("opus", verify="decode")))
-    assert len(made.notices) == 1
-    assert made.notices[0].startswith("only the tags that ffmpeg writes are kept: ")
+    assert len(about_tags(made)) == 1
+    assert about_tags(made)[0].startswith("only the tags that ffmpeg writes are kept: ")
     assert made.media_seconds == pytest.approx(2, abs=0.1)
     after = MediaFile(tiny_disk / "a.opus")
     assert (after.title, after.images or []) == ("Söng", [])
