@@ -52,7 +52,8 @@ def alarms(pool: batch.BatchPool, nodes: Sequence[batch.BatchNode]) -> Iterator[
         yield f"the pool cannot grow: {cause}; {remedy}"
     run = pool.auto_scale_run
     if run is not None and run.error is not None:
-        yield f"the pool's formula fails: {run.error.code} {run.error.message or ''}; run `pulumi up`"
+        reason = redacted(f"{run.error.code} {run.error.message or ''}")
+        yield f"the pool's formula fails: {reason}; run `pulumi up`"
     for node in nodes:
         state = word(node.state)
         if state in _BAD_NODES:

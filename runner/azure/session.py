@@ -243,5 +243,8 @@ def _is_before(run: str, moment: datetime) -> bool:
     found = _RUN.fullmatch(run)
     if not found:
         return False
-    day = datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=UTC)
+    try:
+        day = datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:  # no day, and so no run: whoever wrote that blob may keep it
+        return False
     return day + timedelta(hours=12) <= moment.astimezone(UTC)

@@ -185,6 +185,26 @@ def test_what_is_too_large_for_one_call_goes_in_several(cloud: Cloud) -> None:
     assert sorted(statuses) == [200, 200, 413]
 
 
+def test_a_job_ends_after_a_week_whatever_becomes_of_the_runner(cloud: Cloud) -> None:
+    Jobs(cloud.batch, POOL).create("job")
+    constraints = cloud.batch.get_job("job").constraints
+    assert constraints
+    assert constraints.max_wall_clock_time == timedelta(days=7)
+
+
+def test_a_source_that_changed_and_kept_its_size_is_not_taken(
+    cloud: Cloud, engine_on: MakeEngine, one: Path, destination: Path
+) -> None:
+    plan = plan_of(one, destination)
+    source = one / "a.wav"
+    source.write_bytes(source.read_bytes()[::-1])
+    assert source.stat().st_size == plan.conversions[0].source.size
+    failure = drive(engine_on(cloud), plan).failures["a.mp3"]
+    assert (failure.kind, "changed" in failure.message) == (Kind.INPUT, True)
+    assert not any(name.endswith(".wav") for name in cloud.stored("input"))
+    assert not cloud.tasks()
+
+
 def test_a_job_that_is_over_takes_no_more(cloud: Cloud) -> None:
     jobs = Jobs(cloud.batch, POOL)
     jobs.create("job")

@@ -4,12 +4,13 @@ import gzip
 import json
 import zipfile
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from azure.batch.models import BatchNode, BatchPool, BatchTask
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -20,10 +21,11 @@ from azure.core.exceptions import (
 )
 
 from runner.azure.deployment import Deployment
+from runner.azure.diagnosis import alarms
 from runner.azure.errors import is_passing, translated
-from runner.azure.jobs import Finished
+from runner.azure.jobs import Finished, _finished
 from runner.azure.manifest import Manifest, manifest_of, read_manifest
-from runner.azure.session import Session
+from runner.azure.session import Session, _is_before
 from runner.azure.tasks import Places, TaskName, describe, safe_suffix
 from runner.azure.tool import pack
 from runner.azure.verdicts import failure_of
@@ -403,6 +405,78 @@ def test_what_unpacks_to_more_than_a_plan_can_hold_is_not_unpacked(tmp_path: Pat
 def test_the_plan_of_another_version_is_named(data: bytes, tmp_path: Path) -> None:
     with pytest.raises(UnfitError, match="another version of runner"):
         read_manifest(data, RUN, tmp_path)
+
+
+# --- what the service says, and when what it keeps is old -----------------------------------------
+
+ADDRESS = "cannot fetch https://store/tools/x?sp=r&sig=hush%3D 403"
+FAILED_NODE = {"id": "node", "state": "starttaskfailed"}
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {
+            **FAILED_NODE,
+            "startTaskInfo": {"exitCode": 1, "failureInfo": {"code": "x", "message": ADDRESS}},
+        },
+        {"id": "node", "state": "unusable", "errors": [{"code": "x", "message": ADDRESS}]},
+    ],
+    ids=["start task", "node"],
+)
+def test_why_a_node_failed_is_told_without_signatures(node: dict[str, object]) -> None:
+    (alarm,) = alarms(BatchPool({"id": "pool", "state": "active"}), [BatchNode(node)])
+    assert "cannot fetch https://store/tools/x?sp=r&sig=… 403" in alarm
+    assert "hush" not in alarm
+
+
+@pytest.mark.parametrize("place", ["resizeErrors", "autoScaleRun"])
+def test_why_a_pool_cannot_grow_is_told_without_signatures(place: str) -> None:
+    error = {"code": "Odd", "message": ADDRESS}
+    when = "2026-11-22T00:00:00Z"
+    value = [error] if place == "resizeErrors" else {"timestamp": when, "error": error}
+    (alarm,) = alarms(BatchPool({"id": "pool", "state": "active", place: value}), [])
+    assert "sig=… 403" in alarm
+    assert "hush" not in alarm
+
+
+def test_why_a_task_failed_is_told_without_signatures() -> None:
+    info = {
+        "exitCode": None,
+        "result": "failure",
+        "failureInfo": {
+            "category": "usererror",
+            "code": "BlobDownloadMiscError",
+            "message": ADDRESS,
+        },
+    }
+    end = _finished(BatchTask({"id": "t", "executionInfo": info}))
+    assert end.message == "cannot fetch https://store/tools/x?sp=r&sig=… 403"
+    failure = failure_of(end, None, signed=True)
+    assert failure
+    assert "hush" not in failure.message
+
+
+@pytest.mark.parametrize(
+    ("run", "moment", "is_old"),
+    [
+        ("20261122-0000-mossy-otter", datetime(2026, 11, 22, 12, tzinfo=UTC), True),
+        ("20261122-2359-mossy-otter", datetime(2026, 11, 22, 12, tzinfo=UTC), True),
+        ("20261122-0000-mossy-otter", datetime(2026, 11, 22, 11, 59, 59, tzinfo=UTC), False),
+        ("20261123-0000-mossy-otter", datetime(2026, 11, 22, 23, tzinfo=UTC), False),
+        (
+            "20261122-0000-mossy-otter",
+            datetime(2026, 11, 22, 13, tzinfo=timezone(timedelta(hours=2))),
+            False,
+        ),
+        ("20269999-0000-mossy-otter", datetime(2030, 1, 1, tzinfo=UTC), False),
+        ("00000000-0000-mossy-otter", datetime(2030, 1, 1, tzinfo=UTC), False),
+        ("somebody's", datetime(2030, 1, 1, tzinfo=UTC), False),
+        ("20261122-0000-mossy-otter-s", datetime(2030, 1, 1, tzinfo=UTC), False),
+    ],
+)
+def test_a_run_is_old_from_the_noon_of_its_day(run: str, moment: datetime, is_old: bool) -> None:
+    assert _is_before(run, moment) is is_old
 
 
 def test_a_session_signs_in_only_when_it_is_used() -> None:
