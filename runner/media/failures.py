@@ -49,58 +49,7 @@ class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
     """The conversion was ended from outside."""
 
 
-_DAMAGE = r"corrupt (?:input|decoded)|[Dd]ecoding|decode_frame|Header missing|buffer exhausted|End of file"
-
-# The first pattern that is found in ffmpeg's words names the failure. Collected from ffmpeg 4.2,
-# 5.1, 7.0 and 9.0, whose words differ; `{0}` is the first group.
-_VERDICTS: tuple[tuple[str, Kind, str], ...] = (
-    (r"No space left on device", Kind.ENVIRONMENT, "the disk is full"),
-    (r"Disk quota exceeded", Kind.ENVIRONMENT, "the disk quota is used up"),
-    (r"Read-only file system", Kind.ENVIRONMENT, "the file system is read-only"),
-    (r"Cannot allocate memory|Out of memory", Kind.TRANSIENT, "out of memory"),
-    (r"Unknown encoder '([^']*)'", Kind.SETTINGS, "this ffmpeg has no encoder '{0}'"),
-    (r"Unrecognized option '([^']*)'", Kind.SETTINGS, "ffmpeg knows no option '{0}'"),
-    (r"No such filter: '([^']*)'", Kind.SETTINGS, "this ffmpeg has no filter '{0}'"),
-    (
-        r"Unable to (?:find|choose) a(?:n| suitable)? output format",
-        Kind.SETTINGS,
-        "ffmpeg knows no format for this suffix",
-    ),
-    (r"Error setting option (\S+) to value (.*?)\.?$", Kind.SETTINGS, "bad value for {0}: {1}"),
-    (r"Unable to parse option value \"([^\"]*)\"", Kind.SETTINGS, "bad option value '{0}'"),
-    (r"Expected number for (\S+) but found: (.*)", Kind.SETTINGS, "bad value for {0}: {1}"),
-    (r"Invalid encoder type '([^']*)'", Kind.SETTINGS, "'{0}' is no encoder for this stream"),
-    (r"Stream (?:map|specifier) '[^']*' .*matches no streams", Kind.INPUT, "{no_stream}"),
-    (r"does not contain any stream", Kind.INPUT, "{no_stream}"),
-    (r"Permission denied", Kind.ENVIRONMENT, "no right to write the result"),
-    (r"moov atom not found", Kind.INPUT, "not a whole media file: moov atom not found"),
-    (
-        r"Invalid data found when processing input",
-        Kind.INPUT,
-        "damaged, or not a media file: invalid data",
-    ),
-    (r"could not find codec parameters|Could not find codec", Kind.INPUT, "unreadable streams"),
-    (r"Decoder .* not found|Decoding requested, but no decoder", Kind.INPUT, "unknown codec"),
-    (r"No such file or directory", Kind.INPUT, "the file is gone"),
-    (_DAMAGE, Kind.INPUT, "damaged: not all of it can be read"),
-    (r"Input/output error", Kind.TRANSIENT, "the disk or network reported an i/o error"),
-)
-_FAULT_LINE = re.compile(r"\[(?:error|fatal|panic)\] *(.*)")
-
-
-def judge_log(log: str, *, wanted: str) -> tuple[Kind, str]:
-    """Name the failure that ffmpeg's *log* tells of, as a kind and one line.
-
-    *wanted* is the kind of stream that was asked for: "audio", "video" or "image".
-    """
-    faults = "\n".join(fault_lines(log))
-    stream = "audio" if wanted == "audio" else "video"
-    for pattern, kind, message in _VERDICTS:
-        if found := re.search(pattern, faults, re.IGNORECASE | re.MULTILINE):
-            return kind, message.format(*found.groups(), no_stream=f"no {stream} stream")
-    # the first fault is the cause, what follows are its consequences
-    first = faults.split("\n", 1)[0] or "it gave no reason"
-    return Kind.INPUT, f"ffmpeg failed: {first[:200]}"
+_FAULT_LINE = re.compile(r"\[(?:error|fatal|panic)\]:? *(.*)")
 
 
 def fault_lines(log: str) -> list[str]:

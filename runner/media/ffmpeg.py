@@ -26,7 +26,10 @@ _PROGRESS = ("-progress", "pipe:1")
 _LONGEST_LOG = 64 * 1024
 # and what it says of the output that the tags are read from, which holds no streams
 _VERBOSE = re.compile(r"\[out#\d+/ffmetadata|(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[verbose\]")
-_DECODED = re.compile(r"Input stream #0:(\d+) \(audio\): .*frames decoded.*\((\d+) samples\)")
+_DECODED = re.compile(
+    r"Input stream #0:(\d+) \((?:audio|video)\): \d+ packets read .*?(\d+) frames decoded"
+    r"(?:.*\((\d+) samples\))?"
+)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class Ran:
     """ffmpeg's words: all, or the head and the tail of very many."""
     samples: Mapping[int, int] = field(default_factory=dict)
     """How many samples were decoded, by the number of their stream in the source."""
+    frames: Mapping[int, int] = field(default_factory=dict)
+    """The same in frames, of sound and of picture."""
 
 
 class Ffmpeg:
@@ -101,10 +106,16 @@ class Ffmpeg:
         self._limits = limits
         self._deadline = time.monotonic() + limits.seconds if limits.seconds else None
 
-    def run(self, arguments: Sequence[str], watch: Callable[[float, str], None]) -> Ran:
+    def run(
+        self,
+        arguments: Sequence[str],
+        watch: Callable[[float, str], None] = lambda *_: None,
+        hear: Callable[[bytes], None] = lambda _: None,
+    ) -> Ran:
         """Run ffmpeg with *arguments*; *watch* is told the seconds written and where its log is.
 
-        Whatever *watch* raises ends it.
+        *hear* is given each line that it writes to its standard output besides. Whatever they
+        raise ends it.
 
         Raises:
             ConversionError: It took longer than the limits allow, was ended from outside, or could
@@ -117,15 +128,17 @@ class Ffmpeg:
             note_process(self._log_path, process.pid)
         with process, _Watchdog(process, self._deadline, self._limits.stall) as watchdog:
             try:
-                done = self._follow(process, watchdog, watch)
+                done = self._follow(process, watchdog, watch, hear)
             except BaseException:
                 process.kill_tree()
                 raise
         if self._reins.ended:
             raise Stopped
         words = read_log(self._log_path)
-        samples = {int(stream): int(count) for stream, count in _DECODED.findall(words)}
-        ran = Ran(process.returncode, done, without_verbose(words), samples)
+        decoded = _DECODED.findall(words)
+        samples = {int(stream): int(count) for stream, _, count in decoded if count}
+        frames = {int(stream): int(count) for stream, count, _ in decoded}
+        ran = Ran(process.returncode, done, without_verbose(words), samples, frames)
         if watchdog.verdict:
             raise ConversionError(Kind.TIMEOUT, watchdog.verdict, ran.log)
         if how := ended_from_outside(process.returncode, words):
@@ -137,6 +150,7 @@ class Ffmpeg:
         process: Child,
         watchdog: _Watchdog,
         watch: Callable[[float, str], None],
+        hear: Callable[[bytes], None],
     ) -> float:
         """Tell *watch* how far *process* is until it ends; returns the last seconds written."""
         assert process.stdout is not None
@@ -148,6 +162,9 @@ class Ffmpeg:
                 watchdog.alive()
             elif name == b"progress":
                 watch(done, self._log_path)
+            elif not value:
+                watchdog.alive()
+                hear(line)
         return done
 
 

@@ -10,11 +10,15 @@ from typing import BinaryIO
 
 from runner.media.failures import ConversionError, Kind
 from runner.media.held import patiently
+from runner.media.tag_bytes import tag_length
 from runner.media.target import from_os, is_used_up
 
 _NO_ACCESS = "not readable: permission denied"
 if os.name == "nt":
     _NO_ACCESS += ", or another program has it open"
+_LOSSLESS = (b"fLaC", b"wvpk", b"TTA1", b"MAC ")
+_NOT_BEHIND_ID3V2 = (b"wvpk", b"MAC ", b"MPCK", b"MP+", b"#!AM", b"\x0b\x77", b"\x7f\xfe\x80\x01")
+"""How files begin that ffmpeg does not recognise behind an ID3v2 tag."""
 _ID3V1, _APE_FOOTER, _LYRICS_FOOTER = 128, 32, 15
 
 
@@ -69,31 +73,49 @@ def _read_a_byte(path: str) -> None:
         file.read(1)
 
 
-def without_tail(path: str, copy: str) -> str:
-    """*path*, or *copy* of it without the tags that ffmpeg would take for damaged sound.
+def has_checksums(path: str) -> bool:
+    """Whether each frame of what *path* holds has a checksum, as lossless formats do."""
+    with open(path, "rb") as file:
+        return _first_bytes(file) in _LOSSLESS
 
-    Old programs wrote APE and Lyrics3 tags behind the sound of MP3 files, and ID3v1 tags behind
-    that of FLAC files. An ID3v1 tag of an MP3 file stays: ffmpeg reads it.
+
+def without_tags(path: str, copy: str) -> str:
+    """*path*, or *copy* of it without the tags that ffmpeg would stumble over.
+
+    Old programs wrote APE and Lyrics3 tags behind the sound of MP3 files, ID3v1 tags behind that of
+    others, and ID3v2 tags ahead of what ffmpeg does not recognise then. An ID3v1 tag of an MP3 file
+    stays: ffmpeg reads it.
     """
     with open(path, "rb") as file:
-        head = file.read(4)
-        is_flac = head == b"fLaC"
-        if not is_flac and head[:3] != b"ID3" and head[:1] != b"\xff":
+        head = _first_bytes(file)
+        reads_id3v1 = head[:1] == b"\xff"
+        start = file.tell() - len(head) if head.startswith(_NOT_BEHIND_ID3V2) else 0
+        if not start and not reads_id3v1 and head != b"fLaC" and head[:2] != b"\x0b\x77":
             return path
         size = os.fstat(file.fileno()).st_size
         has_id3v1 = _read(file, size - _ID3V1, 3) == b"TAG"
         tagged = size - _ID3V1 if has_id3v1 else size
         sound = _end_of_sound(file, tagged)
-        if is_flac:
+        if not reads_id3v1:
             tagged = size
-        if sound == tagged:
+        if sound == tagged and not start:
             return path
         with open(copy, "wb") as target:
-            file.seek(0)
-            _copy_bytes(file, target, sound)
+            file.seek(start)
+            _copy_bytes(file, target, sound - start)
             file.seek(tagged)
             shutil.copyfileobj(file, target)
     return copy
+
+
+def _first_bytes(file: BinaryIO) -> bytes:
+    """The first four that are not of an ID3v2 tag."""
+    head = file.read(10)
+    if head[:3] == b"ID3":
+        file.seek(tag_length(head, 0))
+    else:
+        file.seek(0)
+    return file.read(4)
 
 
 def _end_of_sound(file: BinaryIO, end: int) -> int:

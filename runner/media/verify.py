@@ -2,63 +2,137 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
+from runner.media.blame import decoded_in_part
 from runner.media.choices import settle
+from runner.media.chunks import missing_bytes
 from runner.media.exit_code import ended_from_outside
 from runner.media.failures import ConversionError, Kind, fault_lines
-from runner.media.probe import MediaInfo, read_streams
+from runner.media.judgement import REMEDY
+from runner.media.listing import Track, list_packets
+from runner.media.ogg import ending_of
+from runner.media.probe import MediaInfo, Stream, parse_log, read_streams
 from runner.media.process import run
 from runner.media.source import check_source
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runner.media.ffmpeg import Ffmpeg, Ran
     from runner.media.recipe import Recipe
 
+_NO_END_MARK = "the file has no end mark: it was cut off, or recorded from a broadcast"
+_PRIMING = 3 * 1024
+"""Samples of the longest frames in use, which an encoder may put before the sound, and after it."""
 
-def tolerance(seconds: float) -> float:
-    """How far lengths may differ, in seconds: priming and padding, and clocks that round."""
-    return max(0.25, seconds / 1000)
+
+def tolerance(seconds: float, rate: int = 0) -> float:
+    """How far lengths may differ, in seconds: priming and padding, and clocks that round.
+
+    Priming is counted in samples: at a low *rate* it takes long.
+    """
+    return max(0.25, seconds / 1000, _PRIMING / rate if rate else 0.0)
 
 
 def check_length(
-    ffmpeg: str, source: str, result: str, recipe: Recipe, ran: Ran, seen: MediaInfo | None
+    ffmpeg: Ffmpeg, source: Sequence[str], result: str, recipe: Recipe, ran: Ran
 ) -> None:
-    """Compare the length of *result* with the stream of *source* that it was made from.
+    """Compare the length of *result* with the stream of the source that it was made from.
 
     Two figures that a conversion prints settle nearly every file: the time stamp at which ffmpeg
     stopped writing, and how much sound it decoded, as time stamps run on over a hole. Only where
     one falls short of the length of the source's container, which streams that begin late or end
-    early explain as well as a damaged file, are both files opened again. A result that is longer
+    early explain as well as a damaged file, is the source looked at again. A result that is longer
     than its source promised lacks nothing: lengths in headers are wrong where files were joined.
+
+    *source* are ffmpeg's arguments for the source.
 
     Raises:
         ConversionError: The result is shorter than it must be, or empty.
     """
     if recipe.media == "image":
         return
-    length = seen and seen.duration
-    heard = _heard(recipe, ran, seen)
+    seen = parse_log(ran.log)
+    length = seen.duration if seen else None
+    audio = seen.stream("audio", recipe.audio_stream) if seen else None
+    rate = audio.rate if audio else 0
+    heard = _heard(audio, ran)
     shortest = ran.seconds if heard is None else min(ran.seconds, heard)
-    if ran.seconds and (not length or not recipe.keeps_length or _reaches(shortest, length)):
+    if ran.seconds and (not length or not recipe.keeps_length or _reaches(shortest, length, rate)):
         return
-    result_media = read_streams(ffmpeg, result)
+    result_media = read_streams(ffmpeg.program, result)
     made = (result_media and result_media.duration) or ran.seconds
     if not made:
         raise ConversionError(Kind.INPUT, f"no {recipe.media} in it", ran.log)
-    if not length or not recipe.keeps_length:
-        return
-    media = read_streams(ffmpeg, source, recipe.input_arguments)
+    if length and recipe.keeps_length:
+        _check_what_is_there(ffmpeg, source, recipe, ran, length, made)
+
+
+def check_ending(path: str, recipe: Recipe, ran: Ran) -> tuple[str, ...]:
+    """What to say of the end of the source at *path*, of which ffmpeg sees no fault in a cut.
+
+    Raises:
+        ConversionError: It is cut.
+    """
+    seen = parse_log(ran.log)
+    if seen is None or not recipe.keeps_length:
+        return ()
+    if ending := ending_of(path) if seen.format == "ogg" else None:
+        if ending.missing:
+            message = f"the file is cut off after {ran.seconds:.1f} s, within a page{REMEDY}"
+            raise ConversionError(Kind.INPUT, message, ran.log)
+        return () if ending.is_ended else (_NO_END_MARK,)
+    missing = missing_bytes(path, seen.format)
+    wanted = ran.seconds * (1 + missing / os.path.getsize(path))
+    if not _reaches(ran.seconds, wanted):
+        raise ConversionError(Kind.INPUT, _short(ran.seconds, wanted, ran), ran.log)
+    return (f"the last {missing:,} bytes of the file are missing",) if missing else ()
+
+
+def _check_what_is_there(
+    ffmpeg: Ffmpeg, source: Sequence[str], recipe: Recipe, ran: Ran, length: float, made: float
+) -> None:
+    """Weigh what the header of a source promises against the packets that are in the file."""
+    media = read_streams(ffmpeg.program, source[-1].removeprefix("file:"), recipe.input_arguments)
+    audio = media.stream("audio", recipe.audio_stream) if media else None
+    rate, heard = audio.rate if audio else 0, _heard(audio, ran)
+    if media is not None and media.format == "asf":
+        # its length is the time at which it ends, and that of each of its streams is the same
+        length -= min((s.start for s in media.streams if s.start), default=0.0)
+        media = None
     wanted, *_ = (media and _mapped_length(media, recipe)) or (length,)
-    audio = media and media.stream("audio", recipe.audio_stream)
-    sound = (audio and audio.duration) or (wanted if recipe.media == "audio" else 0.0)
-    if _reaches(ran.seconds, wanted) and heard is not None and not _reaches(heard, sound):
-        message = f"damaged: {sound - heard:.1f} s of {sound:.1f} s of sound are lost"
-        raise ConversionError(Kind.INPUT, message, ran.log)
-    if not _reaches(made, wanted):
-        message = f"the file ends early: {made:.1f} s of {wanted:.1f} s"
-        raise ConversionError(Kind.INPUT, message, ran.log)
+    streams = ("0:V?",) if audio is None else (f"0:{audio.index}", "0:V?")
+    tracks = list_packets(ffmpeg, source, *streams)
+    sound = tracks.get(0) if audio else None
+    if heard is not None and sound is not None:
+        lost = max(sum(gap for *_, gap in sound.gaps), sound.total - heard)
+        if lost > tolerance(sound.total, rate):
+            raise _lost(lost, sound, ran)
+    # the length of a container is that of its longest stream, counted from where it begins
+    end = max((track.end for track in tracks.values()), default=0.0)
+    start = min((track.start for track in tracks.values()), default=0.0)
+    is_whole = _reaches(max(end, end - start), length, rate)
+    if not is_whole and not _reaches(made, wanted, rate):
+        raise ConversionError(Kind.INPUT, _short(made, wanted, ran), ran.log)
+
+
+def _lost(lost: float, sound: Track, ran: Ran) -> ConversionError:
+    if reason := decoded_in_part(ran.log):
+        return ConversionError(Kind.INPUT, reason, ran.log)
+    if sound.gaps:
+        at = max(sound.gaps, key=lambda gap: gap[2])[1]
+        message = f"damaged at {at:.1f} s: {lost:.1f} s of sound are lost{REMEDY}"
+    else:
+        message = f"damaged: {lost:.1f} s of {sound.total:.1f} s of sound are lost{REMEDY}"
+    return ConversionError(Kind.INPUT, message, ran.log)
+
+
+def _short(made: float, wanted: float, ran: Ran) -> str:
+    early = f"the file ends early: {made:.1f} s of {wanted:.1f} s are there{REMEDY}"
+    return decoded_in_part(ran.log) or early
 
 
 def check_existing(ffmpeg: str, source: str, target: str, recipe: Recipe) -> None:
@@ -116,9 +190,8 @@ def check_decodes(ffmpeg: Ffmpeg, result: str, log: str) -> None:
         raise ConversionError(Kind.INPUT, f"the result does not decode: {fault}", log + ran.log)
 
 
-def _heard(recipe: Recipe, ran: Ran, seen: MediaInfo | None) -> float | None:
-    """How many seconds of the mapped audio were decoded; none if it was only copied."""
-    audio = seen and seen.stream("audio", recipe.audio_stream)
+def _heard(audio: Stream | None, ran: Ran) -> float | None:
+    """How many seconds of the mapped *audio* were decoded; none if it was only copied."""
     if not audio or not audio.rate or audio.index not in ran.samples:
         return None
     return ran.samples[audio.index] / audio.rate
@@ -138,8 +211,8 @@ def _mapped_length(media: MediaInfo, recipe: Recipe) -> tuple[float, ...] | None
     return (media.duration,) if media.duration else None
 
 
-def _reaches(made: float, wanted: float) -> bool:
-    return made >= wanted - tolerance(wanted)
+def _reaches(made: float, wanted: float, rate: int = 0) -> bool:
+    return made >= wanted - tolerance(wanted, rate)
 
 
 def _close(one: float, other: float) -> bool:

@@ -9,23 +9,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.media import mono
+from runner.media.blame import judge_log
 from runner.media.choices import is_open, left_out, settle
 from runner.media.copying import encoded_again, growth
+from runner.media.doubts import Doubt, doubts_of
 from runner.media.exit_code import has_not_started
-from runner.media.failures import ConversionError, Kind, Stopped, judge_log
+from runner.media.failures import ConversionError, Kind, Stopped
 from runner.media.ffmpeg import Ffmpeg, Limits, Ran, Reins
+from runner.media.frames import copy_frames, find_frames, find_hidden_frames
+from runner.media.judgement import check_all_is_heard, check_layout, weigh
 from runner.media.loudness import correcting, is_corrected, measuring
 from runner.media.orphans import LOG, note_of
 from runner.media.probe import MediaInfo, parse_log
-from runner.media.source import check_source, check_unchanged, without_tail
+from runner.media.source import check_source, check_unchanged, has_checksums, without_tags
 from runner.media.suiting import Fitting, Suited
 from runner.media.tags import ONLY_FFMPEGS, Tagging, Untagged
 from runner.media.target import check_target, from_os, give_name, is_full
-from runner.media.verify import check_decodes, check_length
+from runner.media.verify import check_decodes, check_ending, check_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runner.media.layout import Layout
     from runner.media.recipe import Recipe
 
 
@@ -98,7 +103,7 @@ def convert(
             # what ffmpeg says of a file that is being written is true of no moment
             check_unchanged(work.source, work.expected)
         # on a full disk even the log is empty, and says nothing of it
-        if error.failure.kind is Kind.INPUT and is_full(work.scratch):
+        if error.failure.kind in (Kind.INPUT, Kind.SETTINGS) and is_full(work.scratch):
             raise ConversionError(
                 Kind.ENVIRONMENT, "the disk is full", error.failure.log
             ) from error
@@ -120,6 +125,7 @@ class _Attempt:
         self.suited = Suited(self.recipe)
         self.audio_filter = ""
         self.notices: list[str] = []
+        self.is_strict = True
         self.reins = reins
         self.watch = watch
         self.result = os.path.join(work.scratch, work.name + work.recipe.suffix)
@@ -132,11 +138,9 @@ class _Attempt:
         self.passes = 1 if work.recipe.loudness is None else 2
 
     def make(self) -> Made:
-        self.source = without_tail(self.work.source, self.untailed)
+        self.source = without_tags(self.work.source, self.untailed)
         self._look()
-        ran = self._encode_as_the_source_wants()
-        if ran.code > 0:
-            ran = self._encode_without_what_failed(ran)
+        ran = self._encode_and_judge()
         if ran.code == 0 and self._is_lost_in_mono(ran):
             self.recipe = mono.of_one_channel(self.recipe, ran)
             self.notices.append(mono.NOTICE)
@@ -146,7 +150,8 @@ class _Attempt:
             raise self._failure(ran)
         _check_size(self.result)
         if recipe.verify != "none":
-            check_length(self.work.ffmpeg, self.source, self.result, recipe, ran, source)
+            self.notices += check_ending(self.source, recipe, ran)
+            check_length(self.ffmpeg, self._input(), self.result, recipe, ran)
         self.notices += self._carry_tags(source)
         if recipe.verify == "decode":
             check_decodes(self.ffmpeg, self.result, ran.log)
@@ -184,7 +189,8 @@ class _Attempt:
 
     def clean_up(self) -> None:
         self.tagging.clean_up()
-        for path in (self.result, self.log_path, note_of(self.log_path), self.untailed):
+        copies = (self.untailed, f"{self.untailed}.frames")
+        for path in (self.result, self.log_path, note_of(self.log_path), *copies):
             with suppress(OSError):
                 os.unlink(path)
 
@@ -207,6 +213,47 @@ class _Attempt:
 
     def _quietly(self, *arguments: str) -> Ran:
         return self.ffmpeg.run(arguments, lambda *_: None)
+
+    def _encode_and_judge(self) -> Ran:
+        """Encode, and if ffmpeg complained of the source on the way, find out what of.
+
+        Raises:
+            ConversionError: The source is damaged within; no result stands for that.
+        """
+        ran = self._encode_as_the_source_wants()
+        if ran.code > 0:
+            ran = self._encode_without_what_failed(ran)
+        if ran.code > 0 and self.is_strict:
+            self.is_strict = False
+            ran = self._encode()
+        if ran.code > 0 and (layout := find_hidden_frames(self.work.source, self.source)):
+            self.notices += layout.notices
+            ran = self._encode_frames_alone(layout)
+        source = parse_log(ran.log)
+        if ran.code != 0 or self.recipe.verify == "none" or source is None:
+            return ran
+        doubts = self._doubts(ran)
+        if layout := find_frames(self.source, source.format):
+            check_layout(layout, source.duration, ran, is_doubted=bool(doubts))
+            self.notices += layout.notices
+            if doubts and not layout.is_clean:
+                ran = self._encode_frames_alone(layout)
+                doubts = self._doubts(ran)
+            if layout.without_data >= len(doubts):
+                doubts = ()
+            if self.recipe.keeps_length:
+                check_all_is_heard(layout, ran, source)
+        self.notices += weigh(self.ffmpeg, self._input(), doubts, ran, source.duration)
+        return ran
+
+    def _encode_frames_alone(self, layout: Layout) -> Ran:
+        """Encode once more, without what the source has besides frames."""
+        whole, self.source = self.source, f"{self.untailed}.frames"
+        copy_frames(whole, layout, self.source)
+        return self._encode_as_the_source_wants()
+
+    def _doubts(self, ran: Ran) -> tuple[Doubt, ...]:
+        return doubts_of(ran.log, frozenset(ran.frames)) if ran.code == 0 else ()
 
     def _encode_as_the_source_wants(self) -> Ran:
         """Encode as a plain source wants it, and anew if it turns out not to be one."""
@@ -276,14 +323,21 @@ class _Attempt:
         )
 
     def _run(self, output: tuple[str, ...], *, done_before: int) -> Ran:
-        strict = () if self.work.recipe.verify == "none" else ("-xerror",)
+        # what is copied, and texts, can be done without: there a fault must end the attempt
+        strict = ("-xerror",) if self.is_strict and self._may_do_without() else ()
         return self.ffmpeg.run(
             (*strict, *self._input(), *output),
             lambda seconds, log: self._report(seconds, log, done_before),
         )
 
+    def _may_do_without(self) -> bool:
+        return self.recipe.verify != "none" and bool(self.suited.check or self.suited.texts)
+
     def _input(self) -> tuple[str, ...]:
-        return (*self.recipe.input_arguments, "-i", f"file:{self.source}")
+        # only so does ffmpeg look at them
+        is_checked = self.recipe.verify != "none" and has_checksums(self.source)
+        checked = ("-err_detect:a", "crccheck+explode") if is_checked else ()
+        return (*checked, *self.recipe.input_arguments, "-i", f"file:{self.source}")
 
     def _report(self, seconds: float, log_path: str, done_before: int) -> None:
         if self.total is None:
@@ -302,14 +356,7 @@ class _Attempt:
         if has_not_started(ran.code):
             message = f"{self.work.ffmpeg} does not start: {ran.log.strip()[-200:]}"
             return ConversionError(Kind.ENVIRONMENT, message, ran.log)
-        # a file may be called as it likes
-        words = ran.log.replace(f"file:{self.source}: ", "").replace(self.source, "")
-        kind, message = judge_log(words, wanted=self.work.recipe.media)
-        source = parse_log(ran.log)
-        length = source and source.duration
-        if kind is Kind.INPUT and length and 0 < ran.seconds < length:
-            message = f"damaged at {ran.seconds:.1f} s of {length:.1f} s"
-        return ConversionError(kind, message, ran.log)
+        return ConversionError(*judge_log(ran.log, source=self.source, code=ran.code), ran.log)
 
 
 def sha256_of(path: str) -> str:

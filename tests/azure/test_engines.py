@@ -41,10 +41,10 @@ AWKWARD = (
 BAD = {
     "empty.mp4": "the file is empty",
     "text.mp4": "not a whole media file: moov atom not found",
-    "truncated.mp4": "damaged",
+    "truncated.mp4": "the file ends early",
     "corrupt.mp4": "damaged",
     "no-audio.mp4": "no audio stream",
-    "truncated.flac": "damaged",
+    "truncated.flac": "the file ends early",
 }
 
 

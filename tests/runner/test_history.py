@@ -46,7 +46,7 @@ def test_runs_are_told_in_json(run: Run, mixed: Path) -> None:
 def test_status_names_the_command_and_the_failures(run: Run, mixed: Path) -> None:
     text = run("status").stdout
     assert "runner convert in --to wav" in text
-    assert "FAILED in/bad.mp4  input: damaged" in text
+    assert "FAILED in/bad.mp4  input: the file ends early" in text
     assert "FAILED in/mute.mp4  input: no audio stream" in text
 
 
@@ -61,7 +61,7 @@ def test_a_run_is_found_by_how_its_name_starts(run: Run, mixed: Path) -> None:
 @pytest.mark.parametrize("what", ["in/bad.mp4", "out/bad.wav", "bad.wav"])
 def test_logs_show_ffmpegs_own_words(what: str, run: Run, mixed: Path) -> None:
     text = run("logs", what).stdout
-    assert text.startswith("== in/bad.mp4  input: damaged")
+    assert text.startswith("== in/bad.mp4  input: the file ends early")
     assert "Input #0, mov,mp4,m4a" in text
     assert "[error]" in text
     assert "[verbose]" not in text

@@ -1,13 +1,15 @@
 """What ffmpeg prints is understood in the words of each of its versions, from recorded logs.
 
-`logs/VERSION/CASE.txt` hold the standard error of `ffmpeg -loglevel repeat+level+verbose -xerror`.
+`logs/VERSION/CASE.txt` hold the standard error of `ffmpeg -loglevel repeat+level+verbose -xerror`,
+and `logs/VERSION/settings.txt` what is marked as an error in those of wrong settings.
 """
 
 from pathlib import Path
 
 import pytest
 
-from runner.media.failures import Kind, fault_lines, judge_log
+from runner.media.blame import judge_log
+from runner.media.failures import Kind, fault_lines
 from runner.media.ffmpeg import without_verbose
 from runner.media.probe import MediaInfo, Stream, parse_log
 from runner.wording import bytes_text, printable, seconds_text, shortened
@@ -42,31 +44,139 @@ def test_the_oldest_and_the_newest_version_were_recorded() -> None:
 @pytest.mark.parametrize("case", FAULTS)
 @every_version
 def test_a_fault_is_named_alike_by_every_version(case: str, version: str) -> None:
-    assert judge_log(log(version, case), wanted="audio") == FAULTS[case]
+    assert judge_log(log(version, case)) == FAULTS[case]
+
+
+WRONG_SETTINGS = {
+    "tune": "the encoder has no tune 'bogus'",
+    "preset": "the encoder has no preset 'bogus'",
+    "profile-name": "the encoder has no profile 'bogus'",
+    "profile": "the encoder libx264 refuses these settings: baseline profile doesn't support 4:2:2",
+    "x265-params": "the encoder libx265 refuses these settings: Lookahead depth must be greater"
+    " than the max consecutive bframe count",
+    "v4l2m2m": "the encoder h264_v4l2m2m refuses these settings: Could not find a valid device",
+    "pix_fmt-unknown": "this ffmpeg has no pixel format 'frobnicate'",
+    "odd-size": "the encoder takes even sizes only, not 321x181",
+    "huge-size": "a picture of 100000x100000 is too large",
+    "srt-in-mp4": "this container cannot hold subrip",
+    "aac-in-mxf": "the container refuses what is put into it: only 48khz is implemented",
+    "x264-in-webm": "the container refuses: Only VP8 or VP9 or AV1 video and Vorbis or Opus audio"
+    " and WebVTT subtitles are supported for WebM",
+    "aac-copied-to-mp3": "the container refuses: Exactly one MP3 audio stream is required",
+    "hwaccel": "-hwaccel is for the input, and these arguments are for the output",
+    "subtitles-file": "the file nothere.srt cannot be opened",
+    "lut-file": "the file nothere.cube cannot be opened",
+    "attach": "the attachment nothere.ttf cannot be opened",
+    "other-input": "a further input cannot be opened",
+    "map-9": "'-map 0:9' fits no stream of this file",
+    "map-bad": "'-map bogus' fits no stream of this file",
+    "map-input-1": "there is one input, number 0, and no number 1",
+    "map_metadata": "there is one input, number 0, and no number 5",
+    "filter-option": "the filter has no option 'bogus'",
+    "opus-rate": "libopus takes no sample rate 44100",
+    "channels-mp3": "libmp3lame takes no channel layout 5.1",
+    "sample_fmt": "this ffmpeg has no sample format 'bogus'",
+    "sample_fmt-refused": "libmp3lame takes no sample format u8",
+    "channel_layout": "this ffmpeg has no channel layout 'bogus'",
+    "crf": "bad value for crf: loud",
+    "movflags": "bad value for movflags: bogus",
+    "time": "bad value for t: never",
+    "bad-size": "bad value for s: wide",
+    "rate-zero": "bad value for r: 0",
+    "bsf": "this ffmpeg has no bitstream filter 'frobnicate'",
+    "format": "ffmpeg knows no format 'frobnicate'",
+    "audio-encoder-for-video": "'aac' is no encoder for this stream",
+    "copy-and-filter": "a stream that is copied cannot be filtered",
+}
+
+
+def settings_logs(version: str) -> dict[str, str]:
+    """What ffmpeg said to each wrong setting that was tried, by name."""
+    parts = log(version, "settings").split("## ")[1:]
+    return {name: words for name, _, words in (part.partition("\n") for part in parts)}
 
 
 @every_version
-def test_damage_is_the_sources_fault(version: str) -> None:
-    kind, message = judge_log(log(version, "truncated"), wanted="audio")
-    assert kind is Kind.INPUT
-    assert message.startswith("damaged")
+def test_no_wrong_setting_is_held_against_the_file(version: str) -> None:
+    logs = settings_logs(version)
+    assert len(logs) > 55
+    verdicts = {name: judge_log(words, source="/in/film.mkv") for name, words in logs.items()}
+    assert {name: kind for name, (kind, _) in verdicts.items() if kind is not Kind.SETTINGS} == {}
+    assert [message for _, message in verdicts.values() if "damaged" in message] == []
+    assert [message for _, message in verdicts.values() if "\n" in message or not message] == []
+
+
+@pytest.mark.parametrize("case", WRONG_SETTINGS)
+@every_version
+def test_a_wrong_setting_is_said_in_plain_words(case: str, version: str) -> None:
+    assert judge_log(settings_logs(version)[case])[1] == WRONG_SETTINGS[case]
+
+
+@pytest.mark.parametrize("case", ["nvenc", "qsv"])
+@every_version
+def test_a_gpu_that_is_not_there_is_no_damage(case: str, version: str) -> None:
+    _, message = judge_log(settings_logs(version)[case])
+    encoder = f"h264_{case}"
+    assert message.startswith(
+        (f"no GPU for {encoder} here", f"this ffmpeg has no encoder '{encoder}'")
+    )
 
 
 @every_version
-def test_an_unforeseen_fault_is_told_in_ffmpegs_first_words(version: str) -> None:
-    kind, message = judge_log(log(version, "layout"), wanted="audio")
-    assert kind is Kind.INPUT
-    assert message.startswith("ffmpeg failed: Invalid channel layout 5.1(side)")
+def test_a_layout_that_an_encoder_refuses_is_no_damage(version: str) -> None:
+    assert judge_log(log(version, "layout")) == (
+        Kind.SETTINGS,
+        (
+            "the encoder libopus refuses these settings:"
+            " Invalid channel layout 5.1(side) for specified mapping family -1"
+        ),
+    )
 
 
 def test_a_missing_stream_is_named_by_what_was_wanted() -> None:
-    words = "[fatal] Stream map '0:V:0' matches no streams."
-    assert judge_log(words, wanted="video")[1] == "no video stream"
-    assert judge_log(words, wanted="image")[1] == "no video stream"
+    words = "[info] Input #0, mp3, from 'x':\n[fatal] Stream map '0:V:0' matches no streams."
+    assert judge_log(words) == (Kind.INPUT, "no video stream")
 
 
-def test_no_words_are_no_reason() -> None:
-    assert judge_log("", wanted="audio") == (Kind.INPUT, "ffmpeg failed: it gave no reason")
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        # a parser's, a demuxer's and an encoder's refusal of a size: trying again is of no use
+        (
+            "[in#0 @ 0x5500] [error] Error opening input: Cannot allocate memory",
+            (Kind.INPUT, "its head is damaged: it asks for more memory than there is"),
+        ),
+        (
+            "[error] file:/in/x: Cannot allocate memory",
+            (Kind.INPUT, "its head is damaged: it asks for more memory than there is"),
+        ),
+        (
+            (
+                "[info] Input #0, wav, from 'file:/in/x':\n"
+                "[aost#0:0/libmp3lame @ 0x5500] [error] Error encoding a frame: Cannot allocate memory"
+            ),
+            (Kind.INPUT, "libmp3lame cannot take what was decoded"),
+        ),
+        (
+            (
+                "[info] Input #0, wav, from 'file:/in/x':\n"
+                "x264 [error]: malloc of size 3110400 failed\n"
+                "[error] Error while opening encoder for output stream #0:0"
+            ),
+            (Kind.TRANSIENT, "out of memory"),
+        ),
+    ],
+)
+def test_only_an_allocator_that_is_refused_is_out_of_memory(
+    words: str, verdict: tuple[Kind, str]
+) -> None:
+    assert judge_log(words, source="/in/x") == verdict
+
+
+def test_no_words_are_held_against_nobody() -> None:
+    kind, message = judge_log("")
+    assert kind is Kind.SETTINGS
+    assert message == "ffmpeg failed: it gave no reason"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import runner.media
 from runner.azure.tool import pack
 from runner.media.failures import ConversionError, Kind, Stopped
 from runner.media.ffmpeg import Limits, Reins
-from runner.media.source import without_tail
+from runner.media.source import without_tags
 from runner.media.verify import tolerance
 from runner.media.worker import Progress, convert, sha256_of
 from tests.conftest import StandIn, until
@@ -260,7 +260,7 @@ def test_a_result_is_decoded_when_asked_for(
         (': > "${last#file:}"', "ffmpeg made nothing of it"),
         ('echo x > "${last#file:}"; echo out_time_us=0; echo progress=end', "no audio in it"),
         ("exit 1", "ffmpeg failed: it gave no reason"),
-        ('exec "$real" -t 0.5 "$@"', "the file ends early: 0.5 s of 2.0 s"),
+        ('exec "$real" -t 0.5 "$@"', "the file ends early: 0.5 s of 2.0 s are there"),
     ],
 )
 def test_a_lying_ffmpeg_is_not_believed(
@@ -274,7 +274,7 @@ def test_a_lying_ffmpeg_is_not_believed(
     failure = failure_of(
         work(media("clip.wav"), destination / "a", how=recipe("wav"), ffmpeg=str(program.path))
     )
-    assert failure.message == message
+    assert failure.message.split(";")[0] == message
 
 
 def test_a_killed_process_is_a_passing_fault(
@@ -324,7 +324,7 @@ def test_only_what_ffmpeg_would_stumble_over_is_left_out(
     name: str, lost: int, media: Media, tmp_path: Path
 ) -> None:
     source, copy = media(name), tmp_path / "copy"
-    used = Path(without_tail(str(source), str(copy)))
+    used = Path(without_tags(str(source), str(copy)))
     assert (used == copy) == (lost > 0)
     assert used.stat().st_size == source.stat().st_size - lost
 
@@ -340,7 +340,7 @@ def test_only_what_ffmpeg_would_stumble_over_is_left_out(
 def test_without_its_tail_a_file_is_as_it_was(
     tagged: str, plain: str, media: Media, tmp_path: Path
 ) -> None:
-    used = without_tail(str(media(tagged)), str(tmp_path / "copy"))
+    used = without_tags(str(media(tagged)), str(tmp_path / "copy"))
     assert Path(used).read_bytes() == media(plain).read_bytes()
 
 
@@ -348,4 +348,4 @@ def test_without_its_tail_a_file_is_as_it_was(
 def test_a_tiny_file_has_no_tail(size: int, tmp_path: Path) -> None:
     path = tmp_path / "tiny"
     path.write_bytes((b"\xff\xfb" + b"APETAGEX" * 40)[:size])
-    assert without_tail(str(path), str(tmp_path / "copy")) == str(path)
+    assert without_tags(str(path), str(tmp_path / "copy")) == str(path)

@@ -1,0 +1,42 @@
+"""What ffmpeg complained of in a source while it went on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from runner.media.probe import parse_log
+
+_FAULT = re.compile(
+    # since ffmpeg 7 the part that speaks is named, with the stream that it works on
+    r"\[(?:in#0|[vas]ist#0:(?P<ist>\d+))[^\]]*\] .*\[(?:error|fatal)\]"
+    r"|Error while (?:decoding|processing the decoded data for) stream #0:(?P<stream>\d+)"
+    r"|orrupt input packet in stream (?P<packet>\d+)"
+    r"|[vas]ist#0:(?P<flagged>\d+).* corrupt decoded frame"
+    r"|corrupt decoded frame in stream (?P<old>\d+)"
+)
+"""What ffmpeg's own parts, demuxers and checks say of a source, at whatever level."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One complaint."""
+
+    line: str
+    stream: int | None
+    """Which of the source's streams it is about, if it says so."""
+
+
+def doubts_of(log: str, used: frozenset[int]) -> tuple[Doubt, ...]:
+    """What *log* complains of in the source's streams of these numbers, in order."""
+    source = parse_log(log)
+    demuxer = source.format if source else ""
+    found: list[Doubt] = []
+    for line in log.splitlines():
+        match = _FAULT.search(line)
+        if match is None and not ("[error]" in line and f"[{demuxer} @" in line):
+            continue
+        named = next((int(n) for n in match.groups() if n), None) if match else None
+        if named is None or named in used:
+            found.append(Doubt(line, named))
+    return tuple(found)

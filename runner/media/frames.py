@@ -1,0 +1,149 @@
+"""Find the frames of a stream without a container, and what lies around and between them.
+
+Only a file that ffmpeg complained of is looked at. Where every frame begins and ends is in the
+frames' own heads, whatever tags, padding or other bytes were put before, behind or between them.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.media.flac import find_flac
+from runner.media.heads import READERS, Head
+from runner.media.layout import Gap, Layout, gap_between
+from runner.media.tag_bytes import TAG_MARKS, tag_length
+
+if TYPE_CHECKING:
+    from runner.media.layout import Data
+
+_IN_A_ROW = 3
+"""So many frames that follow each other make sure that they are frames."""
+_IN_A_ROW_WITHOUT_MARK = 12
+"""The same where a frame has next to no head."""
+
+
+def find_frames(path: str, demuxer: str) -> Layout | None:
+    """Where the frames of the file at *path* are, that ffmpeg reads with *demuxer*.
+
+    None for what has a container, or no frames that can be found.
+    """
+    if demuxer not in READERS and demuxer != "flac":
+        return None
+    with (
+        open(path, "rb") as file,
+        closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as data,
+    ):
+        return find_flac(data) if demuxer == "flac" else _Search(data, demuxer).layout()
+
+
+def find_hidden_frames(name: str, path: str) -> Layout | None:
+    """The same for a file that ffmpeg does not recognise, as something else lies ahead of it.
+
+    *name* tells by its suffix what the file at *path* should be.
+    """
+    demuxer = os.path.splitext(name)[1].lower().removeprefix(".")
+    layout = find_frames(path, demuxer)
+    return layout if layout and layout.before and layout.before.unknown else None
+
+
+def copy_frames(path: str, layout: Layout, copy: str) -> None:
+    """Write the head and the frames of the file at *path* to *copy*, and nothing else."""
+    with open(path, "rb") as source, open(copy, "wb") as target:
+        for start, end in (layout.head, *layout.frames):
+            source.seek(start)
+            left = end - start
+            while left > 0 and (block := source.read(min(left, 1 << 20))):
+                target.write(block)
+                left -= len(block)
+
+
+@dataclass
+class _Search:
+    data: Data
+    demuxer: str
+
+    def layout(self) -> Layout | None:
+        head = self._head()
+        start = self._next(head, None)
+        if start is None:
+            return None
+        first = self._read(start)
+        assert first is not None
+        spans: list[tuple[int, int]] = []
+        between: list[Gap] = []
+        seconds, count, empty, position, span = 0.0, 0, 0, start, start
+        while True:
+            frame = self._read(position)
+            if frame and frame.stream == first.stream and position + frame.length <= len(self.data):
+                position += frame.length
+                seconds += frame.seconds
+                count += 1
+                empty += not frame.has_data
+                continue
+            spans.append((span, position))
+            again = self._next(position, first)
+            if again is None:
+                break
+            if gap := gap_between(self.data, position, again, seconds):
+                between.append(gap)
+            span = position = again
+        return Layout(
+            head=(0, head),
+            before=gap_between(self.data, head, start, 0.0),
+            between=tuple(between),
+            after=gap_between(self.data, position, len(self.data), seconds),
+            frames=tuple(spans),
+            is_cut=frame is not None and frame.stream == first.stream,
+            count=count,
+            seconds=seconds,
+            without_data=empty,
+        )
+
+    def _read(self, position: int) -> Head | None:
+        mark, read = READERS[self.demuxer]
+        if not mark and tag_length(self.data, position):
+            return None  # a head of one byte may be a letter of a tag
+        return read(self.data, position)
+
+    def _head(self) -> int:
+        if self.demuxer == "amr":
+            return tag_length(self.data, 0)
+        keeps_tag = self.demuxer in ("mp3", "aac") and self.data[:3] == b"ID3"
+        return min(tag_length(self.data, 0), len(self.data)) if keeps_tag else 0
+
+    def _next(self, position: int, like: Head | None) -> int | None:
+        """Where from *position* on frames begin, which are *like* one; none up to the end."""
+        mark = READERS[self.demuxer][0]
+        while position < len(self.data):
+            if length := tag_length(self.data, position):
+                position += length
+            elif self._is_run(position, like):
+                return position
+            else:
+                found = [
+                    at
+                    for word in ((mark, *TAG_MARKS) if mark else ())
+                    if (at := self.data.find(word, position + 1)) >= 0
+                ]
+                if mark and not found:
+                    return None
+                position = min(found) if mark else position + 1
+        return None
+
+    def _is_run(self, position: int, like: Head | None) -> bool:
+        enough = _IN_A_ROW if READERS[self.demuxer][0] else _IN_A_ROW_WITHOUT_MARK
+        for count in range(enough):
+            frame = self._read(position)
+            if frame is None or (like is not None and frame.stream != like.stream):
+                # another file's tag may follow frames that are few, and nothing else
+                return count > 1 and tag_length(self.data, position) > 0
+            like = frame
+            position += frame.length
+            if position >= len(self.data):
+                is_end = position == len(self.data) and bool(READERS[self.demuxer][0])
+                return is_end or count >= _IN_A_ROW - 1
+        return True

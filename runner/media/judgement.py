@@ -1,0 +1,132 @@
+"""Where in a source its faults lie: around what was to be converted, or within it.
+
+ffmpeg decodes on behind a fault. So a stream that it complained of is decoded once more up to the
+first fault (`-xerror`), and the count of frames until then is held to that of the whole run. A
+fault behind which there is no good frame lies in the last frame or behind it, and one without a
+good frame before it lies ahead of the first. What lies between costs sound, and is damage.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from runner.media.failures import ConversionError, Kind
+from runner.media.listing import Track, list_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.media.doubts import Doubt
+    from runner.media.ffmpeg import Ffmpeg, Ran
+    from runner.media.layout import Layout
+    from runner.media.probe import MediaInfo
+
+REMEDY = "; --verify none converts what can be read"
+_LONGEST_TAIL = 0.5
+"""Seconds: what one packet of a broadcast holds, which is lost as a whole where it is cut."""
+_LONGEST_HEAD = 3
+"""Frames with which a stream may begin that was cut out of another."""
+
+_ENDS_EARLY = re.compile(r"ended prematurely|Truncating packet|partial file")
+_CUT = "the file ends within a packet, which was ignored"
+
+
+def check_layout(layout: Layout, length: float | None, ran: Ran, *, is_doubted: bool) -> None:
+    """Refuse a stream in which something else than a tag lies between the frames.
+
+    Raises:
+        ConversionError: Where it is.
+    """
+    hole = layout.hole
+    # less than a frame, of which ffmpeg did not complain, took none away
+    if hole and (is_doubted or hole.unknown >= layout.bytes_a_frame):
+        raise damaged(hole.seconds, length, ran)
+
+
+def check_all_is_heard(layout: Layout, ran: Ran, source: MediaInfo) -> None:
+    """Refuse a stream of which ffmpeg decoded less than its frames last.
+
+    Raises:
+        ConversionError: How much that is.
+    """
+    sound = source.stream("audio")
+    if not sound or not sound.rate or sound.index not in ran.samples:
+        return
+    heard = ran.samples[sound.index] / sound.rate
+    if heard < layout.seconds * (1 - layout.without_data / layout.count) - _LONGEST_TAIL:
+        message = f"only {heard:.1f} s of {layout.seconds:.1f} s were decoded{REMEDY}"
+        raise ConversionError(Kind.INPUT, message, ran.log)
+
+
+def weigh(
+    ffmpeg: Ffmpeg,
+    source: Sequence[str],
+    doubts: Sequence[Doubt],
+    ran: Ran,
+    length: float | None,
+) -> tuple[str, ...]:
+    """What to say of a source that was converted in spite of *doubts*, a sentence each.
+
+    *source* are ffmpeg's arguments for the source, and *length* its length in seconds, if known.
+
+    Raises:
+        ConversionError: It is damaged within; the message says where.
+    """
+    said: list[str] = []
+    for stream in sorted(ran.frames):
+        mine = [doubt for doubt in doubts if doubt.stream in (stream, None)]
+        if mine:
+            said.append(_weigh_stream(ffmpeg, source, stream, mine, ran, length))
+    return tuple(dict.fromkeys(filter(None, said)))
+
+
+def damaged(seconds: float, length: float | None, ran: Ran) -> ConversionError:
+    """The failure of a source that has a fault *seconds* after its start."""
+    of = f" of {length:.1f} s" if length and length > seconds else ""
+    return ConversionError(Kind.INPUT, f"damaged at {max(0, seconds):.1f} s{of}{REMEDY}", ran.log)
+
+
+def _weigh_stream(
+    ffmpeg: Ffmpeg,
+    source: Sequence[str],
+    stream: int,
+    doubts: Sequence[Doubt],
+    ran: Ran,
+    length: float | None,
+) -> str:
+    good, code = _frames(ffmpeg, source, stream, "-xerror")
+    if stream in ran.samples and good.gaps:
+        raise damaged(good.gaps[0][1], length, ran)
+    behind = ran.frames[stream] - good.count
+    if code == 0:
+        return _CUT if any(_ENDS_EARLY.search(doubt.line) for doubt in doubts) else ""
+    if good.count <= _LONGEST_HEAD and behind > len(doubts):
+        return _weigh_rest(ffmpeg, source, stream, ran, length)
+    a_frame = good.total / good.count if good.count else 0.0
+    if behind > len(doubts) + 1 or behind * a_frame > _LONGEST_TAIL:
+        raise damaged(good.end, length, ran)
+    return "what follows the last whole frame was ignored"
+
+
+def _weigh_rest(
+    ffmpeg: Ffmpeg, source: Sequence[str], stream: int, ran: Ran, length: float | None
+) -> str:
+    """The same for a stream whose first fault is at its beginning."""
+    whole, _ = _frames(ffmpeg, source, stream)
+    if stream in ran.samples:
+        inside = [time for frame, time, _ in whole.gaps if frame > _LONGEST_HEAD]
+        if inside:
+            raise damaged(inside[0], length, ran)
+        return "what lies before the first whole frame was ignored"
+    # pictures need not follow each other evenly: from the first good one on there must be no fault
+    start = f"{max(0.0, whole.start) + 0.001:.3f}"
+    rest, _ = _frames(ffmpeg, source, stream, "-xerror", "-ss", start)
+    if rest.count + _LONGEST_HEAD < whole.count:
+        raise damaged(rest.end, length, ran)
+    return "what lies before the first whole picture was ignored"
+
+
+def _frames(ffmpeg: Ffmpeg, source: Sequence[str], stream: int, *options: str) -> tuple[Track, int]:
+    tracks, ran = list_frames(ffmpeg, source, f"0:{stream}", options=options)
+    return tracks.get(0, Track()), ran.code

@@ -1,0 +1,73 @@
+"""List the frames or the packets of a source's streams by their time stamps, as ffmpeg reads them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.media.ffmpeg import Ffmpeg, Ran
+
+# One line for each, at once, in words that are the same from ffmpeg 4.2 to 9.0.
+_LISTED = ("-f", "framecrc", "-flush_packets", "1", "pipe:1")
+_LINE = re.compile(rb"(\d+), +(-?\d+), +(-?\d+), +(\d+),")
+_TIME_BASE = re.compile(rb"#tb (\d+): (\d+)/(\d+)")
+_SHORTEST_GAP = 0.005
+"""Seconds: containers round time stamps to milliseconds."""
+
+
+@dataclass
+class Track:
+    """What was listed of one stream; all times are in seconds."""
+
+    base: float = 1.0
+    count: int = 0
+    start: float = 0.0
+    end: float = 0.0
+    total: float = 0.0
+    """The lengths of all frames together."""
+    gaps: list[tuple[int, float, float]] = field(default_factory=list)
+    """Where the next frame does not follow the last one: its number, its time, how far off."""
+
+    def add(self, time: float, length: float) -> None:
+        """Take in the next frame."""
+        if not self.count:
+            self.start = time
+        elif (gap := time - self.end) > max(_SHORTEST_GAP, 0.6 * length):
+            self.gaps.append((self.count, self.end, gap))
+        self.count += 1
+        self.total += length
+        self.end = max(self.end, time + length) if self.count > 1 else time + length
+
+
+def list_frames(
+    ffmpeg: Ffmpeg, source: Sequence[str], *streams: str, options: Sequence[str] = ()
+) -> tuple[dict[int, Track], Ran]:
+    """The decoded frames of *streams* of a source, up to where ffmpeg stops, and how it did."""
+    # in several threads a decoder is further than what it gave
+    return _list(ffmpeg, (*options, "-threads", "1", *source), streams, ())
+
+
+def list_packets(ffmpeg: Ffmpeg, source: Sequence[str], *streams: str) -> dict[int, Track]:
+    """The packets of *streams* of a source, all that it has."""
+    return _list(ffmpeg, source, streams, ("-c", "copy"))[0]
+
+
+def _list(
+    ffmpeg: Ffmpeg, source: Sequence[str], streams: Sequence[str], codec: Sequence[str]
+) -> tuple[dict[int, Track], Ran]:
+    tracks: dict[int, Track] = {}
+
+    def hear(line: bytes) -> None:
+        if found := _LINE.match(line):
+            track = tracks[int(found[1])]
+            track.add(int(found[3]) * track.base, int(found[4]) * track.base)
+        elif found := _TIME_BASE.match(line):
+            tracks[int(found[1])] = Track(base=int(found[2]) / int(found[3]))
+
+    maps = (part for stream in streams for part in ("-map", stream))
+    ran = ffmpeg.run((*source, *maps, *codec, *_LISTED), hear=hear)
+    return tracks, ran
