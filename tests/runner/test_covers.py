@@ -113,3 +113,17 @@ def test_the_date_of_a_recording_is_kept(
     converted(work(path, target, how=recipe(preset)))
     facts = media.run("-i", str(target), "-map_metadata", "0", "-f", "ffmetadata", "-").decode()
     assert "creation_time=2019-05-06t07:08:09" in facts.lower().replace(" 0", "t0")
+
+
+def test_statistics_of_the_old_streams_are_not_told_of_the_new(
+    media: Media, tmp_path: Path, destination: Path
+) -> None:
+    path = tmp_path / "a.mkv"
+    words = "-map 0 -c copy -metadata:s:a:0 title=Talk -metadata:s BPS=1 -metadata:s BPS-eng=1"
+    words += " -metadata:s NUMBER_OF_BYTES=1 -metadata:s _STATISTICS_WRITING_APP=mkvmerge"
+    media.run("-i", str(media("clip.mkv")), *words.split(), str(path))
+    converted(work(path, destination / "a.webm", how=recipe("webm")))
+    facts = media.run("-i", str(destination / "a.webm"), "-map", "0", "-f", "ffmetadata", "-")
+    assert b"title=Talk" in facts
+    for word in (b"BPS", b"NUMBER_OF", b"STATISTICS"):
+        assert word not in facts

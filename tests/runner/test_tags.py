@@ -89,13 +89,14 @@ def test_what_only_id3_has_stays_in_id3(media: Media, tmp_path: Path, destinatio
     tags = ID3(path)
     tags.add(USLT(encoding=3, lang="deu", desc="Chor", text="la"))
     tags.add(COMM(encoding=3, lang="fra", desc="note", text=["oui"]))
+    tags.add(mutagen.id3.RVA2(desc="album", channel=1, gain=-6.5, peak=0.9))
     tags.add(mutagen.id3.POPM(email="me", rating=196, count=4))
     tags.add(mutagen.id3.GEOB(encoding=3, mime="x/y", filename="f", desc="d", data=b"\0\1"))
     tags.add(mutagen.id3.SYLT(encoding=3, lang="deu", format=2, type=1, text=[("la", 10)]))
     tags.save()
     converted(work(path, destination / "b.mp3"))
     after = ID3(destination / "b.mp3")
-    for name in ("USLT:Chor:deu", "COMM:note:fra", "POPM:me", "GEOB:d", "SYLT::deu"):
+    for name in ("USLT:Chor:deu", "COMM:note:fra", "RVA2:album", "POPM:me", "GEOB:d", "SYLT::deu"):
         assert after[name] == tags[name]
 
 

@@ -45,6 +45,9 @@ def carry(errand: Errand) -> tuple[str, ...]:
     if changes_gain(errand.recipe):
         tags.drop_gain()
     notices = [] if is_whole else [_UNREADABLE]
+    if not (tags.pictures or (is_whole and kind_of(errand.source)[0])):
+        # in a container that mutagen knows, what ffmpeg calls a cover may be one of its chapters'
+        tags.pictures = errand.studio.taken_out(errand.source, errand.covers)
     notices += _fit_pictures(errand, tags, kind, name)
     try:
         file, lost = _put(errand, tags, kind, name, chapters)
@@ -90,9 +93,8 @@ def _how_to_save(kind: str, version: str) -> dict[str, Any]:
 
 def _fit_pictures(errand: Errand, tags: Tags, kind: str, name: str) -> list[str]:
     """Have the pictures of *tags* in a form for the result; returns what is lost."""
-    pictures = tags.pictures or errand.studio.taken_out(errand.source, errand.covers)
     # many players show the first
-    pictures = sorted((p for p in pictures if p.data), key=lambda p: p.type != FRONT)
+    pictures = sorted((p for p in tags.pictures if p.data), key=lambda p: p.type != FRONT)
     tags.pictures, lost = [], []
     for picture in pictures:
         shown = errand.studio.shown(picture)

@@ -53,39 +53,15 @@ _PEOPLE = {
 _ROLES = {field: role for role, field in _PEOPLE.items()}
 _MUSICBRAINZ = "http://musicbrainz.org"
 _DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d)?)?)?)?)?")
-# How loud the sound is, where the stream's own positions are, and how it was encrypted: what is not
-# true of another stream. Chapters are ffmpeg's to carry.
+# Where the stream's own positions are, and how it was encrypted: what is not true of another stream.
+# Chapters are ffmpeg's to carry.
 _OF_THE_STREAM = frozenset(
-    [
-        "AENC",
-        "ASPI",
-        "CHAP",
-        "CTOC",
-        "ENCR",
-        "EQU2",
-        "EQUA",
-        "ETCO",
-        "GRID",
-        "LINK",
-        "MLLT",
-        "POSS",
-        "RBUF",
-        "RVA2",
-        "RVAD",
-        "RVRB",
-        "SEEK",
-        "SIGN",
-        "SYTC",
-        "TDLY",
-        "TDTG",
-        "TFLT",
-        "TLEN",
-        "TSIZ",
-        "TSSE",
-        "XRVA",
-        "RGAD",
-    ]
+    (
+        *("AENC", "ASPI", "CHAP", "CTOC", "ENCR", "ETCO", "GRID", "LINK", "MLLT", "POSS", "RBUF"),
+        *("SEEK", "SIGN", "SYTC", "TDLY", "TDTG", "TFLT", "TLEN", "TSIZ", "TSSE"),
+    )
 )
+_GAIN = ("RVA2", "RVAD", "RGAD", "XRVA", "EQU2", "EQUA", "RVRB")
 _OF_THE_RESULT = ("CHAP", "CTOC", "TSSE")
 # v2.3 has no frames for these; the sort orders are understood there all the same
 _NOT_IN_V23 = ("TMOO", "TSST", "TDRL", "TDEN", "TDOR")
@@ -187,6 +163,8 @@ def _take(tags: Tags, frame: Any) -> None:
         tags.add(name, [str(text) for text in frame.text], frame, form="id3")
     elif name in _FIELDS and hasattr(frame, "url"):
         tags.add(name, [frame.url], frame, form="id3")
+    elif name in _GAIN:
+        tags.keep(frame, "REPLAYGAIN_RVA2")
     elif name != "UFID" or frame.owner != _MUSICBRAINZ:
         tags.keep(frame)
     else:

@@ -77,9 +77,9 @@ class Tags:
             alias = "" if is_first_name(name, known, form) else name
             self.items.append(Item(known, texts, native, alias))
 
-    def keep(self, native: object) -> None:
+    def keep(self, native: object, field: str = "") -> None:
         """Take in what only the source's own format can hold."""
-        self.items.append(Item("", (), native))
+        self.items.append(Item(field, (), native))
 
     def fill(self, other: Tags) -> None:
         """Take from *other* the fields and pictures that are missing here."""
@@ -114,7 +114,7 @@ class Tags:
             if item.native is not None and form == self.form:
                 if not any(item.native is one for one in natives[-2:]):
                     natives.append(item.native)
-            elif item.field:
+            elif item.values:
                 fields.setdefault(item.field, []).extend(item.values)
         return natives, {name: _without_echoes(name, values) for name, values in fields.items()}
 
