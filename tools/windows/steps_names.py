@@ -1,0 +1,118 @@
+"""Paths, names and text as only Windows has them."""
+
+import os
+import shutil
+from pathlib import Path
+
+from using import NotHere, another_drive, names, runner, sound, step
+
+
+@step("media on another drive, and results there")
+def drives(where: Path) -> None:
+    sound(where / "media/day 1/a.wav")
+    (where / "here").mkdir()
+    with another_drive(where / "media") as drive:
+        runner(where / "here", "convert", drive, "-n").expect(0, "dry run: 1 of 1")
+        runner(where / "here", "convert", drive).expect(0, f"ok 1/1 {drive}", "1 converted")
+        runner(where / "here", "convert", drive).expect(0, "1 up to date")
+        runner(where / "here", "logs", drive / "DAY 1" / "A.wav").expect(0, "day 1\\a.wav")
+        runner(where / "here", "convert", drive, "-o", drive / "out").expect(0, "1 converted")
+        runner(where / "here", "status", "-o", drive / "out").expect(0, "1 converted")
+
+
+@step("media on a share")
+def shares(where: Path) -> None:
+    sound(where / "media/a.wav")
+    drive, rest = os.path.splitdrive(where / "media")
+    share = Path(f"\\\\localhost\\{drive[0]}$") / rest.lstrip("\\")
+    if not share.exists():
+        raise NotHere(f"no share {share}")
+    (where / "here").mkdir()
+    runner(where / "here", "convert", share).expect(0, "1 converted")
+    runner(where / "here", "convert", share, "-o", share / "out").expect(0, "1 converted")
+    runner(where / "here", "status", "-o", share / "out").expect(0, "1 converted")
+
+
+@step("\\\\?\\ before a path, NUL, other capitals and slashes")
+def odd_paths(where: Path) -> None:
+    sound(where / "in/Day 1/Cut Short.wav")
+    runner(where, "convert", f"\\\\?\\{where}\\in").expect(0, "1 converted")
+    runner(where, "convert", "IN/day 1\\CUT short.wav", "-o", "flat").expect(0, "1 converted")
+    runner(where, "convert", "NUL").expect(2, "NUL is a device there")
+    runner(where, "convert", "NUL", "--name", "x{stem}{ext}").expect(1, "not a file but a device")
+    for name in ("in\\day 1\\cut short.WAV", "OUT/Day 1/Cut Short.mp3", "day 1\\cut short.mp3"):
+        runner(where, "logs", name).expect(0, "Cut Short.wav")
+
+
+@step("paths of more than 260 characters")
+def long_paths(where: Path) -> None:
+    deep = Path("\\\\?\\" + str(where / "in"), *["a folder with a name of some length"] * 8)
+    try:
+        deep.mkdir(parents=True)
+        shutil.copy(sound(where / "a.wav"), deep / "a.wav")
+    except OSError as error:
+        raise NotHere(f"no long path can be made: {error}") from error
+    runner(where, "convert", "in").expect(0, "1 converted")
+    [made] = names(Path("\\\\?\\" + str(where / "out")))
+    assert made.endswith("some length/a.mp3")
+    runner(where, "convert", "in").expect(0, "1 up to date")
+
+
+@step("words are taken as they are typed: no globs, no variables, no ~")
+def words(where: Path) -> None:
+    for name in ("clip1", "clip[1]", "in/a", "in/b", "%TEMP%", "~"):
+        sound(where / f"{name}.wav")
+    runner(where, "convert", "clip[1].wav", "-o", "1").expect(0)
+    assert names(where / "1") == {"clip[1].mp3"}
+    runner(where, "convert", "in", "--include", "*.wav", "-o", "2").expect(0)
+    assert names(where / "2") == {"a.mp3", "b.mp3"}
+    runner(where, "convert", "in", "--exclude", "*A.WAV", "-o", "3").expect(0)
+    assert names(where / "3") == {"b.mp3"}
+    runner(where, "convert", "%TEMP%.wav", "~.wav", "-o", "4").expect(0)
+    assert names(where / "4") == {"%TEMP%.mp3", "~.mp3"}
+    runner(where, "convert", "in\\*.wav", "-o", "5").expect(0)
+    assert names(where / "5") == {"a.mp3", "b.mp3"}
+
+
+@step("names that Windows cannot have are refused before anything starts")
+def bad_names(where: Path) -> None:
+    sound(where / "in/a.wav")
+    for template in ("{stem}:x{ext}", "{stem}?{ext}", "aux/{stem}{ext}", "{dir}/{stem}{ext}."):
+        runner(where, "convert", "in", "--name", template).expect(2, "Windows cannot have the name")
+    assert not names(where / "out") if (where / "out").exists() else True
+
+
+@step("awkward names that it can have are converted")
+def good_names(where: Path) -> None:
+    stems = (
+        "Übersicht – 日本語 🎧",
+        "a&b^c %PATH% $(x) `y`",
+        "-dash",
+        "it's;#[1]{2}",
+        "dots.in.it",
+    )
+    for stem in stems:
+        sound(where / f"in/{stem}.wav")
+    runner(where, "convert", "in").expect(0, "5 converted")
+    assert names(where / "out") == {f"{stem}.mp3" for stem in stems}
+
+
+@step("lists, settings and outputs as Windows writes them")
+def text(where: Path) -> None:
+    sound(where / "Übersicht.wav")
+    for number, encoding in enumerate(("utf-8", "utf-8-sig", "utf-16", "oem", "mbcs")):
+        (where / "list").write_bytes("Übersicht.wav\r\n".encode(encoding))
+        runner(where, "convert", "--files-from", "list", "-o", number).expect(0, "1 converted")
+    data = "Übersicht.wav\r\n".encode("utf-16")
+    runner(where, "convert", "--files-from", "-", "-o", "9", stdin=data).expect(0, "1 converted")
+    (where / "list").write_bytes(b"caf\x90\xff.wav\r\n")
+    runner(where, "convert", "--files-from", "list").expect(2, "Out-File -Encoding utf8")
+    for encoding in ("utf-8-sig", "utf-16"):
+        (where / ".runner.toml").write_text('[convert]\nto = "wav"\n', encoding=encoding)
+        runner(where, "convert", "Übersicht.wav", "-n").expect(
+            0, "Übersicht.wav".encode().decode()[-4:]
+        )
+    (where / ".runner.toml").unlink()
+    (where / "outputs.json").write_text('{"outputsSchema": 1}', encoding="utf-16")
+    said = runner(where, "doctor", "--outputs", "outputs.json")
+    assert "is not JSON" not in said.out + said.err, said.out

@@ -1,0 +1,170 @@
+"""What the steps are made of: the command, media, and a look at what came out."""
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BESIDE = Path(sys.executable).parent
+RUNNER = next(
+    (
+        str(path)
+        for path in (BESIDE / "runner.exe", BESIDE / "Scripts" / "runner.exe")
+        if path.exists()
+    ),
+    "runner",
+)
+PATIENCE = 300
+KILLS = 20
+WINES_OWN = 1359
+"""ERROR_INTERNAL_ERROR, by which Wine on a busy machine sometimes refuses to start a program."""
+
+
+class NotHere(Exception):  # noqa: N818 - not an error
+    """What is wanted is not on this Windows."""
+
+
+Step = Callable[[Path], None]
+STEPS: dict[str, Step] = {}
+
+
+def step(words: str) -> Callable[[Step], Step]:
+    def add(function: Step) -> Step:
+        STEPS[words] = function
+        return function
+
+    return add
+
+
+def ffmpeg_program() -> str:
+    from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - installed with the runner
+
+    return str(get_ffmpeg_exe())
+
+
+def ffmpeg(*words: str) -> subprocess.CompletedProcess[bytes]:
+    command = [ffmpeg_program(), "-nostdin", "-v", "error", "-y", *words]
+    while True:
+        try:
+            return subprocess.run(command, capture_output=True, check=False)
+        except OSError as error:
+            if getattr(error, "winerror", None) != WINES_OWN:
+                raise
+
+
+def sound(path: Path, seconds: float = 2) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = ffmpeg("-f", "lavfi", "-i", f"sine=f=300:b=4:d={seconds}", f"file:{path}")
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def decodes(path: Path) -> bool:
+    done = ffmpeg("-xerror", "-i", f"file:{path}", "-f", "null", "-")
+    return done.returncode == 0 and not done.stderr.strip()
+
+
+class Ended:
+    def __init__(self, done: subprocess.CompletedProcess[bytes]) -> None:
+        self.code = done.returncode
+        self.out = done.stdout.decode(errors="replace").replace("\r\n", "\n")
+        self.err = done.stderr.decode(errors="replace").replace("\r\n", "\n")
+
+    def expect(self, code: int, *words: str) -> "Ended":
+        said = f"exit code {self.code}\n{self.out}{self.err}"
+        assert self.code == code, f"not {code}: {said}"
+        for word in words:
+            assert word in self.out + self.err, f"without {word!r}: {said}"
+        return self
+
+
+def runner(where: Path, *words: object, stdin: bytes = b"", **environment: str) -> Ended:
+    return Ended(
+        subprocess.run(
+            [RUNNER, *map(str, words)],
+            cwd=where,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE,
+            env={**os.environ, **environment},
+        )
+    )
+
+
+def start(where: Path, *words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [RUNNER, *words],
+        cwd=where,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def until(happened: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < end, f"{what} did not happen in time"
+        time.sleep(0.02)
+
+
+def is_at_work(where: Path) -> Callable[[], object]:
+    return lambda: list(where.glob("out/.runner/tmp/*/*.m4a"))
+
+
+def kill(process_id: int) -> None:
+    """As the Task Manager does."""
+    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore] # Windows' alone
+    handle = kernel.OpenProcess(1, False, process_id)  # noqa: FBT003
+    if handle:
+        kernel.TerminateProcess(handle, 1)
+        kernel.CloseHandle(handle)
+
+
+def holder(where: Path, since: float) -> int:
+    """The process of the run that began after then; 0 before it has said so, and after it has ended."""
+    try:
+        facts = json.loads((where / "out/.runner/holder.json").read_text())
+    except (OSError, ValueError):
+        return 0
+    return int(facts["pid"]) if facts["since"] >= since else 0
+
+
+def names(folder: Path) -> set[str]:
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and ".runner" not in path.parts
+    }
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@contextmanager
+def another_drive(folder: Path) -> Iterator[Path]:
+    """*folder* as a drive of its own."""
+    if shutil.which("subst"):
+        subprocess.run(["subst", "R:", str(folder)], check=True, capture_output=True)
+        try:
+            if Path("R:\\").exists():
+                yield Path("R:\\")
+                return
+        finally:
+            subprocess.run(["subst", "R:", "/D"], check=False, capture_output=True)
+    if not Path("Z:\\tmp").is_dir():  # Wine's name for the root of the machine
+        raise NotHere("there is neither subst nor a drive Z:")
+    with tempfile.TemporaryDirectory(dir="Z:\\tmp", ignore_cleanup_errors=True) as other:
+        shutil.copytree(folder, other, dirs_exist_ok=True)
+        yield Path(other)
