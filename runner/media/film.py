@@ -22,7 +22,7 @@ from runner.media.probe import MediaInfo, Stream
 from runner.media.recipe import option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from runner.media.recipe import Recipe
 
@@ -135,6 +135,13 @@ def main_picture(media: MediaInfo) -> Stream | None:
     """The video stream that players show."""
     videos = media.all("video")
     return next((s for s in videos if s.is_default), next(iter(videos), None))
+
+
+def by_sound(recipe: Recipe, media: MediaInfo | None, decoded: Container[int]) -> list[Recipe]:
+    """*recipe* for each of the soundtracks that were *decoded*, as what one lacks, others may have."""
+    sounds = media.all("audio") if media and recipe.film else ()
+    numbers = [number for number, stream in enumerate(sounds) if stream.index in decoded]
+    return [replace(recipe, audio_stream=number) for number in numbers] or [recipe]
 
 
 def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, doubts: Doubts = _NONE) -> Film:

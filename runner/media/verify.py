@@ -67,6 +67,8 @@ def check_length(
     made = (result_media and result_media.duration) or ran.seconds
     if not made:
         raise ConversionError(Kind.INPUT, f"no {recipe.media} in it", ran.log)
+    if recipe.media == "audio" and ran.seconds:
+        made = min(made, ran.seconds)  # with a copy, ffmpeg 4 takes FLAC's promise of a length over
     if length and recipe.keeps_length:
         _check_what_is_there(ffmpeg, source, recipe, ran, length, made)
 

@@ -16,6 +16,7 @@ from runner.media.doubts import Doubt, doubts_of
 from runner.media.exit_code import has_not_started
 from runner.media.failures import ConversionError, Kind, Stopped
 from runner.media.ffmpeg import Ffmpeg, Limits, Ran, Reins
+from runner.media.film import by_sound
 from runner.media.frames import copy_frames, find_frames, find_hidden_frames
 from runner.media.judgement import check_all_is_heard, check_layout, weigh
 from runner.media.loudness import correcting, is_corrected, measuring
@@ -151,7 +152,8 @@ class _Attempt:
         _check_size(self.result)
         if recipe.verify != "none":
             self.notices += check_ending(self.source, recipe, ran)
-            check_length(self.ffmpeg, self._input(), self.result, recipe, ran)
+            for one in by_sound(recipe, source, ran.samples):
+                check_length(self.ffmpeg, self._input(), self.result, one, ran)
         self.notices += self._carry_tags(source)
         if recipe.verify == "decode":
             check_decodes(self.ffmpeg, self.result, ran.log)

@@ -159,6 +159,20 @@ def test_damage_in_copied_sound_is_seen(media: Media, destination: Path, tmp_pat
     assert failure.kind is Kind.INPUT
 
 
+@pytest.mark.parametrize("preset", ["mp4", "webm"])  # which encode, and copy
+@every_ffmpeg
+def test_sound_that_is_lost_is_missed_in_each_track(
+    preset: str, ffmpeg: str, media: Media, destination: Path
+) -> None:
+    source = media("hole-in-the-second-track.mkv")
+    one = work(source, destination / "a", how=recipe(preset), ffmpeg=ffmpeg)
+    failure = failure_of(one)
+    assert failure.kind is Kind.INPUT
+    assert "of sound are lost" in failure.message
+    first = recipe(preset, audio_stream=0)
+    converted(work(source, destination / "b", how=first, ffmpeg=ffmpeg))
+
+
 def film_of(*lines: str, preset: str = "mp4") -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The arguments and notices for a film of which ffmpeg says these *lines*."""
     head = "Input #0, matroska,webm, from 'x':\n"
