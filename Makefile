@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # `make demo` is the first thing to try.
-.PHONY: install demo demo-cloud pulumi test lint bench windows clean
+.PHONY: install demo demo-cloud pulumi test fuzz lint bench windows clean
 .DEFAULT_GOAL := demo
 
 .venv/runner: pyproject.toml constraints.txt
@@ -40,6 +40,10 @@ pulumi:
 
 test: .venv/dev .venv/azurite
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Ten thousand damaged plans, records and ledgers; RUNNER_FUZZ_SEED=… tries others.
+fuzz: .venv/dev
+	RUNNER_FUZZ=10000 $(BIN)/python -m pytest -n auto --timeout 3600 tests/test_fuzz.py
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

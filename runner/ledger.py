@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from runner.database import FOLDER, Database
 from runner.errors import ExitCode, PassingError, UnfitError, UsageError
 from runner.media.paths import is_windows, spelled
-from runner.media.strict import parse_json, read_as
+from runner.media.strict import UnreadableError, parse_json, read_as
 from runner.models import Event, Plan, State
 from runner.options import RunOptions
 from runner.recording import (
@@ -187,14 +187,18 @@ class Ledger:
         """Write down how *run* ended; *unfinished* says that files are left."""
         states = (State.CONVERTED, State.UP_TO_DATE, State.FAILED)
         facts = (time.time(), int(exit_code), int(unfinished), *(counts.get(s, 0) for s in states))
-        self._write(
-            lambda db: db.execute(
+
+        def write(db: sqlite3.Connection) -> None:
+            done = db.execute(
                 # what was given up meanwhile stays given up
                 "UPDATE runs SET ended = ?, exit_code = ?, unfinished = unfinished AND ?,"
                 " converted = ?, up_to_date = ?, failed = ? WHERE id = ?",
                 (*facts, run),
             )
-        )
+            if done.rowcount != 1:  # an index that is damaged leads nowhere, without a word
+                raise UnreadableError("a run that began is not in it")
+
+        self._write(write)
 
     def give_up(self, run: str) -> None:
         """Write down that nobody takes *run* up again."""

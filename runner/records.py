@@ -93,8 +93,8 @@ class RunRecord:
         name, place, command, started, ended, exit_code, *counts, unfinished, options = row
         files, converted, up_to_date, failed = map(whole, counts)
         return cls(
-            id=text(name),
-            place=text(place),
+            id=_name(name),
+            place=_name(place),
             command=text(command),
             started=_moment(started),
             ended=None if ended is None else _moment(ended),
@@ -129,7 +129,7 @@ class AttemptRecord:
         """Read a row of `history`."""
         run, target, attempt, source, recipe, state, kind, message, seconds, log, _, notices = row
         return cls(
-            run=text(run),
+            run=_name(run),
             target=text(target),
             number=whole(attempt),
             source=text(source),
@@ -145,6 +145,14 @@ class AttemptRecord:
 
 def _sentences(value: object) -> tuple[str, ...]:
     return texts(parse_json(text(value), _LONGEST_UNPACKED))
+
+
+def _name(value: object) -> str:
+    """*value*, if it is a name of ours, which other than those of files are plain."""
+    name = text(value)
+    if not name.isascii() or not name.isprintable():
+        raise UnreadableError("a name that is none of ours")
+    return name
 
 
 def _moment(value: object) -> datetime:
