@@ -79,7 +79,10 @@ def give(
         principal_type=to.kind,
         scope=at,
         description=f"{role}, given by pulumi",
-        opts=opts,
+        # Azure changes no grant but its description.
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(replace_on_changes=["principal_type"])
+        ),
     )
 
 

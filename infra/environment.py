@@ -7,6 +7,7 @@ import pulumi
 from infra.access import Access
 from infra.account import Account
 from infra.configuration import from_pulumi
+from infra.lasting import watch_for_changes
 from infra.monitoring import Monitoring
 from infra.network import Network
 from infra.node_ffmpeg import PACKAGE
@@ -22,6 +23,7 @@ def program() -> None:
     settings = from_pulumi()
     for words in settings.warnings(datetime.now(UTC).date()):
         pulumi.warn(words)
+    watch_for_changes()
     for name, value in vars(make_environment(settings)).items():
         pulumi.export(name, value)
 

@@ -47,7 +47,7 @@ class Settings:
     soft_delete_days: int = 7
     expire_input_days: int = 7
     expire_output_days: int = 30
-    protect_data: bool = False
+    protect_data: bool = True
 
     network: Literal["own", "none"] = "own"
     subnet_id: str = ""

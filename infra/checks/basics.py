@@ -1,6 +1,7 @@
 """Checks of names, people, the Batch account, the storage account and what is watched. Pure."""
 
 import re
+from collections import Counter
 
 from infra import naming
 from infra.checks.found import Found
@@ -48,8 +49,16 @@ def tags(settings: Settings) -> Found:
                 "tags",
                 f"{tag!r}: a tag's name has 1-512 characters, none of <>%&\\?/, its value 256",
             )
-        if tag in {"stack", "managed-by"}:
+        if tag.lower() in {"stack", "managed-by"}:
             yield "tags", f"{tag!r} is set by this program; take another name"
+        if tag.lower().startswith(("microsoft", "azure", "windows")):
+            yield (
+                "tags",
+                f"{tag!r}: names that begin with microsoft, azure or windows are Azure's own",
+            )
+    twice = [tag for tag, count in Counter(map(str.lower, settings.tags)).items() if count > 1]
+    if twice:
+        yield "tags", f"{', '.join(twice)}: Azure does not tell tags apart by their case"
 
 
 def operator(settings: Settings) -> Found:

@@ -11,6 +11,13 @@ AZURE_RESERVES = 5
 """Addresses that Azure keeps in every subnet."""
 
 
+PRIVATE = tuple(
+    ipaddress.IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+)
+"""RFC 1918. Azure refuses the loopback and link-local ranges, which Python also calls private."""
+DOCKERS = ipaddress.IPv4Network("172.17.0.0/16")
+"""Batch's page on virtual networks says to avoid it."""
+
 _SUBNET_ID = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network"
     r"/virtualNetworks/[^/]+/subnets/[^/]+",
@@ -53,11 +60,13 @@ def address_space(settings: Settings) -> Found:
     if len(spaces) < 2:
         return
     vnet, subnet = spaces["vnet_cidr"], spaces["subnet_cidr"]
-    if not vnet.is_private:
+    if not any(vnet.subnet_of(space) for space in PRIVATE):
         yield (
             "vnet_cidr",
             "must be a private range: within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
         )
+    elif vnet.overlaps(DOCKERS):
+        yield "vnet_cidr", f"must keep clear of {DOCKERS}, which Docker uses on Batch's nodes"
     if not subnet.subnet_of(vnet):
         yield "subnet_cidr", f"must lie within vnetCidr {vnet}"
     usable = subnet.num_addresses - AZURE_RESERVES
@@ -97,7 +106,7 @@ def address_fault(address: str) -> str | None:
     try:
         network = ipaddress.IPv4Network(address)
     except ValueError:
-        return "must be an IPv4 address or a range such as 203.0.113.0/24"
+        return "must be an IPv4 address or a range, such as 20.30.40.0/24"
     if network.is_private:
         return "must be a public address: a firewall's rules do not see private ones"
     if network.prefixlen == 31 or ("/" in address and network.prefixlen == 32):

@@ -24,6 +24,8 @@ def image(settings: Settings) -> Found:
         )
 
 
+MOST_NODES = 2500
+"""Batch's page on quotas, "Pool size limits"."""
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?(/[A-Za-z0-9._~/-]*)?")
 
 
@@ -72,6 +74,10 @@ def scale(settings: Settings) -> Found:
         if getattr(settings, name) < 0:
             yield name, "must be 0 or more"
     fixed = settings.fixed_spot_nodes + settings.fixed_dedicated_nodes
+    if settings.max_nodes > MOST_NODES:
+        yield "max_spot_nodes", f"makes {settings.max_nodes} nodes; a pool has {MOST_NODES} at most"
+    if settings.scale == "fixed" and not fixed:
+        yield "fixed_spot_nodes", "a pool of fixed size without nodes runs nothing"
     if settings.scale == "auto":
         if fixed:
             yield (

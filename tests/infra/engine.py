@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,8 @@ from tests.infra.provider.store import Store, World
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "batch-ffmpeg-runner"
+THIS_MONTH = f"{datetime.now(UTC):%Y-%m}-01"
+"""When a budget may begin."""
 UNASKED = ("--yes", "--skip-preview")
 PASSPHRASE = "test"
 SHOWS_OUTPUTS_UNASKED = (3, 253)
@@ -28,6 +31,7 @@ FILLED_IN = {
     "azure-native:location": "westeurope",
     "operatorPrincipalId": OPERATOR,
     "batchServicePrincipalObjectId": BATCH_SERVICE,
+    "protectData": "false",  # so that tests may destroy what they made
 }
 
 

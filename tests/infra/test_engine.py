@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.engine import ROOT, UNASKED, Deployment
+from tests.infra.engine import ROOT, THIS_MONTH, UNASKED, Deployment
 from tests.infra.provider.kinds import BATCH_SERVICE
 
 SOMEBODY_ELSE = "cccccccc-0000-0000-0000-000000000003"
@@ -203,7 +203,7 @@ def test_everything_at_once_comes_up_twice_and_goes(new: Deployment) -> None:
         logAnalytics=True,
         alertEmail="ops@example.com",
         monthlyBudget=20,
-        budgetStart="2026-12-01",
+        budgetStart=THIS_MONTH,
         monitorAgent=True,
         maxDedicatedNodes=2,
         minDedicatedNodes=1,

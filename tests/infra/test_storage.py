@@ -63,9 +63,9 @@ def protected(deployed: Deployed) -> Any:
     return {each.name for each in deployed.resources if each.request.protect}
 
 
-def test_data_can_be_protected_from_a_destroy(example: Deployed) -> None:
-    assert protected(example) == set()
-    assert protected(deploy(protectData="true")) == {"ffmpegdevst", "input", "output", "tools"}
+def test_data_is_protected_from_a_destroy_unless_said_otherwise(example: Deployed) -> None:
+    assert protected(example) == {"ffmpegdevst", "input", "output", "tools"}
+    assert protected(deploy(protectData="false")) == set()
 
 
 def test_redundancy_and_name_can_be_chosen() -> None:

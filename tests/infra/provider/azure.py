@@ -7,6 +7,7 @@ from tests.infra.provider.kinds import KINDS, Inputs, outputs_of
 from tests.infra.provider.names import leaf
 from tests.infra.provider.rules import (
     ON_CREATE,
+    ON_UPDATE,
     ArmError,
     check_changes,
     check_parents,
@@ -49,6 +50,8 @@ class Azure:
             found = self.existing(world, arm_id)
             check_changes(token, found["inputs"], inputs)
             check_references(world, arm_id, inputs)
+            for check in ON_UPDATE.get(token, ()):
+                check(world, arm_id, inputs)
             note(world, "update", token, arm_id)
             found["inputs"] = dict(inputs)
             outputs = outputs_of(token, arm_id, inputs)

@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from ipaddress import IPv4Network
 from typing import Any
 
 from tests.emulator.roles import UnknownRoleError, find_role
@@ -113,8 +115,69 @@ def references(value: object) -> Iterator[str]:
             yield from references(member)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A property that Azure keeps as it was made, and its words when one wants another."""
+
+    path: str
+    code: str
+    message: str
+    allowed: Callable[[Any, Any], bool] = lambda old, new: bool(old == new)
+
+
+KEPT: dict[str, tuple[Kept, ...]] = {
+    "azure-native:keyvault:Vault": (
+        Kept(
+            path="properties.softDeleteRetentionInDays",
+            code="BadRequest",
+            message='The property "softDeleteRetentionInDays" has been set already and it can\'t be modified.',
+        ),
+        Kept(
+            path="properties.enablePurgeProtection",
+            code="BadRequest",
+            message='The property "enablePurgeProtection" cannot be set to false.',
+            allowed=lambda old, new: not old or bool(new),
+        ),
+    ),
+    "azure-native:consumption:Budget": (
+        Kept(
+            path="timePeriod.startDate",
+            code="400",
+            message="Start date of budgets cannot be updated. Please delete and create a new budget",
+        ),
+    ),
+    "azure-native:storage:StorageAccount": (
+        Kept(
+            path="sku.name",
+            code="InvalidAccountType",
+            message="Storage account type conversion is not supported.",
+            allowed=lambda old, new: old == new or ("ZRS" not in old and "ZRS" not in new),
+        ),
+    ),
+}
+"""What azure-native sends as an update, and Azure refuses; all locations besides."""
+
+
+LOCATION = Kept(
+    path="location",
+    code="InvalidResourceLocation",
+    message="The resource already exists in another location. Resources cannot be moved by an update.",
+)
+
+
+def at(inputs: Inputs, path: str) -> Any:
+    """Return what is at *path*; None for nothing."""
+    value: Any = inputs
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 def check_changes(token: str, old: Inputs, new: Inputs) -> None:
     """Refuse a change to what cannot change."""
+    for kept in (LOCATION, *KEPT.get(token, ())):
+        if not kept.allowed(at(old, kept.path), at(new, kept.path)):
+            raise ArmError(409 if kept is LOCATION else 400, kept.code, kept.message)
     allowed = CHANGEABLE.get(token)
     if allowed is None:
         return
@@ -123,6 +186,28 @@ def check_changes(token: str, old: Inputs, new: Inputs) -> None:
             raise ArmError(
                 409, "PropertyCannotBeUpdated", f"The property {name} cannot be updated."
             )
+
+
+def check_address_space(world: World, arm_id: str, inputs: Inputs) -> None:
+    """Refuse a network that does not hold the subnets that are in it."""
+    spaces = [IPv4Network(each) for each in inputs["addressSpace"]["addressPrefixes"]]
+    for subnet in world.of("azure-native:network:Subnet"):
+        if under(subnet["id"].lower(), arm_id):
+            prefix = IPv4Network(subnet["inputs"]["addressPrefix"])
+            if not any(prefix.subnet_of(space) for space in spaces):
+                raise ArmError(
+                    400, "NetcfgSubnetRangeOutsideVnet", f"{prefix} is not contained in the network"
+                )
+
+
+def check_budget(_world: World, _arm_id: str, inputs: Inputs) -> None:
+    """Refuse a budget that begins before this month, or after a year."""
+    start = date.fromisoformat(inputs["timePeriod"]["startDate"][:10])
+    today = datetime.now(UTC).date()
+    ahead = (start.year - today.year) * 12 + start.month - today.month
+    if not 0 <= ahead <= 12:
+        words = "prior to the current month" if ahead < 0 else "more than twelve months ahead"
+        raise ArmError(400, "400", f"Start date for the time period cannot be {words}")
 
 
 def check_use(world: World, token: str, arm_id: str) -> None:
@@ -245,5 +330,10 @@ ON_CREATE: dict[str, tuple[Callable[[World, str, Inputs], None], ...]] = {
     "azure-native:batch:BatchAccount": (check_vault_grant,),
     "azure-native:batch:Pool": (check_pool,),
     "azure-native:authorization:RoleAssignment": (check_assignment,),
+    "azure-native:storage:StorageAccount": (check_storage_firewall,),
+    "azure-native:consumption:Budget": (check_budget,),
+}
+ON_UPDATE: dict[str, tuple[Callable[[World, str, Inputs], None], ...]] = {
+    "azure-native:network:VirtualNetwork": (check_address_space,),
     "azure-native:storage:StorageAccount": (check_storage_firewall,),
 }
