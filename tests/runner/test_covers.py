@@ -8,6 +8,7 @@ from mediafile import Image, ImageType, MediaFile
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3
 
+from runner.media.recipe import Recipe
 from tests.media import Media
 from tests.runner.programs import converted, recipe, work
 from tests.runner.tagged import TARGETS, about_tags, result_of
@@ -128,3 +129,12 @@ def test_statistics_of_the_old_streams_are_not_told_of_the_new(
     assert b"title=Talk" in facts
     for word in (b"BPS", b"NUMBER_OF", b"STATISTICS"):
         assert word not in facts
+
+
+def test_chapters_are_left_out_where_they_would_be_at_other_times(
+    media: Media, destination: Path
+) -> None:
+    plain = recipe("flac")
+    how = Recipe(suffix=".flac", arguments=(*plain.arguments, "-ss", "0.5"))
+    result_of(media("chapters.m4b"), destination / "a.flac", how)
+    assert "chapter000" not in mutagen.File(destination / "a.flac").tags
