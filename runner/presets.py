@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.errors import UsageError
+from runner.media.containers import CONTAINERS
 from runner.media.recipe import MEDIA, Recipe
 
 _AUDIO = ("-map", "0:{audio}")
@@ -205,6 +206,8 @@ def _read_preset(name: str, values: Any, origin: str) -> Preset:
     film = values.get("film", False)
     if film not in (False, True) or (film and media != "video"):
         raise UsageError(f'{where}: film must be true or false, and goes with media = "video"')
+    if film and f".{suffix.removeprefix('.')}".lower() not in CONTAINERS:
+        raise UsageError(f"{where}: film makes {', '.join(CONTAINERS)}, not '{suffix}'")
     loudness = values.get("loudness")
     if film and loudness is not None:
         raise UsageError(f"{where}: loudness is for one soundtrack, and film keeps all of them")

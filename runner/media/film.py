@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from runner.media.choices import chosen_audio, settle
+from runner.media.containers import CONTAINERS, NAMES, TEXTS, Container
 from runner.media.copying import fits_picture
 from runner.media.failures import ConversionError, Kind
 from runner.media.picture import (
@@ -22,46 +23,11 @@ from runner.media.probe import MediaInfo, Stream
 from runner.media.recipe import option
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Collection, Iterator
 
     from runner.media.recipe import Recipe
 
 
-@dataclass(frozen=True)
-class _Container:
-    """What a container may hold, for players and not only by its rules."""
-
-    name: str
-    sounds: tuple[str, ...]
-    """Codecs that are copied."""
-    text: str
-    """The encoder of text subtitles."""
-    subtitles: tuple[str, ...]
-    """Codecs of subtitles that are copied."""
-    attachments: bool = False
-
-
-# ffmpeg also writes VobSub into MP4, by an extension of Nero's that few players know.
-_MP4 = _Container("MP4", ("aac",), "mov_text", ("mov_text",))
-_WEBM = _Container("WebM", ("opus", "vorbis"), "webvtt", ("webvtt",))
-_MATROSKA = _Container(
-    "Matroska",
-    ("aac", "ac3", "eac3", "dts", "truehd", "flac", "alac", "mp3", "mp2", "opus", "vorbis"),
-    "srt",
-    ("subrip", "ass", "ssa", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"),
-    attachments=True,
-)
-_CONTAINERS = {
-    ".mp4": _MP4,
-    ".m4v": _MP4,
-    ".mov": _MP4,
-    ".webm": _WEBM,
-    ".mkv": _MATROSKA,
-}
-_TEXTS = (
-    *("subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text", "ttml", "stl", "subviewer"),
-    *("subviewer1", "microdvd", "sami", "realtext", "jacosub", "mpl2", "pjs", "vplayer"),
-)
 # What ffmpeg says of a stream, and the words for it in an option.
 _DISPOSITIONS = {
     "default": "default",
@@ -72,17 +38,10 @@ _DISPOSITIONS = {
     "hearing impaired": "hearing_impaired",
     "visual impaired": "visual_impaired",
 }
-_PICTURE_NAMES = {
-    "hdmv_pgs_subtitle": "PGS",
-    "dvd_subtitle": "VobSub",
-    "dvb_subtitle": "DVB",
-    "dvb_teletext": "teletext",
-    "eia_608": "closed captions",
-}
 
 
 @dataclass(frozen=True)
-class Doubts:
+class Avoided:
     """What did not go well at the first attempt."""
 
     subtitles: frozenset[int] = frozenset()
@@ -105,7 +64,7 @@ class Film:
     """What the target cannot hold."""
 
 
-_NONE = Doubts()
+_NONE = Avoided()
 
 
 @dataclass
@@ -137,15 +96,15 @@ def main_picture(media: MediaInfo) -> Stream | None:
     return next((s for s in videos if s.is_default), next(iter(videos), None))
 
 
-def by_sound(recipe: Recipe, media: MediaInfo | None, decoded: Container[int]) -> list[Recipe]:
+def by_sound(recipe: Recipe, media: MediaInfo | None, decoded: Collection[int]) -> list[Recipe]:
     """*recipe* for each of the soundtracks that were *decoded*, as what one lacks, others may have."""
     sounds = media.all("audio") if media and recipe.film else ()
     numbers = [number for number, stream in enumerate(sounds) if stream.index in decoded]
     return [replace(recipe, audio_stream=number) for number in numbers] or [recipe]
 
 
-def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, doubts: Doubts = _NONE) -> Film:
-    """How *recipe* is carried out for a film that holds *media*, with no *doubts* come true again.
+def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, avoided: Avoided = _NONE) -> Film:
+    """How *recipe* is carried out for a film that holds *media*, without what is *avoided*.
 
     Raises:
         ConversionError: There is no picture, or none of the sound that was asked for.
@@ -153,13 +112,13 @@ def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, doubts: Doubts
     video = main_picture(media)
     if video is None:
         raise ConversionError(Kind.INPUT, "no video stream")
-    container = _CONTAINERS.get(recipe.suffix.lower(), _MP4)
+    container = CONTAINERS[recipe.suffix.lower()]
     streams = _Streams()
-    if doubts.copies:
+    if avoided.copies:
         recipe, container = replace(recipe, copy_if_fits=False), replace(container, sounds=())
     picture = _take_picture(streams, recipe, video, samples)
     _take_sounds(streams, recipe, media, container)
-    _take_subtitles(streams, recipe, media, container, doubts.subtitles)
+    _take_subtitles(streams, recipe, media, container, avoided.subtitles)
     _take_attachments(streams, media, container)
     if more := len(media.all("video")) - 1:
         streams.lost.append(_count(more, "further video stream"))
@@ -173,15 +132,20 @@ def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, doubts: Doubts
     )
 
 
-def _notices(streams: _Streams, container: _Container) -> tuple[str, ...]:
+def _notices(streams: _Streams, container: Container) -> tuple[str, ...]:
     notices = []
     if streams.left:
         remedy = "; --to mkv keeps what MP4 and WebM cannot hold"
-        what = f"left out for {container.name}: {', '.join(streams.left)}"
+        what = f"left out for {container.name}: {_listed(streams.left)}"
         notices.append(what if container.attachments else what + remedy)
     if streams.lost:
-        notices.append(f"left out: {', '.join(streams.lost)}")
+        notices.append(f"left out: {_listed(streams.lost)}")
     return tuple(notices)
+
+
+def _listed(what: list[str]) -> str:
+    more = [f"{len(what) - 5} more"] if len(what) > 6 else []
+    return ", ".join([*what[: 5 if more else 6], *more])
 
 
 def _take_picture(
@@ -201,9 +165,7 @@ def _take_picture(
     return picture_arguments(video, samples, recipe)
 
 
-def _take_sounds(
-    streams: _Streams, recipe: Recipe, media: MediaInfo, container: _Container
-) -> None:
+def _take_sounds(streams: _Streams, recipe: Recipe, media: MediaInfo, container: Container) -> None:
     wanted = chosen_audio(recipe, media)
     for number, stream in enumerate(s for s in wanted if is_known(s)):
         specifier = f"0:{stream.index}"
@@ -263,7 +225,7 @@ def _take_subtitles(
     streams: _Streams,
     recipe: Recipe,
     media: MediaInfo,
-    container: _Container,
+    container: Container,
     unreadable: frozenset[int],
 ) -> None:
     subtitles = media.all("subtitle")
@@ -277,7 +239,7 @@ def _take_subtitles(
         elif stream.index in unreadable:
             streams.left.append(f"{_named(stream, position)}: its text cannot be read")
             continue
-        elif stream.codec in _TEXTS:
+        elif stream.codec in TEXTS:
             encoder = container.text
             streams.texts.append(stream.index)
         else:
@@ -294,12 +256,12 @@ def _count(number: int, what: str) -> str:
 
 
 def _named(stream: Stream, position: int) -> str:
-    kind = _PICTURE_NAMES.get(stream.codec, stream.codec)
+    kind = NAMES.get(stream.codec, stream.codec)
     language = stream.language if stream.language != "und" else ""
     return f"subtitles {position} ({', '.join(filter(None, (language, stream.title, kind)))})"
 
 
-def _take_attachments(streams: _Streams, media: MediaInfo, container: _Container) -> None:
+def _take_attachments(streams: _Streams, media: MediaInfo, container: Container) -> None:
     attachments = media.all("attachment")
     if not attachments:
         return

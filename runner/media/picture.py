@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind
+from runner.media.hdr import hdr_arguments
 from runner.media.recipe import encoder, option
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ def picture_arguments(stream: Stream, samples: Samples, recipe: Recipe) -> tuple
     return (
         *("-vf", ",".join(filters)),
         *_tags(colours),
-        *(_hdr_arguments(recipe, samples) if hdr else ()),
+        *(hdr_arguments(recipe, samples) if hdr else ()),
     )
 
 
@@ -264,46 +265,3 @@ def _tags(colours: Colours) -> tuple[str, ...]:
     }
     known = [(name, value) for name, value in options.items() if value in _KNOWN]
     return (*(part for pair in known for part in pair), "-color_range", "tv")
-
-
-def _hdr_arguments(recipe: Recipe, samples: Samples) -> tuple[str, ...]:
-    """The brightness of the film and of the display that it was made on, for its encoder."""
-    name = encoder(recipe.arguments, "v")
-    if name == "libx265":
-        return _with_parameters(recipe, "-x265-params", _x265(samples))
-    if name == "libsvtav1":
-        return _with_parameters(recipe, "-svtav1-params", _svtav1(samples))
-    return ()
-
-
-def _with_parameters(recipe: Recipe, name: str, parameters: list[str]) -> tuple[str, ...]:
-    """The option *name* with *parameters* behind those that the recipe gives it."""
-    given = option(recipe.arguments, name)
-    every = [*([given] if given else []), *parameters]
-    return (name, ":".join(every)) if parameters else ()
-
-
-def _x265(samples: Samples) -> list[str]:
-    # https://x265.readthedocs.io/en/stable/cli.html: in units of 0.00002 and 0.0001
-    parameters = []
-    if samples.mastering:
-        *points, low, high = map(float, samples.mastering)
-        r, g, b, white = (
-            "({},{})".format(*(round(v * 50_000) for v in points[i : i + 2])) for i in (0, 2, 4, 6)
-        )
-        light = f"({round(high * 10_000)},{round(low * 10_000)})"
-        parameters.append(f"master-display=G{g}B{b}R{r}WP{white}L{light}")
-    if samples.light:
-        parameters.append("max-cll={},{}".format(*samples.light))
-    return ["hdr10=1", *parameters] if parameters else []
-
-
-def _svtav1(samples: Samples) -> list[str]:
-    parameters = []
-    if samples.mastering:
-        rx, ry, gx, gy, bx, by, wx, wy, low, high = samples.mastering
-        points = f"G({gx},{gy})B({bx},{by})R({rx},{ry})WP({wx},{wy})L({high},{low})"
-        parameters.append(f"mastering-display={points}")
-    if samples.light:
-        parameters.append("content-light={},{}".format(*samples.light))
-    return parameters

@@ -8,6 +8,7 @@ import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
+from runner.media.containers import CONTAINERS
 from runner.media.strict import UnreadableError, parse_json, read_as
 
 VERIFY = ("duration", "decode", "none")
@@ -29,7 +30,7 @@ _CHANGES_LENGTH_AS_INPUT = (
 )
 _KEEP_LENGTH = re.compile(
     "acompressor|aformat|alimiter|aresample|bass|bwdif|colorspace|crop|deinterlace|drawtext"
-    "|dynaudnorm|equalizer|format|fps|highpass|hflip|hqdn3d|loudnorm|lowpass|pad|pan|scale|setdar"
+    "|dynaudnorm|equalizer|format|fps|highpass|hflip|hqdn3d|loudnorm|lowpass|pad|pan|scale|setdar|setparams"
     "|setsar|subtitles|tonemap|transpose|treble|unsharp|vflip|volume|yadif|zscale"
 )
 _FILTERS = ("-af", "-vf", "-filter", "-lavfi", "-filter_complex", "-filter_script")
@@ -112,6 +113,8 @@ class Recipe:
             raise UnreadableError("id3: unknown")
         if recipe.subtitles not in SUBTITLES or recipe.deinterlace not in DEINTERLACE:
             raise UnreadableError("subtitles or deinterlace: unknown")
+        if recipe.film and recipe.suffix.lower() not in CONTAINERS:
+            raise UnreadableError("suffix: not one of a film")
         if (recipe.audio_stream or 0) < 0:
             raise UnreadableError("audio_stream: out of range")
         return recipe

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.media.choices import settle
 from runner.media.copying import copying, fits_sound
 from runner.media.failures import ConversionError, Kind
-from runner.media.film import Doubts, is_known, main_picture, make_film
+from runner.media.film import Avoided, is_known, main_picture, make_film
 from runner.media.picture import Samples, read_samples, sampling
 from runner.media.probe import parse_log
 
@@ -58,7 +58,7 @@ class Fitting:
     run: Callable[..., Ran]
     """Runs ffmpeg with the arguments that it is given."""
 
-    def suit(self, doubts: Doubts = Doubts()) -> Suited:  # noqa: B008 - frozen
+    def suit(self, avoided: Avoided = Avoided()) -> Suited:  # noqa: B008 - frozen
         """What the recipe is for this source.
 
         Raises:
@@ -68,11 +68,11 @@ class Fitting:
         if media is None:
             return Suited(settle(self.wish))  # the conversion tells why it cannot be opened
         if self.wish.film and not all(map(is_known, media.streams)):
-            return self._looking_further().suit_film(doubts)
+            return self._looking_further().suit_film(avoided)
         if self.wish.film:
-            return self.suit_film(doubts, media)
+            return self.suit_film(avoided, media)
         recipe = settle(self.wish, media)
-        if doubts.copies or not fits_sound(recipe, media):
+        if avoided.copies or not fits_sound(recipe, media):
             return Suited(recipe)
         copied = (f"0:a:{recipe.audio_stream}",)
         return Suited(
@@ -85,7 +85,7 @@ class Fitting:
         refused = bool(first.check) and _REFUSED.search(ran.log) is not None
         if not unreadable and not refused:
             return None
-        return self.suit(Doubts(unreadable, copies=refused))
+        return self.suit(Avoided(unreadable, copies=refused))
 
     def _is_readable(self, index: int) -> bool:
         text = ("-map", f"0:{index}", "-c:s", "webvtt", "-f", "null", "-")
@@ -96,11 +96,11 @@ class Fitting:
         wish = replace(self.wish, input_arguments=(*self.wish.input_arguments, *_FAR))
         return replace(self, wish=wish, source=(*_FAR, *self.source))
 
-    def suit_film(self, doubts: Doubts, media: MediaInfo | None = None) -> Suited:
+    def suit_film(self, avoided: Avoided, media: MediaInfo | None = None) -> Suited:
         """What the recipe is for this source, a film, which holds *media* if that is known."""
         media = media or parse_log(self.run(*self.source).log)
         assert media is not None  # it was opened before
-        film = make_film(self.wish, media, self._sample(media), doubts)
+        film = make_film(self.wish, media, self._sample(media), avoided)
         if any("zscale" in argument for argument in film.arguments):
             ran = self.run("-h", "filter=zscale")
             if "Unknown filter" in ran.log:

@@ -233,6 +233,13 @@ def test_what_the_target_refuses_to_copy_is_encoded(
     assert "-> #0:1 (aac (native) -> aac (native))" in made.log
 
 
+def test_of_very_many_streams_some_are_named() -> None:
+    subtitles = ["(eng): Subtitle: hdmv_pgs_subtitle"] * 40
+    (notice,) = film_of(VIDEO, *subtitles)[1]
+    assert notice.startswith("left out for MP4: subtitles 0 (eng, PGS), subtitles 1 (eng, PGS),")
+    assert ", subtitles 4 (eng, PGS), 35 more;" in notice
+
+
 def test_more_channels_get_more_bits() -> None:
     arguments, _ = film_of(
         VIDEO,
@@ -322,6 +329,22 @@ def test_av1_keeps_hdr_too(media: Media, destination: Path) -> None:
     converted(work(media("hdr10.mkv"), target, how=recipe("av1")))
     assert picture(media, target) == "yuv420p10le tv bt2020nc bt2020 smpte2084"
     assert read_samples(filtered(media, target, "showinfo")).light == ("1000", "400")
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        "yuv420p10le(tv, bt2020nc/bt2020/smpte2084)",
+        "yuv420p(tv, bt470bg, top first)",
+        "rgb24",
+        "yuvj420p(pc)",
+    ],
+)
+@pytest.mark.parametrize("preset", ["mp4", "hevc"])
+def test_whatever_a_picture_needs_its_length_is_still_checked(preset: str, pixels: str) -> None:
+    video = Stream(0, "video", "ffv1", details=f", {pixels}, 64x64, 25 fps")
+    film = make_film(recipe(preset), MediaInfo("mov", None, (video,)), Samples())
+    assert replace(recipe(preset), arguments=film.arguments).keeps_length
 
 
 def test_an_old_ffmpeg_that_cannot_read_the_brightness_says_so() -> None:
@@ -568,6 +591,7 @@ def test_an_own_preset_can_keep_the_film(media: Media, destination: Path) -> Non
     [
         ({"film": True}, "film must be true or false, and goes with media"),
         ({"film": "yes", "media": "video"}, "film must be true or false"),
+        ({"film": True, "media": "video", "suffix": "avi"}, "film makes .mp4, .m4v"),
         ({"film": True, "media": "video", "loudness": -16}, "loudness is for one soundtrack"),
     ],
 )

@@ -1,5 +1,6 @@
 """What the sound of a source is like, the result's is like: its rate, its depth, its track."""
 
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from runner.media.inputs import InputArgumentsError, check_input_arguments
 from runner.media.languages import same_language
 from runner.media.probe import parse_log
 from runner.media.recipe import Recipe
-from runner.models import Recipe as _Recipe
+from runner.media.strict import UnreadableError
 from runner.presets import BUILT_IN
 from tests.conftest import Run, StandIn
 from tests.media import SECOND_TONE, TONE, Media
@@ -344,6 +345,21 @@ def test_what_is_allowed_passes_as_it_is_written() -> None:
 
 def test_input_options_travel_in_the_recipe_and_are_part_of_it() -> None:
     how = recipe(input_arguments=("-ss", "5"))
-    assert _Recipe.from_json(how.as_json()) == how
+    assert Recipe.from_json(how.as_json()) == how
     assert how.fingerprint != recipe().fingerprint
     assert settle(how).input_arguments == ("-ss", "5")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"subtitles": "burn"}, "subtitles or deinterlace: unknown"),
+        ({"deinterlace": "yes"}, "subtitles or deinterlace: unknown"),
+        ({"film": True, "suffix": ".avi"}, "suffix: not one of a film"),
+        ({"audio_stream": -1}, "audio_stream: out of range"),
+    ],
+)
+def test_a_recipe_that_makes_no_sense_is_none(changes: dict[str, object], why: str) -> None:
+    facts = json.loads(recipe().as_json()) | changes
+    with pytest.raises(UnreadableError, match=why):
+        Recipe.from_json(json.dumps(facts))
