@@ -49,11 +49,17 @@ def left_out(recipe: Recipe, media: MediaInfo | None) -> str:
         return ""
     named = [f"{number} {_named(stream)}".strip() for number, stream in enumerate(streams)]
     taken = named.pop(recipe.audio_stream or 0)
-    return f"of its soundtracks {taken} was taken; --audio-stream N takes {' or '.join(named)}"
+    return f"of its soundtracks {taken} was taken; --audio-stream N takes {listed(named, ' or ')}"
+
+
+def listed(what: list[str], between: str) -> str:
+    """*what* in one line; of very many only some, as a notice is to be read."""
+    more = [f"{len(what) - 5} more"] if len(what) > 6 else []
+    return between.join([*what[: 5 if more else 6], *more])
 
 
 def _named(stream: Stream) -> str:
-    words = [word for word in (stream.language, stream.title) if word and word != "und"]
+    words = [word for word in (stream.language, stream.short_title) if word and word != "und"]
     return f"({', '.join(words)})" if words else ""
 
 

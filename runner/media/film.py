@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from runner.media.choices import chosen_audio, settle
+from runner.media.choices import chosen_audio, listed, settle
 from runner.media.containers import CONTAINERS, NAMES, TEXTS, Container
 from runner.media.copying import fits_picture
 from runner.media.failures import ConversionError, Kind
@@ -136,16 +136,11 @@ def _notices(streams: _Streams, container: Container) -> tuple[str, ...]:
     notices = []
     if streams.left:
         remedy = "; --to mkv keeps what MP4 and WebM cannot hold"
-        what = f"left out for {container.name}: {_listed(streams.left)}"
+        what = f"left out for {container.name}: {listed(streams.left, ', ')}"
         notices.append(what if container.attachments else what + remedy)
     if streams.lost:
-        notices.append(f"left out: {_listed(streams.lost)}")
+        notices.append(f"left out: {listed(streams.lost, ', ')}")
     return tuple(notices)
-
-
-def _listed(what: list[str]) -> str:
-    more = [f"{len(what) - 5} more"] if len(what) > 6 else []
-    return ", ".join([*what[: 5 if more else 6], *more])
 
 
 def _take_picture(
@@ -258,7 +253,7 @@ def _count(number: int, what: str) -> str:
 def _named(stream: Stream, position: int) -> str:
     kind = NAMES.get(stream.codec, stream.codec)
     language = stream.language if stream.language != "und" else ""
-    return f"subtitles {position} ({', '.join(filter(None, (language, stream.title, kind)))})"
+    return f"subtitles {position} ({', '.join(filter(None, (language, stream.short_title, kind)))})"
 
 
 def _take_attachments(streams: _Streams, media: MediaInfo, container: Container) -> None:

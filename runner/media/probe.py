@@ -76,6 +76,11 @@ class Stream:
         return next((v.strip() for n, _, v in self._tags if n.strip().lower() == "title"), "")
 
     @property
+    def short_title(self) -> str:
+        """Its title as far as that fits into a sentence."""
+        return self.title if len(self.title) <= 40 else f"{self.title[:39]}…"
+
+    @property
     def _tags(self) -> Iterator[tuple[str, str, str]]:
         return (note.partition(":") for note in self.notes)
 
@@ -154,7 +159,7 @@ def _take_in(media: MediaInfo, line: str) -> MediaInfo:
             rate=int(rate[1]) if rate else 0,
             layout=samples[1] if samples else "",
             bits=_bits(samples) if samples else 0,
-            language=language or "",
+            language=(language or "")[:35],  # as long as BCP 47 ever is
             details=details,
         )
         return replace(media, streams=(*media.streams, stream))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.media.choices import settle
+from runner.media.choices import left_out, settle
 from runner.media.failures import Kind
 from runner.media.inputs import InputArgumentsError, check_input_arguments
 from runner.media.languages import same_language
@@ -202,6 +202,18 @@ def test_the_other_tracks_are_named(media: Media, destination: Path) -> None:
     for choice in ({"audio_stream": 1}, {"audio_language": "ger"}):
         made = converted(work(media("languages.mkv"), destination / "b.mp3", how=recipe(**choice)))
         assert made.notices == ()
+
+
+def test_of_very_many_tracks_some_are_named_and_in_short() -> None:
+    lines = [
+        f"  Stream #0:{n}: Audio: aac, 44100 Hz, stereo\n    title : {'x' * 999}\n"
+        for n in range(99)
+    ]
+    info = parse_log("Input #0, mov, from 'x':\n" + "".join(lines))
+    notice = left_out(settle(recipe(), info), info)
+    assert notice.startswith("of its soundtracks 0 (xxx")
+    assert notice.endswith("…) or 93 more")
+    assert len(notice) < 500
 
 
 def test_a_language_that_is_not_there_is_said_with_those_that_are(
