@@ -26,12 +26,12 @@ ROLES = {
 OPERATOR_BATCH_ROLES = {
     # The images that Batch supports are the account's own read, which submitting does not include.
     "jobSubmitter": {
-        "operator-uses-batch": "Azure Batch Job Submitter",
-        "operator-reads-batch": "Azure Batch Account Reader",
+        "uses-batch": "Azure Batch Job Submitter",
+        "reads-batch": "Azure Batch Account Reader",
     },
-    "dataContributor": {"operator-uses-batch": "Azure Batch Data Contributor"},
+    "dataContributor": {"uses-batch": "Azure Batch Data Contributor"},
 }
-"""The operator's roles on the Batch account, by the names of their assignments."""
+"""An operator's roles on the Batch account, by the ends of their assignments' names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,14 @@ class Principal:
     """User, Group or ServicePrincipal."""
 
 
-def operator_of(settings: Settings) -> Principal:
-    """Return who runs `runner`."""
-    return Principal(id=settings.operator_principal_id, kind=settings.operator_principal_type)
+def operators_of(settings: Settings) -> dict[str, Principal]:
+    """Return all who run `runner`, people and pipelines, by the starts of their assignments' names."""
+    first = Principal(id=settings.operator_principal_id, kind=settings.operator_principal_type)
+    more = (each.partition(":") for each in settings.more_operators)
+    return {"operator": first} | {
+        f"operator-{principal_id}": Principal(id=principal_id, kind=kind)
+        for kind, _, principal_id in more
+    }
 
 
 def batch_service_of(settings: Settings) -> Principal:
@@ -92,7 +97,8 @@ class Access(pulumi.ComponentResource):
     pool_identity_id: pulumi.Output[str] | None
     pool_client_id: pulumi.Output[str] | None
     """By which a node asks for tokens of its identity."""
-    account_identity_id: pulumi.Output[str]
+    account_identity_id: pulumi.Output[str] | None
+    """Only where the Batch account uses its storage itself."""
     pool_grants: list[pulumi.Resource]
     """What has to be there before a node works."""
     account_grants: list[pulumi.Resource]
@@ -102,14 +108,15 @@ class Access(pulumi.ComponentResource):
         super().__init__("runner:infra:Access", name)
         self.settings, self.place, self.storage = settings, place, storage
         self.under = pulumi.ResourceOptions(parent=self)
-        account = self.identity("account")
-        self.account_identity_id = account.id
-        self.account_grants = self.auto_storage(account) if settings.auto_storage else []
+        account = self.identity("account") if settings.auto_storage else None
+        self.account_identity_id = account.id if account else None
+        self.account_grants = self.auto_storage(account) if account else []
         pool = self.identity("pool") if settings.pool_identity else None
         self.pool_identity_id = pool.id if pool else None
         self.pool_client_id = pool.client_id if pool else None
         self.pool_grants = self.nodes(pool) if pool else []
-        self.operator()
+        for who, person in operators_of(settings).items():
+            self.operator(who, person)
         self.register_outputs({"pool_identity_id": self.pool_identity_id})
 
     def identity(self, whose: str) -> managedidentity.UserAssignedIdentity:
@@ -158,12 +165,11 @@ class Access(pulumi.ComponentResource):
             for container, (name, role) in wanted.items()
         ]
 
-    def operator(self) -> None:
+    def operator(self, who: str, person: Principal) -> None:
         """Let whoever runs `runner` stage sources and tools, and collect and clear results."""
-        person = operator_of(self.settings)
         for container, resource in self.storage.containers.items():
             give(
-                f"operator-writes-{container}",
+                f"{who}-writes-{container}",
                 "Storage Blob Data Contributor",
                 to=person,
                 at=resource.id,
@@ -173,7 +179,7 @@ class Access(pulumi.ComponentResource):
         if not self.settings.pool_identity:
             # Nodes without an identity are handed signed addresses, which `runner` must make.
             give(
-                "operator-signs-addresses",
+                f"{who}-signs-addresses",
                 "Storage Blob Delegator",
                 to=person,
                 at=self.storage.account_id,

@@ -89,6 +89,9 @@ class Network(pulumi.ComponentResource):
             address_prefix=settings.subnet_cidr,
             # Azure's unasked way out is retired; a node has the one that is declared here.
             default_outbound_access=False,
+            # Batch refuses a subnet with them for nodes without public addresses (azure-docs
+            # issue 95888), and here nobody offers a private link.
+            private_link_service_network_policies=network.VirtualNetworkPrivateLinkServiceNetworkPolicies.DISABLED,
             network_security_group=network.NetworkSecurityGroupArgs(id=group.id),
             nat_gateway=network.SubResourceArgs(id=gateway.id) if gateway else None,
             # Free, and keeps the media off the NAT gateway, which counts by the gigabyte.

@@ -29,18 +29,23 @@ class Place:
 
 
 def make_place(settings: Settings) -> Place:
-    """Make the resource group."""
+    """Make the resource group, or take the one that is given, which may hold other things."""
     client = authorization.get_client_config_output()
-    group = resources.ResourceGroup(
-        "group",
-        resource_group_name=naming.plain(settings.name_prefix, settings.stack, "rg"),
-        location=settings.location,
-        tags=settings.all_tags,
-    )
+    given = settings.resource_group
     return Place(
-        group=group.name,
+        group=pulumi.Output.from_input(given) if given else make_group(settings).name,
         location=settings.location,
         tags=settings.all_tags,
         subscription=client.subscription_id,
         tenant=client.tenant_id,
+    )
+
+
+def make_group(settings: Settings) -> resources.ResourceGroup:
+    """Make the resource group."""
+    return resources.ResourceGroup(
+        "group",
+        resource_group_name=naming.plain(settings.name_prefix, settings.stack, "rg"),
+        location=settings.location,
+        tags=settings.all_tags,
     )

@@ -24,10 +24,12 @@ class Settings:
     stack: str
     location: str
 
+    resource_group: str = ""
     name_prefix: str = "ffmpeg"
     tags: Mapping[str, str] = field(default_factory=dict)
     operator_principal_id: str = ""
     operator_principal_type: Literal["User", "Group", "ServicePrincipal"] = "User"
+    more_operators: tuple[str, ...] = ()
     operator_batch_role: Literal["jobSubmitter", "dataContributor"] = "jobSubmitter"
 
     pool_allocation_mode: Literal["UserSubscription", "BatchService"] = "UserSubscription"
@@ -36,10 +38,12 @@ class Settings:
     batch_account_name: str = ""
     allow_shared_key: bool = False
     auto_storage: bool = False
+    batch_allowed_ips: tuple[str, ...] = ()
     key_vault_name: str = ""
     key_vault_permission_model: Literal["accessPolicy", "rbac"] = "accessPolicy"
     key_vault_soft_delete_days: int = 7
     key_vault_purge_protection: bool = False
+    key_vault_allowed_ips: tuple[str, ...] = ()
 
     storage_account_name: str = ""
     storage_redundancy: Literal["Standard_LRS", "Standard_ZRS", "Standard_GRS"] = "Standard_LRS"

@@ -12,6 +12,7 @@ BATCH_APP_ID = "ddbf3205-c6bd-46ae-8127-60eb93363864"
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+PRINCIPAL_KINDS = ("User", "Group", "ServicePrincipal")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _FIRST_OF_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])-01")
 
@@ -33,6 +34,7 @@ def names(settings: Settings) -> Found:
         "storage_account_name": "storage account",
         "batch_account_name": "Batch account",
         "key_vault_name": "key vault",
+        "resource_group": "resource group",
     }.items():
         given = getattr(settings, name)
         if given and (words := naming.fault(kind, given)):
@@ -73,6 +75,22 @@ def operator(settings: Settings) -> Found:
                 "with operatorPrincipalType Group"
             ),
         )
+
+
+_PRINCIPAL = re.compile(rf"(User|Group|ServicePrincipal):{_UUID.pattern}", re.IGNORECASE)
+
+
+def more_operators(settings: Settings) -> Found:
+    """Check who else is let in."""
+    for each in settings.more_operators:
+        if not _PRINCIPAL.fullmatch(each) or each.partition(":")[0] not in PRINCIPAL_KINDS:
+            yield (
+                "more_operators",
+                f"{each!r}: must be User, Group or ServicePrincipal, a colon and the object id",
+            )
+    ids = [each.partition(":")[2].lower() for each in settings.more_operators]
+    if len({*ids, settings.operator_principal_id.lower()}) <= len(ids):
+        yield "more_operators", "names somebody twice (operatorPrincipalId counts too)"
 
 
 def batch_principal(settings: Settings) -> Found:
@@ -142,4 +160,14 @@ def monitoring(settings: Settings) -> Found:
             )
 
 
-CHECKS = (location, names, tags, operator, batch_principal, account, storage, monitoring)
+CHECKS = (
+    location,
+    names,
+    tags,
+    operator,
+    more_operators,
+    batch_principal,
+    account,
+    storage,
+    monitoring,
+)

@@ -115,10 +115,11 @@ def address_fault(address: str) -> str | None:
 
 
 def firewall(settings: Settings) -> Found:
-    """Check whom the storage account's firewall lets through."""
-    for address in settings.storage_allowed_ips:
-        if words := address_fault(address):
-            yield "storage_allowed_ips", f"{address!r}: {words}"
+    """Check whom the firewalls let through."""
+    for name in ("storage_allowed_ips", "batch_allowed_ips", "key_vault_allowed_ips"):
+        for address in getattr(settings, name):
+            if words := address_fault(address):
+                yield name, f"{address!r}: {words}"
     if settings.storage_allowed_ips and settings.network == "none" and not settings.subnet_id:
         yield (
             "storage_allowed_ips",

@@ -66,6 +66,26 @@ def test_the_operator_may_be_a_group() -> None:
     assert kinds == {"Group"}
 
 
+def test_every_operator_has_the_same_roles_and_the_first_keeps_its_own() -> None:
+    pipeline = OPERATOR.replace("2", "7")
+    deployed = deploy(moreOperators=f'["ServicePrincipal:{pipeline}"]')
+    given = deployed.all("authorization:RoleAssignment")
+    of = {
+        who: {
+            (each.inputs["roleDefinitionId"], each.inputs["scope"])
+            for each in given
+            if each.inputs["principalId"] == who
+        }
+        for who in (OPERATOR, pipeline)
+    }
+    assert of[OPERATOR] == of[pipeline]
+    assert len(of[OPERATOR]) == 5
+    kinds = {e.inputs["principalType"] for e in given if e.inputs["principalId"] == pipeline}
+    assert kinds == {"ServicePrincipal"}
+    before = {each.name for each in deploy().all("authorization:RoleAssignment")}
+    assert before <= {each.name for each in given}
+
+
 def test_nodes_without_an_identity_leave_the_signing_to_the_operator() -> None:
     deployed = deploy(poolIdentity="false")
     assert grants(deployed) - EXAMPLE == {("operator", "Storage Blob Delegator", "ffmpegdevst")}

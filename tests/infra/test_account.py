@@ -22,10 +22,54 @@ def test_keys_sign_in_only_where_that_is_asked_for() -> None:
     assert modes == ["AAD", "SharedKey"]
 
 
-def test_the_account_acts_as_a_user_assigned_identity(example: Deployed) -> None:
-    identity = example.one("batch:BatchAccount").inputs["identity"]
-    made = example.one("managedidentity:UserAssignedIdentity", "account-identity")
-    assert identity == {"type": "UserAssigned", "userAssignedIdentities": [made.id]}
+def test_the_account_has_an_identity_only_where_it_has_a_use_for_it(example: Deployed) -> None:
+    assert "identity" not in example.one("batch:BatchAccount").inputs
+    assert [each.name for each in example.all("managedidentity:UserAssignedIdentity")] == [
+        "pool-identity"
+    ]
+    deployed = deploy(autoStorage="true")
+    made = deployed.one("managedidentity:UserAssignedIdentity", "account-identity")
+    assert deployed.one("batch:BatchAccount").inputs["identity"] == {
+        "type": "UserAssigned",
+        "userAssignedIdentities": [made.id],
+    }
+
+
+def test_the_accounts_firewall_lets_in_the_given_addresses_and_nodes_by_their_own_door(
+    example: Deployed,
+) -> None:
+    assert "networkProfile" not in example.one("batch:BatchAccount").inputs
+    deployed = deploy(batchAllowedIps='["8.8.8.8", "8.8.4.0/24"]')
+    assert deployed.one("batch:BatchAccount").inputs["networkProfile"] == {
+        "accountAccess": {
+            "defaultAction": "Deny",
+            "ipRules": [
+                {"action": "Allow", "value": "8.8.8.8"},
+                {"action": "Allow", "value": "8.8.4.0/24"},
+            ],
+        }
+    }
+
+
+def test_the_vaults_firewall_lets_in_the_given_addresses_and_azures_services(
+    example: Deployed,
+) -> None:
+    open_ = example.one("keyvault:Vault").inputs["properties"]["networkAcls"]
+    assert (open_["defaultAction"], open_["ipRules"]) == ("Allow", [])
+    shut = deploy(keyVaultAllowedIps='["8.8.8.8"]')
+    assert shut.one("keyvault:Vault").inputs["properties"]["networkAcls"] == {
+        "bypass": "AzureServices",
+        "defaultAction": "Deny",
+        "ipRules": [{"value": "8.8.8.8"}],
+    }
+
+
+def test_an_existing_resource_group_is_taken_and_none_is_made() -> None:
+    deployed = deploy(resourceGroup="platform-rg")
+    assert deployed.all("resources:ResourceGroup") == []
+    groups = {each.inputs.get("resourceGroupName", "platform-rg") for each in deployed.resources}
+    assert groups == {"platform-rg"}
+    assert deployed.outputs["resource_group"] == "platform-rg"
 
 
 def test_what_azure_fixes_at_an_accounts_making_makes_another_account(example: Deployed) -> None:

@@ -61,6 +61,10 @@ def change(
 CHANGES = [
     change("azure-native:location", "northeurope", refused=True),
     change("namePrefix", "media"),
+    change("resourceGroup", "existing"),
+    change("moreOperators", f'["User:{SOMEBODY_ELSE}"]'),
+    change("batchAllowedIps", '["8.8.8.8"]'),
+    change("keyVaultAllowedIps", '["8.8.8.8"]'),
     change("tags", '{"cost-center": "42"}', of=WATCHED),
     change("operatorPrincipalId", SOMEBODY_ELSE),
     change("operatorPrincipalType", "Group"),
@@ -127,6 +131,7 @@ def test_a_change_of_every_setting_is_tried() -> None:
 @pytest.mark.parametrize("change", CHANGES, ids=lambda each: f"{each.setting}-{each.to}")
 def test_azure_is_never_asked_for_what_it_refuses(change: Change, tmp_path: Path) -> None:
     arm = Azure(Store(tmp_path / "azure.json"))
+    arm.create("azure-native:resources:ResourceGroup", {"resourceGroupName": "existing"})
     before = deploy(**change.of)
     for each in before.resources:
         arm.create(*named(each))

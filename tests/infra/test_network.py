@@ -64,6 +64,7 @@ def test_a_region_can_be_spelled_by_hand() -> None:
 def test_the_subnet_has_only_the_declared_way_out(example: Deployed) -> None:
     subnet = example.one("network:Subnet").inputs
     assert subnet["defaultOutboundAccess"] is False
+    assert subnet["privateLinkServiceNetworkPolicies"] == "Disabled"
     assert subnet["natGateway"]["id"] == example.one("network:NatGateway").id
     assert subnet["networkSecurityGroup"]["id"] == example.one("network:NetworkSecurityGroup").id
 

@@ -12,7 +12,7 @@ import yaml
 from infra.checks import key_of
 from infra.configuration import NOT_CONFIGURED, SettingsError, read
 from infra.settings import Settings
-from tests.infra.mocked import FILLED_IN
+from tests.infra.mocked import FILLED_IN, OPERATOR
 from tests.infra.provider.kinds import BATCH_SERVICE
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +117,11 @@ def test_an_empty_configuration_is_answered_with_the_commands_that_give_the_valu
             "is Batch's application id, the same everywhere; wanted is the object id",
         ),
         ({"operatorPrincipalId": "me@example.com"}, 'operatorPrincipalId: "me@example.com": must'),
+        ({"moreOperators": '["me@example.com"]'}, "must be User, Group or ServicePrincipal"),
+        ({"moreOperators": f'["User:{OPERATOR}"]'}, "names somebody twice"),
+        ({"batchAllowedIps": '["10.0.0.1"]'}, "batchAllowedIps: ["),
+        ({"keyVaultAllowedIps": '["office"]'}, "'office': must be an IPv4 address"),
+        ({"resourceGroup": "ends."}, "a resource group's name is"),
         ({"tags": '["x"]'}, "must be a map of strings"),
         ({"tags": '{"stack": "mine"}'}, "'stack' is set by this program"),
         ({"tags": '{"Stack": "mine"}'}, "'Stack' is set by this program"),
