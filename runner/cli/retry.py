@@ -21,7 +21,7 @@ from runner.cli.output import show
 from runner.cli.running import Talk, carry_out
 from runner.cli.where import Place, find_place, where_options
 from runner.convert import Run
-from runner.errors import NothingToConvertError
+from runner.errors import NothingToConvertError, UnfitError
 from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
@@ -60,6 +60,10 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
                 f"every failed file of run {old.id} shares its name with another: {advice}"
             )
         place = Place(None, "as before") if old.place == "local" else find_place(options)
+        if place.session is None and old.place != "local":
+            # what it tells ffmpeg may come from storage: for nodes, and not for this machine
+            advice = "name its environment with --stack or --outputs, or `runner convert` them here"
+            raise UnfitError(f"run {old.id} was done on {old.place}: {advice}")
         follow_up = follow_up_of(ctx)
         chosen = run_options_of(ctx, old.options)
         again = Plan(new_run_id(), destination.absolute(), tuple(map(_again, failed)))

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 from runner.media.containers import CONTAINERS
+from runner.media.inputs import InputArgumentsError, check_input_arguments
 from runner.media.strict import UnreadableError, parse_json, read_as
 
 VERIFY = ("duration", "decode", "none")
@@ -117,6 +118,11 @@ class Recipe:
             raise UnreadableError("suffix: not one of a film")
         if (recipe.audio_stream or 0) < 0:
             raise UnreadableError("audio_stream: out of range")
+        try:
+            # the one part of it that ffmpeg is given here, too, of a run that somebody else began
+            check_input_arguments(recipe.input_arguments)
+        except InputArgumentsError as error:
+            raise UnreadableError(f"input_arguments: {error}") from error
         return recipe
 
 

@@ -330,6 +330,10 @@ DAMAGED = {
     "a loudness past all floats": packed(
         row(), recipes={PRINT: recipe()[PRINT].replace('"loudness": null', '"loudness": 1e999')}
     ),
+    "an input that writes": packed(
+        row(), recipes=recipe(input_arguments=["-y", "-f", "null", "/tmp/x"])
+    ),
+    "an input that is a file": packed(row(), recipes=recipe(input_arguments=["/tmp/x"])),
     "a suffix that leads out": packed(row(), recipes=recipe(suffix="./../x")),
     "an unknown medium": packed(row(), recipes=recipe(media="smell")),
     "options no text": packed(row(), options={}),

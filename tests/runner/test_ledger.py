@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.database import _STEPS
 from runner.errors import ExitCode, UnfitError
 from runner.ledger import Ledger
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, Source, State
@@ -217,14 +218,24 @@ def test_a_transaction_that_was_cut_off_is_taken_back(
     assert (everything(destination) == before) is (opening == Ledger.peek)
 
 
-def test_a_ledger_of_an_older_version_can_be_looked_into(destination: Path, file: Path) -> None:
-    altered("ALTER TABLE runs DROP COLUMN options")(file)
-    altered("DROP TABLE written_by")(file)
-    altered("PRAGMA user_version = 1")(file)
+@pytest.mark.parametrize("version", range(1, len(_STEPS)))
+def test_a_ledger_of_an_older_version_can_be_looked_into(destination: Path, version: int) -> None:
+    (destination / ".runner").mkdir(parents=True)
+    with closing(sqlite3.connect(destination / ".runner" / "ledger.sqlite")) as db, db:
+        for step in _STEPS[:version]:
+            db.executescript(step)
+        db.execute(
+            "INSERT INTO runs (id, place, command, started, files) VALUES (?, 'local', '', 0.0, 1)",
+            (RUN,),
+        )
+        db.execute(f"PRAGMA user_version = {version}")
     before = everything(destination)
     with Ledger.peek(destination) as ledger:
         assert [run.id for run in ledger.runs()] == [RUN]
+        assert not ledger.damage
     assert everything(destination) == before
+    with Ledger.read(destination) as ledger:
+        assert [run.id for run in ledger.runs()] == [RUN]
 
 
 def test_a_damaged_ledger_that_another_runner_works_with_stays(
@@ -276,6 +287,20 @@ def test_no_command_trips_over_a_damaged_ledger(
     assert "Traceback" not in result.stderr
     assert len(set_aside(file)) == 1
     assert "Warning" not in run(*command.split()).stderr
+
+
+@pytest.mark.parametrize("where", ["auto", "local"])
+def test_what_a_run_on_azure_told_ffmpeg_is_not_told_here(
+    run: Run, destination: Path, where: str
+) -> None:
+    with Ledger.open(destination) as ledger:
+        plan = Plan(RUN, destination, CONVERSIONS)
+        ledger.begin(plan, "account", "runner convert in", RunOptions())
+        ledger.record(RUN, failed(CONVERSIONS[1]))
+        ledger.end(RUN, ExitCode.SOME_FAILED, {})
+    result = run("retry", "--where", where)
+    assert result.exit_code == 4
+    assert f"run {RUN} was done on account: name its environment with --stack" in result.error
 
 
 def test_a_run_that_finds_its_ledger_damaged_checks_what_is_there(
