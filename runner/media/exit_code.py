@@ -35,7 +35,7 @@ def ended_from_outside(code: int, words: str, *, windows: bool = os.name == "nt"
     """
     if code < 0:
         return f"was killed by signal {-code}"
-    if has_not_started(code) or code == 0:
+    if has_not_started(code):
         return ""
     if any(code in codes for codes in _WINDOWS_ENDS):
         return f"crashed, or was ended by Windows (0x{code:08X})"
@@ -47,7 +47,7 @@ def ended_from_outside(code: int, words: str, *, windows: bool = os.name == "nt"
 
 def _ended_without_a_word(code: int, *, windows: bool) -> str:
     if windows:
-        # TerminateProcess, which the Task Manager calls, gives any code, most often 1
+        # TerminateProcess, which the Task Manager calls, gives any code: most often 1, but 0 as well
         return "was ended from outside"
     # a shell's code for a signal that ended what it ran
     return f"was killed by signal {code - 128}" if code in _SHELLS_SIGNALS else ""

@@ -20,6 +20,8 @@ FAILS_9 = "[info] Conversion failed!\n[verbose] \n[verbose] Exiting with exit co
 FAILS_4 = (
     "[error] Error while decoding stream #0:0\n[AVIOContext @ 0x5] [verbose] Statistics: 9 bytes"
 )
+ENDS_9 = "[AVIOContext @ 0x5] [verbose] Statistics: 9 bytes\n[verbose] \n[verbose] Exiting with exit code 0"
+ENDS_4 = "[AVIOContext @ 0x5] [verbose] Statistics: 9 bytes written\n[AVIOContext @ 0x6] [verbose] Statistics: 9 bytes read\n"
 HEARD = (
     "[info] Exiting normally, received signal 15.\n[verbose] \n[verbose] Exiting with exit code 255"
 )
@@ -48,7 +50,7 @@ def test_an_end_from_outside_is_told_by_code_or_words(
 
 
 # the Task Manager's, taskkill's and .NET's own; and that of who thought of a signal
-@pytest.mark.parametrize("code", [1, 0xFFFFFFFF, 15])
+@pytest.mark.parametrize("code", [0, 1, 0xFFFFFFFF, 15])
 @pytest.mark.parametrize("words", ["", WORKS, SAYS_WHY + WORKS * 3])
 def test_on_windows_any_code_may_be_that_of_an_end_from_outside(code: int, words: str) -> None:
     assert ended_from_outside(code, words, windows=True) == "was ended from outside"
@@ -58,8 +60,8 @@ def test_on_windows_any_code_may_be_that_of_an_end_from_outside(code: int, words
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (0, WORKS),
-        (0, WORKS + FAILS_9),
+        (0, WORKS + ENDS_9),
+        (0, WORKS + ENDS_4),
         (1, WORKS + SAYS_WHY),
         (1, WORKS + FAILS_4),
         (183, WORKS + FAILS_9),
