@@ -117,6 +117,13 @@ def _check_what_is_there(
     end = max((track.end for track in tracks.values()), default=0.0)
     start = min((track.start for track in tracks.values()), default=0.0)
     is_whole = _reaches(max(end, end - start), length, rate)
+    if heard is None and is_whole:
+        # it was copied, or ffmpeg had no time to say how much it heard
+        mapped = [sound] if sound and recipe.media == "audio" else tracks.values()
+        there = min(wanted, max((track.end - track.start for track in mapped), default=0.0))
+        if not _reaches(made, there, rate):
+            message = f"ffmpeg stopped early: {made:.1f} s of {there:.1f} s are in the result"
+            raise ConversionError(Kind.TRANSIENT, message, ran.log)
     if not is_whole and not _reaches(made, wanted, rate):
         raise ConversionError(Kind.INPUT, _short(made, wanted, ran), ran.log)
 
