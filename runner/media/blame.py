@@ -164,7 +164,7 @@ _TOO_MANY_ERRORS = 69
 """ffmpeg's exit code where more than two thirds of a stream do not decode."""
 _UNFINISHED = ("mp4als", "wmavoice", "als")
 """Codecs of which ffmpeg decodes a part only, and takes the rest for damage."""
-_UNSUPPORTED = re.compile(r"[Nn]ot (?:yet )?implemented|patches welcome")
+_UNSUPPORTED = re.compile(r"[Nn]ot (?:yet )?implemented|patches welcome|is not supported")
 
 
 def judge_log(log: str, *, source: str = "", code: int = 1) -> tuple[Kind, str]:

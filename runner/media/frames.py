@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runner.media.flac import find_flac
@@ -93,7 +93,7 @@ class _Search:
             span = position = again
         return Layout(
             head=(0, head),
-            before=gap_between(self.data, head, start, 0.0),
+            before=self._before(head, start),
             between=tuple(between),
             after=gap_between(self.data, position, len(self.data), seconds),
             frames=tuple(spans),
@@ -114,6 +114,12 @@ class _Search:
             return tag_length(self.data, 0)
         keeps_tag = self.demuxer in ("mp3", "aac") and self.data[:3] == b"ID3"
         return min(tag_length(self.data, 0), len(self.data)) if keeps_tag else 0
+
+    def _before(self, head: int, start: int) -> Gap | None:
+        gap = gap_between(self.data, head, start, 0.0)
+        if gap and head and not self.data[head:start].strip(b"\0"):
+            return replace(gap, unknown=0)  # room that was left for a longer tag
+        return gap
 
     def _next(self, position: int, like: Head | None) -> int | None:
         """Where from *position* on frames begin, which are *like* one; none up to the end."""

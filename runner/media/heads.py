@@ -170,7 +170,8 @@ def wavpack(data: Data, at: int) -> Head | None:
         192000,
         44100,
     )
-    is_first = bool(flags & 1 << 11)
+    # DSD counts its samples in bytes
+    is_first = bool(flags & 1 << 11) and not flags >> 31
     samples = int.from_bytes(head[20:24], "little") if is_first else 0
     length = int.from_bytes(head[4:8], "little") + 8
     return Head(length, samples / rate[flags >> 23 & 15], "wavpack")

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from runner.media.blame import decoded_in_part
 from runner.media.failures import ConversionError, Kind
-from runner.media.listing import Track, list_frames
+from runner.media.listing import Track, is_head, list_frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 REMEDY = "; --verify none converts what can be read"
 _LONGEST_TAIL = 0.5
 """Seconds: what one packet of a broadcast holds, which is lost as a whole where it is cut."""
-_LONGEST_HEAD = 3
-"""Frames with which a stream may begin that was cut out of another."""
 
+_FEW = 3
+"""Pictures that a decoder may hold back, or leave out where it begins."""
 _ENDS_EARLY = re.compile(r"ended prematurely|Truncating packet|partial file")
 _CUT = "the file ends within a packet, which was ignored"
 
@@ -83,6 +84,8 @@ def weigh(
 
 def damaged(seconds: float, length: float | None, ran: Ran) -> ConversionError:
     """The failure of a source that has a fault *seconds* after its start."""
+    if reason := decoded_in_part(ran.log):
+        return ConversionError(Kind.INPUT, reason, ran.log)
     of = f" of {length:.1f} s" if length and length > seconds else ""
     return ConversionError(Kind.INPUT, f"damaged at {max(0, seconds):.1f} s{of}{REMEDY}", ran.log)
 
@@ -101,7 +104,7 @@ def _weigh_stream(
     behind = ran.frames[stream] - good.count
     if code == 0:
         return _CUT if any(_ENDS_EARLY.search(doubt.line) for doubt in doubts) else ""
-    if good.count <= _LONGEST_HEAD and behind > len(doubts):
+    if is_head(good.count, good.total) and behind > len(doubts):
         return _weigh_rest(ffmpeg, source, stream, ran, length)
     a_frame = good.total / good.count if good.count else 0.0
     if behind > len(doubts) + 1 or behind * a_frame > _LONGEST_TAIL:
@@ -115,14 +118,13 @@ def _weigh_rest(
     """The same for a stream whose first fault is at its beginning."""
     whole, _ = _frames(ffmpeg, source, stream)
     if stream in ran.samples:
-        inside = [time for frame, time, _ in whole.gaps if frame > _LONGEST_HEAD]
-        if inside:
-            raise damaged(inside[0], length, ran)
+        if whole.inner_gaps:
+            raise damaged(whole.inner_gaps[0][1], length, ran)
         return "what lies before the first whole frame was ignored"
     # pictures need not follow each other evenly: from the first good one on there must be no fault
     start = f"{max(0.0, whole.start) + 0.001:.3f}"
     rest, _ = _frames(ffmpeg, source, stream, "-xerror", "-ss", start)
-    if rest.count + _LONGEST_HEAD < whole.count:
+    if rest.count + _FEW < whole.count:
         raise damaged(rest.end, length, ran)
     return "what lies before the first whole picture was ignored"
 

@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 _LISTED = ("-f", "framecrc", "-flush_packets", "1", "pipe:1")
 _LINE = re.compile(rb"(\d+), +(-?\d+), +(-?\d+), +(\d+),")
 _TIME_BASE = re.compile(rb"#tb (\d+): (\d+)/(\d+)")
-_SHORTEST_GAP = 0.005
-"""Seconds: containers round time stamps to milliseconds."""
+_SHORTEST_GAP = 0.01
+"""Seconds: containers round time stamps to milliseconds, and some encoders worse."""
+
+# With what a stream may begin that was cut out of another, in frames and in seconds.
+_HEAD_FRAMES, _HEAD_SECONDS = 3, 0.5
+
+
+def is_head(frames: int, seconds: float) -> bool:
+    """Whether so many frames of so many seconds may be a beginning that belongs elsewhere."""
+    return frames <= _HEAD_FRAMES and seconds <= _HEAD_SECONDS
 
 
 @dataclass
@@ -31,13 +39,20 @@ class Track:
     """The lengths of all frames together."""
     gaps: list[tuple[int, float, float]] = field(default_factory=list)
     """Where the next frame does not follow the last one: its number, its time, how far off."""
+    _last: float = 0.0
+
+    @property
+    def inner_gaps(self) -> list[tuple[int, float, float]]:
+        """The gaps behind the first frames, which may come from elsewhere."""
+        return [gap for gap in self.gaps if not is_head(gap[0], gap[1] - self.start)]
 
     def add(self, time: float, length: float) -> None:
         """Take in the next frame."""
         if not self.count:
             self.start = time
-        elif (gap := time - self.end) > max(_SHORTEST_GAP, 0.6 * length):
+        elif (gap := time - self.end) > max(_SHORTEST_GAP, 0.9 * min(length, self._last)):
             self.gaps.append((self.count, self.end, gap))
+        self._last = length
         self.count += 1
         self.total += length
         self.end = max(self.end, time + length) if self.count > 1 else time + length

@@ -12,7 +12,7 @@ from runner.media.chunks import missing_bytes
 from runner.media.exit_code import ended_from_outside
 from runner.media.failures import ConversionError, Kind, fault_lines
 from runner.media.judgement import REMEDY
-from runner.media.listing import Track, list_packets
+from runner.media.listing import Track, list_frames, list_packets
 from runner.media.ogg import ending_of
 from runner.media.probe import MediaInfo, Stream, parse_log, read_streams
 from runner.media.process import run
@@ -64,7 +64,7 @@ def check_length(
     if ran.seconds and (not length or not recipe.keeps_length or _reaches(shortest, length, rate)):
         return
     result_media = read_streams(ffmpeg.program, result)
-    made = (result_media and result_media.duration) or ran.seconds
+    made = (result_media and result_media.duration) or ran.seconds or heard
     if not made:
         raise ConversionError(Kind.INPUT, f"no {recipe.media} in it", ran.log)
     if recipe.media == "audio" and ran.seconds:
@@ -106,13 +106,14 @@ def _check_what_is_there(
         length -= min((s.start for s in media.streams if s.start), default=0.0)
         media = None
     wanted, *_ = (media and _mapped_length(media, recipe)) or (length,)
-    streams = ("0:V?",) if audio is None else (f"0:{audio.index}", "0:V?")
-    tracks = list_packets(ffmpeg, source, *streams)
-    sound = tracks.get(0) if audio else None
-    if heard is not None and sound is not None:
-        lost = max(sum(gap for *_, gap in sound.gaps), sound.total - heard)
+    if audio is not None and heard is not None:
+        sound = list_frames(ffmpeg, source, f"0:{audio.index}")[0].get(0, Track())
+        lost = sum(gap for *_, gap in sound.inner_gaps)
         if lost > tolerance(sound.total, rate):
             raise _lost(lost, sound, ran)
+    if "Input #0, ogg," in ran.log:
+        return  # its last page tells whether it is whole, and its time may begin anywhere
+    tracks = list_packets(ffmpeg, source, "0:a?", "0:V?")
     # the length of a container is that of its longest stream, counted from where it begins
     end = max((track.end for track in tracks.values()), default=0.0)
     start = min((track.start for track in tracks.values()), default=0.0)
@@ -131,11 +132,8 @@ def _check_what_is_there(
 def _lost(lost: float, sound: Track, ran: Ran) -> ConversionError:
     if reason := decoded_in_part(ran.log):
         return ConversionError(Kind.INPUT, reason, ran.log)
-    if sound.gaps:
-        at = max(sound.gaps, key=lambda gap: gap[2])[1]
-        message = f"damaged at {at:.1f} s: {lost:.1f} s of sound are lost{REMEDY}"
-    else:
-        message = f"damaged: {lost:.1f} s of {sound.total:.1f} s of sound are lost{REMEDY}"
+    at = max(sound.inner_gaps, key=lambda gap: gap[2])[1]
+    message = f"damaged at {at:.1f} s: {lost:.1f} s of sound are lost{REMEDY}"
     return ConversionError(Kind.INPUT, message, ran.log)
 
 
