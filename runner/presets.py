@@ -11,6 +11,13 @@ from runner.media.recipe import MEDIA, Recipe
 _AUDIO = ("-map", "0:{audio}")
 # libopus refuses the layouts with side speakers that films have
 _OPUS_LAYOUTS = "aformat=channel_layouts=7.1|5.1|stereo|mono"
+# ffmpeg's AAC refuses channels without a name, as Speex, TAK and some WAV files have them: the
+# layouts that it takes are left as they are, and what has no name gets the usual one
+_AAC_LAYOUTS = (
+    "aformat=channel_layouts=mono|stereo|2.1|3.0|3.0(back)|3.1|4.0|quad|quad(side)|4.1|5.0|5.0(side)"
+    "|5.1|5.1(side)|6.0|6.0(front)|hexagonal|6.1|6.1(back)|6.1(front)|7.0|7.0(front)|7.1|7.1(wide)"
+    "|octagonal"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +78,7 @@ BUILT_IN: Mapping[str, Preset] = {
             "m4a",
             "AAC in MP4, 192 kbit/s",
             *("-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart"),
+            audio_filter=_AAC_LAYOUTS,
         ),
         _audio(
             "opus",
@@ -97,11 +105,13 @@ BUILT_IN: Mapping[str, Preset] = {
             "mp4",
             "H.264 and AAC in MP4",
             *("-c:v", "libx264", "-crf", "20", *_MP4_AUDIO),
+            audio_filter=_AAC_LAYOUTS,
         ),
         _video(
             "hevc",
             "H.265 and AAC in MP4",
             *("-c:v", "libx265", "-crf", "24", "-tag:v", "hvc1", *_MP4_AUDIO),
+            audio_filter=_AAC_LAYOUTS,
         ),
         _video(
             "webm",
@@ -115,12 +125,14 @@ BUILT_IN: Mapping[str, Preset] = {
             "av1",
             "AV1 and AAC in MP4",
             *("-c:v", "libsvtav1", "-crf", "32", "-preset", "8", *_MP4_AUDIO),
+            audio_filter=_AAC_LAYOUTS,
         ),
         _video(
             "mkv",
             "H.265 in Matroska: all sound, subtitles and fonts as they are",
             *("-c:v", "libx265", "-crf", "24", "-c:a", "aac", "-b:a", "160k"),
             suffix=".mkv",
+            audio_filter=_AAC_LAYOUTS,
         ),
         Preset(
             name="thumbnail",

@@ -113,7 +113,12 @@ def _check_what_is_there(
             raise _lost(lost, sound, ran)
     if "Input #0, ogg," in ran.log:
         return  # its last page tells whether it is whole, and its time may begin anywhere
-    tracks = list_packets(ffmpeg, source, "0:a?", "0:V?")
+    own = (f"0:{audio.index}",) if audio else ()
+    tracks = list_packets(ffmpeg, source, *own, "0:V?")
+    if audio is not None and heard is not None and (packets := tracks.get(0)):
+        span = packets.end - packets.start
+        if not _reaches(heard, span, rate):
+            raise ConversionError(Kind.INPUT, _short(heard, span, ran), ran.log)
     # the length of a container is that of its longest stream, counted from where it begins
     end = max((track.end for track in tracks.values()), default=0.0)
     start = min((track.start for track in tracks.values()), default=0.0)
