@@ -45,6 +45,13 @@ def check_layout(layout: Layout, length: float | None, ran: Ran, *, is_doubted: 
         raise damaged(hole.seconds, length, ran)
 
 
+def goes_back(ran: Ran, source: MediaInfo) -> bool:
+    """Whether more was heard than the target's time tells: that of joined files begins anew."""
+    sounds = [s for s in source.all("audio") if s.rate and s.index in ran.samples]
+    heard = max((ran.samples[s.index] / s.rate for s in sounds), default=0.0)
+    return ran.seconds > 0 and heard > 1.1 * ran.seconds + 1.0
+
+
 def check_all_is_heard(layout: Layout, ran: Ran, source: MediaInfo) -> None:
     """Refuse a stream of which ffmpeg decoded less than its frames last.
 

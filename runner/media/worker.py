@@ -18,7 +18,7 @@ from runner.media.failures import ConversionError, Kind, Stopped
 from runner.media.ffmpeg import Ffmpeg, Limits, Ran, Reins
 from runner.media.film import by_sound
 from runner.media.frames import copy_frames, find_frames, find_hidden_frames
-from runner.media.judgement import check_all_is_heard, check_layout, weigh
+from runner.media.judgement import check_all_is_heard, check_layout, goes_back, weigh
 from runner.media.loudness import correcting, is_corrected, measuring
 from runner.media.orphans import LOG, note_of
 from runner.media.probe import MediaInfo, parse_log
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from runner.media.layout import Layout
     from runner.media.recipe import Recipe
+
+# The time of each sample by its number, whatever the source says.
+_RESTAMP = "asetpts=N/SR/TB"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +130,7 @@ class _Attempt:
         self.audio_filter = ""
         self.notices: list[str] = []
         self.is_strict = True
+        self.is_restamped = False
         self.reins = reins
         self.watch = watch
         self.result = os.path.join(work.scratch, work.name + work.recipe.suffix)
@@ -246,6 +250,9 @@ class _Attempt:
             if self.recipe.keeps_length:
                 check_all_is_heard(layout, ran, source)
         self.notices += weigh(self.ffmpeg, self._input(), doubts, ran, source.duration)
+        if self.recipe.media == "audio" and self.recipe.is_preset and goes_back(ran, source):
+            self.is_restamped = True
+            return self._encode_as_the_source_wants()
         return ran
 
     def _encode_frames_alone(self, layout: Layout) -> Ran:
@@ -280,6 +287,8 @@ class _Attempt:
     def _encode(self) -> Ran:
         recipe = self.recipe
         self.audio_filter = self._loudness_filter()
+        if self.is_restamped:
+            self.audio_filter = ",".join(filter(None, (_RESTAMP, self.audio_filter)))
         filters = ("-filter:a", self.audio_filter) if self.audio_filter else ()
         words = (*recipe.arguments, *filters, *self.tagging.words(recipe))
         output = ("-y", f"file:{self.result}", *self.tagging.second_output(recipe))

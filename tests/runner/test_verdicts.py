@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.media.failures import Kind
+from runner.media.probe import read_streams
 from tests.conftest import StandIn
 from tests.media import Media
 from tests.runner.programs import converted, failure_of, recipe, work
@@ -170,6 +171,17 @@ def test_files_that_are_joined_are_converted_to_their_end(
     joined = "2 files are joined in it; the tags between them were ignored"
     assert made.notices == ((joined,) if kind in ("mp3", "vbr.mp3", "amr", "wv") else ())
     assert seconds_of(destination / "a.wav") == pytest.approx(2 * SECONDS, abs=0.2)
+
+
+@pytest.mark.parametrize("kind", ["flac", "wv", "mka"])
+def test_the_time_of_joined_files_goes_on(
+    kind: str, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    source = harmed(media, tmp_path, kind, lambda data: data * 2)
+    converted(work(source, destination / "a.m4a", how=recipe("m4a")))
+    made = read_streams(media.ffmpeg, str(destination / "a.m4a"))
+    assert made is not None
+    assert made.duration == pytest.approx(2 * SECONDS, abs=0.2)
 
 
 def _glitch(data: bytes) -> bytes:
