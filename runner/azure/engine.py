@@ -157,7 +157,9 @@ class _Run:
         self._inbox.put(None)
 
     def _begin(self) -> None:
-        todo = take_up(self._flight, self._plan, self._jobs)
+        todo, takes_tasks = take_up(self._flight, self._plan, self._jobs)
+        if not takes_tasks:
+            self._submitter.open_another_job()
         self._submitter.expect(len(todo))
         if self._flight.deployment.node_ffmpeg:
             self._submitter.expect()

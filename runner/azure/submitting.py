@@ -30,12 +30,17 @@ class Submitter:
         self._lock = threading.Lock()
         self._expected = 0
         self._is_done = False
+        self._is_job_over = False
 
     def expect(self, count: int = 1) -> None:
         """So many more items will be put, or dropped."""
         with self._lock:
             self._expected += count
             self._is_done = self._is_done and not count
+
+    def open_another_job(self) -> None:
+        """The newest job was over before this runner began: its end is no news."""
+        self._is_job_over = True
 
     def put(self, item: Item) -> None:
         """Have *item* submitted; it was expected."""
@@ -85,6 +90,8 @@ class Submitter:
         self._tell_done()
 
     def _submit(self, batch: list[Item]) -> None:
+        if self._is_job_over:
+            self._open_job()
         for item in batch:
             item.job = self._jobs[-1]
             # known before it is added, as its end may be seen before the answer
@@ -114,10 +121,14 @@ class Submitter:
         """
         if error := ended_from_outside(self._flight.jobs, self._jobs[-1]):
             raise error
+        self._open_job()
+        self._submit(batch)
+
+    def _open_job(self) -> None:
         job = next_job(self._flight.run, self._jobs)
         self._flight.jobs.create(job)
         self._jobs.append(job)
-        self._submit(batch)
+        self._is_job_over = False
 
     def _refuse(self, item: Item, reason: str) -> None:
         if self._flight.aloft.take(item.task) is not None:

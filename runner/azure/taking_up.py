@@ -26,10 +26,11 @@ class _Known(NamedTuple):
     will_end: bool
 
 
-def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> list[Item]:
+def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> tuple[list[Item], bool]:
     """Put the plan and the tool in storage, and create the job; or see how far the run has come.
 
-    Returns what is to be submitted, longest first; items with a blob lie in storage already.
+    Returns what is to be submitted, longest first, and whether the newest job takes it; items with
+    a blob lie in storage already.
     *jobs* is the run's first job; others that it has are appended. Items whose tasks are in Batch
     are put into `flight.aloft`.
 
@@ -43,7 +44,7 @@ def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> list[Item]:
         raise Abandoned  # before there is anything to end
     items = [Item(conversion) for conversion in plan.longest_first()]
     if flight.jobs.create(plan.id):
-        return items
+        return items, True
     known, takes_tasks = _known_attempts(flight, jobs)
     stored = flight.stored.sources()
     todo = []
@@ -55,10 +56,7 @@ def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> list[Item]:
             todo.append(item)
         else:
             _resume(flight, item, newest)
-    if todo and not takes_tasks:
-        jobs.append(next_job(plan.id, jobs))
-        flight.jobs.create(jobs[-1])
-    return todo
+    return todo, takes_tasks
 
 
 def next_job(run: str, jobs: Sequence[str]) -> str:

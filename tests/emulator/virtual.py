@@ -39,6 +39,11 @@ class VirtualExecutor:
         self._tasks = tasks
         self._running: dict[int, tuple[Timer, Callable[[Outcome], None]]] = {}
 
+    @property
+    def running(self) -> int:
+        """How many tasks run."""
+        return len(self._running)
+
     def start(self, work: Work, done: Callable[[Outcome], None]) -> None:
         timer = self._clock.after(self._tasks.seconds, partial(self._finish, work))
         self._running[work.run] = (timer, done)

@@ -1,0 +1,299 @@
+"""Any two commands about one run, in any order: what is paid for is collected, or can be."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runner.azure.session import Session
+from tests.azure.conftest import MakeCloud
+from tests.azure.world import FOREIGN, TASK_TAKES, Machine, Nodes, World, made_of, make_world
+from tests.conftest import Result, until
+
+MakeWorld = Callable[[dict[str, bytes]], World]
+
+SUCCESS = {"a.wav": b"good a", "c.wav": b"good c"}
+FAILURE = {"b.wav": b"bad b"}
+MIXTURE = {**SUCCESS, **FAILURE}
+
+
+@pytest.fixture
+def make_a_world(make_cloud: MakeCloud, tmp_path: Path) -> MakeWorld:
+    def make(sources: dict[str, bytes]) -> World:
+        nodes = Nodes()
+        nodes.cloud = make_cloud(virtual_tasks=nodes.tasks())
+        return make_world(nodes.cloud, tmp_path, sources)
+
+    return make
+
+
+# --- the moments: what was done before, and how far that has come --------------------------------
+
+
+def nothing(world: World) -> None:
+    """The first command is yet to come."""
+
+
+def running(world: World) -> None:
+    done = world.do(world.here, "convert", "in", "--detach", "--transfers", "1")
+    world.run = done.stdout.strip()
+    until(lambda: world.running)
+
+
+def half_way(world: World) -> None:
+    running(world)
+    world.end_some_tasks()
+
+
+def over(world: World) -> None:
+    running(world)
+    world.end_tasks()
+
+
+def kept(world: World) -> None:
+    """All is over, and meanwhile something got the name of each result."""
+    over(world)
+    for machine in (world.here, world.there):
+        machine.destination.mkdir(exist_ok=True)
+        for name in ("a.mp3", "c.mp3"):
+            (machine.destination / name).write_bytes(FOREIGN)
+
+
+def interrupted(world: World) -> None:
+    """Somebody pressed Ctrl-C when a part was collected."""
+
+    def press() -> None:
+        until(lambda: len(world.cloud.tasks()) == len(list((world.here.folder / "in").iterdir())))
+        world.end_some_tasks()
+        until(lambda: world.collected)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    done = world.do(world.here, "convert", "in", "--transfers", "1")
+    pressing.join()
+    assert done.exit_code == 130
+    (world.run,) = world.cloud.jobs()
+
+
+def collected(world: World) -> None:
+    over(world)
+    world.do(world.here, "attach", world.run)
+
+
+def collected_there(world: World) -> None:
+    over(world)
+    world.do(world.there, "attach", world.run)
+
+
+def cancelled(world: World) -> None:
+    half_way(world)
+    world.do(world.here, "cancel", world.run)
+
+
+def cancelled_there(world: World) -> None:
+    half_way(world)
+    world.do(world.there, "cancel", world.run)
+
+
+def cancelled_when_over(world: World) -> None:
+    over(world)
+    world.do(world.here, "cancel", world.run)
+
+
+def retried(world: World) -> None:
+    collected(world)
+    world.do(world.here, "retry", "--detach")
+
+
+def cleaned(world: World) -> None:
+    over(world)
+    world.do(world.here, "clean", world.run)
+
+
+def follow_and_end(world: World, machine: Machine, *words: str) -> Result:
+    """Give a command while all tasks that come to run come to their end."""
+    left = threading.Event()
+
+    def end_what_comes() -> None:
+        while not left.wait(0.1):
+            if world.running:
+                world.cloud.azure.clock.step(TASK_TAKES + 1)
+
+    ending = threading.Thread(target=end_what_comes)
+    ending.start()
+    try:
+        return world.do(machine, *words)
+    finally:
+        left.set()
+        ending.join()
+
+
+def second(world: World, machine: Machine, command: str) -> Result:
+    """Give the second *command*."""
+    if command == "convert":
+        return follow_and_end(world, machine, "convert", "in")
+    if command == "attach":
+        return follow_and_end(world, machine, "attach", world.run)
+    words = {"detach": ("convert", "in", "--detach"), "retry": ("retry", "--detach")}
+    return world.do(machine, *words.get(command, (command, world.run)))
+
+
+# --- the table: exit codes of the second command, given here, and by somebody elsewhere ----------
+
+HERE = ("convert", "detach", "attach", "retry", "cancel", "clean")
+THERE = ("convert", "attach", "cancel")
+TABLE: tuple[tuple[Callable[[World], None], tuple[int, ...], tuple[int, ...]], ...] = (
+    (nothing, (1, 0, 4, 2, 4, 0), (1, 4, 4)),
+    (running, (1, 0, 1, 3, 0, 0), (1, 1, 0)),
+    (over, (1, 0, 1, 3, 0, 0), (1, 1, 0)),
+    (kept, (1, 1, 1, 3, 0, 0), (1, 1, 0)),
+    (interrupted, (1, 0, 1, 3, 0, 0), (1, 1, 0)),
+    (collected, (1, 0, 4, 0, 0, 0), (1, 4, 0)),
+    (collected_there, (1, 0, 4, 3, 0, 0), (1, 4, 0)),
+    (cancelled, (1, 0, 0, 3, 0, 0), (1, 0, 0)),
+    (cancelled_there, (1, 0, 0, 3, 0, 0), (1, 0, 0)),
+    (cancelled_when_over, (1, 0, 1, 3, 0, 0), (1, 1, 0)),
+    (retried, (1, 0, 4, 3, 0, 0), (1, 4, 0)),
+    (cleaned, (1, 0, 4, 2, 4, 2), (1, 4, 4)),
+)
+CELLS = [
+    pytest.param(moment, where, command, code, id=f"{moment.__name__}-{command}-{where}")
+    for moment, here, there in TABLE
+    for where, commands, codes in (("here", HERE, here), ("there", THERE, there))
+    for command, code in zip(commands, codes, strict=True)
+]
+
+
+@pytest.mark.parametrize(("moment", "where", "command", "code"), CELLS)
+def test_what_is_paid_for_is_collected_or_can_be(
+    make_a_world: MakeWorld,
+    moment: Callable[[World], None],
+    where: str,
+    command: str,
+    code: int,
+) -> None:
+    world = make_a_world(MIXTURE)
+    moment(world)
+    done = second(world, getattr(world, where), command)
+    assert done.exit_code == code, done.stderr
+    world.collect_all()
+
+
+@pytest.mark.parametrize(("sources", "code"), [(SUCCESS, 0), (FAILURE, 1)], ids=["good", "bad"])
+@pytest.mark.parametrize("command", ["convert", "attach", "cancel"])
+@pytest.mark.parametrize("moment", [running, over])
+def test_so_it_is_where_all_succeed_or_all_fail(
+    make_a_world: MakeWorld,
+    moment: Callable[[World], None],
+    command: str,
+    sources: dict[str, bytes],
+    code: int,
+) -> None:
+    world = make_a_world(sources)
+    moment(world)
+    done = second(world, world.here, command)
+    assert done.exit_code == (0 if command == "cancel" else code), done.stderr
+    world.collect_all()
+
+
+# --- what is said --------------------------------------------------------------------------------
+
+
+def test_an_attach_that_keeps_what_is_there_says_what_replaces_it(make_a_world: MakeWorld) -> None:
+    world = make_a_world(MIXTURE)
+    kept(world)
+    done = world.do(world.here, "attach", world.run, "-o", "out")
+    attach = f"runner attach {world.run} --overwrite always -o out"
+    assert f"2 files of run {world.run} left in Azure, as what is here was kept" in done.stderr
+    assert f"`{attach}` replaces it" in done.stderr
+    assert "collects the results" in world.do(world.here, "status").stdout, "it is not finished"
+    again = world.do(world.here, *attach.split()[1:])
+    assert again.exit_code == 0, again.stderr
+    assert {made_of(b"good a"), made_of(b"good c")} <= world.collected
+    assert not world.plans
+
+
+def test_cancel_says_how_many_results_wait_and_what_collects_them(
+    make_a_world: MakeWorld,
+) -> None:
+    world = make_a_world(MIXTURE)
+    half_way(world)
+    done = world.do(world.here, "cancel", world.run, "-o", "out")
+    assert done.stderr == (
+        f"run {world.run} cancelled; `runner attach {world.run} -o out` collects the 2 results "
+        "that it has in storage\n"
+    )
+    status = world.do(world.here, "status").stdout
+    assert "interrupted" in status
+    assert "the same command" not in status
+    assert world.do(world.here, "attach").exit_code == 0
+    assert (
+        world.do(world.here, "cancel", world.run).stderr == f"run {world.run} had ended already\n"
+    )
+
+
+def test_cancel_of_a_run_that_is_over_leaves_it_to_be_collected(make_a_world: MakeWorld) -> None:
+    world = make_a_world(MIXTURE)
+    over(world)
+    before = world.cloud.stored("input")
+    done = world.do(world.here, "cancel", world.run)
+    assert done.stderr == (
+        f"run {world.run} had ended already; `runner attach {world.run}` collects the 2 results "
+        "that it has in storage\n"
+    )
+    assert world.cloud.stored("input") == before
+    converted = world.do(world.here, "convert", "in")
+    assert "2 converted, 1 failed of 3" in converted.stderr
+    assert set(world.cloud.attempts().values()) == {1}, "collected, and not made anew"
+
+
+def test_clean_counts_the_results_that_nobody_has(make_a_world: MakeWorld) -> None:
+    world = make_a_world(MIXTURE)
+    over(world)
+    done = world.do(world.here, "clean", world.run)
+    assert done.stderr.endswith(", with 2 results that nobody had collected\n")
+    collected(world)
+    done = world.do(world.here, "clean", world.run)
+    assert "nobody" not in done.stderr
+
+
+def test_a_clean_start_leaves_what_nobody_has_collected(make_a_world: MakeWorld) -> None:
+    world = make_a_world(SUCCESS)
+    over(world)
+    world.here.folder.joinpath("in").rename(world.here.folder / "old")
+    (world.here.folder / "in").mkdir()
+    (world.here.folder / "in" / "d.wav").write_bytes(b"good d")
+    done = follow_and_end(world, world.here, "convert", "in", "--clean-start")
+    assert f"left run {world.run}: `runner attach {world.run}` collects its 2 results" in (
+        done.stderr
+    )
+    assert world.do(world.here, "attach", world.run).exit_code == 0
+
+
+def test_a_runner_that_follows_a_cancelled_run_does_not_take_it_up_again(
+    make_a_world: MakeWorld,
+) -> None:
+    world = make_a_world(MIXTURE)
+
+    def cancel() -> None:
+        until(lambda: len(world.cloud.tasks()) == 3)
+        world.end_some_tasks()
+        until(lambda: len(world.collected) == 2)
+        Session(world.cloud.deployment).cancel(next(iter(world.cloud.jobs())), lambda _: True)
+
+    cancelling = threading.Thread(target=cancel)
+    cancelling.start()
+    done = world.do(world.here, "convert", "in", "--transfers", "1")
+    cancelling.join()
+    (run,) = world.cloud.jobs()
+    assert done.exit_code == 130
+    assert done.stderr.endswith(f"Error: run {run} was cancelled with 1 file left\n")
+    assert not world.cloud.stored("input")
+    (line,) = world.do(world.here, "runs").stdout.splitlines()
+    assert line.split("  ")[3].startswith("2 converted; interrupted")
+    follow_and_end(world, world.here, "convert", "in")
+    assert len(world.cloud.jobs()) == 2, "the same command begins anew, with what is left"

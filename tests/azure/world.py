@@ -1,0 +1,276 @@
+"""A stand-in cloud whose nodes convert in no time, and two machines that give it commands.
+
+The commands are the real ones, run in this process; the nodes' work is done by the test: a source
+that begins with "bad" fails there, and of any other is made "made of " and its content.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from runner.azure.jobs import Jobs
+from runner.azure.manifest import read_manifest
+from runner.azure.tasks import result_in
+from runner.cli import _run
+from runner.ledger import Ledger
+from runner.media.node import ORDER, RECORD, Order
+from tests.cloud import POOL, Cloud
+from tests.conftest import Result, tree, until
+from tests.emulator import VirtualTasks
+from tests.emulator.model import Failure
+from tests.emulator.virtual import VirtualExecutor
+from tests.emulator.work import Work
+
+TASK_TAKES = 3600.0
+"""Virtual seconds: until the clock is stepped, in effect."""
+FOREIGN = b"somebody else's file"
+_ATTACH = re.compile(r"`runner (attach ([^\s`]+)[^`]*)`")
+_PLAN = "plan.jsonl.gz"
+
+
+def made_of(source: bytes) -> bytes:
+    """What a node makes of *source*."""
+    return b"made of " + source
+
+
+@dataclass
+class Nodes:
+    """Does what the tasks on the nodes do, when their time has passed."""
+
+    cloud: Cloud | None = None
+    _failures: dict[int, Failure] = field(default_factory=dict)
+
+    def tasks(self) -> VirtualTasks:
+        """For the emulator."""
+        return VirtualTasks(
+            seconds=TASK_TAKES,
+            exit_code=self._convert,
+            failure=lambda work: self._failures.get(work.run),
+        )
+
+    def _convert(self, work: Work) -> int:
+        assert self.cloud is not None
+        (source,) = (f["httpUrl"] for f in work.resource_files if "source" in f["filePath"])
+        blob = "/".join(urlsplit(source).path.rsplit("/", 2)[1:])
+        client = self.cloud.blobs.get_blob_client(self.cloud.container("input"), blob)
+        try:
+            content = client.download_blob().readall()
+        except ResourceNotFoundError:
+            failure = Failure(
+                category="UserError", code="BlobNotFound", message="One of the blobs is not there"
+            )
+            self._failures[work.run] = failure
+            return 1
+        order = Order.from_json(work.environment[ORDER])
+        self._store(f"{blob.partition('/')[0]}/{work.name}", content, order.recipe.suffix)
+        return int(content.startswith(b"bad"))
+
+    def _store(self, folder: str, source: bytes, suffix: str) -> None:
+        assert self.cloud is not None
+        output = self.cloud.blobs.get_container_client(self.cloud.container("output"))
+        record: dict[str, object]
+        if source.startswith(b"bad"):
+            record = {"kind": "input", "message": "damaged", "log": "[error] damaged"}
+        else:
+            result = made_of(source)
+            digest = hashlib.sha256(result).hexdigest()
+            record = {"size": len(result), "sha256": digest, "media_seconds": 1.0}
+            output.upload_blob(f"{folder}/result{suffix}", result, overwrite=True)
+        output.upload_blob(f"{folder}/{RECORD}", json.dumps(record), overwrite=True)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Somewhere to give commands, with a home and a destination of its own."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def destination(self) -> Path:
+        return self.folder / "out"
+
+    def __call__(self, *words: str) -> Result:
+        """Run `runner` with *words*, in this process."""
+        out, err = StringIO(), StringIO()
+        with self._at_home(words), redirect_stdout(out), redirect_stderr(err):
+            exit_code = int(_run())
+            for thread in threading.enumerate():  # they end with a process of its own
+                if thread.name.startswith(("stage-", "collect-", "loop-")):
+                    thread.join(10)
+        return Result(exit_code, out.getvalue(), err.getvalue())
+
+    @contextmanager
+    def _at_home(self, words: tuple[str, ...]) -> Iterator[None]:
+        before = (dict(os.environ), Path.cwd(), sys.argv)
+        os.environ.clear()
+        os.environ.update(self.environment)
+        os.chdir(self.folder)
+        sys.argv = ["runner", *words]
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before[0])
+            os.chdir(before[1])
+            sys.argv = before[2]
+
+
+@dataclass
+class World:
+    """A cloud, two machines with the same sources, and what was said so far."""
+
+    cloud: Cloud
+    here: Machine
+    there: Machine
+    run: str = "20260101-0000-no-such"
+    """The run that commands are about: the first one."""
+    said: list[str] = field(default_factory=list)
+    cleaned: set[str] = field(default_factory=set)
+    """The runs that `clean` was asked to delete."""
+
+    def do(self, machine: Machine, *words: str) -> Result:
+        """Give a command, and hold what is always promised against what it leaves."""
+        result = machine(*words)
+        self.said.append(result.stderr + result.stdout)
+        assert result.exit_code in (0, 1, 2, 3, 4, 130), result.stderr
+        assert "Traceback" not in result.stderr
+        if words[0] == "clean":
+            self.cleaned.add(self.run)
+        self.check()
+        return result
+
+    def end_tasks(self) -> None:
+        """Let all tasks that may run come to their end."""
+        jobs = Jobs(self.cloud.batch, POOL)
+        for _ in range(20):
+            going = [job for job, state in self.cloud.jobs().items() if state == "active"]
+            counts = [jobs.counts(job) for job in going]
+            if not any(count.active + count.running for count in counts):
+                return
+            self.end_some_tasks()
+        raise AssertionError("tasks do not come to their end")
+
+    def end_some_tasks(self) -> None:
+        """Let those tasks come to their end that run, which are two at the most."""
+        until(lambda: self.running)
+        self.cloud.azure.clock.step(TASK_TAKES + 1)
+
+    @property
+    def running(self) -> int:
+        """How many tasks run, by the nodes' word: no request is made for it."""
+        executor = self.cloud.azure._executor
+        assert isinstance(executor, VirtualExecutor)
+        return executor.running
+
+    @property
+    def paid(self) -> dict[tuple[str, str], bytes]:
+        """The results in storage, by run and conversion."""
+        found = {}
+        for name, content in self.cloud.stored("output").items():
+            if task := result_in(name):
+                found[name.partition("/")[0], task.conversion] = content
+        return found
+
+    @property
+    def plans(self) -> dict[str, set[str]]:
+        """The conversions in each plan in storage, by run."""
+        found = {}
+        for name, content in self.cloud.stored("input").items():
+            if name.endswith(_PLAN):
+                run = name.partition("/")[0]
+                plan = read_manifest(content, run, Path()).plan
+                found[run] = {conversion.id for conversion in plan.conversions}
+        return found
+
+    @property
+    def collected(self) -> set[bytes]:
+        """What lies in the destinations."""
+        machines = (self.here, self.there)
+        return {
+            content
+            for machine in machines
+            if machine.destination.exists()
+            for content in tree(machine.destination).values()
+        }
+
+    def check(self) -> None:
+        """Hold what is promised against what is."""
+        self._check_that_results_are_reachable()
+        self._check_that_nothing_is_left_behind()
+        for machine in (self.here, self.there):
+            _check_ledger(machine)
+
+    def _check_that_results_are_reachable(self) -> None:
+        collected, plans = self.collected, self.plans
+        named = {found[2] for text in self.said for found in _ATTACH.finditer(text)}
+        for (run, conversion), content in self.paid.items():
+            if content not in collected and run not in self.cleaned:
+                assert conversion in plans.get(run, ()), f"a result of {run} is out of reach"
+                assert run in named, f"nobody was told how to collect {run}"
+
+    def _check_that_nothing_is_left_behind(self) -> None:
+        plans = self.plans
+        for blob in self.cloud.stored("input"):
+            run, _, name = blob.partition("/")
+            assert name == _PLAN or name.partition(".")[0] in plans.get(run, ()), f"{blob} is left"
+
+    def collect_all(self) -> None:
+        """Do what was said of how the rest is collected; after that nothing is left."""
+        self.end_tasks()
+        for _ in range(2):  # the second time to replace what was kept
+            for run in self.plans:
+                said = [m for text in self.said for m in _ATTACH.finditer(text) if m[2] == run]
+                if said:
+                    self.do(self.here, *shlex.split(said[-1][1]))
+        self.check()
+        lost = {
+            content for (run, _), content in self.paid.items() if run not in self.cleaned
+        } - self.collected
+        assert not lost
+        assert not self.cloud.stored("input"), "all is collected, and something is left"
+
+
+def _check_ledger(machine: Machine) -> None:
+    if not Ledger.exists(machine.destination):
+        return
+    files = tree(machine.destination)
+    with Ledger.read(machine.destination) as ledger:
+        for target, content in files.items():
+            known = ledger.find(target)
+            if known is not None and content != FOREIGN:
+                assert known.result.sha256 in ("", hashlib.sha256(content).hexdigest())
+        for run in ledger.runs():
+            ends = run.converted + run.up_to_date + run.failed
+            if run.exit_code in (0, 1) and not run.unfinished:
+                assert ends == run.files, run
+            assert ends <= run.files
+
+
+def make_world(cloud: Cloud, folder: Path, sources: dict[str, bytes]) -> World:
+    """Two machines with *sources* in a folder `in`."""
+    machines: list[Machine] = []
+    for name in ("here", "there"):
+        home = folder / name
+        for source, content in sources.items():
+            (home / "in").mkdir(parents=True, exist_ok=True)
+            (home / "in" / source).write_bytes(content)
+        (home / "home").mkdir()
+        kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TMPDIR")}
+        outputs = cloud.environment(home / "home")["RUNNER_OUTPUTS"]
+        own = {"HOME": str(home / "home"), "RUNNER_OUTPUTS": outputs}
+        own["XDG_CONFIG_HOME"] = str(home / "home")
+        machines.append(Machine(home, {**kept, **cloud.azure.environment, **own}))
+    return World(cloud, machines[0], machines[1])
