@@ -67,6 +67,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not in UTF-8: save it so") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not right: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path} is not right: it is nested too deeply") from error
 
 
 def _table(path: Path, table: Mapping[str, Any], name: str) -> Mapping[str, Any]:

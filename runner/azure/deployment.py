@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from runner.errors import UnfitError
+from runner.media.strict import parse_json
 from runner.text import decoded
 
 Answer = TypeVar("Answer", list[Any], dict[str, Any])
 
 OUTPUTS_SCHEMA = 1
 """The version of the outputs that this runner reads."""
+_LONGEST_OUTPUTS = 10_000_000
+"""Characters."""
 _PULUMI_TIMEOUT = 120
 # Before, Pulumi decrypted the whole state to show what is no secret (pulumi#21141, mended by #23820).
 _READS_WITHOUT_PASSPHRASE = (3, 253)
@@ -143,7 +146,7 @@ def _checked(name: str, value: Any, kind: Any, remedy: str) -> Any:
 
 def _read_file(path: Path) -> Mapping[str, Any]:
     try:
-        values = json.loads(decoded(path.read_bytes()))
+        values = parse_json(decoded(path.read_bytes()), _LONGEST_OUTPUTS)
     except OSError as error:
         raise UnfitError(f"cannot read the outputs in {path}: {error.strerror}") from error
     except ValueError as error:

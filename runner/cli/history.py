@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -161,7 +162,8 @@ def _attempts_of(ledger: Ledger, what: str | None) -> list[AttemptRecord]:
 def _age(text: str) -> timedelta:
     units = {"h": "hours", "d": "days", "w": "weeks"}
     number, unit = text[:-1], text[-1:]
-    if unit not in units or not number.isdigit():
+    # five digits of weeks are as far back as calendars go
+    if unit not in units or not re.fullmatch("[0-9]{1,5}", number):
         raise UsageError(f"--older-than {text}: give a number with h, d or w, such as 7d")
     return timedelta(**{units[unit]: int(number)})
 

@@ -277,6 +277,7 @@ def test_a_pulumi_that_wants_a_passphrase_is_told_by_its_version(
     [
         (None, "cannot read the outputs in"),
         ("{", "is not JSON: write it with `pulumi stack output --json`"),
+        ("[" * 100_000, "is not JSON: write it with `pulumi stack output --json`"),
         ("[]", "holds no outputs: write it with `pulumi stack output --json`"),
         ("{}", "output 'outputs_schema' is missing"),
     ],

@@ -18,6 +18,7 @@ from tests.azure.conftest import MakeEngine, drive, plan_of
 from tests.azure.test_faults import overwrite, submitted
 from tests.cloud import Cloud
 from tests.conftest import Run, names
+from tests.fuzz import cases, mutated_plan
 
 GOOD: dict[str, Any] = {"size": 1, "sha256": "0" * 64, "media_seconds": 1.5, "log": "words"}
 
@@ -189,6 +190,25 @@ def test_attach_writes_nothing_outside_the_destination(
     assert azure_run("cancel", run).exit_code == 0
     assert azure_run("convert", "in").exit_code == 0
     assert names(tmp_path / "out") == {"a.mp3"}
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_the_real_attach_meets_plans_of_any_kind(
+    cloud: Cloud, azure_run: Run, folder: Path, tmp_path: Path, number: int
+) -> None:
+    assert azure_run("convert", "in", "--detach").exit_code == 0
+    name = next(name for name in cloud.stored("input") if name.endswith("plan.jsonl.gz"))
+    whole = cloud.stored("input")[name]
+    before = {path for path in tmp_path.parent.rglob("*") if tmp_path not in path.parents}
+    chances = [*cases("attach")][number * 3 : number * 3 + 3]
+    for case, chance in chances:
+        blob = cloud.blobs.get_blob_client(cloud.container("input"), name)
+        blob.upload_blob(mutated_plan(whole, chance), overwrite=True)
+        result = azure_run("attach", name.partition("/")[0], "-o", "elsewhere")
+        assert result.exit_code in (0, 1, 2, 4), (case, result.stderr)
+        assert "Traceback" not in result.stderr, case
+    after = {path for path in tmp_path.parent.rglob("*") if tmp_path not in path.parents}
+    assert after == before, "nothing outside"
 
 
 @pytest.mark.parametrize("name", ["../../x", "x", "20261122-1412-mossy-otter/../x"])

@@ -69,6 +69,11 @@ def test_some_failed_is_1_and_names_the_next_command(run: Run, folder: Path) -> 
         ),
         (["runs"], "no runs in out: name the folder of the results with -o"),
         (["clean"], "no runs in out"),
+        (
+            ["clean", "--older-than", "999999w"],
+            "--older-than 999999w: give a number with h, d or w",
+        ),
+        (["clean", "--older-than", "²d"], "--older-than ²d: give a number with h, d or w"),
         (["clean", "--older-than", "soon"], "--older-than soon: give a number with h, d or w"),
         (["presets", "cassette"], "there is no preset 'cassette'"),
     ],

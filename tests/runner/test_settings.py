@@ -61,6 +61,7 @@ def test_every_option_has_its_variable(run: Run, folder: Path, tmp_path: Path) -
     ("text", "reason"),
     [
         ("[convert", "is not right: "),
+        (f"a = {'[' * 100_000}", "is not right: it is nested too deeply"),
         ("convert = 3", "'convert' must be a table: [convert]"),
         ("[convert]\nspeed = 3", "there is no setting 'speed'"),
         ("[conver]\n", "there is no table 'conver'; there are convert, presets"),
