@@ -79,6 +79,14 @@ def has_checksums(path: str) -> bool:
         return _first_bytes(file) in _LOSSLESS
 
 
+def is_free_format(path: str) -> bool:
+    """Whether the file at *path* begins as MPEG audio that names no bit rate."""
+    with open(path, "rb") as file:
+        head = _first_bytes(file)
+    is_mpeg = len(head) == 4 and head[0] == 0xFF and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6)
+    return is_mpeg and head[2] >> 4 == 0 and head[2] >> 2 & 3 != 3
+
+
 def without_tags(path: str, copy: str) -> str:
     """*path*, or *copy* of it without the tags that ffmpeg would stumble over.
 

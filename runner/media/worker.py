@@ -22,7 +22,13 @@ from runner.media.judgement import check_all_is_heard, check_layout, goes_back, 
 from runner.media.loudness import correcting, is_corrected, measuring
 from runner.media.orphans import LOG, note_of
 from runner.media.probe import MediaInfo, parse_log
-from runner.media.source import check_source, check_unchanged, has_checksums, without_tags
+from runner.media.source import (
+    check_source,
+    check_unchanged,
+    has_checksums,
+    is_free_format,
+    without_tags,
+)
 from runner.media.suiting import Fitting, Suited
 from runner.media.tags import ONLY_FFMPEGS, Tagging, Untagged
 from runner.media.target import check_target, from_os, give_name, is_full
@@ -367,7 +373,10 @@ class _Attempt:
         if has_not_started(ran.code):
             message = f"{self.work.ffmpeg} does not start: {ran.log.strip()[-200:]}"
             return ConversionError(Kind.ENVIRONMENT, message, ran.log)
-        return ConversionError(*judge_log(ran.log, source=self.source, code=ran.code), ran.log)
+        kind, message = judge_log(ran.log, source=self.source, code=ran.code)
+        if kind is Kind.INPUT and is_free_format(self.source):
+            message = "this ffmpeg cannot decode MP3 of free format"
+        return ConversionError(kind, message, ran.log)
 
 
 def sha256_of(path: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from runner.media.failures import Kind
 from runner.media.probe import read_streams
+from runner.media.recipe import Recipe
 from tests.conftest import StandIn
 from tests.media import Media
 from tests.runner.programs import converted, failure_of, recipe, work
@@ -295,6 +296,48 @@ def test_frames_without_data_are_silence(media: Media, tmp_path: Path, destinati
     source = harmed(media, tmp_path, "amr", quiet)
     converted(work(source, destination / "a.wav", how=recipe("wav")))
     assert seconds_of(destination / "a.wav") == pytest.approx(SECONDS, abs=0.2)
+
+
+def test_mp3_of_free_format_is_not_called_damaged(tmp_path: Path, destination: Path) -> None:
+    source = tmp_path / "free.mp3"
+    source.write_bytes((b"\xff\xfb\x00\xc4" + bytes(400)) * 8)
+    failure = failure_of(work(source, destination / "a.wav", how=recipe("wav")))
+    assert failure.kind is Kind.INPUT
+    assert failure.message == "this ffmpeg cannot decode MP3 of free format"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "arguments", "message"),
+    [
+        *(
+            (".mp4", words, message)
+            for words, message in (
+                ("-c:v libx264 -preset bogus", "the encoder has no preset 'bogus'"),
+                (
+                    "-vf scale=321:181 -c:v libx264",
+                    "the encoder takes even sizes only, not 321x181",
+                ),
+                ("-vf subtitles=nothere.srt", "the file nothere.srt cannot be opened"),
+                ("-map 0:9", "'-map 0:9' fits no stream of this file"),
+                ("-c:v libx264 -pix_fmt bogus", "this ffmpeg has no pixel format 'bogus'"),
+                (
+                    "-hwaccel cuda",
+                    "-hwaccel is for the input, and these arguments are for the output",
+                ),
+                ("-c:v h264_frobnicate", "this ffmpeg has no encoder 'h264_frobnicate'"),
+            )
+        ),
+        (".webm", "-c:v libx264 -an", "the container refuses: Only VP8 or VP9 or AV1 video"),
+        (".mp3", "-map 0:a -c copy", "the container refuses: Exactly one MP3 audio stream"),
+    ],
+)
+def test_a_wrong_setting_is_called_that(
+    suffix: str, arguments: str, message: str, media: Media, destination: Path
+) -> None:
+    how = Recipe(suffix=suffix, media="video", arguments=tuple(arguments.split()), is_preset=False)
+    failure = failure_of(work(media("clip.mp4"), destination / "a", how=how))
+    assert failure.kind is Kind.SETTINGS
+    assert failure.message.startswith(message)
 
 
 def test_a_clean_source_costs_one_start_of_ffmpeg(
