@@ -12,3 +12,5 @@ class Finding:
     detail: str
     remedy: str = ""
     """One thing to do, where it is not good."""
+    lines: tuple[str, ...] = ()
+    """What is to be read besides: the end of a log."""

@@ -1,10 +1,12 @@
 """The checks of `runner doctor` on Azure, each with one remedy."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from runner.azure.diagnosis import alarms
 from runner.azure.errors import NoRoleError
+from runner.azure.node_health import failed_start
 from runner.azure.session import Session
 from runner.azure.signing import Lifetimes, Signer
 from runner.errors import RunnerError
@@ -19,6 +21,7 @@ def check_azure(session: Session) -> Iterator[Finding]:
         ("pool", _pool),
         ("image", _image),
         ("nodes", _nodes),
+        ("quota", _quota),
         ("jobs", _jobs),
         ("storage", _storage),
     ):
@@ -60,37 +63,58 @@ def _image(session: Session) -> Finding:
         )
         return Finding("image", good=True, detail=detail)
     ends = [image.batch_support_end_of_life for image in images]
-    known = [end for end in ends if end is not None]
-    if not ends:
-        remedy = "set `image` to noble, then `pulumi up`"
-        return Finding(
-            "image",
-            good=False,
-            detail=f"Batch supports no image for {agent} any more",
-            remedy=remedy,
-        )
-    if known and max(known) < datetime.now(UTC) + _SOON:
-        remedy = "`pulumi config set image noble`, then `pulumi up`"
-        return Finding(
-            "image",
-            good=False,
-            detail=f"{agent} is supported until {max(known):%Y-%m-%d}",
-            remedy=remedy,
-        )
-    return Finding("image", good=True, detail=f"{agent} is supported")
+    return image_finding(agent or "", ends, datetime.now(UTC))
+
+
+def image_finding(agent: str, ends: Sequence[datetime | None], now: datetime) -> Finding:
+    """What it means that Batch gives up the images of *agent* at *ends*; none has no end yet."""
+    remedy = "`pulumi config set image noble`, then `pulumi up`"
+    last = max((end for end in ends if end is not None), default=None)
+    if not ends or (last is not None and last <= now):
+        detail = f"Batch supports no image for {agent} any more"
+        return Finding("image", good=False, detail=detail, remedy=remedy)
+    detail = f"{agent} is supported"
+    if last is not None and last < now + _SOON:
+        detail += f" until {last:%Y-%m-%d} only: {remedy}"
+    return Finding("image", good=True, detail=detail)
 
 
 def _nodes(session: Session) -> Finding:
-    wrong = list(session.alarms())
+    look = session.jobs.look()
+    wrong = [alarm.text for alarm in alarms(look, session.deployment)]
     if wrong:
-        return Finding("nodes", good=False, detail="; ".join(wrong))
-    count = len(session.jobs.nodes())
+        node = failed_start(look)
+        log = session.start_task_log(node) if node else ()
+        return Finding("nodes", good=False, detail="; ".join(wrong), lines=log)
+    count = len(look.nodes)
     what = (
         f"{count} there, none of them complains"
         if count
         else "none now; the pool grows with the work"
     )
     return Finding("nodes", good=True, detail=what)
+
+
+def _quota(session: Session) -> Finding:
+    """What to compare with the quota: reading it takes rights that running does not."""
+    deployment = session.deployment
+    wanted = {
+        "lowPriorityCores (Spot)": deployment.pool_max_spot_nodes,
+        deployment.pool_quota_family: deployment.pool_max_dedicated_nodes,
+    }
+    vcpus = [
+        f"{count * deployment.pool_node_vcpus} of {name}"
+        for name, count in wanted.items()
+        if count and deployment.pool_node_vcpus
+    ]
+    if not vcpus:
+        return Finding("quota", good=True, detail="what the pool wants is not said by this stack")
+    if deployment.pool_allocation_mode == "BatchService":
+        look = f"az batch account show -g {deployment.resource_group} -n {deployment.batch_account}"
+    else:
+        look = f"az vm list-usage -l {deployment.location} -o table"
+    detail = f"at its largest the pool wants vCPUs: {', '.join(vcpus)}; what there is: `{look}`"
+    return Finding("quota", good=True, detail=detail)
 
 
 def _jobs(session: Session) -> Finding:

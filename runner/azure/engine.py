@@ -17,7 +17,7 @@ from runner.azure.clearing import Settled, about
 from runner.azure.collecting import collect
 from runner.azure.crew import Crew
 from runner.azure.deployment import Deployment
-from runner.azure.errors import JobCancelledError, JobLostError
+from runner.azure.errors import JobCancelledError, JobLostError, PoolLostError
 from runner.azure.flight import Flight, Item, Pace
 from runner.azure.following import Follower
 from runner.azure.jobs import Finished, Jobs
@@ -142,7 +142,7 @@ class _Run:
             self._loops.put(self._begin)
             try:
                 yield from self._listen()
-            except JobLostError as error:
+            except (JobLostError, PoolLostError) as error:
                 yield from self._leave_in_order()
                 raise self._lost(error) from error
         yield from self._clear_up()
@@ -227,8 +227,10 @@ class _Run:
         with suppress(RunnerError):  # what is left over, the next command finds
             self._settled.clear(self._flight.stored, keep=self._flight.options.keep)
 
-    def _lost(self, error: JobLostError) -> RunnerError:
+    def _lost(self, error: RunnerError) -> RunnerError:
         left = count_text(self._left, "file")
+        if isinstance(error, PoolLostError):
+            return PoolLostError(f"{error}; {left} left")
         if isinstance(error, JobCancelledError):
             return RunCancelledError(f"run {self._plan.id} was cancelled with {left} left")
         return PassingError(f"{error} with {left} left; the same command submits the rest again")

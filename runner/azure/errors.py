@@ -34,6 +34,10 @@ class JobCancelledError(JobLostError):
     """A job of the run was ended by `runner cancel`."""
 
 
+class PoolLostError(UnfitError):
+    """No node of the pool can work, nor will, unless somebody mends it."""
+
+
 def redacted(text: str) -> str:
     """*text* without the signature of any URL and without keys."""
     return _SECRET.sub(r"\1…", text)

@@ -4,15 +4,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from runner.azure.diagnosis import alarms, why_nothing_runs
-from runner.azure.errors import JobLostError, word
+from runner.azure.errors import JobLostError, PoolLostError, word
 from runner.azure.flight import Flight, Item
 from runner.azure.jobs import Finished
+from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work
+from runner.azure.start_task_log import last_lines
 from runner.azure.taking_up import end_of, ended_early, refuse_disabled
 from runner.errors import PassingError
 from runner.models import Event, Notice, State
 
+NO_NODE_CAN_WORK = "no node of its pool can work"
+"""Why a job was ended, in Batch's own record of it."""
 _SAY_AGAIN = 600.0
 _SHOWN = 10
 """Running files that are shown at a time."""
@@ -109,18 +114,35 @@ class Follower:
         return counts.running
 
     def _explain(self) -> None:
-        """Say what Batch reports as wrong at once, and after a while why nothing runs."""
-        pool, nodes = self.flight.jobs.pool(), self.flight.jobs.nodes()
-        for alarm in alarms(pool, nodes):
-            self._say(alarm)
-        if time.monotonic() - self._last_work >= self.flight.pace.quiet:
-            reason = why_nothing_runs(pool, nodes, self.flight.deployment.autoscale_minutes)
-            self._say(f"nothing is running: {reason}")
+        """Say what is wrong at once, and after a while why nothing runs.
 
-    def _say(self, message: str) -> None:
+        Raises:
+            PoolLostError: Nothing will run.
+        """
+        look, deployment = self.flight.jobs.look(), self.flight.deployment
+        if reason := no_node_can_work(look):
+            self._give_up(look, reason)
+        found = list(alarms(look, deployment))
+        for alarm in found:
+            self._say(alarm.text, alarm.key)
+        if not found and time.monotonic() - self._last_work >= self.flight.pace.quiet:
+            self._say(f"nothing is running: {why_nothing_runs(look, deployment)}")
+
+    def _give_up(self, look: PoolLook, reason: str) -> NoReturn:
+        """End what waits, so that a pool is not kept, and paid, for tasks that it cannot run."""
+        flight = self.flight
+        flight.over.set()  # first, so that nobody submits the rest in another job
+        for job in self.jobs:
+            flight.jobs.terminate(job, NO_NODE_CAN_WORK)
+        node = failed_start(look)
+        log = last_lines(node, flight.jobs, flight.blobs, flight.deployment, 1) if node else ()
+        words = f" (last: {log[-1]})" if log else ""
+        raise PoolLostError(f"{reason}{words}; its tasks are ended; {after(look)}")
+
+    def _say(self, message: str, key: str = "") -> None:
         now = time.monotonic()
-        if now - self._said.get(message, -_SAY_AGAIN) >= _SAY_AGAIN:
-            self._said[message] = now
+        if now - self._said.get(key or message, -_SAY_AGAIN) >= _SAY_AGAIN:
+            self._said[key or message] = now
             self.flight.report(Notice(message))
 
     def _check(self, job: str, *, thorough: bool) -> None:

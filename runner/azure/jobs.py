@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from azure.batch import BatchClient
 from azure.batch import models as batch
@@ -17,6 +18,7 @@ from azure.core.exceptions import (
 from azure.core.rest import HttpRequest
 
 from runner.azure.errors import JobLostError, azure_errors, code_of, redacted, translated, word
+from runner.azure.node_health import PoolLook
 from runner.azure.retrying import persistent
 from runner.errors import UnfitError
 
@@ -28,6 +30,9 @@ _LOOK_EVERY = 0.5
 CANCELLED = "cancelled by runner"
 """The reason that a job has which a user cancelled."""
 _MARK = ("made-by", "runner")
+_MOST_NODES = 1000
+_OF_NODES = ["id", "state", "stateTransitionTime", "startTaskInfo", "errors"]
+_LONGEST_END = 64 * 1024
 _SELECTED = ["id", "state", "stateTransitionTime", "executionInfo"]
 
 
@@ -209,11 +214,36 @@ class Jobs:
         except AzureError as error:
             raise translated(error, f"looking at pool {self._pool}", "batch") from None
 
-    def nodes(self, most: int = 20) -> list[batch.BatchNode]:
-        """Some nodes of the pool."""
+    def look(self) -> PoolLook:
+        """The pool and its nodes, a thousand at most, at the service's own time.
+
+        Raises:
+            UnfitError: There is none.
+        """
+        pool = self.pool()
+        dates: list[str | None] = []
         with azure_errors(f"looking at the nodes of pool {self._pool}", "batch"):
-            pages = self._client.list_nodes(self._pool, max_results=most).by_page()
-            return list(next(pages, ()))
+            pages = self._client.list_nodes(
+                self._pool,
+                max_results=_MOST_NODES,
+                select=_OF_NODES,
+                raw_response_hook=lambda got: dates.append(got.http_response.headers.get("Date")),
+            ).by_page()
+            nodes = list(next(pages, ()))
+        return PoolLook(pool, nodes, _time_of(*dates))
+
+    def start_task_errors(self, node: str) -> bytes | None:
+        """The end of what the start task of *node* wrote to its errors; None if that cannot be had."""
+        try:
+            chunks = self._client.download_node_file(
+                self._pool, node, "startup/stderr.txt", retry_total=0
+            )
+            end = b""
+            for chunk in chunks:
+                end = (end + chunk)[-_LONGEST_END:]
+        except AzureError:
+            return None  # no right to the files of nodes, or the node does not answer
+        return end
 
     def images(self, agent: str) -> list[batch.BatchSupportedImage]:
         """The images that Batch supports with the node agent *agent*."""
@@ -240,6 +270,14 @@ class Jobs:
         if code == "poolnotfound":
             return UnfitError(f"job {job}: there is no pool {self._pool}: run `pulumi up`")
         return translated(error, f"job {job}", "batch")
+
+
+def _time_of(*dates: str | None) -> datetime:
+    """The time in the header of an answer; this machine's where there is none."""
+    try:
+        return parsedate_to_datetime(dates[-1] or "").astimezone(UTC)
+    except (IndexError, ValueError):
+        return datetime.now(UTC)
 
 
 def _finished(task: batch.BatchTask) -> Finished:

@@ -1,7 +1,7 @@
 """What the commands do on Azure besides converting: attach, cancel, status, clean, checks."""
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,10 +15,11 @@ from azure.storage.blob import BlobServiceClient
 from runner.azure.blobs import Blobs
 from runner.azure.credentials import batch_client, blob_client, sign_in
 from runner.azure.deployment import Deployment
-from runner.azure.diagnosis import alarms, why_nothing_runs
+from runner.azure.diagnosis import why_nothing_runs
 from runner.azure.engine import AzureEngine
 from runner.azure.jobs import CANCELLED, Counts, Jobs
 from runner.azure.manifest import DamagedPlanError, Manifest
+from runner.azure.start_task_log import last_lines
 from runner.azure.stored import StoredRun
 from runner.azure.taking_up import jobs_of
 from runner.azure.tasks import TaskName, result_in
@@ -194,8 +195,7 @@ class Session:
 
     def why_nothing_runs(self) -> str:
         """The most likely reason why tasks wait, and what to do."""
-        pool, nodes = self.jobs.pool(), self.jobs.nodes()
-        return why_nothing_runs(pool, nodes, self.deployment.autoscale_minutes)
+        return why_nothing_runs(self.jobs.look(), self.deployment)
 
     def old_runs(self, before: datetime) -> list[str]:
         """The runs that began before then and left something in storage or in Batch.
@@ -228,9 +228,9 @@ class Session:
             self.jobs.delete(job)
         return blobs, len(jobs)
 
-    def alarms(self) -> Iterator[str]:
-        """What Batch reports as wrong with the pool and its nodes."""
-        return alarms(self.jobs.pool(), self.jobs.nodes())
+    def start_task_log(self, node: str) -> tuple[str, ...]:
+        """The last lines of what the start task of *node* said."""
+        return last_lines(node, self.jobs, self.blobs, self.deployment)
 
 
 def _run_of(name: str) -> str:

@@ -37,6 +37,8 @@ def doctor(ctx: click.Context, /, destination: Path, ffmpeg: str | None, **optio
         show(f"{'ok ' if finding.good else 'BAD'} {finding.what}: {finding.detail}")
         if not finding.good and finding.remedy:
             show(f"      {finding.remedy}")
+        for line in finding.lines:
+            show(f"      | {line}")
     ctx.exit(ExitCode.ENVIRONMENT if bad else ExitCode.OK)
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -138,7 +139,7 @@ def main() -> int:
     try:
         made = convert(_work(order))
     except ConversionError as error:
-        failure = error.failure
+        failure = _on_node(error.failure)
         sys.stderr.write(f"{failure.kind.value}: {failure.message}\n")
         record = Record(kind=failure.kind.value, message=failure.message, log=failure.log)
     else:
@@ -154,6 +155,18 @@ def main() -> int:
     with open(RECORD, "w", encoding="utf-8") as file:
         json.dump(facts, file)
     return 1 if record.kind else 0
+
+
+def _on_node(failure: Failure) -> Failure:
+    """*failure*, for readers who are elsewhere: what is missing or full is so on this node."""
+    if failure.kind is not Kind.ENVIRONMENT:
+        return failure
+    message = f"on the node: {failure.message}"
+    if shutil.which("ffmpeg") is None:
+        message = (
+            "the node has no ffmpeg; `runner doctor` shows why its start task did not put it there"
+        )
+    return Failure(failure.kind, message, failure.log)
 
 
 def _work(order: Order) -> Work:

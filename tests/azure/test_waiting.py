@@ -10,14 +10,18 @@ from typing import Any
 import pytest
 from azure.batch import models as batch
 
-from runner.azure.diagnosis import alarms, short, why_nothing_runs
+from runner.azure.deployment import Deployment
+from runner.azure.diagnosis import alarms, why_nothing_runs
+from runner.azure.node_health import PATIENCE, PoolLook, no_node_can_work
 from runner.engine import Stop
-from runner.errors import InterruptedRunError
-from runner.models import Notice
-from tests.azure.conftest import MakeCloud, MakeEngine, plan_of
-from tests.cloud import POOL, Cloud, fixed
-from tests.conftest import until
+from runner.errors import ExitCode, InterruptedRunError, UnfitError
+from runner.models import Notice, State
+from tests.azure.conftest import MakeCloud, MakeEngine, drive, plan_of
+from tests.azure.test_deployment import OUTPUTS
+from tests.cloud import IDENTITY, POOL, Cloud, fixed
+from tests.conftest import names, until
 
+DEPLOYMENT = Deployment.from_outputs(OUTPUTS, "a test")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 START_TASK = {"startTask": {"commandLine": "/bin/sh -c 'exit 0'", "waitForSuccess": True}}
 
@@ -75,14 +79,21 @@ def test_a_start_task_that_failed_is_told_at_once(
     cloud.azure.put_pool(POOL, scaleSettings=fixed(1), taskSlotsPerNode=2, **START_TASK)
     said = first_notice(cloud, engine_on, one)
     assert ": the start task failed (exit code 100" in said
-    assert "its log: `az batch node file download" in said
+    node = cloud.azure.nodes(POOL)[0]["id"]
+    assert said.startswith(f"node {node}: "), "whole, to be pasted"
+    host = cloud.azure.endpoint.removeprefix("https://")
+    assert (
+        f"`az batch node file download --account-name emulated --account-endpoint {host} "
+        f"--pool-id {POOL} --node-id {node} --file-path startup/stderr.txt" in said
+    )
 
 
 def test_an_unusable_node_is_told_at_once(cloud: Cloud, engine_on: MakeEngine, one: Path) -> None:
     cloud.azure.make_unusable(POOL, cloud.azure.nodes(POOL)[0]["id"], "DiskFull")
     said = first_notice(cloud, engine_on, one)
     assert ": the node is unusable (DiskFull: " in said
-    assert "remove or reboot it in the portal; it is paid for" in said
+    assert "or reboot it in the portal; it is paid for" in said
+    assert f"--node-list {cloud.azure.nodes(POOL)[0]['id']}`" in said
 
 
 def test_a_lost_node_is_told_at_once(cloud: Cloud, engine_on: MakeEngine, one: Path) -> None:
@@ -122,7 +133,8 @@ def test_a_broken_formula_is_told(make_cloud: MakeCloud, engine_on: MakeEngine, 
     pool.auto_scale_run = batch.AutoScaleRun(
         timestamp=NOW, error=batch.AutoScaleRunError(code="Bad", message="no such variable")
     )
-    assert list(alarms(pool, [])) == [
+    look = PoolLook(pool, [], NOW)
+    assert [alarm.text for alarm in alarms(look, cloud.deployment)] == [
         "the pool's formula fails: Bad no such variable; run `pulumi up`"
     ]
 
@@ -166,6 +178,7 @@ def node(state: str, **details: Any) -> batch.BatchNode:
             [node("creating"), node("starting"), node("idle")],
             "2 nodes are on their way (creating, starting): that takes minutes",
         ),
+        (pool(), [node("starting")], "1 node is on its way (starting): that takes minutes"),
         (pool(targetDedicatedNodes=2), [node("running")], "the pool is growing to 2 nodes"),
         (pool(targetLowPriorityNodes=1), [node("running")], "all nodes are busy with other jobs"),
         (pool(enableAutoScale=True), [], "the pool is at zero; its formula is evaluated every 5"),
@@ -181,16 +194,115 @@ def node(state: str, **details: Any) -> batch.BatchNode:
 def test_the_cause_is_found(
     found: batch.BatchPool, nodes: list[batch.BatchNode], said: str
 ) -> None:
-    assert why_nothing_runs(found, nodes, 5, NOW).startswith(said)
+    assert why_nothing_runs(PoolLook(found, nodes, NOW), DEPLOYMENT).startswith(said)
 
 
 @pytest.mark.parametrize(("minutes_ago", "said"), [(1, "about 4 min"), (9, "about 0 min")])
 def test_the_next_look_of_autoscale_is_counted_from_the_last(minutes_ago: int, said: str) -> None:
     last = {"timestamp": (NOW - timedelta(minutes=minutes_ago)).isoformat()}
     found = pool(enableAutoScale=True, autoScaleRun=last)
-    assert said in why_nothing_runs(found, [], 5, NOW)
+    assert said in why_nothing_runs(PoolLook(found, [], NOW), DEPLOYMENT)
 
 
-def test_long_ids_of_nodes_are_shortened() -> None:
-    name = "tvmps_" + "0123456789abcdef" * 4 + "_d"
-    assert short(name) == "tvmps_0123…9abcdef_d"[:11] + name[-8:]
+# --- by the age of the nodes' states -------------------------------------------------------------
+
+
+def since(state: str, minutes: float, **details: Any) -> batch.BatchNode:
+    """A node that has been in *state* for so long."""
+    then = (NOW - timedelta(minutes=minutes)).isoformat()
+    return node(state, stateTransitionTime=then, **details)
+
+
+@pytest.mark.parametrize(
+    ("state", "fine", "late", "said"),
+    [
+        ("waitingforstarttask", 11, 13, "its start task has not ended after 13 min"),
+        ("starting", 19, 25, "starting for 25 min, which takes some minutes otherwise"),
+        ("creating", 19, 25, "creating for 25 min"),
+        ("rebooting", 19, 25, "rebooting for 25 min"),
+        ("idle", 600, None, ""),
+        ("running", 600, None, ""),
+        ("preempted", 600, None, ""),
+    ],
+)
+def test_a_state_that_lasts_too_long_is_an_alarm(
+    state: str, fine: float, late: float | None, said: str
+) -> None:
+    assert not list(alarms(PoolLook(pool(), [since(state, fine)], NOW), DEPLOYMENT))
+    if late is not None:
+        (alarm,) = alarms(PoolLook(pool(), [since(state, late)], NOW), DEPLOYMENT)
+        assert alarm.text.startswith(f"node tvmps_1: {said}")
+
+
+def test_nodes_of_which_the_same_is_wrong_are_one_alarm() -> None:
+    nodes = [since("waitingforstarttask", minutes) for minutes in (13, 14, 15)]
+    nodes.append(since("unusable", 1))
+    first, second = alarms(PoolLook(pool(), nodes, NOW), DEPLOYMENT)
+    assert first.text.startswith("3 nodes, one of them tvmps_1: its start task has not ended")
+    assert second.text.startswith("node tvmps_1: the node is unusable")
+    later = PoolLook(pool(), nodes[:2], NOW + timedelta(minutes=3))
+    assert next(alarms(later, DEPLOYMENT)).key == first.key, "so that it is not said anew"
+
+
+STEADY = {"allocationState": "steady"}
+
+
+@pytest.mark.parametrize(
+    ("found", "nodes", "lost"),
+    [
+        (pool(**STEADY), [], False),
+        (pool(**STEADY), [since("starttaskfailed", 11)], True),
+        (pool(**STEADY), [since("starttaskfailed", 9)], False),
+        (pool(**STEADY), [since("unusable", 11), since("starttaskfailed", 30)], True),
+        (pool(**STEADY), [since("starttaskfailed", 30), since("unusable", 1)], False),
+        (pool(**STEADY), [since("starttaskfailed", 30), since("idle", 30)], False),
+        (pool(**STEADY), [since("starttaskfailed", 30), since("preempted", 30)], False),
+        (pool(**STEADY), [since("starttaskfailed", 30), since("creating", 1)], False),
+        (pool(**STEADY), [since("waitingforstarttask", 40)], False),
+        (pool(**STEADY), [since("waitingforstarttask", 46)], True),
+        (pool(**STEADY), [since("StartTaskFailed", 11)], True),
+        (pool(allocationState="resizing"), [since("starttaskfailed", 30)], False),
+    ],
+)
+def test_a_pool_is_given_up_only_when_none_of_its_nodes_can_work(
+    found: batch.BatchPool, nodes: list[batch.BatchNode], lost: bool
+) -> None:
+    assert timedelta(minutes=10) == PATIENCE
+    assert (no_node_can_work(PoolLook(found, nodes, NOW)) is not None) is lost
+
+
+def test_a_run_whose_pool_cannot_work_ends_and_the_same_command_goes_on(
+    make_cloud: MakeCloud, engine_on: MakeEngine, folder: Path, destination: Path
+) -> None:
+    cloud = make_cloud(scaleSettings=fixed(0), **START_TASK)
+    cloud.fault("start_task", POOL, exit_code=100, times=None)
+    plan = plan_of(folder, destination)
+    engine = engine_on(cloud)
+    cloud.azure.put_pool(POOL, scaleSettings=fixed(2), taskSlotsPerNode=2, **START_TASK)
+    until(lambda: [n["state"] for n in cloud.azure.nodes(POOL)] == ["starttaskfailed"] * 2)
+    for each in cloud.azure.nodes(POOL):  # as start tasks leave it there
+        name = f".start-task/{each['id']}/stderr.txt"
+        log = cloud.blobs.get_blob_client(cloud.container("output"), name)
+        log.upload_blob(b"one\nno ffmpeg after 8 attempts\n\n")
+    cloud.azure.clock.step(minutes=11)
+    with pytest.raises(UnfitError) as caught:
+        drive(engine, plan)
+    said = str(caught.value)
+    assert said.startswith(f"no node of pool {POOL} can work, of all of its 2 nodes: the start")
+    assert "(last: no ffmpeg after 8 attempts); its tasks are ended" in said
+    assert "its tasks are ended; mend the cause (`runner doctor`) and give the pool new" in said
+    assert said.endswith("; 3 files left")
+    assert "\n" not in said
+    assert caught.value.exit_code is ExitCode.ENVIRONMENT
+    until(lambda: set(cloud.jobs().values()) == {"completed"})
+    assert cloud.stored("input"), "the sources stay, for the same command"
+    uploads = len(cloud.stored("input"))
+    cloud.azure.faults.clear()
+    cloud.azure.put_pool(POOL, identity=[IDENTITY], scaleSettings=fixed(0), taskSlotsPerNode=2)
+    until(lambda: cloud.batch.get_pool(POOL).allocation_state == "steady")
+    until(lambda: not cloud.azure.nodes(POOL))
+    cloud.resize(1)
+    told = drive(engine, plan)
+    assert {event.state for event in told.results.values()} == {State.CONVERTED}
+    assert names(destination) == {"a.mp3", "b.mp3", "c.mp3"}
+    assert uploads == 4, "three sources and the plan"

@@ -24,6 +24,7 @@ from tests.emulator.calls import Answer, Call, Route, read_body
 from tests.emulator.casing import cased
 from tests.emulator.errors import BatchError
 from tests.emulator.roles import batch_need
+from tests.emulator.times import http_date
 from tests.emulator.wire import ERROR_KIND, error_body, reset, response
 
 if TYPE_CHECKING:
@@ -204,7 +205,12 @@ class Server:
 
     def finished(self, call: Call, route: Route, answer: Answer) -> Answer:
         """Give an answer the casing that this client, or a fault, calls for."""
-        if answer.body is None or route.public:
+        if route.public:
+            return answer
+        # what the account does is told by its own clock, as its times are; sign-ins live by the real one
+        now = {"Date": http_date(self.account.now())}
+        answer = replace(answer, headers={**now, **answer.headers})
+        if answer.body is None:
             return answer
         faults = self.account.faults
         pascal = call.is_old

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,12 @@ from tests.media import Media
 
 __all__ = ["storage"]
 
-ONE_NODE = {"scale": "fixed", "fixedDedicatedNodes": "1", "nodeFfmpeg": "apt"}
+ONE_NODE = {
+    "scale": "fixed",
+    "fixedDedicatedNodes": "1",
+    "nodeFfmpeg": "apt",
+    "image": "noble",  # whose end is not known yet
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def operator(
     opened = []
 
     def make(**configuration: str) -> Operator:
-        declared = deploy(**ONE_NODE, **configuration)
+        declared = deploy(**{**ONE_NODE, **configuration})
         opened.append(signed_in(declared, storage, tmp_path / "azure", monkeypatch.setenv))
         return opened[-1].__enter__()
 
@@ -112,12 +116,11 @@ def files(media: Media, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("role", "mode", "identity"),
-    [
-        *product(
-            ("jobSubmitter", "dataContributor"),
-            ("UserSubscription", "BatchService"),
-            ("true", "false"),
-        )
+    [  # each pair of two of them
+        ("jobSubmitter", "UserSubscription", "true"),
+        ("jobSubmitter", "BatchService", "false"),
+        ("dataContributor", "UserSubscription", "false"),
+        ("dataContributor", "BatchService", "true"),
     ],
 )
 def test_the_operator_may_do_what_every_command_does(
@@ -180,7 +183,27 @@ def test_an_operator_who_may_not_look_at_the_images_is_told_that_this_is_fine(
     runner.azure.rights.revoke(OPERATOR, "Azure Batch Account Reader")
     code, told = runner("doctor")
     assert code == 0, told
-    assert "ok  image: batch.node.ubuntu 22.04; how long Batch supports it may be looked up" in told
+    assert "ok  image: batch.node.ubuntu 24.04; how long Batch supports it may be looked up" in told
+
+
+@pytest.mark.parametrize(
+    ("configuration", "said"),
+    [
+        (
+            {"fixedSpotNodes": "10", "fixedDedicatedNodes": "5"},
+            "40 of lowPriorityCores (Spot), 20 of standardDADSv5Family; what there is: `az vm list-",
+        ),
+        (
+            {"poolAllocationMode": "BatchService"},
+            "4 of standardDADSv5Family; what there is: `az batch account show -g rg-ffmpeg-dev",
+        ),
+    ],
+)
+def test_doctor_says_what_to_compare_with_the_quota(
+    operator: MakeOperator, configuration: dict[str, str], said: str
+) -> None:
+    told = operator(**configuration)("doctor")[1]
+    assert f"ok  quota: at its largest the pool wants vCPUs: {said}" in told
 
 
 def test_whoever_has_no_role_is_told_by_every_command_which_one_to_ask_for(

@@ -1,0 +1,151 @@
+"""What is wrong with the nodes of a pool, by their states and by how long they are in them. Pure."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from azure.batch import models as batch
+
+from runner.azure.deployment import Deployment
+from runner.azure.errors import redacted, word
+
+PATIENCE = timedelta(minutes=10)
+"""A run whose pool has only failed nodes ends after that; a person may be mending them."""
+_START_TASK_LATE = timedelta(minutes=12)
+"""Usually it takes one to five minutes, and it ends itself after fifteen."""
+_START_TASK_LOST = timedelta(minutes=45)
+"""It hangs: start tasks of older stacks have no end of their own."""
+_BOOT_LATE = timedelta(minutes=20)
+_CAUSES = {
+    "starttaskfailed": "the start task failed",
+    "unusable": "the node is unusable",
+    "unknown": "Batch has lost contact with the node",
+    "offline": "the node takes no tasks: its scheduling is disabled",
+}
+_BOOTING = ("creating", "starting", "rebooting", "reimaging")
+_WAITING = "waitingforstarttask"
+_LOST = ("starttaskfailed", "unusable")
+
+
+@dataclass(frozen=True)
+class PoolLook:
+    """A pool and its nodes at a moment."""
+
+    pool: batch.BatchPool
+    nodes: Sequence[batch.BatchNode]
+    now: datetime
+    """By the service's own clock, as are the times of the nodes."""
+
+    def age(self, node: batch.BatchNode) -> timedelta:
+        """How long *node* has been in its state."""
+        return self.now - node.state_transition_time if node.state_transition_time else timedelta()
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something that is wrong, with a remedy."""
+
+    key: str
+    """The same for as long as the same is wrong, whatever the number of nodes and minutes."""
+    text: str
+
+
+def node_alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
+    """One for all nodes of which the same is wrong, naming one of them."""
+    groups: dict[str, list[batch.BatchNode]] = {}
+    for node in look.nodes:
+        if key := _ailment(look, node):
+            groups.setdefault(key, []).append(node)
+    for key, nodes in groups.items():
+        first = nodes[0].id or ""
+        who = f"node {first}" if len(nodes) == 1 else f"{len(nodes)} nodes, one of them {first}"
+        cause = _cause(look, nodes[0])
+        yield Alarm(key, f"{who}: {cause}; {_remedy(word(nodes[0].state), first, deployment)}")
+
+
+def failed_start(look: PoolLook) -> str | None:
+    """A node whose start task failed, or does not end."""
+    for node in look.nodes:
+        state = word(node.state)
+        if state == "starttaskfailed" or (state == _WAITING and look.age(node) >= _START_TASK_LATE):
+            return node.id
+    return None
+
+
+def no_node_can_work(look: PoolLook) -> str | None:
+    """Why waiting for this pool makes no sense; None as long as it does."""
+    if not look.nodes or word(look.pool.allocation_state) != "steady":
+        return None
+    if not all(_is_lost(look, node) for node in look.nodes):
+        return None
+    count = len(look.nodes)
+    nodes = "its only node" if count == 1 else f"all of its {count} nodes"
+    return f"no node of pool {look.pool.id} can work, of {nodes}: {_cause(look, look.nodes[0])}"
+
+
+def after(look: PoolLook) -> str:
+    """What to do once a pool's nodes can do no more."""
+    if look.pool.enable_auto_scale:
+        return (
+            "mend the cause (`runner doctor`); the pool goes to zero within minutes by itself, "
+            "and then the same command goes on with new nodes"
+        )
+    return (
+        "mend the cause (`runner doctor`) and give the pool new nodes (`pulumi config set "
+        "poolGeneration`, `pulumi up`); until then these are paid for; then the same command goes on"
+    )
+
+
+def _is_lost(look: PoolLook, node: batch.BatchNode) -> bool:
+    state, age = word(node.state), look.age(node)
+    return (state in _LOST and age >= PATIENCE) or (state == _WAITING and age >= _START_TASK_LOST)
+
+
+def _ailment(look: PoolLook, node: batch.BatchNode) -> str:
+    """A word for what is wrong with *node*; empty for nothing."""
+    state, age = word(node.state), look.age(node)
+    if state in _CAUSES:
+        return f"{state}{_detail(node)}"
+    if state == _WAITING and age >= _START_TASK_LATE:
+        return state
+    return "boot" if state in _BOOTING and age >= _BOOT_LATE else ""
+
+
+def _cause(look: PoolLook, node: batch.BatchNode) -> str:
+    state, minutes = word(node.state), int(look.age(node) / timedelta(minutes=1))
+    if state in _CAUSES:
+        return f"{_CAUSES[state]}{_detail(node)}"
+    if state == _WAITING:
+        return f"its start task has not ended after {minutes} min; does the package mirror answer?"
+    return f"{state} for {minutes} min, which takes some minutes otherwise"
+
+
+def _detail(node: batch.BatchNode) -> str:
+    info = node.start_task_info
+    if word(node.state) == "starttaskfailed" and info is not None:
+        reason = info.failure_info.message if info.failure_info else ""
+        return f" (exit code {info.exit_code}{'; ' + redacted(reason) if reason else ''})"
+    error = next(iter(node.errors or ()), None)
+    return f" ({error.code}: {redacted(error.message or '')})" if error else ""
+
+
+def _remedy(state: str, node: str, deployment: Deployment) -> str:
+    if state in ("starttaskfailed", _WAITING):
+        command = _az(deployment, "file download", "--node-id", node)
+        command += " --file-path startup/stderr.txt --destination start-task.txt"
+        return f"`runner doctor` shows the end of its log; all of it: `{command}`"
+    command = _az(deployment, "delete", "--node-list", node)
+    return (
+        f"remove it (`{command}`) or reboot it in the portal; it is paid for as long as it is there"
+    )
+
+
+def _az(deployment: Deployment, what: str, *arguments: str) -> str:
+    """A command of the Azure CLI about a node, to be pasted."""
+    host = urlsplit(deployment.batch_endpoint).netloc
+    where = ("--account-name", deployment.batch_account, "--account-endpoint", host)
+    return (
+        f"az batch node {what} {shlex.join((*where, '--pool-id', deployment.pool_id, *arguments))}"
+    )

@@ -1,0 +1,113 @@
+"""`runner doctor` on an environment in which something is wrong."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from runner.azure.checks import image_finding
+from tests.azure.conftest import MakeCloud, on_cloud
+from tests.cloud import IDENTITY, POOL, Cloud, fixed
+from tests.conftest import Run, until
+
+FAILS = {
+    "startTask": {
+        "commandLine": "/bin/sh -c 'echo one >&2; echo no mirror answers >&2; exit 3'",
+        "waitForSuccess": True,
+    }
+}
+
+
+@pytest.fixture
+def failed(make_cloud: MakeCloud) -> Cloud:
+    """A cloud whose one node could not be made ready."""
+    cloud = make_cloud(**FAILS)
+    until(lambda: [n["state"] for n in cloud.azure.nodes(POOL)] == ["starttaskfailed"])
+    return cloud
+
+
+def nodes_line(told: str) -> str:
+    (line,) = [each for each in told.splitlines() if each[4:].startswith("nodes: ")]
+    return line
+
+
+def test_the_end_of_a_failed_start_tasks_log_is_shown(failed: Cloud, run: Run) -> None:
+    result = on_cloud(run, failed)("doctor")
+    assert result.exit_code == 4
+    node = failed.azure.nodes(POOL)[0]["id"]
+    assert nodes_line(result.stdout).startswith(
+        f"BAD nodes: node {node}: the start task failed (exit code 3"
+    )
+    assert "      | one\n      | no mirror answers\n" in result.stdout
+
+
+@pytest.mark.parametrize(("code", "status"), [("PermissionDenied", 403), ("NodeNotReady", 409)])
+def test_where_the_node_does_not_give_its_files_they_come_from_storage(
+    failed: Cloud, run: Run, code: str, status: int
+) -> None:
+    failed.fault("status", "download_node_file", status=status, code=code, times=None)
+    on_it = on_cloud(run, failed)
+    assert "      | " not in on_it("doctor").stdout, (
+        "there is none, and that is no error of its own"
+    )
+    node = failed.azure.nodes(POOL)[0]["id"]
+    stored = failed.blobs.get_blob_client(
+        failed.container("output"), f".start-task/{node}/stderr.txt"
+    )
+    many = "\n".join(f"line {number}" for number in range(20))
+    stored.upload_blob(f"{many}\nat https://x/y?sig=abc \x1b[31mred\n")
+    told = on_it("doctor").stdout
+    assert "      | line 13\n" in told
+    assert "line 12" not in told, "the last lines"
+    assert "sig=abc" not in told
+    assert "\x1b" not in told
+
+
+def test_a_pool_that_is_not_as_the_stack_says_is_told(cloud: Cloud, run: Run) -> None:
+    on_it = on_cloud(run, cloud)
+    good = on_it("doctor")
+    assert (good.exit_code, "BAD" in good.stdout) == (0, False), good.stdout
+    cloud.azure.put_pool(POOL, taskSlotsPerNode=2, scaleSettings=fixed(1))
+    without = on_it("doctor").stdout
+    assert f"BAD pool: {POOL} does not have the identity that the stack declares" in without
+    cloud.azure.put_pool(POOL, identity=[IDENTITY], taskSlotsPerNode=4, scaleSettings=fixed(1))
+    slots = on_it("doctor").stdout
+    assert f"BAD pool: {POOL} has 4 task slots, the stack 2" in slots
+    cloud.azure.delete_pool(POOL)
+    until(lambda: not list(cloud.batch.list_pools()))
+    gone = on_it("doctor")
+    assert gone.exit_code == 4
+    assert f"BAD pool: there is no pool {POOL}: run `pulumi up`" in gone.stdout
+
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+END = datetime(2027, 3, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ends", "now", "good", "said"),
+    [
+        ([None, None], NOW, True, "x is supported"),
+        ([END], NOW - timedelta(days=60), True, "x is supported"),
+        ([END, None], NOW, True, "x is supported until 2027-03-31 only: `pulumi config set image"),
+        ([END], END + timedelta(days=1), False, "Batch supports no image for x any more"),
+        ([], NOW, False, "Batch supports no image for x any more"),
+    ],
+)
+def test_the_end_of_an_image_is_told_before_it_comes(
+    ends: list[datetime | None], now: datetime, good: bool, said: str
+) -> None:
+    found = image_finding("x", ends, now)
+    assert found.good is good
+    assert found.detail.startswith(said)
+    assert found.good or "noble" in found.remedy
+
+
+def test_a_node_without_ffmpeg_is_told_as_a_node(
+    make_cloud: MakeCloud, run: Run, one: Path, tmp_path: Path
+) -> None:
+    cloud = make_cloud(ffmpeg=tmp_path / "there is none")
+    result = on_cloud(run, cloud)("convert", "in")
+    assert result.exit_code == 4
+    assert "the node has no ffmpeg; `runner doctor` shows why its start task" in result.error
+    assert "cannot start" not in result.stderr

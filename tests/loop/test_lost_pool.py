@@ -1,0 +1,66 @@
+"""A pool whose nodes never become ready: the run says so, ends, and the pool goes to zero."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import until
+from tests.emulator import Emulator, Fault, VirtualTasks
+from tests.emulator.azurite import Azurite
+from tests.emulator.fixtures import storage
+from tests.infra.mocked import deploy
+from tests.loop.composition import put_in_place
+from tests.loop.estate import RUNNER, owner_of, without_home
+from tests.media import Media
+
+__all__ = ["storage"]
+
+FOR_EVER = VirtualTasks(seconds=1e9)
+"""A mirror that takes a connection and says nothing, in a start task without an end of its own."""
+
+
+@pytest.mark.parametrize(
+    ("work", "fails", "said"),
+    [
+        (FOR_EVER, False, "its start task has not ended after"),
+        (VirtualTasks(seconds=900), True, "the start task failed (exit code 1"),
+    ],
+)
+def test_a_pool_whose_mirror_hangs_ends_the_run_and_goes_to_zero(
+    storage: Azurite, media: Media, tmp_path: Path, work: VirtualTasks, said: str, *, fails: bool
+) -> None:
+    media.put("8-bit.wav", tmp_path / "in" / "a.wav")
+    declared = deploy(nodeFfmpeg="apt")
+    pool = declared.outputs["pool_id"]
+    with Emulator(
+        storage=storage.account,
+        certificates=storage.certificates,
+        virtual_tasks=work,
+        speed=1200,  # 45 minutes are 2.25 s
+    ) as azure:
+        outputs = put_in_place(declared, azure, storage, tmp_path)
+        if fails:
+            azure.faults.add(Fault("start_task", pool, exit_code=1, times=None))
+        ended = subprocess.run(
+            [RUNNER, "convert", "in", "--outputs", str(outputs)],
+            cwd=tmp_path,
+            env={**without_home(tmp_path / "home"), **azure.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert ended.returncode == 4, ended.stderr
+        (error,) = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
+        assert f"no node of pool {pool} can work, of its only node: {said}" in error
+        assert "the pool goes to zero within minutes by itself" in error
+        until(lambda: not azure.nodes(pool))
+    with owner_of(storage) as owner:
+        kept = {
+            each.rpartition("/")[2]
+            for each in owner.get_container_client("input").list_blob_names()
+        }
+        for container in ("input", "output", "tools"):
+            owner.delete_container(container)
+    assert any(name.endswith(".wav") for name in kept), "the same command uploads nothing again"
