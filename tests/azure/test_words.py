@@ -25,6 +25,7 @@ from runner.azure.diagnosis import alarms
 from runner.azure.errors import is_passing, translated
 from runner.azure.jobs import Finished, _finished
 from runner.azure.manifest import Manifest, manifest_of, read_manifest
+from runner.azure.node_health import PoolLook
 from runner.azure.session import Session, _is_before
 from runner.azure.tasks import Places, TaskName, describe, safe_suffix
 from runner.azure.tool import pack
@@ -429,7 +430,8 @@ FAILED_NODE = {"id": "node", "state": "starttaskfailed"}
     ids=["start task", "node"],
 )
 def test_why_a_node_failed_is_told_without_signatures(node: dict[str, object]) -> None:
-    (alarm,) = alarms(BatchPool({"id": "pool", "state": "active"}), [BatchNode(node)])
+    look = PoolLook(BatchPool({"id": "pool", "state": "active"}), [BatchNode(node)], WHEN)
+    alarm = next(alarms(look, deployment())).text
     assert "cannot fetch https://store/tools/x?sp=r&sig=… 403" in alarm
     assert "hush" not in alarm
 
@@ -439,7 +441,8 @@ def test_why_a_pool_cannot_grow_is_told_without_signatures(place: str) -> None:
     error = {"code": "Odd", "message": ADDRESS}
     when = "2026-11-22T00:00:00Z"
     value = [error] if place == "resizeErrors" else {"timestamp": when, "error": error}
-    (alarm,) = alarms(BatchPool({"id": "pool", "state": "active", place: value}), [])
+    look = PoolLook(BatchPool({"id": "pool", "state": "active", place: value}), [], WHEN)
+    alarm = next(alarms(look, deployment())).text
     assert "sig=… 403" in alarm
     assert "hush" not in alarm
 
