@@ -222,6 +222,7 @@ _MADE = {
     "no-audio.mp4": "{picture} {x264}",
     "end-moov.mp4": "-i @clip.mp4 -map 0 -c copy",
     "zero-length-audio.mp4": "{picture} {sound} -map 0 -map 1 {x264} -c:a aac -af atrim=end=0",
+    "five-samples.wav": "{sound} -c:a pcm_s16le -af atrim=end_sample=5",
     "empty-audio.wav": "{sound} -c:a pcm_s16le -af atrim=end=0",
 }
 

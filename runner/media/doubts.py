@@ -30,11 +30,12 @@ class Doubt:
 def doubts_of(log: str, used: frozenset[int]) -> tuple[Doubt, ...]:
     """What *log* complains of in the source's streams of these numbers, in order."""
     source = parse_log(log)
-    demuxer = source.format if source else ""
+    # up to ffmpeg 6; since then these words are a muxer's or a codec's of the same name
+    demuxer = f"[{source.format} @" if source and "[in#0" not in log else "[in#0"
     found: list[Doubt] = []
     for line in log.splitlines():
         match = _FAULT.search(line)
-        if match is None and not ("[error]" in line and f"[{demuxer} @" in line):
+        if match is None and not ("[error]" in line and demuxer in line and "muxer" not in line):
             continue
         named = next((int(n) for n in match.groups() if n), None) if match else None
         if named is None or named in used:

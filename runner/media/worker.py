@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 # The time of each sample by its number, whatever the source says.
 _RESTAMP = "asetpts=N/SR/TB"
+# FLAC has no block of less than 16 samples (RFC 9639).
+_TOO_SHORT, _LENGTHEN = "invalid block size", "asetnsamples=n=16:p=1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +138,7 @@ class _Attempt:
         self.audio_filter = ""
         self.notices: list[str] = []
         self.is_strict = True
-        self.is_restamped = False
+        self.first_filter = ""
         self.reins = reins
         self.watch = watch
         self.result = os.path.join(work.scratch, work.name + work.recipe.suffix)
@@ -232,15 +234,7 @@ class _Attempt:
         Raises:
             ConversionError: The source is damaged within; no result stands for that.
         """
-        ran = self._encode_as_the_source_wants()
-        if ran.code > 0:
-            ran = self._encode_without_what_failed(ran)
-        if ran.code > 0 and self.is_strict:
-            self.is_strict = False
-            ran = self._encode()
-        if ran.code > 0 and (layout := find_hidden_frames(self.work.source, self.source)):
-            self.notices += layout.notices
-            ran = self._encode_frames_alone(layout)
+        ran = self._encode_somehow()
         source = parse_log(ran.log)
         if ran.code != 0 or self.recipe.verify == "none" or source is None:
             return ran
@@ -257,8 +251,24 @@ class _Attempt:
                 check_all_is_heard(layout, ran, source)
         self.notices += weigh(self.ffmpeg, self._input(), doubts, ran, source.duration)
         if self.recipe.media == "audio" and self.recipe.is_preset and goes_back(ran, source):
-            self.is_restamped = True
+            self.first_filter = _RESTAMP
             return self._encode_as_the_source_wants()
+        return ran
+
+    def _encode_somehow(self) -> Ran:
+        """Encode, and where that fails try what is known to help."""
+        ran = self._encode_as_the_source_wants()
+        if ran.code > 0:
+            ran = self._encode_without_what_failed(ran)
+        if ran.code > 0 and self.is_strict:
+            self.is_strict = False
+            ran = self._encode()
+        if ran.code > 0 and self.recipe.is_preset and _TOO_SHORT in ran.log:
+            self.first_filter = _LENGTHEN
+            ran = self._encode_as_the_source_wants()
+        if ran.code > 0 and (layout := find_hidden_frames(self.work.source, self.source)):
+            self.notices += layout.notices
+            ran = self._encode_frames_alone(layout)
         return ran
 
     def _encode_frames_alone(self, layout: Layout) -> Ran:
@@ -293,8 +303,7 @@ class _Attempt:
     def _encode(self) -> Ran:
         recipe = self.recipe
         self.audio_filter = self._loudness_filter()
-        if self.is_restamped:
-            self.audio_filter = ",".join(filter(None, (_RESTAMP, self.audio_filter)))
+        self.audio_filter = ",".join(filter(None, (self.first_filter, self.audio_filter)))
         filters = ("-filter:a", self.audio_filter) if self.audio_filter else ()
         words = (*recipe.arguments, *filters, *self.tagging.words(recipe))
         output = ("-y", f"file:{self.result}", *self.tagging.second_output(recipe))

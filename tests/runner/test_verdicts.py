@@ -298,6 +298,11 @@ def test_frames_without_data_are_silence(media: Media, tmp_path: Path, destinati
     assert seconds_of(destination / "a.wav") == pytest.approx(SECONDS, abs=0.2)
 
 
+@pytest.mark.parametrize("preset", ["flac", "mp3", "m4a", "opus", "ogg", "wav"])
+def test_a_sound_of_few_samples_is_converted(preset: str, media: Media, destination: Path) -> None:
+    converted(work(media("five-samples.wav"), destination / "a", how=recipe(preset)))
+
+
 def test_mp3_of_free_format_is_not_called_damaged(tmp_path: Path, destination: Path) -> None:
     source = tmp_path / "free.mp3"
     source.write_bytes((b"\xff\xfb\x00\xc4" + bytes(400)) * 8)
