@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from azure.storage.blob import (
     BlobSasPermissions,
@@ -71,16 +72,12 @@ class Signer:
         address = f"{self._deployment.blob_endpoint}/{container}/{blob}"
         if self._deployment.pool_identity_id:
             return address
-        now = datetime.now(UTC)
         signature = generate_blob_sas(
             self._deployment.storage_account,
             container,
             blob,
-            user_delegation_key=self._current_key(now),
             permission=BlobSasPermissions(read=True),
-            start=now - _CLOCKS_DIFFER,
-            expiry=now + self._lifetimes.read,
-            protocol="https",
+            **self._terms(self._lifetimes.read),
         )
         return f"{address}?{signature}"
 
@@ -92,17 +89,23 @@ class Signer:
         address = f"{self._deployment.blob_endpoint}/{container}"
         if self._deployment.pool_identity_id:
             return address
-        now = datetime.now(UTC)
         signature = generate_container_sas(
             self._deployment.storage_account,
             container,
-            user_delegation_key=self._current_key(now),
             permission=ContainerSasPermissions(write=True),
-            start=now - _CLOCKS_DIFFER,
-            expiry=now + self._lifetimes.write,
-            protocol="https",
+            **self._terms(self._lifetimes.write),
         )
         return f"{address}?{signature}"
+
+    def _terms(self, life: timedelta) -> dict[str, Any]:
+        """What all signatures have, each for a *life* of its own."""
+        now = datetime.now(UTC)
+        return {
+            "user_delegation_key": self._current_key(now),
+            "start": now - _CLOCKS_DIFFER,
+            "expiry": now + life,
+            "protocol": "https",
+        }
 
     def _current_key(self, now: datetime) -> UserDelegationKey:
         """A key that outlives what it signs *now*."""
