@@ -74,6 +74,7 @@ install_python() {
 
 # The first program starts services that hold its streams for as long as they live.
 start_services() {
+    wineserver -w # for that which only made it all, and does not stay
     wineserver -p
     setsid wine cmd /c exit >/dev/null 2>&1 </dev/null
     trap 'wineserver -k || true' EXIT
