@@ -1,6 +1,7 @@
 """What will be converted into what: pure, and refused as a whole or not at all."""
 
 import os
+import posixpath
 import re
 import unicodedata
 from collections import Counter
@@ -15,6 +16,7 @@ from runner.errors import NothingToConvertError, UsageError
 from runner.models import Kind, Plan, Source
 from runner.plan import DEFAULT_NAME, make_plan, new_run_id
 from runner.selection import Found
+from runner.wording import shown_path
 from tests.conftest import needs_links
 from tests.runner.programs import recipe
 
@@ -25,7 +27,7 @@ def plan_of(
     *relatives: str, name: str = DEFAULT_NAME, preset: str = "mp3", on_clash: str = "report"
 ) -> Plan:
     found = [Found(Source(f"/nowhere/in/{r}", 10, 20), r) for r in relatives]
-    return make_plan(found, recipe(preset), DESTINATION, name, on_clash)
+    return make_plan(found, recipe(preset), DESTINATION, name, on_clash, posixpath)
 
 
 def targets(*relatives: str, **options: str) -> list[str]:
@@ -55,7 +57,7 @@ def test_files_that_share_a_name_are_left_out_and_the_rest_is_planned() -> None:
     }
     assert {one.failure.kind for one in plan.left_out} == {Kind.NAME}
     assert plan.left_out[0].failure.message == (
-        "/nowhere/in/A.wav would be written to the same name, a.mp3; "
+        f"{shown_path('/nowhere/in/A.wav')} would be written to the same name, a.mp3; "
         "--on-clash suffix keeps them apart"
     )
     assert plan.files == 4
@@ -63,7 +65,9 @@ def test_files_that_share_a_name_are_left_out_and_the_rest_is_planned() -> None:
 
 def test_a_clash_of_many_names_one_of_them_and_counts_the_others() -> None:
     plan = plan_of("a.flac", "a.wav", "a.ogg")
-    assert "/nowhere/in/a.wav and 1 more would be" in plan.left_out[0].failure.message
+    assert (
+        f"{shown_path('/nowhere/in/a.wav')} and 1 more would be" in plan.left_out[0].failure.message
+    )
 
 
 def test_on_clash_suffix_keeps_all_apart_by_names_that_do_not_depend_on_their_neighbours() -> None:
@@ -90,7 +94,7 @@ def test_on_clash_error_refuses_the_run_and_shows_some_of_many() -> None:
         plan_of(*(f"{n}.{suffix}" for n in range(9) for suffix in ("mp4", "mov")), on_clash="error")
     lines = str(caught.value).splitlines()
     assert lines[0] == "these files cannot have the names that they would get:"
-    assert lines[1].startswith("  /nowhere/in/0.mp4: /nowhere/in/0.mov would be written to")
+    assert lines[1].startswith(f"  /nowhere/in/0.mp4: {shown_path('/nowhere/in/0.mov')} would be")
     assert lines[-1] == "  and 13 more"
 
 
@@ -163,7 +167,7 @@ def test_a_plan_holds_just_the_files_that_have_a_name_of_their_own(relatives: li
         return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
     stems = [os.path.splitext(r)[0] for r in relatives]  # noqa: PTH122 - Path sees dots otherwise
-    wanted = [os.path.normpath(f"{stem}.mp3") for stem in stems]
+    wanted = [posixpath.normpath(f"{stem}.mp3") for stem in stems]
     counts = Counter(map(folded, wanted))
     assert targets(*relatives) == [name for name in wanted if counts[folded(name)] == 1]
     assert plan_of(*relatives).files == len(relatives)
@@ -182,5 +186,5 @@ def test_no_template_leads_outside_of_the_destination(relative: str, name: str) 
         (target,) = targets(relative, name=name)
     except UsageError:
         return
-    assert os.path.normpath(f"/destination/{target}").startswith("/destination")
+    assert posixpath.normpath(f"/destination/{target}").startswith("/destination")
     assert not Path(target).is_absolute()

@@ -166,6 +166,7 @@ def test_a_list_keeps_the_tree_below_the_current_folder(folder: Path) -> None:
     assert relative == ["in/sub/d.mkv", "in/a.mp3", "d.mkv", "x"]
 
 
+@posix_only  # as to a name of two lines
 def test_files_from_takes_a_file_or_standard_input(
     run: Run, media: Media, tmp_path: Path, destination: Path
 ) -> None:
@@ -205,7 +206,7 @@ def test_what_is_found_is_what_has_a_media_suffix(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         path.with_name(f"{stem}.notes").touch()
-        made.add(str(path.relative_to(top)))
+        made.add(path.relative_to(top).as_posix())
     taken = list(find_files([str(top)], Selection()))
     assert {one.relative for one in taken} == made
     assert all(str(top / one.relative) == one.source.path for one in taken)
