@@ -4,6 +4,7 @@
 and `logs/VERSION/settings.txt` what is marked as an error in those of wrong settings.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,13 +180,23 @@ def test_no_words_are_held_against_nobody() -> None:
     assert message == "ffmpeg failed: it gave no reason"
 
 
+def plain(media: MediaInfo | None) -> MediaInfo | None:
+    """*media* without what each version says of its streams in words of its own."""
+    if media is None:
+        return None
+    streams = (replace(s, language="", details="", notes=()) for s in media.streams)
+    return replace(media, streams=tuple(streams))
+
+
 @pytest.mark.parametrize(
     ("case", "media"),
     [
         (
             "film",
             MediaInfo(
-                "mov,mp4,m4a,3gp,3g2,mj2", 2.0, (FILM, Stream(1, "audio", "aac", rate=44100))
+                "mov,mp4,m4a,3gp,3g2,mj2",
+                2.0,
+                (FILM, Stream(1, "audio", "aac", rate=44100, layout="stereo")),
             ),
         ),
         (
@@ -195,8 +206,8 @@ def test_no_words_are_held_against_nobody() -> None:
                 2.0,
                 (
                     Stream(0, "video", "h264", duration=2.0),
-                    Stream(1, "audio", "flac", duration=2.0, rate=44100),
-                    Stream(2, "audio", "flac", duration=2.0, rate=44100),
+                    Stream(1, "audio", "flac", duration=2.0, rate=44100, layout="stereo", bits=24),
+                    Stream(2, "audio", "flac", duration=2.0, rate=44100, layout="mono", bits=16),
                 ),
             ),
         ),
@@ -205,16 +216,25 @@ def test_no_words_are_held_against_nobody() -> None:
             MediaInfo(
                 "flac",
                 2.0,
-                (Stream(0, "audio", "flac", rate=44100), Stream(1, "video", "png", is_cover=True)),
+                (
+                    Stream(0, "audio", "flac", rate=44100, layout="stereo", bits=24),
+                    Stream(1, "video", "png", is_cover=True),
+                ),
             ),
         ),
-        ("guessed-length", MediaInfo("mp3", None, (Stream(0, "audio", "mp3", rate=44100),))),
+        (
+            "guessed-length",
+            MediaInfo("mp3", None, (Stream(0, "audio", "mp3", rate=44100, layout="stereo"),)),
+        ),
         (
             "no-length",
             MediaInfo(
                 "matroska,webm",
                 None,
-                (Stream(0, "video", "vp8"), Stream(1, "audio", "opus", rate=48000)),
+                (
+                    Stream(0, "video", "vp8"),
+                    Stream(1, "audio", "opus", rate=48000, layout="stereo"),
+                ),
             ),
         ),
         ("no-audio", MediaInfo("mov,mp4,m4a,3gp,3g2,mj2", 2.0, (FILM,))),
@@ -226,8 +246,8 @@ def test_no_words_are_held_against_nobody() -> None:
 def test_what_a_file_holds_is_read_alike_from_every_version(
     case: str, media: MediaInfo | None, version: str
 ) -> None:
-    assert parse_log(log(version, case)) == media
-    assert parse_log(without_verbose(log(version, case))) == media
+    assert plain(parse_log(log(version, case))) == media
+    assert plain(parse_log(without_verbose(log(version, case)))) == media
 
 
 @every_version
