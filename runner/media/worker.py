@@ -260,7 +260,7 @@ class _Attempt:
         ran = self._encode_as_the_source_wants()
         if ran.code > 0:
             ran = self._encode_without_what_failed(ran)
-        if ran.code > 0 and self.is_strict:
+        if ran.code > 0 and self.is_strict and self._could_go_on(ran):
             self.is_strict = False
             ran = self._encode()
         if ran.code > 0 and self.recipe.is_preset and _TOO_SHORT in ran.log:
@@ -270,6 +270,10 @@ class _Attempt:
             self.notices += layout.notices
             ran = self._encode_frames_alone(layout)
         return ran
+
+    def _could_go_on(self, ran: Ran) -> bool:
+        """Whether a failed *ran* may have stumbled on one fault of a source that it could open."""
+        return parse_log(ran.log) is not None and self._failure(ran).failure.kind is Kind.INPUT
 
     def _encode_frames_alone(self, layout: Layout) -> Ran:
         """Encode once more, without what the source has besides frames."""
