@@ -49,7 +49,8 @@ def left_out(recipe: Recipe, media: MediaInfo | None) -> str:
         return ""
     named = [f"{number} {_named(stream)}".strip() for number, stream in enumerate(streams)]
     taken = named.pop(recipe.audio_stream or 0)
-    return f"of its soundtracks {taken} was taken; --audio-stream N takes {listed(named, ' or ')}"
+    others = listed(named, " or ")
+    return f"soundtrack {taken} was taken; --audio-stream N takes another one: {others}"
 
 
 def listed(what: list[str], between: str) -> str:

@@ -190,14 +190,16 @@ def test_the_default_track_is_seen_by_every_ffmpeg(
     target = destination / "a.mp3"
     made = converted(work(media("two-tracks.mkv"), target, ffmpeg=ffmpeg))
     assert tone(media, target) == pytest.approx(SECOND_TONE, rel=0.02)
-    assert made.notices == ("of its soundtracks 1 was taken; --audio-stream N takes 0 (Stereo)",)
+    assert made.notices == (
+        "soundtrack 1 was taken; --audio-stream N takes another one: 0 (Stereo)",
+    )
 
 
 def test_the_other_tracks_are_named(media: Media, destination: Path) -> None:
     made = converted(work(media("languages.mkv"), destination / "a.mp3"))
     (notice,) = made.notices
     assert notice == (
-        "of its soundtracks 0 (jpn) was taken; --audio-stream N takes 1 (ger, Kommentar)"
+        "soundtrack 0 (jpn) was taken; --audio-stream N takes another one: 1 (ger, Kommentar)"
     )
     for choice in ({"audio_stream": 1}, {"audio_language": "ger"}):
         made = converted(work(media("languages.mkv"), destination / "b.mp3", how=recipe(**choice)))
@@ -211,7 +213,7 @@ def test_of_very_many_tracks_some_are_named_and_in_short() -> None:
     ]
     info = parse_log("Input #0, mov, from 'x':\n" + "".join(lines))
     notice = left_out(settle(recipe(), info), info)
-    assert notice.startswith("of its soundtracks 0 (xxx")
+    assert notice.startswith("soundtrack 0 (xxx")
     assert notice.endswith("…) or 93 more")
     assert len(notice) < 500
 
