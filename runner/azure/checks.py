@@ -24,6 +24,7 @@ def check_azure(session: Session) -> Iterator[Finding]:
         ("quota", _quota),
         ("jobs", _jobs),
         ("storage", _storage),
+        ("nodes' ffmpeg", _node_ffmpeg),
     ):
         yield _check(what, look, session)
 
@@ -115,6 +116,18 @@ def _quota(session: Session) -> Finding:
         look = f"az vm list-usage -l {deployment.location} -o table"
     detail = f"at its largest the pool wants vCPUs: {', '.join(vcpus)}; what there is: `{look}`"
     return Finding("quota", good=True, detail=detail)
+
+
+def _node_ffmpeg(session: Session) -> Finding:
+    deployment = session.deployment
+    name = deployment.node_ffmpeg
+    if not name:
+        detail = "from their image or the package mirrors, as the stack has it"
+    elif session.blobs.exists(deployment.tools_container, name):
+        detail = f"that of {deployment.node_ffmpeg_package}, from storage"
+    else:
+        detail = f"that of {deployment.node_ffmpeg_package}, once a `runner convert` has put it into storage"
+    return Finding("nodes' ffmpeg", good=True, detail=detail)
 
 
 def _jobs(session: Session) -> Finding:

@@ -136,7 +136,7 @@ class Follower:
             flight.jobs.terminate(job, NO_NODE_CAN_WORK)
         node = failed_start(look)
         log = last_lines(node, flight.jobs, flight.blobs, flight.deployment, 1) if node else ()
-        words = f" (last: {log[-1]})" if log else ""
+        words = f" (its log ends: {log[-1]})" if log else ""
         raise PoolLostError(f"{reason}{words}; its tasks are ended; {after(look)}")
 
     def _say(self, message: str, key: str = "") -> None:

@@ -80,9 +80,10 @@ def no_node_can_work(look: PoolLook) -> str | None:
         return None
     if not all(_is_lost(look, node) for node in look.nodes):
         return None
-    count = len(look.nodes)
-    nodes = "its only node" if count == 1 else f"all of its {count} nodes"
-    return f"no node of pool {look.pool.id} can work, of {nodes}: {_cause(look, look.nodes[0])}"
+    count, cause = len(look.nodes), _cause(look, look.nodes[0])
+    if count == 1:
+        return f"the only node of pool {look.pool.id} cannot work: {cause}"
+    return f"none of the {count} nodes of pool {look.pool.id} can work: {cause}"
 
 
 def after(look: PoolLook) -> str:
@@ -94,7 +95,7 @@ def after(look: PoolLook) -> str:
         )
     return (
         "mend the cause (`runner doctor`) and give the pool new nodes (`pulumi config set "
-        "poolGeneration`, `pulumi up`); until then these are paid for; then the same command goes on"
+        "poolGeneration` to one more, `pulumi up`); until then these are paid for; then the same command goes on"
     )
 
 
@@ -125,7 +126,10 @@ def _cause(look: PoolLook, node: batch.BatchNode) -> str:
 def _detail(node: batch.BatchNode) -> str:
     info = node.start_task_info
     if word(node.state) == "starttaskfailed" and info is not None:
-        reason = info.failure_info.message if info.failure_info else ""
+        failure = info.failure_info
+        # of an exit code it says no more than that there is one
+        plain = failure is None or word(failure.code) == "failureexitcode"
+        reason = "" if plain or failure is None else failure.message or ""
         return f" (exit code {info.exit_code}{'; ' + redacted(reason) if reason else ''})"
     error = next(iter(node.errors or ()), None)
     return f" ({error.code}: {redacted(error.message or '')})" if error else ""

@@ -1,12 +1,17 @@
 """`runner doctor` on an environment in which something is wrong."""
 
+import subprocess
+import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from runner.azure.checks import image_finding
-from tests.azure.conftest import MakeCloud, on_cloud
+from runner.azure.tool import pack
+from runner.media.node import ORDER, RECORD, Order, Record
+from tests.azure.conftest import MP3, MakeCloud, on_cloud
 from tests.cloud import IDENTITY, POOL, Cloud, fixed
 from tests.conftest import Run, until
 
@@ -36,7 +41,7 @@ def test_the_end_of_a_failed_start_tasks_log_is_shown(failed: Cloud, run: Run) -
     assert result.exit_code == 4
     node = failed.azure.nodes(POOL)[0]["id"]
     assert nodes_line(result.stdout).startswith(
-        f"BAD nodes: node {node}: the start task failed (exit code 3"
+        f"BAD nodes: node {node}: the start task failed (exit code 3); "
     )
     assert "      | one\n      | no mirror answers\n" in result.stdout
 
@@ -103,11 +108,44 @@ def test_the_end_of_an_image_is_told_before_it_comes(
     assert found.good or "noble" in found.remedy
 
 
-def test_a_node_without_ffmpeg_is_told_as_a_node(
-    make_cloud: MakeCloud, run: Run, one: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (False, "the node has no ffmpeg; `runner doctor` shows why its start task did not put it"),
+        (True, "on the node: cannot start ffmpeg: "),
+    ],
+)
+def test_what_a_node_lacks_is_told_as_the_nodes(
+    one: Path, tmp_path: Path, there: bool, said: str
 ) -> None:
-    cloud = make_cloud(ffmpeg=tmp_path / "there is none")
-    result = on_cloud(run, cloud)("convert", "in")
-    assert result.exit_code == 4
-    assert "the node has no ffmpeg; `runner doctor` shows why its start task" in result.error
-    assert "cannot start" not in result.stderr
+    path = tmp_path / "path"
+    path.mkdir()
+    if there:  # for another machine
+        (path / "ffmpeg").write_bytes(b"\x7fELF")
+        (path / "ffmpeg").chmod(0o755)
+    name, worker = pack()
+    (one / name).write_bytes(worker)
+    order = Order(source="a.wav", recipe=MP3, size=(one / "a.wav").stat().st_size)
+    ended = subprocess.run(
+        [sys.executable, name],
+        cwd=one,
+        env={"PATH": str(path), ORDER: order.as_json()},
+        capture_output=True,
+        check=False,
+    )
+    record = Record.from_json((one / RECORD).read_bytes())
+    assert (ended.returncode, record.kind) == (1, "environment"), ended.stderr
+    assert record.message.startswith(said)
+
+
+def test_which_ffmpeg_the_nodes_have_is_told(cloud: Cloud, run: Run) -> None:
+    assert "ok  nodes' ffmpeg: from their image or the" in on_cloud(run, cloud)("doctor").stdout
+    name, package = "ffmpeg-abc.xz", "imageio-ffmpeg==0.8.1 manylinux_2_28_x86_64"
+    theirs = replace(
+        cloud,
+        deployment=replace(cloud.deployment, node_ffmpeg=name, node_ffmpeg_package=package),
+    )
+    before = on_cloud(run, theirs)("doctor")
+    assert f"ok  nodes' ffmpeg: that of {package}, once a `runner convert` has" in before.stdout
+    cloud.blobs.get_blob_client(cloud.container("tools"), name).upload_blob(b"x")
+    assert f"that of {package}, from storage" in on_cloud(run, theirs)("doctor").stdout

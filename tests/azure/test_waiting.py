@@ -288,8 +288,8 @@ def test_a_run_whose_pool_cannot_work_ends_and_the_same_command_goes_on(
     with pytest.raises(UnfitError) as caught:
         drive(engine, plan)
     said = str(caught.value)
-    assert said.startswith(f"no node of pool {POOL} can work, of all of its 2 nodes: the start")
-    assert "(last: no ffmpeg after 8 attempts); its tasks are ended" in said
+    assert said.startswith(f"none of the 2 nodes of pool {POOL} can work: the start task failed (")
+    assert "(its log ends: no ffmpeg after 8 attempts); its tasks are ended" in said
     assert "its tasks are ended; mend the cause (`runner doctor`) and give the pool new" in said
     assert said.endswith("; 3 files left")
     assert "\n" not in said
