@@ -93,11 +93,7 @@ class Run:
             check=False,
             timeout=120,
         )
-        out, err = (
-            data.decode("utf-8", "backslashreplace").replace(os.linesep, "\n")
-            for data in (done.stdout, done.stderr)
-        )
-        return Result(done.returncode, out, err)
+        return Result(done.returncode, _as_here(done.stdout), _as_here(done.stderr))
 
     def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
         """Start the command and return at once."""
@@ -113,6 +109,12 @@ class Run:
             # its own session, as in a terminal of its own
             start_new_session=True,
         )
+
+
+def _as_here(data: bytes) -> str:
+    """What was printed, with the paths and line ends of POSIX, so that one test does for all systems."""
+    text = data.decode("utf-8", "backslashreplace").replace(os.linesep, "\n")
+    return text if os.name == "posix" or text.startswith("{") else text.replace("\\", "/")
 
 
 @dataclass(frozen=True)

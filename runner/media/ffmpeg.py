@@ -25,7 +25,7 @@ _QUIET = ("-nostdin", "-hide_banner", "-loglevel", "repeat+level+verbose", "-nos
 _PROGRESS = ("-progress", "pipe:1")
 _LONGEST_LOG = 64 * 1024
 # and what it says of the output that the tags are read from, which holds no streams
-_VERBOSE = re.compile(r"\[out#\d+/ffmetadata|(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[verbose\]")
+_VERBOSE = re.compile(r"\[out#\d+/ffmetadata|(?:\[[^\]]* @ (?:0x)?[0-9a-fA-F]+\] )*\[verbose\]")
 _DECODED = re.compile(
     r"Input stream #0:(\d+) \((?:audio|video)\): \d+ packets read .*?(\d+) frames decoded"
     r"(?:.*\((\d+) samples\))?"

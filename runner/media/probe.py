@@ -30,7 +30,9 @@ _STREAM = re.compile(
 _SAMPLES = re.compile(r" Hz, (.+?), (u8|s16|s32|s64|flt|dbl)(p?)\b(?: \((\d+) bit\))?")
 _RATE = re.compile(r", (\d+) Hz\b")
 _STREAM_DURATION = re.compile(rf"DURATION(?:-\w+)? *: {_CLOCK}")
-_LEVEL = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(?:info|warning|error|fatal|verbose)\] ?")
+_LEVEL = re.compile(
+    r"^(?:\[[^\]]* @ (?:0x)?[0-9a-fA-F]+\] )*\[(?:info|warning|error|fatal|verbose)\] ?"
+)
 _TRACE_STREAM = re.compile(r"stream (\d+): start_time: (\S+) duration: (\S+)")
 _TRACE_END = re.compile(r"format: start_time: \S+ duration: ")
 

@@ -7,6 +7,8 @@ import pytest
 
 from runner.media.exit_code import ended_from_outside, has_not_started
 from runner.media.failures import ConversionError, Kind
+from runner.media.ffmpeg import without_verbose
+from runner.media.probe import parse_log
 from runner.media.verify import check_existing
 from tests.conftest import StandIn
 from tests.media import Media
@@ -148,3 +150,17 @@ def test_an_ended_look_at_a_result_does_not_judge_it(
     with pytest.raises(ConversionError) as caught:
         check_existing(program, clip, clip, recipe("mp3"))
     assert caught.value.failure.kind is Kind.TRANSIENT
+
+
+@pytest.mark.parametrize("address", ["0x55bf77a6ae80", "000001f5d3c0a2c0", "000001F5D3C0A2C0"])
+def test_ffmpegs_lines_are_read_however_a_system_writes_addresses(address: str) -> None:
+    verbose = f"[AVIOContext @ {address}] [verbose] Statistics: 9 bytes read\n"
+    said = f"[mp3float @ {address}] [error] Header missing\n"
+    assert without_verbose(verbose + said) == said
+    media = parse_log(
+        f"[info] Input #0, mov, from 'file:a':\n[mov @ {address}] [info]   Duration: 00:00:02.00,\n"
+        f"[mov @ {address}] [info]   Stream #0:0: Audio: aac, 8000 Hz, mono\n"
+    )
+    assert media
+    assert media.duration == 2
+    assert [stream.codec for stream in media.streams] == ["aac"]
