@@ -125,7 +125,8 @@ def _check_what_is_there(
     is_whole = _reaches(max(end, end - start), length, rate)
     if heard is None and is_whole:
         # it was copied, or ffmpeg had no time to say how much it heard
-        mapped = [sound] if sound and recipe.media == "audio" else tracks.values()
+        own_track = tracks.get(0) if audio else None
+        mapped = [own_track] if own_track and recipe.media == "audio" else tracks.values()
         there = min(wanted, max((track.end - track.start for track in mapped), default=0.0))
         if not _reaches(made, there, rate):
             message = f"ffmpeg stopped early: {made:.1f} s of {there:.1f} s are in the result"
