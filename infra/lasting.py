@@ -162,10 +162,6 @@ def watch_for_changes() -> None:
     def bind(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         if not args.type_.startswith("azure-native:"):
             return None
-        if args.opts.delete_before_replace is False:
-            # Pulumi's SDK loses that on its way through a transform (3.259: _callbacks.py asks for
-            # a true value); these are replaced under a new name, before the old one goes
-            return None
         is_budget = args.type_.endswith(":Budget")
         hooks = pulumi.ResourceHookBinding(
             before_update=[change], before_create=[month] if is_budget else None
