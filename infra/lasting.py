@@ -159,7 +159,11 @@ def watch_for_changes() -> None:
     change = pulumi.ResourceHook("refuse-change", refuse_change, early)
     month = pulumi.ResourceHook("refuse-month", refuse_month, early)
 
-    def bind(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+    # A transformation in this process: newer transforms go through the engine, which gives an
+    # explicit `delete_before_replace=False` back as unset.
+    def bind(
+        args: pulumi.ResourceTransformationArgs,
+    ) -> pulumi.ResourceTransformationResult | None:
         if not args.type_.startswith("azure-native:"):
             return None
         is_budget = args.type_.endswith(":Budget")
@@ -167,6 +171,6 @@ def watch_for_changes() -> None:
             before_update=[change], before_create=[month] if is_budget else None
         )
         opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=hooks))
-        return pulumi.ResourceTransformResult(props=args.props, opts=opts)
+        return pulumi.ResourceTransformationResult(props=args.props, opts=opts)
 
-    pulumi.runtime.register_resource_transform(bind)
+    pulumi.runtime.register_stack_transformation(bind)
