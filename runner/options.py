@@ -37,7 +37,7 @@ class RunOptions:
     timeout: float | None = None
     """Seconds for one file; none for as long as it makes progress."""
     fail_fast: int | None = None
-    """Stop after so many failed files."""
+    """Stop after so many failed files; later commands do not: they would stop at the same ones."""
     upload: str = "auto"
     """One of `UPLOAD`."""
     transfers: int = 4

@@ -50,3 +50,17 @@ def about(left: tuple[Conversion, ...], plan: Plan, follow_up: FollowUp) -> Noti
     else:
         how = f": `{follow_up.attach(plan.id)}` collects the rest"
     return Notice(files + how, uncollected=len(left))
+
+
+def left_behind(going_on: int, ended: int, run: str, follow_up: FollowUp) -> str:
+    """What a user who stops *run* is told: how many of its tasks go on, or wait to be collected."""
+    goes = f"{count_text(going_on, 'task')} {'goes' if going_on == 1 else 'go'} on in Azure"
+    waits = f"{count_text(ended, 'task')} ended there"
+    said = ", ".join(text for text, count in ((goes, going_on), (waits, ended)) if count)
+    if not said:
+        return "stopped; nothing goes on in Azure, and the same command goes on"
+    them = "it" if going_on + ended == 1 else "them"
+    commands = f"`{follow_up.attach(run)}` collects {them}"
+    if going_on:
+        commands += f", `{follow_up.cancel(run)}` ends {'it' if going_on == 1 else 'them'}"
+    return f"stopped here; {said}: {commands}"

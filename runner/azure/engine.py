@@ -13,7 +13,7 @@ from azure.storage.blob import BlobServiceClient
 
 from runner.azure.adding import Adder
 from runner.azure.blobs import Blobs
-from runner.azure.clearing import Settled, about
+from runner.azure.clearing import Settled, about, left_behind
 from runner.azure.collecting import collect
 from runner.azure.crew import Crew
 from runner.azure.deployment import Deployment
@@ -99,6 +99,8 @@ class _Run:
         self._crews: list[Crew[Any]] = [self._stagers, self._collectors, self._loops]
         self._left = len(plan.conversions)
         self._settled = Settled(plan.done)
+        self._collecting: set[str] = set()
+        """The conversions whose tasks have ended, and of which nothing more is known."""
         self._has_begun = False
         self._is_putting = False
         self._faults = 0
@@ -212,7 +214,11 @@ class _Run:
                 yield news
 
     def _note(self, news: Event | Notice) -> None:
-        if isinstance(news, Event) and news.state.is_final:
+        if isinstance(news, Notice):
+            return
+        if news.failure is not None or news.state.is_final:
+            self._collecting.discard(news.conversion.id)
+        if news.state.is_final:
             self._left -= 1
             self._settled.note(news)
 
@@ -262,6 +268,7 @@ class _Run:
             self._submitter.drop()
 
     def _ended(self, item: Item, end: Finished) -> None:
+        self._collecting.add(item.conversion.id)
         self._collectors.put((item, end))
 
     def _collect(self, work: tuple[Item, Finished]) -> None:
@@ -330,19 +337,10 @@ class _Run:
     def _interrupted(self) -> InterruptedRunError:
         self._flight.over.set()
         self._let_job_end()
-        count = len(self._flight.aloft)
-        run = self._plan.id
         if not self._has_begun:
             return InterruptedRunError("stopped before it had begun; the same command goes on")
-        if not count:
-            return InterruptedRunError(
-                "stopped; nothing goes on in Azure, and the same command goes on"
-            )
-        what, them = ("1 task goes", "it") if count == 1 else (f"{count} tasks go", "them")
-        return InterruptedRunError(
-            f"stopped here; {what} on in Azure: `{self._follow_up.attach(run)}` collects "
-            f"{them}, `{self._follow_up.cancel(run)}` ends {them}"
-        )
+        going_on, ended = len(self._flight.aloft), len(self._collecting)
+        return InterruptedRunError(left_behind(going_on, ended, self._plan.id, self._follow_up))
 
     def _let_job_end(self) -> None:
         """Have the job end itself with what it has, unless that takes longer than a user waits."""

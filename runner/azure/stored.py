@@ -52,10 +52,11 @@ class StoredRun:
         others: tuple[Conversion, ...] = ()
         if stored := self.read(plan.destination):
             ours = {conversion.id for conversion in plan.conversions}
+            done = {conversion.id for conversion in plan.done}
             targets = {folded(conversion.target) for conversion in plan.conversions}
             before = stored.plan.conversions
             others = tuple(
-                c for c in before if c.id not in ours and folded(c.target) not in targets
+                c for c in before if c.id not in ours | done and folded(c.target) not in targets
             )
             if stored.options == options and {c.id for c in before} == ours | {
                 c.id for c in others

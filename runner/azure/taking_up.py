@@ -47,6 +47,9 @@ def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> tuple[list[Item], bo
         return items, True
     known, takes_tasks = _known_attempts(flight, jobs)
     stored = flight.stored.sources()
+    if not flight.options.keep:
+        done = [stored.pop(c.id) for c in plan.done if c.id in stored]
+        flight.blobs.delete(flight.deployment.input_container, done)
     todo = []
     for item in items:
         item.blob = stored.get(item.conversion.id, "")

@@ -152,7 +152,7 @@ def run_options(
             names, details = _OF_A_RUN[field]
             value = getattr(RunOptions(), field)
             shown = {"default": "auto" if field == "timeout" else value}
-            if default:
+            if default and field != "fail_fast":
                 shown |= {"show_default": False, "help": f"{details['help']}  [default: {default}]"}
             command = option(*names, **{**details, **shown})(command)
         return command
@@ -185,4 +185,4 @@ def run_options_of(ctx: click.Context, stored: RunOptions | None = None) -> RunO
         if field.name in ctx.params
         and (stored is None or ctx.get_parameter_source(field.name) is ParameterSource.COMMANDLINE)
     }
-    return replace(stored or RunOptions(), **typed)
+    return replace(stored or RunOptions(), **{"fail_fast": None, **typed})

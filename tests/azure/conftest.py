@@ -19,6 +19,7 @@ from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
 from runner.presets import BUILT_IN
 from runner.selection import Selection, find_files
+from tests.azure.world import Nodes, World, make_world
 from tests.cloud import Cloud, stand_in_cloud
 from tests.conftest import Run
 from tests.emulator.azurite import Azurite
@@ -91,6 +92,21 @@ def make_cloud(
             return cloud
 
         yield make
+
+
+MakeWorld = Callable[[dict[str, bytes]], World]
+
+
+@pytest.fixture
+def make_a_world(make_cloud: MakeCloud, tmp_path: Path) -> MakeWorld:
+    """Make a cloud whose nodes convert in no time, and two machines with some sources."""
+
+    def make(sources: dict[str, bytes]) -> World:
+        nodes = Nodes()
+        nodes.cloud = make_cloud(virtual_tasks=nodes.tasks())
+        return make_world(nodes.cloud, tmp_path, sources)
+
+    return make
 
 
 @dataclass(frozen=True)

@@ -307,3 +307,4 @@ def test_a_full_disk_keeps_the_results_in_storage_until_there_is_room(
     assert azure_run(*arguments).exit_code == 0
     assert names(tiny_disk / "out") == {"a.wav"}
     assert set(cloud.attempts().values()) == {1}, "it was not converted again"
+    assert cloud.stored("input") == {}

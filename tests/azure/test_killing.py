@@ -109,6 +109,19 @@ def test_killed_while_collecting(
     go_on(azure_run, cloud, destination)
 
 
+def test_nothing_of_a_killed_run_is_left_in_storage(
+    cloud: Cloud, azure_run: Run, many: Path, destination: Path
+) -> None:
+    command = ("convert", "in", "--transfers", "1")
+    process = azure_run.start(*command)
+    until(lambda: names(destination))
+    kill(process)
+    assert sources(cloud), "it was killed too late"
+    assert azure_run(*command).exit_code == 0
+    assert len(names(destination)) == FILES
+    assert cloud.stored("input") == {}
+
+
 def test_killed_again_and_again(
     cloud: Cloud, azure_run: Run, many: Path, destination: Path
 ) -> None:

@@ -4,31 +4,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from runner.azure.session import Session
-from tests.azure.conftest import MakeCloud
-from tests.azure.world import FOREIGN, TASK_TAKES, Machine, Nodes, World, made_of, make_world
+from tests.azure.conftest import MakeWorld
+from tests.azure.world import FAILURE, FOREIGN, MIXTURE, SUCCESS, Machine, World, made_of
 from tests.conftest import Result, until
-
-MakeWorld = Callable[[dict[str, bytes]], World]
-
-SUCCESS = {"a.wav": b"good a", "c.wav": b"good c"}
-FAILURE = {"b.wav": b"bad b"}
-MIXTURE = {**SUCCESS, **FAILURE}
-
-
-@pytest.fixture
-def make_a_world(make_cloud: MakeCloud, tmp_path: Path) -> MakeWorld:
-    def make(sources: dict[str, bytes]) -> World:
-        nodes = Nodes()
-        nodes.cloud = make_cloud(virtual_tasks=nodes.tasks())
-        return make_world(nodes.cloud, tmp_path, sources)
-
-    return make
-
 
 # --- the moments: what was done before, and how far that has come --------------------------------
 
@@ -114,30 +96,12 @@ def cleaned(world: World) -> None:
     world.do(world.here, "clean", world.run)
 
 
-def follow_and_end(world: World, machine: Machine, *words: str) -> Result:
-    """Give a command while all tasks that come to run come to their end."""
-    left = threading.Event()
-
-    def end_what_comes() -> None:
-        while not left.wait(0.1):
-            if world.running:
-                world.cloud.azure.clock.step(TASK_TAKES + 1)
-
-    ending = threading.Thread(target=end_what_comes)
-    ending.start()
-    try:
-        return world.do(machine, *words)
-    finally:
-        left.set()
-        ending.join()
-
-
 def second(world: World, machine: Machine, command: str) -> Result:
     """Give the second *command*."""
     if command == "convert":
-        return follow_and_end(world, machine, "convert", "in")
+        return world.follow(machine, "convert", "in")
     if command == "attach":
-        return follow_and_end(world, machine, "attach", world.run)
+        return world.follow(machine, "attach", world.run)
     words = {"detach": ("convert", "in", "--detach"), "retry": ("retry", "--detach")}
     return world.do(machine, *words.get(command, (command, world.run)))
 
@@ -267,7 +231,7 @@ def test_a_clean_start_leaves_what_nobody_has_collected(make_a_world: MakeWorld)
     world.here.folder.joinpath("in").rename(world.here.folder / "old")
     (world.here.folder / "in").mkdir()
     (world.here.folder / "in" / "d.wav").write_bytes(b"good d")
-    done = follow_and_end(world, world.here, "convert", "in", "--clean-start")
+    done = world.follow(world.here, "convert", "in", "--clean-start")
     assert f"left run {world.run}: `runner attach {world.run}` collects its 2 results" in (
         done.stderr
     )
@@ -295,5 +259,5 @@ def test_a_runner_that_follows_a_cancelled_run_does_not_take_it_up_again(
     assert not world.cloud.stored("input")
     (line,) = world.do(world.here, "runs").stdout.splitlines()
     assert line.split("  ")[3].startswith("2 converted; interrupted")
-    follow_and_end(world, world.here, "convert", "in")
+    world.follow(world.here, "convert", "in")
     assert len(world.cloud.jobs()) == 2, "the same command begins anew, with what is left"

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -26,13 +27,17 @@ from runner.azure.tasks import result_in
 from runner.cli import _run
 from runner.ledger import Ledger
 from runner.media.node import ORDER, RECORD, Order
+from runner.models import Conversion
 from tests.cloud import POOL, Cloud
-from tests.conftest import Result, tree, until
+from tests.conftest import RUNNER, Result, tree, until
 from tests.emulator import VirtualTasks
 from tests.emulator.model import Failure
 from tests.emulator.virtual import VirtualExecutor
 from tests.emulator.work import Work
 
+SUCCESS = {"a.wav": b"good a", "c.wav": b"good c"}
+FAILURE = {"b.wav": b"bad b"}
+MIXTURE = {**SUCCESS, **FAILURE}
 TASK_TAKES = 3600.0
 """Virtual seconds: until the clock is stepped, in effect."""
 FOREIGN = b"somebody else's file"
@@ -112,6 +117,19 @@ class Machine:
                     thread.join(10)
         return Result(exit_code, out.getvalue(), err.getvalue())
 
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start `runner` with *words* as a process of its own."""
+        return subprocess.Popen(
+            [RUNNER, *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     @contextmanager
     def _at_home(self, words: tuple[str, ...]) -> Iterator[None]:
         before = (dict(os.environ), Path.cwd(), sys.argv)
@@ -145,12 +163,31 @@ class World:
         """Give a command, and hold what is always promised against what it leaves."""
         result = machine(*words)
         self.said.append(result.stderr + result.stdout)
-        assert result.exit_code in (0, 1, 2, 3, 4, 130), result.stderr
+        assert result.exit_code in (0, 1, 2, 3, 4, 5, 130), result.stderr
         assert "Traceback" not in result.stderr
         if words[0] == "clean":
             self.cleaned.add(self.run)
         self.check()
+        if words[0] in ("convert", "attach") and "Error: " not in result.stderr:
+            self._check_that_the_plan_is_needed(machine, result)
         return result
+
+    def follow(self, machine: Machine, *words: str) -> Result:
+        """Give a command while all tasks that come to run come to their end."""
+        left = threading.Event()
+
+        def end_what_comes() -> None:
+            while not left.wait(0.1):
+                if self.running:
+                    self.cloud.azure.clock.step(TASK_TAKES + 1)
+
+        ending = threading.Thread(target=end_what_comes)
+        ending.start()
+        try:
+            return self.do(machine, *words)
+        finally:
+            left.set()
+            ending.join()
 
     def end_tasks(self) -> None:
         """Let all tasks that may run come to their end."""
@@ -185,14 +222,13 @@ class World:
         return found
 
     @property
-    def plans(self) -> dict[str, set[str]]:
+    def plans(self) -> dict[str, list[Conversion]]:
         """The conversions in each plan in storage, by run."""
         found = {}
         for name, content in self.cloud.stored("input").items():
             if name.endswith(_PLAN):
                 run = name.partition("/")[0]
-                plan = read_manifest(content, run, Path()).plan
-                found[run] = {conversion.id for conversion in plan.conversions}
+                found[run] = list(read_manifest(content, run, Path()).plan.conversions)
         return found
 
     @property
@@ -209,23 +245,33 @@ class World:
     def check(self) -> None:
         """Hold what is promised against what is."""
         self._check_that_results_are_reachable()
-        self._check_that_nothing_is_left_behind()
+        self.check_that_nothing_is_left_behind()
         for machine in (self.here, self.there):
             _check_ledger(machine)
 
     def _check_that_results_are_reachable(self) -> None:
-        collected, plans = self.collected, self.plans
+        collected = self.collected
+        plans = {run: {c.id for c in plan} for run, plan in self.plans.items()}
         named = {found[2] for text in self.said for found in _ATTACH.finditer(text)}
         for (run, conversion), content in self.paid.items():
             if content not in collected and run not in self.cleaned:
                 assert conversion in plans.get(run, ()), f"a result of {run} is out of reach"
                 assert run in named, f"nobody was told how to collect {run}"
 
-    def _check_that_nothing_is_left_behind(self) -> None:
-        plans = self.plans
+    def check_that_nothing_is_left_behind(self) -> None:
+        plans = {run: {c.id for c in plan} for run, plan in self.plans.items()}
         for blob in self.cloud.stored("input"):
             run, _, name = blob.partition("/")
             assert name == _PLAN or name.partition(".")[0] in plans.get(run, ()), f"{blob} is left"
+
+    def _check_that_the_plan_is_needed(self, machine: Machine, result: Result) -> None:
+        """After a run that came to its end: what it has collected is not in its plan any more."""
+        found = re.search(r"^run (\S+)", result.stderr, re.MULTILINE)
+        assert found is not None
+        for conversion in self.plans.get(found[1], ()):
+            target = machine.destination / conversion.target
+            made = made_of(Path(conversion.source.path).read_bytes())
+            assert not (target.exists() and target.read_bytes() == made), f"{target} is collected"
 
     def collect_all(self) -> None:
         """Do what was said of how the rest is collected; after that nothing is left."""
