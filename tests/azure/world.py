@@ -168,7 +168,9 @@ class World:
         if words[0] == "clean":
             self.cleaned.add(self.run)
         self.check()
-        if words[0] in ("convert", "attach") and "Error: " not in result.stderr:
+        has_ended = "Error: " not in result.stderr and "--detach" not in words
+        if words[0] in ("convert", "attach") and has_ended:
+            # one that detaches leaves its plan as it is, whatever it collected on the way
             self._check_that_the_plan_is_needed(machine, result)
         return result
 
