@@ -143,6 +143,15 @@ _UNFORESEEN: tuple[tuple[str, Kind, str], ...] = (
         Kind.SETTINGS,
         "the container refuses what is put into it: {cause}",
     ),
+    # Demuxers and decoders, which before ffmpeg 6 have no prefix that tells them from an encoder.
+    (
+        (
+            r"corrupt (?:input|decoded)|Header missing|decode_\w+(?:\(\))?(?: failed|:)|[Ee]rror while decoding"
+            r"|block unavailable|buffer exhausted|invalid residual|Invalid data found when processing input"
+        ),
+        Kind.INPUT,
+        "damaged: not all of it can be read",
+    ),
     (r"\A\Z", Kind.SETTINGS, "ffmpeg failed: {cause}"),
     (r"(?i:filter)", Kind.SETTINGS, "the filters do not fit together: {cause}"),
     (r"", Kind.SETTINGS, "ffmpeg refuses these settings: {cause}"),
