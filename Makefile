@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # `make demo` is the first thing to try.
-.PHONY: install demo demo-cloud pulumi test fuzz lint bench windows clean
+.PHONY: install demo demo-cloud pulumi test fuzz lint lint-workflows bench windows clean
 .DEFAULT_GOAL := demo
 
 .venv/runner: pyproject.toml constraints.txt
@@ -45,12 +45,23 @@ test: .venv/dev .venv/azurite
 fuzz: .venv/dev
 	RUNNER_FUZZ=10000 $(BIN)/python -m pytest -n auto --timeout 3600 tests/test_fuzz.py
 
-lint: .venv/dev
+lint: .venv/dev lint-workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32 runner
 	$(BIN)/lint-imports
+
+# The workflows of this project and those that docs/ offers. actionlint is a Go program; its PyPI package
+# fetches a binary from GitHub while it installs. .ci/run has Go.
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+WORKFLOWS = $(wildcard .github/workflows/*.yml docs/examples/*.yml)
+lint-workflows: .venv/dev
+	@if command -v go >/dev/null; then \
+		set -x; go run $(ACTIONLINT) -shellcheck $(BIN)/shellcheck -pyflakes '' $(WORKFLOWS); \
+	else \
+		echo 'The workflows are not checked: actionlint is built by Go, which is not installed here.' >&2; \
+	fi
 
 # The command and its tests on Windows, by Wine, which it sets up: half an hour the first time.
 windows:
