@@ -55,6 +55,11 @@ class Preset:
         )
         return replace(recipe, **choices)
 
+    @property
+    def chooses_audio(self) -> bool:
+        """Whether it takes the soundtracks that are asked for."""
+        return self.film or any("{audio}" in part for part in self.arguments)
+
 
 def _audio(name: str, summary: str, *encoder: str, **rest: Any) -> Preset:
     arguments = (*_AUDIO, *encoder)

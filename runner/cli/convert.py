@@ -53,11 +53,11 @@ if TYPE_CHECKING:
     from runner.azure.session import Session
 
 
+# Options that say what a preset takes of a source.
+_OF_AUDIO = ("audio_stream", "audio_language")
+_OF_PRESETS = (*_OF_AUDIO, "subtitles", "deinterlace", "copy_if_fits")
 # Options that are also properties of a recipe.
-_CHOICES = (
-    *("audio_stream", "audio_language", "subtitles", "deinterlace", "copy_if_fits"),
-    *("verify", "strict", "id3"),
-)
+_CHOICES = (*_OF_PRESETS, "verify", "strict", "id3")
 
 
 class _Convert(click.Command):
@@ -188,6 +188,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     _settle_format(ctx, options)
     arguments = ctx.meta.get("ffmpeg", ())
     preset = _preset(options, ctx.meta["settings"], arguments)
+    _refuse_what_has_no_effect(ctx, preset, arguments)
     plan = _plan(options, _recipe(options, preset, arguments))
     ffmpeg = find_ffmpeg(options["ffmpeg"])
     place = find_place(options)
@@ -264,6 +265,27 @@ def _preset(options: dict[str, Any], settings: Settings, arguments: tuple[str, .
     if options["to"]:
         return for_suffix(options["to"], arguments, settings.presets)
     return find_preset(options["preset"] or DEFAULT, settings.presets)
+
+
+def _refuse_what_has_no_effect(
+    ctx: click.Context, preset: Preset, arguments: tuple[str, ...]
+) -> None:
+    """Refuse options on the command line that would change nothing about the results.
+
+    In a settings file they are for the runs that they suit.
+
+    Raises:
+        UsageError: There is one.
+    """
+    idle: tuple[str, ...] = ()
+    if arguments:
+        idle, why = _OF_PRESETS, "your own arguments after `--` replace the preset's: say it there"
+    elif not preset.chooses_audio:
+        idle = _OF_AUDIO
+        why = f"the preset '{preset.name}' does not say {{audio}} in its arguments"
+    for name in idle:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name.replace('_', '-')} would have no effect: {why}")
 
 
 def _recipe(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...]) -> Recipe:

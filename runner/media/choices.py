@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind
 from runner.media.languages import same_language
+from runner.media.recipe import option
 
 if TYPE_CHECKING:
     from runner.media.probe import MediaInfo, Stream
     from runner.media.recipe import Recipe
+
+_MAPPED = re.compile(r"0:a:(\d+)\??")
 
 
 def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
@@ -25,7 +29,7 @@ def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
     if recipe.film:
         return recipe  # it takes all of them
     if not is_open(recipe):
-        return replace(recipe, audio_stream=recipe.audio_stream or 0)
+        return replace(recipe, audio_stream=recipe.audio_stream or _mapped(recipe.arguments))
     number = _number(recipe, media)
     words = {
         "{audio}": f"a:{number}",
@@ -90,6 +94,12 @@ def _number(recipe: Recipe, media: MediaInfo | None) -> int:
     streams = chosen_audio(recipe, media)
     best = next((s for s in streams if s.is_default), next(iter(streams), None))
     return media.all("audio").index(best) if best else 0
+
+
+def _mapped(arguments: tuple[str, ...]) -> int:
+    """The audio stream that *arguments* name in ffmpeg's words; the first where they name none."""
+    found = _MAPPED.fullmatch(option(arguments, "-map") or "")
+    return int(found[1]) if found else 0
 
 
 def _speaking(streams: tuple[Stream, ...], language: str) -> tuple[Stream, ...]:

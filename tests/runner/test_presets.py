@@ -364,3 +364,59 @@ def test_a_recipe_survives_its_journey_as_json() -> None:
         assert type(how).from_json(text) == how
         newer = json.dumps(json.loads(text) | {"from the future": 1})
         assert type(how).from_json(newer) == how
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (["--audio-language", "de"], "audio-language"),
+        (["--audio-stream", "1"], "audio-stream"),
+        (["--subtitles", "none"], "subtitles"),
+        (["--subtitles", "keep"], "subtitles"),
+        (["--deinterlace", "off"], "deinterlace"),
+        (["--copy-if-fits"], "copy-if-fits"),
+    ],
+)
+def test_an_option_that_own_arguments_would_silence_is_refused(
+    options: list[str], name: str, run: Run, media: Media, tmp_path: Path
+) -> None:
+    media.put("clip.mp4", tmp_path / "a.mp4")
+    result = run("convert", "a.mp4", "--to", "mp4", *options, "--", "-c:v", "libx264")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: --{name} would have no effect: your own arguments")
+
+
+def test_what_settings_say_of_presets_is_no_hindrance_to_own_arguments(
+    run: Run, media: Media, tmp_path: Path
+) -> None:
+    media.put("clip.wav", tmp_path / "a.wav")
+    (tmp_path / ".runner.toml").write_text(
+        '[convert]\naudio-language = "de"\ncopy-if-fits = true\n'
+    )
+    assert run("convert", "a.wav", "--to", "mp3", "--", "-c:a", "libmp3lame").exit_code == 0
+
+
+def test_a_soundtrack_cannot_be_asked_for_where_an_own_preset_names_it(
+    run: Run, media: Media, tmp_path: Path
+) -> None:
+    media.put("two-tracks.mkv", tmp_path / "a.mkv")
+    (tmp_path / ".runner.toml").write_text(
+        '[presets.first]\nsuffix = "flac"\narguments = ["-map", "0:a:0", "-c:a", "flac"]\n'
+    )
+    result = run("convert", "a.mkv", "--preset", "first", "--audio-stream", "1")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: --audio-stream would have no effect: "
+        "the preset 'first' does not say {audio} in its arguments\n"
+    )
+
+
+def test_own_arguments_are_held_to_the_soundtrack_that_they_name(
+    run: Run, media: Media, tmp_path: Path
+) -> None:
+    media.run(
+        *shlex.split("-f lavfi -i sine=d=4 -f lavfi -i sine=d=1 -map 0 -map 1 -c:a flac"),
+        str(tmp_path / "a.mkv"),
+    )
+    result = run("convert", "a.mkv", "--to", "flac", "--", "-map", "0:a:1", "-c:a", "flac")
+    assert result.exit_code == 0, result.stderr
