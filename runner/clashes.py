@@ -8,11 +8,11 @@ from dataclasses import replace
 from functools import cache
 from types import ModuleType
 
-from runner.errors import UnfitError, UsageError
+from runner.errors import SetupError, UsageError
+from runner.formatting import display_path, printable
 from runner.media.failures import Failure, Kind
 from runner.media.paths import local_name, resolved
 from runner.models import Conversion, LeftOut, Notice, Plan
-from runner.wording import printable, shown_path
 
 ON_CLASH = ("report", "suffix", "error")
 """Leave the files concerned out and say so; keep them apart by their suffix; refuse the run."""
@@ -51,7 +51,7 @@ def renamed_here(plan: Plan, system: ModuleType = os.path) -> Iterator[Notice]:
     """Say which results of *plan*, made elsewhere, have another name on this *system*.
 
     Raises:
-        UnfitError: Two of them would have the same.
+        SetupError: Two of them would have the same.
     """
     others = [(c.target, here) for c in plan.conversions if (here := _here(c.target, system))]
     if not others:
@@ -60,7 +60,7 @@ def renamed_here(plan: Plan, system: ModuleType = os.path) -> Iterator[Notice]:
     for target, here in others:
         if folded(here) in taken:
             message = f"{printable(target)} and another result would have one name here, {here}"
-            raise UnfitError(f"{message}: collect this run on another system")
+            raise SetupError(f"{message}: collect this run on another system")
         taken.add(folded(here))
     examples = ", ".join(f"{printable(target)} is {here}" for target, here in others[:_SHOWN])
     more = f", and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
@@ -95,7 +95,7 @@ def _with_mark(conversion: Conversion) -> Conversion:
 
 
 def _shares_its_name(conversion: Conversion, group: Sequence[Conversion]) -> str:
-    others = [shown_path(c.source.path) for c in group if c is not conversion]
+    others = [display_path(c.source.path) for c in group if c is not conversion]
     also = f"{others[0]} and {len(others) - 1} more" if len(others) > 1 else others[0]
     target = printable(conversion.target)
     return f"{also} would be written to the same name, {target}; --on-clash suffix keeps them apart"
@@ -117,7 +117,7 @@ def _overwriting_sources(conversions: Sequence[Conversion], root: str) -> list[C
 
 
 def _overwrites(conversion: Conversion, root: str) -> str:
-    path = shown_path(_path(conversion, root))
+    path = display_path(_path(conversion, root))
     advice = "choose another folder with -o, or leave it out with --exclude"
     return f"its result would overwrite the source {path}; {advice}"
 

@@ -20,10 +20,10 @@ from typing import TypeVar
 
 from filelock import BaseFileLock, Timeout
 
-from runner.errors import UnfitError
+from runner.errors import SetupError
+from runner.formatting import display_path, printable, shortened
 from runner.media.strict import UnreadableError, text
 from runner.media.target import OURS
-from runner.wording import printable, shortened, shown_path
 
 FOLDER = OURS
 Answer = TypeVar("Answer")
@@ -118,7 +118,7 @@ class Database:
         nothing at all is written. *begin* puts into a new file what its run knows already.
 
         Raises:
-            UnfitError: It cannot be opened here, or a newer runner wrote it.
+            SetupError: It cannot be opened here, or a newer runner wrote it.
         """
         self.damage = ""
         """What was found wrong, and is left as it is because nothing may be written."""
@@ -133,7 +133,7 @@ class Database:
         """What *work* makes of the database, which it must read to the end; it may be called twice.
 
         Raises:
-            UnfitError: The file cannot be read or written here.
+            SetupError: The file cannot be read or written here.
         """
         try:
             return work(self._connection())
@@ -164,11 +164,11 @@ class Database:
         """Set the file aside, which is damaged as *error* says, and begin another one.
 
         Raises:
-            UnfitError: Another runner works with it, or it cannot be moved.
+            SetupError: Another runner works with it, or it cannot be moved.
         """
         self.close()  # Windows moves no file that is open
         if self._lock is None:
-            self.damage = f"{shown_path(self._path)} is damaged ({_reason(error)})"
+            self.damage = f"{display_path(self._path)} is damaged ({_reason(error)})"
             self._db = _begun(sqlite3.connect(":memory:"), self._path)
             return
         try:
@@ -176,7 +176,7 @@ class Database:
                 self._replace(error)
         except Timeout:
             message = "another runner works with it, and must end first"
-            raise UnfitError(f"{self._path} is damaged: {message}") from error
+            raise SetupError(f"{self._path} is damaged: {message}") from error
         except (*_BAD, OSError) as fault:
             raise self._unfit(fault) from error
 
@@ -186,14 +186,14 @@ class Database:
             _LOG.warning(
                 "the ledger %s was damaged (%s): it is kept as %s, and a new one is begun; results "
                 "are checked once more",
-                *(shown_path(self._path), _reason(error), shown_path(kept)),
+                *(display_path(self._path), _reason(error), display_path(kept)),
             )
         with self._connection() as db:
             self._begin(db)
 
-    def _unfit(self, error: Exception) -> UnfitError:
+    def _unfit(self, error: Exception) -> SetupError:
         reason = error.strerror if isinstance(error, OSError) else _reason(error)
-        return UnfitError(f"cannot use the ledger {shown_path(self._path)}: {reason}")
+        return SetupError(f"cannot use the ledger {display_path(self._path)}: {reason}")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -267,14 +267,14 @@ def _version(db: sqlite3.Connection, path: Path) -> int:
     """The version of the tables in *db*, which is at *path*.
 
     Raises:
-        UnfitError: It is that of a newer runner.
+        SetupError: It is that of a newer runner.
     """
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if not 0 <= version < _FAR_FUTURE:
         raise UnreadableError("its version makes no sense")
     if version > _VERSION:
-        raise UnfitError(
-            f"{shown_path(path)} was written by a newer runner: this one is {_this_runner()}, and it "
+        raise SetupError(
+            f"{display_path(path)} was written by a newer runner: this one is {_this_runner()}, and it "
             f"takes {_writer(db)} or later (the ledger's format is {version}, not {_VERSION})"
         )
     if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:

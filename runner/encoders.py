@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterable
 from itertools import pairwise
 
-from runner.errors import UnfitError
+from runner.errors import SetupError
 from runner.media.process import run
 from runner.presets import Preset
 
@@ -18,14 +18,14 @@ _PATIENCE = 30
 
 
 def require_encoders(preset: Preset, ffmpeg: str) -> None:
-    """Raise `UnfitError` if *ffmpeg* has not what *preset* needs."""
+    """Raise `SetupError` if *ffmpeg* has not what *preset* needs."""
     wanted = [name for name in encoders_of(preset) if not _EVERYWHERE.fullmatch(name)]
     if not wanted:
         return
     has = listed_encoders(ffmpeg)
     if missing := [name for name in wanted if name not in has]:
         message = not_available([preset.name], missing)
-        raise UnfitError(f"{message}: name another with --ffmpeg")
+        raise SetupError(f"{message}: name another with --ffmpeg")
 
 
 def encoders_of(preset: Preset) -> list[str]:
@@ -38,15 +38,15 @@ def listed_encoders(ffmpeg: str) -> frozenset[str]:
     """The encoders that *ffmpeg* says it has.
 
     Raises:
-        UnfitError: It does not say.
+        SetupError: It does not say.
     """
     try:
         done = run([ffmpeg, "-hide_banner", "-encoders"], timeout=_PATIENCE)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnfitError(f"{ffmpeg} does not run: {error}; name another with --ffmpeg") from error
+        raise SetupError(f"{ffmpeg} does not run: {error}; name another with --ffmpeg") from error
     found = frozenset(_LISTED.findall(done.stdout.decode(errors="replace")))
     if not found:
-        raise UnfitError(f"{ffmpeg} lists no encoders: name another with --ffmpeg")
+        raise SetupError(f"{ffmpeg} lists no encoders: name another with --ffmpeg")
     return found
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
-from runner.errors import UnfitError
+from runner.errors import SetupError
 from runner.models import Event, Notice, Plan
 
 Item = TypeVar("Item")
@@ -64,12 +64,12 @@ def awaited(future: Future[Item]) -> Item:
 
 @contextmanager
 def starting_threads() -> Iterator[None]:
-    """Raise `UnfitError` where this machine gives no more threads."""
+    """Raise `SetupError` where this machine gives no more threads."""
     try:
         yield
     except RuntimeError as error:  # so Python says it
         advice = "raise `ulimit -u`, or take fewer files at a time"
-        raise UnfitError(f"no more threads can be started: {advice}") from error
+        raise SetupError(f"no more threads can be started: {advice}") from error
 
 
 class Engine(Protocol):

@@ -26,8 +26,8 @@ _MEANINGS = {
     ExitCode.SOME_FAILED: "some files failed",
     ExitCode.USAGE: "the command line or the settings are wrong",
     ExitCode.NOTHING_MATCHED: "nothing matched the selection",
-    ExitCode.ENVIRONMENT: "the place is not fit: sign-in, rights, quota, disk, no ffmpeg",
-    ExitCode.TRY_AGAIN: "stopped by a passing fault; the same command goes on",
+    ExitCode.ENVIRONMENT: "the environment is not ready: sign-in, permissions, quota, disk space, missing ffmpeg",
+    ExitCode.TRY_AGAIN: "stopped by a temporary error; run the same command again to continue",
     ExitCode.BUG: "a bug of runner",
     ExitCode.INTERRUPTED: "interrupted",
 }
@@ -51,13 +51,13 @@ class NothingToConvertError(RunnerError):
     exit_code = ExitCode.NOTHING_MATCHED
 
 
-class UnfitError(RunnerError):
+class SetupError(RunnerError):
     """The environment cannot do it until somebody mends it; the message names the remedy."""
 
     exit_code = ExitCode.ENVIRONMENT
 
 
-class PassingError(RunnerError):
+class TransientError(RunnerError):
     """It may work next time, unchanged."""
 
     exit_code = ExitCode.TRY_AGAIN

@@ -16,10 +16,10 @@ from runner.media.target import from_os, is_used_up, target_path
 from runner.media.verify import check_existing
 from runner.media.worker import sha256_of
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State
-from runner.records import KnownFailure, Record
+from runner.records import KnownFailure, StoredResult
 
 
-class Verdict(Enum):
+class Decision(Enum):
     """What is to be done about one conversion."""
 
     CONVERT = "convert"
@@ -49,20 +49,20 @@ class Existing:
 
     def has(self, destination: Path, conversion: Conversion) -> bool:
         """Whether the ledger knows the target of *conversion* in *destination* to be made of it."""
-        verdict = self.judge(Plan("", destination, ()), conversion)
-        return verdict in (Verdict.UP_TO_DATE, Verdict.REFUSED)
+        decision = self.decide(Plan("", destination, ()), conversion)
+        return decision in (Decision.UP_TO_DATE, Decision.REFUSED)
 
-    def judge(self, plan: Plan, conversion: Conversion) -> Verdict:
+    def decide(self, plan: Plan, conversion: Conversion) -> Decision:
         """Decide from names, times and the ledger alone; opens no media."""
         try:
             path = target_path(plan.destination, conversion.target)
             status = os.stat(path, follow_symlinks=False)
         except ConversionError:
-            return Verdict.CONVERT  # who converts says what is wrong about the name
+            return Decision.CONVERT  # who converts says what is wrong about the name
         except OSError:
-            return Verdict.FAILED_BEFORE if self._is_known(conversion) else Verdict.CONVERT
+            return Decision.FAILED_BEFORE if self._is_known(conversion) else Decision.CONVERT
         if self.overwrite == "always" or stat.S_ISDIR(status.st_mode):
-            return Verdict.CONVERT
+            return Decision.CONVERT
         record = self.ledger.find(conversion.target)
         unchanged = record is not None and (record.result.size, record.result.mtime_ns) == (
             status.st_size,
@@ -70,24 +70,24 @@ class Existing:
         )
         if record is None or not unchanged:
             newer = conversion.source.mtime_ns > status.st_mtime_ns
-            return Verdict.CONVERT if newer and self.overwrite == "if-newer" else Verdict.CHECK
+            return Decision.CONVERT if newer and self.overwrite == "if-newer" else Decision.CHECK
         if _made_from(record) == (
             conversion.source.size,
             conversion.source.mtime_ns,
             conversion.recipe.fingerprint,
         ):
             refused = conversion.recipe.strict and record.notices
-            return Verdict.REFUSED if refused else Verdict.UP_TO_DATE
-        return Verdict.STALE if self.overwrite == "never" else Verdict.CONVERT
+            return Decision.REFUSED if refused else Decision.UP_TO_DATE
+        return Decision.STALE if self.overwrite == "never" else Decision.CONVERT
 
-    def failed(self, conversion: Conversion, verdict: Verdict) -> Event:
-        """The failure of a conversion that is not tried, because of the *verdict* about it."""
-        if verdict is Verdict.STALE:
+    def failed(self, conversion: Conversion, decision: Decision) -> Event:
+        """The failure of a conversion that is not tried, because of the *decision* about it."""
+        if decision is Decision.STALE:
             why = (
                 "made from an older source or with other settings; --overwrite if-newer replaces it"
             )
             return _kept(conversion, why)
-        if verdict is Verdict.REFUSED:
+        if decision is Decision.REFUSED:
             record = self.ledger.find(conversion.target)
             notices = "; ".join(record.notices) if record else ""
             return _kept(conversion, f"converted before, but --strict refuses it: {notices}")
@@ -143,7 +143,7 @@ class Existing:
         except ConversionError as error:
             if error.failure.kind is not Kind.INPUT:
                 return Event(conversion=conversion, state=State.FAILED, failure=error.failure)
-            why = f"another file has its name ({error.failure.message}); --overwrite always replaces it"
+            why = f"the file there is not this conversion ({error.failure.message}); --overwrite always replaces it"
             return _kept(conversion, why)
         return Event(conversion=conversion, state=State.UP_TO_DATE, result=result)
 
@@ -153,10 +153,10 @@ def _key(conversion: Conversion) -> tuple[str, str]:
 
 
 def _kept(conversion: Conversion, why: str) -> Event:
-    failure = Failure(Kind.INPUT, f"kept what is there: {why}")
+    failure = Failure(Kind.INPUT, f"not replaced: {why}")
     return Event(conversion=conversion, state=State.FAILED, failure=failure)
 
 
-def _made_from(record: Record) -> tuple[int, int, str]:
+def _made_from(record: StoredResult) -> tuple[int, int, str]:
     # not its path: who moves the sources has not changed them
     return record.source.size, record.source.mtime_ns, record.recipe

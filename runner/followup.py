@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from runner.wording import path_from_here
+from runner.formatting import path_from_here
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:\\@+=-]+")
 # PowerShell takes the typographic ones for the plain one

@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 from filelock import FileLock, Timeout
 
 from runner.database import FOLDER, Database
-from runner.errors import ExitCode, PassingError, UnfitError, UsageError
+from runner.errors import ExitCode, SetupError, TransientError, UsageError
 from runner.media.paths import is_windows, spelled
 from runner.media.strict import UnreadableError, parse_json, read_as
 from runner.models import Event, Plan, State
@@ -32,7 +32,7 @@ from runner.recording import (
     record_result,
     repeat_failure,
 )
-from runner.records import AttemptRecord, KnownFailure, Record, RunRecord
+from runner.records import AttemptRecord, KnownFailure, RunRecord, StoredResult
 
 Row = TypeVar("Row")
 _LONGEST_HOLDER = 10_000
@@ -57,7 +57,7 @@ class Ledger:
         """Open the ledger of *destination*, or begin it; an empty one in memory if it may not write.
 
         Raises:
-            UnfitError: It cannot be used here.
+            SetupError: It cannot be used here.
         """
         self.destination = destination
         self._lock = FileLock(_folder(destination) / "lock", timeout=0)
@@ -71,13 +71,13 @@ class Ledger:
         """Open the ledger of *destination*, or begin it.
 
         Raises:
-            UnfitError: The destination cannot be written.
+            SetupError: The destination cannot be written.
         """
         try:
             _folder(destination).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             message = f"cannot write to the destination {destination}: {error.strerror}"
-            raise UnfitError(f"{message}; choose another with -o") from error
+            raise SetupError(f"{message}; choose another with -o") from error
         return cls(destination, writes=True)
 
     @staticmethod
@@ -127,21 +127,21 @@ class Ledger:
         """Hold the destination for *run*; the lock ends with the process, however it ends.
 
         Raises:
-            PassingError: Another runner holds it; the message says who.
+            TransientError: Another runner holds it; the message says who.
         """
         holder = _folder(self.destination) / "holder.json"
         try:
             self._lock.acquire()
         except Timeout as error:
-            raise PassingError(f"{self.destination} is in use by {_describe(holder)}") from error
+            raise TransientError(f"{self.destination} is in use by {_describe(holder)}") from error
         except OSError as error:
-            raise UnfitError(f"cannot write {holder}: {error.strerror}") from error
+            raise SetupError(f"cannot write {holder}: {error.strerror}") from error
         try:
             facts = _Holder(run, os.getpid(), socket.gethostname(), time.time())
             try:
                 holder.write_text(json.dumps(asdict(facts)))
             except OSError as error:
-                raise UnfitError(f"cannot write {holder}: {error.strerror}") from error
+                raise SetupError(f"cannot write {holder}: {error.strerror}") from error
             yield
         finally:
             with suppress(OSError):
@@ -159,11 +159,11 @@ class Ledger:
             return False
 
     def begin(
-        self, plan: Plan, place: str, command: str, options: RunOptions, made_with: str = ""
+        self, plan: Plan, backend: str, command: str, options: RunOptions, made_with: str = ""
     ) -> None:
         """Write down that the run of *plan* starts, and what its results are *made_with*."""
         facts = (time.time(), plan.files, options.as_json())
-        self._run = (plan.id, place, as_bytes(command), *facts)
+        self._run = (plan.id, backend, as_bytes(command), *facts)
         all_files = chain(plan.conversions, (one.conversion for one in plan.left_out))
         recipes = {c.recipe.fingerprint: c.recipe for c in all_files}
         self._made_with = made_with
@@ -200,7 +200,7 @@ class Ledger:
 
         self._write(write)
 
-    def give_up(self, run: str) -> None:
+    def abandon(self, run: str) -> None:
         """Write down that nobody takes *run* up again."""
         facts = (int(ExitCode.INTERRUPTED), time.time(), run)
         self._write(
@@ -211,9 +211,9 @@ class Ledger:
             )
         )
 
-    def unfinished(self, place: str) -> list[str]:
-        """The runs at *place* that were cut off or left alone, and can be taken up; newest first."""
-        return [run.id for run in self.runs() if run.place == place and run.unfinished]
+    def resumable(self, backend: str) -> list[str]:
+        """The runs on *backend* that were cut off or left alone, and can be taken up; newest first."""
+        return [run.id for run in self.runs() if run.backend == backend and run.unfinished]
 
     def record(self, run: str, event: Event) -> None:
         """Write down the end of an attempt."""
@@ -231,10 +231,10 @@ class Ledger:
 
         self._write(write)
 
-    def find(self, target: str) -> Record | None:
+    def find(self, target: str) -> StoredResult | None:
         """What is known of *target*."""
         rows = self._rows(
-            Record.from_row,
+            StoredResult.from_row,
             "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256, notices"
             " FROM results WHERE target = CAST(? AS TEXT)",
             as_bytes(target),
@@ -306,7 +306,7 @@ class Ledger:
     def forget_before(self, moment: datetime) -> int:
         """Remove the runs that began before then, but for unfinished ones; returns how many."""
         old = [run for run in self.runs() if run.started < moment]
-        return self.forget([run.id for run in old if run.place == "local" or not run.unfinished])
+        return self.forget([run.id for run in old if run.backend == "local" or not run.unfinished])
 
     def forget(self, runs: Sequence[str]) -> int:
         """Remove *runs* with their logs; what the targets are is kept. Returns how many."""

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 from runner import __version__
 from runner.engine import Stop, next_of, starting_threads
-from runner.errors import UnfitError
+from runner.errors import SetupError
 from runner.media.environment import secrets_put_away
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, Reins
@@ -37,12 +37,12 @@ def find_ffmpeg(given: str | None = None) -> str:
     """The ffmpeg program: the one *given*, else the embedded one, else one on PATH.
 
     Raises:
-        UnfitError: There is none.
+        SetupError: There is none.
     """
     if given:
         if found := shutil.which(given):
             return _no_batch_file(os.path.abspath(found))
-        raise UnfitError(f"--ffmpeg {given}: there is no such program")
+        raise SetupError(f"--ffmpeg {given}: there is no such program")
     from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - it starts ffmpeg to try it
 
     try:
@@ -50,14 +50,14 @@ def find_ffmpeg(given: str | None = None) -> str:
             return _no_batch_file(str(get_ffmpeg_exe()))
     except RuntimeError as error:
         advice = "install ffmpeg, or name one with --ffmpeg PATH"
-        raise UnfitError(f"no ffmpeg comes with this platform's packages: {advice}") from error
+        raise SetupError(f"no bundled ffmpeg for this platform: {advice}") from error
 
 
 def _no_batch_file(program: str) -> str:
     """*program*, unless cmd.exe would read its arguments: a file's name could run a program."""
     if os.path.splitext(program)[1].lower() in _BATCH_FILES:
         name = os.path.basename(program)
-        raise UnfitError(
+        raise SetupError(
             f"{name} is a batch file, to which names are commands: name ffmpeg.exe itself"
         )
     return program
@@ -80,21 +80,21 @@ class LocalEngine:
     def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
         """Yield all that happens; see `Engine.run`."""
         yield from clear_leftovers(plan.destination)
-        crew = _Crew(self, plan, make_scratch(plan.destination))
-        stop.listen(crew.wake)
+        workers = _Workers(self, plan, make_scratch(plan.destination))
+        stop.listen(workers.wake)
         try:
-            crew.start()
-            while (event := next_of(crew.events)) is not _END:
+            workers.start()
+            while (event := next_of(workers.events)) is not _END:
                 if isinstance(event, Event):
                     yield event
                 if stop.at_once:
-                    crew.end()
+                    workers.end()
                 elif stop.gently:
-                    crew.take_no_more()
+                    workers.take_no_more()
         finally:
-            crew.end()
-            crew.join()
-            discard_scratch(crew.scratch)
+            workers.end()
+            workers.join()
+            discard_scratch(workers.scratch)
 
 
 class _End:
@@ -105,7 +105,7 @@ _END = _End()
 _WAKE = None
 
 
-class _Crew:
+class _Workers:
     """The workers of one run; they share a queue of attempts and report to another."""
 
     def __init__(self, engine: LocalEngine, plan: Plan, scratch: Path) -> None:

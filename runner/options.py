@@ -33,7 +33,7 @@ class RunOptions:
     verify: str = "duration"
     """How results are checked: one of `VERIFY`."""
     retries: int = 2
-    """Further attempts after a passing fault."""
+    """Further attempts after a temporary error."""
     timeout: float | None = None
     """Seconds for one file; none for as long as it makes progress."""
     fail_fast: int | None = None

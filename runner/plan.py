@@ -9,12 +9,12 @@ from types import ModuleType
 
 from runner.clashes import settle_clashes
 from runner.errors import NothingToConvertError, UsageError
+from runner.formatting import printable
 from runner.media.failures import ConversionError
 from runner.media.paths import fault_on_windows, is_windows
 from runner.media.target import check_name
 from runner.models import Conversion, Plan, Recipe
 from runner.selection import Found
-from runner.wording import printable
 
 DEFAULT_NAME = "{dir}/{stem}{ext}"
 NAME_FIELDS = ("dir", "stem", "ext", "name")

@@ -1,4 +1,4 @@
-"""Watchers of events: one line a finished file, lines of JSON, and the state a display shows."""
+"""reporters of events: one line a finished file, lines of JSON, and the state a display shows."""
 
 import json
 import os
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Protocol, Self
 
+from runner.formatting import display_path, printable, printable_text, seconds_text
 from runner.models import Event, Notice, Plan, State
 from runner.report import event_as_json, notice_as_json, run_as_json
-from runner.wording import printable, printable_text, seconds_text, shown_path
 
 _STATUS_EVERY = 60.0
 
 
-class Watcher(Protocol):
+class Reporter(Protocol):
     """Sees every event of a run."""
 
     def __call__(self, event: Event | Notice) -> None:
@@ -67,7 +67,7 @@ class Tally:
     def __post_init__(self) -> None:
         self._guessed_left = sum(c.source.estimated_seconds for c in self.plan.conversions)
 
-    def hear(self, event: Event) -> None:
+    def observe(self, event: Event) -> None:
         """Take *event* into account."""
         target = event.conversion.target
         self.waiting.discard(target)
@@ -143,7 +143,7 @@ class Tally:
 
 
 class _Plain:
-    """What watchers without a display have in common."""
+    """What reporters without a display have in common."""
 
     def __enter__(self) -> Self:
         return self
@@ -177,7 +177,7 @@ class Lines(_Plain):
         if isinstance(event, Notice):
             self._say(printable_text(event.message))
             return
-        self._tally.hear(event)
+        self._tally.observe(event)
         if line := self._line(event):
             self._say(line)
 
@@ -223,7 +223,7 @@ def failure_line(event: Event, tally: Tally) -> str:
     """What is said about a failed attempt."""
     failure = event.failure
     assert failure is not None
-    name = shown_path(event.conversion.source.path)
+    name = display_path(event.conversion.source.path)
     count = f"{tally.finished}/{tally.total} " if event.state.is_final else ""
     word = "FAILED" if event.state.is_final else "again"
     known = f"; {_KNOWN}" if event.is_known else ""
@@ -248,8 +248,8 @@ def status_line(tally: Tally) -> str:
 
 def _converted_line(event: Event, tally: Tally) -> str:
     conversion = event.conversion
-    source = shown_path(conversion.source.path)
-    target = shown_path(tally.plan.destination / conversion.target)
+    source = display_path(conversion.source.path)
+    target = display_path(tally.plan.destination / conversion.target)
     length = f"{seconds_text(event.media_done)} in {seconds_text(event.seconds)}"
     notices = "".join(f"; {printable(notice)}" for notice in event.notices)
     return f"ok {tally.finished}/{tally.total} {source} -> {target}  {length}{notices}"

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from runner.formatting import count_text, display_path
 from runner.models import Event, Kind
-from runner.wording import count_text, shown_path
 
 _EXAMPLES = 3
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -51,7 +51,7 @@ def as_lines(reasons: Iterable[Reason]) -> list[str]:
     for reason in reasons:
         lines.append(f"{reason.files:6}  {reason.kind:<11}  {reason.text}")
         more = "" if reason.files <= len(reason.examples) else ", …"
-        lines.append(f"{'':21}{', '.join(map(shown_path, reason.examples))}{more}")
+        lines.append(f"{'':21}{', '.join(map(display_path, reason.examples))}{more}")
     return lines
 
 

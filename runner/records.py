@@ -19,7 +19,7 @@ _LONGEST_UNPACKED = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StoredResult:
     """What a verified target was made from, and what it is."""
 
     source: Source
@@ -72,7 +72,7 @@ class RunRecord:
     """One run, as it was written down."""
 
     id: str
-    place: str
+    backend: str
     """"local", or the Batch account."""
     command: str
     started: datetime
@@ -90,11 +90,11 @@ class RunRecord:
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Read a row of `runs`."""
-        name, place, command, started, ended, exit_code, *counts, unfinished, options = row
+        name, backend, command, started, ended, exit_code, *counts, unfinished, options = row
         files, converted, up_to_date, failed = map(whole, counts)
         return cls(
             id=_name(name),
-            place=_name(place),
+            backend=_name(backend),
             command=text(command),
             started=_moment(started),
             ended=None if ended is None else _moment(ended),

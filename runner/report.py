@@ -4,6 +4,7 @@ from typing import Any
 
 from runner.errors import ExitCode
 from runner.followup import FollowUp
+from runner.formatting import bytes_text, count_text, display_path, seconds_text
 from runner.models import Conversion, Event, LeftOut, Notice, Plan, Report, State
 from runner.reasons import (
     Reason,
@@ -13,7 +14,6 @@ from runner.reasons import (
     heading,
     notice_reasons,
 )
-from runner.wording import bytes_text, count_text, seconds_text, shown_path
 
 JSON_VERSION = 1
 _MANY = 4
@@ -63,24 +63,24 @@ def _tables(report: Report) -> list[str]:
     return lines
 
 
-def plan_line(plan: Plan, conversion: Conversion, verdict: str) -> str:
+def plan_line(plan: Plan, conversion: Conversion, decision: str) -> str:
     """A line of `--dry-run`."""
-    source = shown_path(conversion.source.path)
-    target = shown_path(plan.destination / conversion.target)
-    return f"{verdict:10}  {source} -> {target}  {bytes_text(max(conversion.source.size, 0))}"
+    source = display_path(conversion.source.path)
+    target = display_path(plan.destination / conversion.target)
+    return f"{decision:10}  {source} -> {target}  {bytes_text(max(conversion.source.size, 0))}"
 
 
 def left_out_line(one: LeftOut) -> str:
     """A line of `--dry-run` for a file that would not be converted."""
-    return f"left out    {shown_path(one.conversion.source.path)}  {one.failure.message}"
+    return f"left out    {display_path(one.conversion.source.path)}  {one.failure.message}"
 
 
-def plan_as_json(conversion: Conversion, verdict: str) -> dict[str, Any]:
+def plan_as_json(conversion: Conversion, decision: str) -> dict[str, Any]:
     """A line of `--dry-run --json`."""
     return {
         "v": JSON_VERSION,
         "event": "plan",
-        "do": verdict,
+        "do": decision,
         "source": conversion.source.path,
         "target": conversion.target,
         "bytes": conversion.source.size,

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from runner.errors import UnfitError
+from runner.errors import SetupError
+from runner.formatting import display_path
 from runner.media.orphans import end_orphans
 from runner.media.target import OURS
 from runner.models import Notice
-from runner.wording import shown_path
 
 SCRATCH = Path(OURS, "tmp")
 
@@ -35,7 +35,7 @@ def clear_leftovers(destination: Path) -> Iterator[Notice]:
                 left.unlink()
     held = [left for left in leftovers if os.path.lexists(left)]
     if held:
-        where = shown_path(held[0])
+        where = display_path(held[0])
         yield Notice(f"a program holds what an earlier run left in {where}; it may be deleted")
 
 
@@ -45,14 +45,14 @@ def make_scratch(destination: Path) -> Path:
     So what the ffmpeg of a killed runner still writes is never taken for ours.
 
     Raises:
-        UnfitError: The destination cannot be written.
+        SetupError: The destination cannot be written.
     """
     try:
         (destination / SCRATCH).mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix="", dir=destination / SCRATCH))
     except OSError as error:
         message = f"cannot write to the destination {destination}: {error.strerror}"
-        raise UnfitError(f"{message}; choose another with -o") from error
+        raise SetupError(f"{message}; choose another with -o") from error
 
 
 def discard_scratch(scratch: Path) -> None:

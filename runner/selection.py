@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from runner.errors import NothingToConvertError, UnfitError, UsageError
+from runner.errors import NothingToConvertError, SetupError, UsageError
+from runner.formatting import printable
 from runner.media.paths import extended, is_windows, resolved
 from runner.media.target import from_os, is_used_up
 from runner.models import Source
 from runner.text import code_pages, listed_names
-from runner.wording import printable
 
 MEDIA_SUFFIXES = frozenset(
     [
@@ -89,7 +89,7 @@ class Selection:
     include: tuple[str, ...] = ()
     """Globs; without any, the known media suffixes."""
     exclude: tuple[str, ...] = ()
-    besides: Path | None = None
+    excluded_folder: Path | None = None
     """A folder that is never entered: the destination."""
 
 
@@ -106,7 +106,7 @@ def find_files(names: Iterable[str], selection: Selection) -> Iterator[Found]:
         if os.path.isdir(name):
             yield from walker.walk(os.path.abspath(name))
         elif os.path.lexists(name):
-            yield Found(look_at(name), os.path.basename(name))
+            yield Found(stat_source(name), os.path.basename(name))
         elif glob.has_magic(name):
             yield from _expand(name, walker)
         else:
@@ -116,7 +116,7 @@ def find_files(names: Iterable[str], selection: Selection) -> Iterator[Found]:
 def list_files(names: Iterable[str]) -> Iterator[Found]:
     """Yield the files of a list: their relative paths are the tree that is kept."""
     for name in names:
-        yield Found(look_at(name), listed_as(name))
+        yield Found(stat_source(name), listed_as(name))
 
 
 def listed_as(name: str, system: ModuleType = os.path) -> str:
@@ -132,13 +132,13 @@ def read_list(file: str) -> list[str]:
     """The names in *file* ("-" for standard input), a line each, or NUL-separated.
 
     Raises:
-        UnfitError: It cannot be read.
+        SetupError: It cannot be read.
         UsageError: It is in no encoding that is known here.
     """
     try:
         data = _standard_input() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        raise UnfitError(f"cannot read the list {file}: {error.strerror}") from error
+        raise SetupError(f"cannot read the list {file}: {error.strerror}") from error
     try:
         return listed_names(data, code_pages())
     except UnicodeDecodeError as error:
@@ -157,7 +157,7 @@ class _Walker:
     def __init__(self, selection: Selection) -> None:
         self._include = matcher_of(selection.include)
         self._exclude = matcher_of(selection.exclude)
-        self._besides = selection.besides and resolved(selection.besides)
+        self._excluded_folder = selection.excluded_folder and resolved(selection.excluded_folder)
 
     def walk(self, top: str, below: str = "") -> Iterator[Found]:
         try:
@@ -165,9 +165,9 @@ class _Walker:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             if is_used_up(error):
-                raise UnfitError(f"{printable(top)}: {from_os(error)}") from error
+                raise SetupError(f"{printable(top)}: {from_os(error)}") from error
             # shown as a failed file, with its reason, rather than passed over
-            yield Found(look_at(top), below.rstrip("/") or os.path.basename(top))
+            yield Found(stat_source(top), below.rstrip("/") or os.path.basename(top))
             return
         for entry in entries:
             relative = below + entry.name
@@ -176,7 +176,7 @@ class _Walker:
             if entry.is_dir(follow_symlinks=False):
                 yield from self._enter(entry, relative)
             elif self.takes(relative, entry.name) and not _is_linked_folder(entry):
-                yield Found(look_at(entry.path, entry), relative)
+                yield Found(stat_source(entry.path, entry), relative)
 
     def takes(self, relative: str, name: str) -> bool:
         if self._include is not None:
@@ -184,7 +184,7 @@ class _Walker:
         return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES
 
     def _enter(self, folder: "os.DirEntry[str]", relative: str) -> Iterator[Found]:
-        if self._besides and resolved(folder.path) == self._besides:
+        if self._excluded_folder and resolved(folder.path) == self._excluded_folder:
             return
         empty = True
         for found in self.walk(folder.path, relative + "/"):
@@ -192,7 +192,7 @@ class _Walker:
             yield found
         if empty and self.takes(relative, folder.name):
             # a folder called x.mp4 is somebody's mistake, and is reported as one
-            yield Found(look_at(folder.path), relative)
+            yield Found(stat_source(folder.path), relative)
 
     def _excluded(self, relative: str, name: str) -> bool:
         return self._exclude is not None and matches(self._exclude, relative, name)
@@ -206,7 +206,7 @@ def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
     for match in matches:
         relative = os.path.relpath(match, base or ".").replace(os.sep, "/")
         if not os.path.isdir(match):
-            yield Found(look_at(match), relative)
+            yield Found(stat_source(match), relative)
         elif not pattern.endswith("**"):
             yield from walker.walk(os.path.abspath(match), relative + "/")
 
@@ -218,7 +218,7 @@ def base_of(pattern: str, system: ModuleType = os.path) -> str:
     return str(system.dirname(drive + fixed))
 
 
-def look_at(path: str, entry: "os.DirEntry[str] | None" = None) -> Source:
+def stat_source(path: str, entry: "os.DirEntry[str] | None" = None) -> Source:
     """The file at *path* as a source, also where it cannot be looked at."""
     absolute = extended(os.path.abspath(path))
     try:

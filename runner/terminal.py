@@ -10,9 +10,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from runner.formatting import display_path, printable_text, shortened
 from runner.models import Event, Notice, Plan, State
 from runner.progress import STOPPING, Tally, failure_line, status_line
-from runner.wording import printable_text, shortened, shown_path
 
 _REFRESHES_A_SECOND = 2
 _NARROW = 60
@@ -57,7 +57,7 @@ class Terminal:
             self._console.print(Text(printable_text(event.message), style="yellow"))
             return
         with self._lock:
-            self._tally.hear(event)
+            self._tally.observe(event)
         if event.failure is not None:
             self._show_failure(event)
 
@@ -103,7 +103,7 @@ class Terminal:
         table.add_column(width=5, justify="right")
         for event in list(self._tally.running.values())[: max(1, self._console.height - 6)]:
             share = event.media_done / event.media_total if event.media_total else None
-            name = shortened(shown_path(event.conversion.source.path), name_width)
+            name = shortened(display_path(event.conversion.source.path), name_width)
             cells: list[RenderableType] = [Text(name)]
             if bar:
                 cells.append(ProgressBar(total=1.0, completed=share or 0.0, width=bar))

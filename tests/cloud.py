@@ -16,7 +16,7 @@ from azure.core.credentials import AzureNamedKeyCredential
 from azure.storage.blob import BlobServiceClient
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from runner.azure.deployment import Deployment
+from runner.azure.stack import Deployment
 from tests.conftest import until
 from tests.emulator import Emulator, Fault, Settings, VirtualTasks
 from tests.emulator.azurite import Azurite

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.azure.manifest import manifest_of, read_manifest
-from runner.errors import ExitCode, UnfitError
+from runner.errors import ExitCode, SetupError
 from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
@@ -59,7 +59,7 @@ def test_any_plan_is_read_or_refused(tmp_path: Path, quiet: None) -> None:
         existing = Existing(ledger, "ffmpeg")
         for name, chance in cases("plan"):
             data = mutated_plan(whole, chance)
-            with told(name), suppress(UnfitError):
+            with told(name), suppress(SetupError):
                 plan = read_manifest(data, RUN, destination).plan
                 use(plan, existing)
                 read += 1
@@ -78,7 +78,7 @@ def use(plan: Plan, existing: Existing) -> None:
             path = Path(os.path.realpath(writable_target(plan.destination, conversion.target)))
             assert path.is_relative_to(root)
             assert path.relative_to(root).parts[0] != ".runner"
-        existing.judge(plan, conversion)
+        existing.decide(plan, conversion)
         failure = Failure(Kind.INPUT, "no reason")
         event = Event(conversion=conversion, state=State.FAILED, failure=failure)
         existing.ledger.record(RUN, event)
@@ -147,7 +147,7 @@ def use_ledger(ledger: Ledger, *, writes: bool) -> None:
         ledger.attempts(run.id, state=State.FAILED)
     ledger.attempts_at("a.mp3")
     ledger.find("a.mp3")
-    ledger.unfinished("local")
+    ledger.resumable("local")
     if not writes:
         return
     ledger.forget(["20261121-1412-mossy-otter"])
@@ -179,7 +179,7 @@ def look_into(destination: Path) -> bool:
     try:
         with Ledger.peek(destination) as ledger:
             use_ledger(ledger, writes=False)
-    except UnfitError as error:
+    except SetupError as error:
         if "was written by a newer runner" not in str(error):
             raise
         return False

@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from infra.outputs import SCHEMA, Outputs
-from runner.azure.deployment import OUTPUTS_SCHEMA, Deployment
+from runner.azure.stack import OUTPUTS_SCHEMA, Deployment
 from tests.infra.mocked import deploy
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from runner.azure.deployment import Deployment
+from runner.azure.stack import Deployment
 from runner.cli import cli
 from runner.errors import ExitCode
 from runner.media.film import plain_arguments

@@ -23,9 +23,9 @@ from azure.storage.blob import (
     StorageStreamDownloader,
 )
 
-from runner.azure.crew import Abandoned
 from runner.azure.errors import azure_errors, code_of, translated
-from runner.errors import PassingError
+from runner.azure.workers import Stopped
+from runner.errors import TransientError
 from runner.media.strict import UnreadableError
 
 _BLOCK = 1 << 20
@@ -36,13 +36,13 @@ _EXISTS = "BlobAlreadyExists"
 
 
 class Blobs:
-    """The containers of one account; its transfers end early once *abandoned* says so."""
+    """The containers of one account; its transfers end early once *is_stopped* says so."""
 
     def __init__(
-        self, client: BlobServiceClient, abandoned: Callable[[], bool] = lambda: False
+        self, client: BlobServiceClient, is_stopped: Callable[[], bool] = lambda: False
     ) -> None:
         self._client = client
-        self._abandoned = abandoned
+        self._is_stopped = is_stopped
 
     def upload(self, container: str, name: str, path: str) -> int:
         """Upload the file at *path* once; a blob with its content counts as uploaded.
@@ -52,7 +52,7 @@ class Blobs:
         Raises:
             RunnerError: Storage cannot be reached, or does not let us.
             OSError: The file cannot be read.
-            Abandoned: Nobody waits for it.
+            Stopped: Nobody waits for it.
         """
         digest = _md5(path)
         size = os.path.getsize(path)
@@ -61,7 +61,7 @@ class Blobs:
         settings = ContentSettings(content_type=kind, content_md5=bytearray(digest))
         with (
             azure_errors(f"uploading to {container}", "storage"),
-            _Watched(path, self._abandoned) as file,
+            _Watched(path, self._is_stopped) as file,
         ):
             try:
                 blob.upload_blob(file, length=size, content_settings=settings)
@@ -126,7 +126,7 @@ class Blobs:
                 except (ResourceModifiedError, ResourceNotFoundError):
                     continue
                 return
-        raise PassingError(f"{name} is changed by others all the time; the same command goes on")
+        raise TransientError(f"{name} is changed by others all the time; the same command goes on")
 
     def read_end(self, container: str, name: str, longest: int) -> bytes:
         """The last bytes of a blob, *longest* at the most; none at all if there is no such blob."""
@@ -146,7 +146,7 @@ class Blobs:
         Raises:
             RunnerError: Storage cannot be reached, or does not let us.
             OSError: The file cannot be written.
-            Abandoned: Nobody waits for it.
+            Stopped: Nobody waits for it.
         """
         stream = self._open(container, name)
         if stream is None:
@@ -156,8 +156,8 @@ class Blobs:
         digest = hashlib.sha256()
         with azure_errors(f"downloading {name}", "storage"), path.open("wb") as file:
             for chunk in stream.chunks():
-                if self._abandoned():
-                    raise Abandoned
+                if self._is_stopped():
+                    raise Stopped
                 digest.update(chunk)
                 file.write(chunk)
         return digest.hexdigest()
@@ -219,13 +219,13 @@ def _replace(blob: BlobClient, data: bytes | None, seen: "StorageStreamDownloade
 class _Watched(FileIO):
     """A file that stops being read once nobody waits for it."""
 
-    def __init__(self, path: str, abandoned: Callable[[], bool]) -> None:
+    def __init__(self, path: str, is_stopped: Callable[[], bool]) -> None:
         super().__init__(path)
-        self._abandoned = abandoned
+        self._is_stopped = is_stopped
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if self._abandoned():
-            raise Abandoned
+        if self._is_stopped():
+            raise Stopped
         return super().read(-1 if size is None else size)
 
 

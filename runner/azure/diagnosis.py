@@ -5,10 +5,10 @@ from datetime import datetime
 
 from azure.batch import models as batch
 
-from runner.azure.deployment import Deployment
 from runner.azure.errors import redacted, word
 from runner.azure.node_health import Alarm, PoolLook, node_alarms
-from runner.wording import count_text
+from runner.azure.stack import Deployment
+from runner.formatting import count_text
 
 _QUOTA = "ask for more in the portal (Quotas), or choose another vmSize"
 _RESIZE = {

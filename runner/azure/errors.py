@@ -13,17 +13,17 @@ from azure.core.exceptions import (
 )
 
 from runner.azure.refusals import refusal_of
-from runner.errors import PassingError, RunnerError, UnfitError
+from runner.errors import RunnerError, SetupError, TransientError
 
 _SECRET = re.compile(r"(?i)(\bsig=|\baccountkey=|\bsharedkey \S+?:|\bbearer )[^&\s'\"]+")
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
+_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 
 
-class NoRoleError(UnfitError):
+class NoRoleError(SetupError):
     """The sign-in is good, and has no role that allows this."""
 
 
-class JobLostError(PassingError):
+class JobLostError(TransientError):
     """A job of the run has ended, or is gone, with tasks of ours left."""
 
     def __init__(self, job: str, what: str) -> None:
@@ -34,7 +34,7 @@ class JobCancelledError(JobLostError):
     """A job of the run was ended by `runner cancel`."""
 
 
-class PoolLostError(UnfitError):
+class PoolLostError(SetupError):
     """No node of the pool can work, nor will, unless somebody mends it."""
 
 
@@ -55,12 +55,12 @@ def word(value: object) -> str:
     return str(getattr(value, "value", value)).lower()
 
 
-def is_passing(error: AzureError) -> bool:
+def is_transient(error: AzureError) -> bool:
     """Whether the same call may work later."""
     if isinstance(error, HttpResponseError):
         status = error.status_code
         # an answer that broke off has the status of a success, or none at all
-        return status is None or status < 300 or status in _PASSING
+        return status is None or status < 300 or status in _TRANSIENT
     return isinstance(error, (ServiceRequestError, ServiceResponseError))
 
 
@@ -92,14 +92,14 @@ def _translated(error: AzureError, doing: str, service: str, date: str) -> Runne
     code = code_of(error)
     if refusal := refusal_of(service, status, code, date):
         detail = f" ({code})" if code else ""
-        kind = NoRoleError if refusal.is_role else UnfitError
+        kind = NoRoleError if refusal.is_role else SetupError
         return kind(f"{doing}: {refusal.cause}{detail}; {refusal.remedy}")
     if code == "ContainerNotFound":
-        return UnfitError(f"{doing}: the container is gone: run `pulumi up`")
+        return SetupError(f"{doing}: the container is gone: run `pulumi up`")
     reason = redacted(f"{code}: {_first_line(error)}" if code else _first_line(error))
-    if is_passing(error):
-        return PassingError(f"{doing}: {reason}; the same command goes on from here")
-    return UnfitError(f"{doing}: {reason}")
+    if is_transient(error):
+        return TransientError(f"{doing}: {reason}; the same command goes on from here")
+    return SetupError(f"{doing}: {reason}")
 
 
 def _first_line(error: AzureError) -> str:

@@ -19,8 +19,8 @@ from azure.core.rest import HttpRequest
 
 from runner.azure.errors import JobLostError, azure_errors, code_of, redacted, translated, word
 from runner.azure.node_health import PoolLook
-from runner.azure.retrying import persistent
-from runner.errors import UnfitError
+from runner.azure.retrying import call_with_retry
+from runner.errors import SetupError
 
 # The service ends the job after that, whatever becomes of the runner.
 _JOB_LIMIT = timedelta(days=7)
@@ -88,7 +88,7 @@ class Jobs:
             metadata=[batch.BatchMetadataItem(name=_MARK[0], value=_MARK[1])],
         )
         try:
-            persistent(lambda: self._client.create_job(options, retry_total=0), self._ended)
+            call_with_retry(lambda: self._client.create_job(options, retry_total=0), self._ended)
         except ResourceExistsError as error:
             if code_of(error).lower() != "jobexists":
                 raise self._job_error(error, job) from None
@@ -102,7 +102,9 @@ class Jobs:
         mode = batch.BatchAllTasksCompleteMode.TERMINATE_JOB
         options = batch.BatchJobUpdateOptions(all_tasks_complete_mode=mode)
         try:
-            persistent(lambda: self._client.update_job(job, options, retry_total=0), self._ended)
+            call_with_retry(
+                lambda: self._client.update_job(job, options, retry_total=0), self._ended
+            )
         except (ResourceExistsError, ResourceNotFoundError):
             return  # over already
         except AzureError as error:
@@ -119,7 +121,9 @@ class Jobs:
             headers={"content-type": "application/json; odata=minimalmetadata"},
         )
         try:
-            persistent(lambda: self._client.send_request(request).raise_for_status(), self._ended)
+            call_with_retry(
+                lambda: self._client.send_request(request).raise_for_status(), self._ended
+            )
         except (ResourceExistsError, ResourceNotFoundError):
             return False
         except AzureError as error:
@@ -205,12 +209,12 @@ class Jobs:
         """The pool.
 
         Raises:
-            UnfitError: There is none.
+            SetupError: There is none.
         """
         try:
             return self._client.get_pool(self._pool)
         except ResourceNotFoundError:
-            raise UnfitError(f"there is no pool {self._pool}: run `pulumi up`") from None
+            raise SetupError(f"there is no pool {self._pool}: run `pulumi up`") from None
         except AzureError as error:
             raise translated(error, f"looking at pool {self._pool}", "batch") from None
 
@@ -218,7 +222,7 @@ class Jobs:
         """The pool and its nodes, a thousand at most, at the service's own time.
 
         Raises:
-            UnfitError: There is none.
+            SetupError: There is none.
         """
         pool = self.pool()
         dates: list[str | None] = []
@@ -263,12 +267,12 @@ class Jobs:
     def _job_error(self, error: AzureError, job: str) -> Exception:
         code = code_of(error).lower()
         if code == "activejobandschedulequotareached":
-            return UnfitError(
+            return SetupError(
                 f"job {job}: the Batch account's quota of active jobs is used up; "
                 "end some (`az batch job list`), or ask for more in the portal"
             )
         if code == "poolnotfound":
-            return UnfitError(f"job {job}: there is no pool {self._pool}: run `pulumi up`")
+            return SetupError(f"job {job}: there is no pool {self._pool}: run `pulumi up`")
         return translated(error, f"job {job}", "batch")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from runner.clashes import folded
-from runner.errors import UnfitError, UsageError
+from runner.errors import SetupError, UsageError
 from runner.media.failures import ConversionError
 from runner.media.strict import UnreadableError, parse_json, text, whole
 from runner.media.target import check_name
@@ -37,7 +37,7 @@ class Manifest:
     options: RunOptions
 
 
-class DamagedPlanError(UnfitError):
+class DamagedPlanError(SetupError):
     """What storage has in the place of a plan is none."""
 
     def __init__(self, run: str, error: Exception) -> None:
@@ -76,7 +76,7 @@ def read_manifest(data: bytes, run: str, destination: Path) -> Manifest:
 
     Raises:
         DamagedPlanError: It says nothing of *run*.
-        UnfitError: It was written by another version of runner.
+        SetupError: It was written by another version of runner.
     """
     try:
         lines = _lines(data)
@@ -93,7 +93,7 @@ def _head(line: bytes, run: str) -> dict[str, object]:
     if not isinstance(head, dict):
         raise UnreadableError("it has no beginning")
     if head.get("v") not in (1, _VERSION):
-        raise UnfitError("this run was started by another version of runner: use that one")
+        raise SetupError("this run was started by another version of runner: use that one")
     if head.get("run") != run:
         raise UnreadableError("it is that of another run")
     return head
@@ -123,7 +123,7 @@ def _recipes(value: object) -> dict[str, Recipe]:
     recipes = {name: Recipe.from_json(text(recipe)) for name, recipe in value.items()}
     if any(recipe.fingerprint != name for name, recipe in recipes.items()):
         # of its files' ids, too, something else would come
-        raise UnfitError("this run was started by another version of runner: use that one")
+        raise SetupError("this run was started by another version of runner: use that one")
     return recipes
 
 

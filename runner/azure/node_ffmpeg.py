@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from runner.azure.blobs import Blobs
-from runner.azure.crew import Abandoned
-from runner.azure.deployment import Deployment
+from runner.azure.stack import Deployment
+from runner.azure.workers import Stopped
 from runner.errors import RunnerError
 from runner.media.environment import without_secrets
 
@@ -56,7 +56,7 @@ def put_ffmpeg(
     blobs: Blobs,
     scratch: Path,
     say: Callable[[str], None],
-    abandoned: Callable[[], bool],
+    is_stopped: Callable[[], bool],
 ) -> None:
     """Put the ffmpeg for the nodes into storage if it is not there; *say* what the user should know.
 
@@ -70,7 +70,7 @@ def put_ffmpeg(
             return
         say("putting ffmpeg for the nodes into storage: about 60 MB, once for this environment")
         packed = scratch / wanted.blob
-        _pack(_installed(wanted) or _downloaded(wanted, scratch), packed, abandoned)
+        _pack(_installed(wanted) or _downloaded(wanted, scratch), packed, is_stopped)
         blobs.upload(deployment.tools_container, wanted.blob, str(packed))
     except (RunnerError, OSError, _MissingError) as error:
         say(f"no ffmpeg for the nodes in storage: {error}; {_FALL_BACK}")
@@ -126,10 +126,10 @@ def _unpacked(wheel: Path, wanted: NodeFfmpeg) -> Path:
     raise _MissingError(f"{wheel.name} holds another binary than the nodes look for")
 
 
-def _pack(binary: Path, packed: Path, abandoned: Callable[[], bool]) -> None:
+def _pack(binary: Path, packed: Path, is_stopped: Callable[[], bool]) -> None:
     """Compress *binary* at the level that is quickest on the whole: more would save a tenth."""
     with binary.open("rb") as source, lzma.open(packed, "wb", preset=0) as target:
         while block := source.read(_BLOCK):
-            if abandoned():
-                raise Abandoned
+            if is_stopped():
+                raise Stopped
             target.write(block)

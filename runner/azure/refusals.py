@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from runner.azure.credentials import BATCH_KEY
+from runner.azure.clients import BATCH_KEY
 
 _SIGN_IN = "run `az login` (`--tenant` if you have several), or set AZURE_CLIENT_ID and the rest"
 _DISABLED = "the subscription may be disabled, or its bill unpaid: look at it in the portal"

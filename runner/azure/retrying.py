@@ -1,4 +1,4 @@
-"""Make a call to Azure again after a passing fault: a bounded number of times, with jitter."""
+"""Make a call to Azure again after a temporary error: a bounded number of times, with jitter."""
 
 import random
 import threading
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from azure.core.exceptions import AzureError
 
-from runner.azure.errors import is_passing
+from runner.azure.errors import is_transient
 
 Answer = TypeVar("Answer")
 
@@ -17,8 +17,8 @@ _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
 
 
-def persistent(call: Callable[[], Answer], ended: threading.Event) -> Answer:
-    """The answer of *call*, made again after passing faults, until *ended* is set.
+def call_with_retry(call: Callable[[], Answer], ended: threading.Event) -> Answer:
+    """The answer of *call*, made again after temporary errors, until *ended* is set.
 
     For calls that may arrive twice; with the client's own retries off, which repeat neither a POST
     whose connection broke nor one that was throttled.
@@ -30,7 +30,7 @@ def persistent(call: Callable[[], Answer], ended: threading.Event) -> Answer:
         try:
             return call()
         except AzureError as error:
-            if tries == TRIES or not is_passing(error) or ended.wait(wait_before(tries, error)):
+            if tries == TRIES or not is_transient(error) or ended.wait(wait_before(tries, error)):
                 raise
     raise AssertionError
 

@@ -13,17 +13,17 @@ from azure.core.credentials import TokenCredential
 from azure.storage.blob import BlobServiceClient
 
 from runner.azure.blobs import Blobs
-from runner.azure.credentials import batch_client, blob_client, sign_in
-from runner.azure.deployment import Deployment
+from runner.azure.clients import batch_client, blob_client, sign_in
 from runner.azure.diagnosis import why_nothing_runs
 from runner.azure.engine import AzureEngine
 from runner.azure.jobs import CANCELLED, Counts, Jobs
 from runner.azure.manifest import DamagedPlanError, Manifest
+from runner.azure.resume import jobs_of
+from runner.azure.stack import Deployment
 from runner.azure.start_task_log import last_lines
 from runner.azure.stored import StoredRun
-from runner.azure.taking_up import jobs_of
-from runner.azure.tasks import TaskName, result_in
-from runner.errors import UnfitError, UsageError
+from runner.azure.task_spec import TaskName, result_in
+from runner.errors import SetupError, UsageError
 from runner.models import Conversion, Plan
 from runner.options import RunOptions
 
@@ -31,7 +31,7 @@ _RUN = re.compile(r"(\d{8})-\d{4}-[a-z]+-[a-z]+")
 
 
 @dataclass(frozen=True)
-class Standing:
+class JobStatus:
     """How the tasks of a run stand."""
 
     jobs: tuple[str, ...]
@@ -99,32 +99,34 @@ class Session:
         """What lies beside the sources of *run*, for results in *destination*.
 
         Raises:
-            UnfitError: There is none.
+            SetupError: There is none.
             UsageError: No run can be called so.
         """
         if not _RUN.fullmatch(run):
             raise UsageError(f"'{run}' is no run; a run is called as in 20261122-1412-mossy-otter")
         manifest = self._stored(run).read(destination)
         if manifest is None:
-            raise UnfitError(f"nothing of run {run} is left to collect in {self.deployment.place}")
+            raise SetupError(
+                f"nothing of run {run} is left to collect in {self.deployment.description}"
+            )
         return manifest
 
     def newest_run(self) -> str:
         """The newest run that Batch knows.
 
         Raises:
-            UnfitError: There is none.
+            SetupError: There is none.
         """
         job = self.jobs.newest()
         if job is None:
-            raise UnfitError(f"no run on {self.deployment.place}")
+            raise SetupError(f"no run on {self.deployment.description}")
         return _run_of(job)
 
     def jobs_of(self, run: str) -> list[str]:
         """The jobs of *run*, the newest last."""
         return [job.id or "" for job in jobs_of(self.jobs, run)]
 
-    def is_apart(self, run: str, plan: Plan) -> bool:
+    def shares_no_files_with(self, run: str, plan: Plan) -> bool:
         """Whether *run* is about other files than *plan* altogether."""
         stored = self._stored(run).read(plan.destination)
         if stored is None:
@@ -138,7 +140,7 @@ class Session:
         Where all had ended by itself, nothing is changed but a plan of which nothing is to be had.
 
         Raises:
-            UnfitError: There is no such run.
+            SetupError: There is no such run.
         """
         stored = self._stored(run)
         jobs = self.jobs_of(run)
@@ -149,7 +151,7 @@ class Session:
             stored.delete()
             manifest, found = None, True
         if not found:
-            raise UnfitError(f"there is no run {run} on {self.deployment.place}")
+            raise SetupError(f"there is no run {run} on {self.deployment.description}")
         ended = [job for job in jobs if self.jobs.terminate(job, CANCELLED)]
         for job in ended:
             self.jobs.wait_for_end(job)
@@ -181,7 +183,7 @@ class Session:
     def _stored(self, run: str) -> StoredRun:
         return StoredRun(self.blobs, self.deployment.input_container, run)
 
-    def standing(self, run: str) -> Standing:
+    def job_status(self, run: str) -> JobStatus:
         """How the tasks of *run* stand, and why none runs if they only wait."""
         jobs = self.jobs_of(run)
         each = [self.jobs.counts(job) for job in jobs]
@@ -191,7 +193,7 @@ class Session:
             sum(count.completed for count in each),
         )
         waits = counts.active > 0 and counts.running == 0
-        return Standing(tuple(jobs), counts, self.why_nothing_runs() if waits else "")
+        return JobStatus(tuple(jobs), counts, self.why_nothing_runs() if waits else "")
 
     def why_nothing_runs(self) -> str:
         """The most likely reason why tasks wait, and what to do."""
@@ -213,7 +215,7 @@ class Session:
         """How many results of *run* nobody has collected, as far as it is known."""
         try:
             manifest = self._stored(run).read(Path())
-        except UnfitError:
+        except SetupError:
             return len(self._made(run))
         return len(self._waiting(run, manifest, is_here))
 

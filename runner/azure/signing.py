@@ -14,8 +14,8 @@ from azure.storage.blob import (
     generate_container_sas,
 )
 
-from runner.azure.deployment import Deployment
 from runner.azure.errors import azure_errors
+from runner.azure.stack import Deployment
 from runner.models import Plan
 
 # A user-delegation key lives for seven days at most, and so does what it signs.

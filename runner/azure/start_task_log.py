@@ -1,12 +1,12 @@
 """The end of a start task's log, from the node itself or from storage, where start tasks leave theirs."""
 
 from runner.azure.blobs import Blobs
-from runner.azure.deployment import Deployment
 from runner.azure.errors import redacted
 from runner.azure.jobs import Jobs
+from runner.azure.stack import Deployment
 from runner.errors import RunnerError
+from runner.formatting import printable
 from runner.media.strict import UnreadableError
-from runner.wording import printable
 
 _LONGEST = 1 << 20
 

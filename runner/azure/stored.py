@@ -36,7 +36,7 @@ class StoredRun:
 
         Raises:
             DamagedPlanError: It cannot be read.
-            UnfitError: Another version of runner wrote it.
+            SetupError: Another version of runner wrote it.
         """
         try:
             data = self.blobs.read(self.container, self._plan, LONGEST)
@@ -93,9 +93,9 @@ class StoredRun:
             name.rpartition("/")[2].partition(".")[0]: name for name in names if name != self._plan
         }
 
-    def delete_sources(self, besides: Collection[str] = ()) -> None:
-        """Delete the sources of all conversions but those *besides*."""
-        gone = [blob for name, blob in self.sources().items() if name not in besides]
+    def delete_sources(self, keep: Collection[str] = ()) -> None:
+        """Delete the sources of all conversions but those in *keep*."""
+        gone = [blob for name, blob in self.sources().items() if name not in keep]
         self.blobs.delete(self.container, gone)
 
     def delete(self) -> None:

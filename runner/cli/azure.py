@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli.backend import Backend, find_session, where_options
 from runner.cli.options import (
     destination_option,
     ffmpeg_option,
@@ -17,13 +18,12 @@ from runner.cli.options import (
     run_options_of,
 )
 from runner.cli.output import say
-from runner.cli.running import Talk, carry_out
-from runner.cli.where import Place, find_session, where_options
-from runner.convert import Run
+from runner.cli.running import OutputOptions, run_and_report
 from runner.existing import Existing
+from runner.formatting import count_text
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
-from runner.wording import count_text
+from runner.runs import Run
 
 if TYPE_CHECKING:
     from runner.azure.session import Session
@@ -60,17 +60,17 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
         chosen = run_options_of(ctx, here[0] if here else manifest.options)
         run = Run(
             plan=plan,
-            place=session.deployment.batch_account,
-            where=f"on {session.deployment.place}, taken up here",
+            backend=session.deployment.batch_account,
+            where=f"on {session.deployment.description}, taken up here",
             command=follow_up.attach(plan.id),
             options=chosen,
             follow_up=follow_up,
         )
         jobs = usable_cores()
         existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs)
-        talk = Talk(as_json=options["as_json"], quiet=options["quiet"])
-        engine = Place(session, "").engine(run, ffmpeg=ffmpeg, jobs=jobs)
-        ctx.exit(carry_out(run, engine, existing, talk))
+        output = OutputOptions(as_json=options["as_json"], quiet=options["quiet"])
+        engine = Backend(session, "").engine(run, ffmpeg=ffmpeg, jobs=jobs)
+        ctx.exit(run_and_report(run, engine, existing, output))
 
 
 @click.command()
@@ -88,7 +88,7 @@ def cancel(ctx: click.Context, /, name: str | None, destination: Path, **options
         run = _run_on_azure(session, ledger, name)
         end = session.cancel(run, partial(Existing(ledger).has, destination))
         if not (end.was_over and end.waiting):
-            ledger.give_up(run)
+            ledger.abandon(run)
     said = f"run {run} had ended already" if end.was_over else f"run {run} cancelled"
     if end.waiting:
         results = count_text(end.waiting, "result")
@@ -99,9 +99,9 @@ def cancel(ctx: click.Context, /, name: str | None, destination: Path, **options
 
 def _run_on_azure(session: "Session", ledger: Ledger, name: str | None) -> str:
     """The run that *name* means: one of this destination, else one that only Batch knows."""
-    place = session.deployment.batch_account
-    known = [run.id for run in ledger.runs() if run.place == place]
+    backend = session.deployment.batch_account
+    known = [run.id for run in ledger.runs() if run.backend == backend]
     if name is None:
-        return next(iter([*ledger.unfinished(place), *known]), "") or session.newest_run()
+        return next(iter([*ledger.resumable(backend), *known]), "") or session.newest_run()
     matching = [run for run in known if run.startswith(name)]
     return matching[0] if len(matching) == 1 else name

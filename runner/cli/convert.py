@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from runner.clashes import ON_CLASH
+from runner.cli.backend import Backend, find_backend, where_options
 from runner.cli.options import (
     destination_option,
     detach_option,
@@ -26,13 +27,12 @@ from runner.cli.options import (
     run_options_of,
 )
 from runner.cli.output import say, show
-from runner.cli.running import Talk, carry_out
-from runner.cli.where import Place, find_place, where_options
-from runner.convert import Run
+from runner.cli.running import OutputOptions, run_and_report
 from runner.encoders import require_encoders
 from runner.errors import NothingToConvertError, UsageError
-from runner.existing import Existing, Verdict
+from runner.existing import Decision, Existing
 from runner.followup import FollowUp, joined
+from runner.formatting import count_text, printable
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.media.inputs import check_input_arguments
@@ -43,9 +43,9 @@ from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
 from runner.presets import DEFAULT, Preset, find_preset, for_suffix
 from runner.report import left_out_line, plan_as_json, plan_line
+from runner.runs import Run
 from runner.selection import Selection, find_files, list_files, read_list
 from runner.settings import Settings, read_settings
-from runner.wording import count_text, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,7 @@ def _long_name(option: click.Option) -> str:
 @click.argument("sources", nargs=-1, metavar="SRC...", type=click.Path())
 @destination_option()
 @option(
-    "--to", metavar="FORMAT", help="Format by its suffix: mp3, m4a, opus, ogg, flac, wav, mp4 …"
+    "--to", metavar="FORMAT", help="Output format, by suffix: mp3, m4a, opus, ogg, flac, wav, mp4 …"
 )
 @option(
     "--preset", metavar="NAME", help="Format by name; `runner presets` lists them.  [default: mp3]"
@@ -177,13 +177,13 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
 
     The first Ctrl-C lets the running files end, the second one ends them at once.
     """
-    talk = Talk(
+    output = OutputOptions(
         as_json=options["as_json"],
         quiet=options["quiet"],
         verbose=options["verbose"],
         live=options["progress"],
     )
-    if talk.verbose:
+    if output.verbose:
         _show_settings(ctx)
     _settle_format(ctx, options)
     arguments = ctx.meta.get("ffmpeg", ())
@@ -191,46 +191,46 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     _refuse_what_has_no_effect(ctx, preset, arguments)
     plan = _plan(options, _recipe(options, preset, arguments))
     ffmpeg = find_ffmpeg(options["ffmpeg"])
-    place = find_place(options)
-    made_with = place.made_with(ffmpeg)
+    backend = find_backend(options)
+    made_with = backend.made_with(ffmpeg)
     if options["dry_run"]:
         with Ledger.peek(plan.destination) as ledger:
             existing = Existing(ledger, ffmpeg, options["overwrite"], made_with=made_with)
-            _show_plan(plan, existing, talk)
+            _show_plan(plan, existing, output)
         return
-    if place.session is None and not arguments:
+    if backend.session is None and not arguments:
         require_encoders(preset, ffmpeg)
     with Ledger.open(plan.destination) as ledger:
-        plan, chosen = _taken_up(plan, ledger, place, ctx)
+        plan, chosen = _resumed_plan(plan, ledger, backend, ctx)
         jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs, made_with)
         run = Run(
             plan=plan,
-            place=place.name,
-            where=place.words,
+            backend=backend.name,
+            where=backend.words,
             command=joined(["runner", *sys.argv[1:]]),
             options=chosen,
             follow_up=follow_up_of(ctx),
         )
-        if options["clean_start"] and place.session is not None:
-            _clean_start(place.session, ledger, plan, run.follow_up)
-        engine = place.engine(run, ffmpeg=ffmpeg, jobs=jobs, detach=options["detach"])
-        exit_code = carry_out(run, engine, existing, talk)
-    if options["detach"] and place.session is not None:
+        if options["clean_start"] and backend.session is not None:
+            _clean_start(backend.session, ledger, plan, run.follow_up)
+        engine = backend.engine(run, ffmpeg=ffmpeg, jobs=jobs, detach=options["detach"])
+        exit_code = run_and_report(run, engine, existing, output)
+    if options["detach"] and backend.session is not None:
         show(plan.id)
     ctx.exit(exit_code)
 
 
-def _taken_up(
-    plan: Plan, ledger: Ledger, place: Place, ctx: click.Context
+def _resumed_plan(
+    plan: Plan, ledger: Ledger, backend: Backend, ctx: click.Context
 ) -> tuple[Plan, RunOptions]:
     """*plan* with its options; of a run on Azure that was cut off, its name and its options.
 
     Then nothing is submitted twice, and it goes on as it began.
     """
-    session = place.session
-    for run in ledger.unfinished(place.name) if session else ():
-        if session and not session.is_apart(run, plan):
+    session = backend.session
+    for run in ledger.resumable(backend.name) if session else ():
+        if session and not session.shares_no_files_with(run, plan):
             options = run_options_of(ctx, ledger.run(run).options)
             return replace(plan, id=run).verified_by(options.verify), options
     return plan, run_options_of(ctx)
@@ -257,7 +257,7 @@ def _settle_format(ctx: click.Context, options: dict[str, Any]) -> None:
         n for n in ("to", "preset") if ctx.get_parameter_source(n) is ParameterSource.COMMANDLINE
     ]
     if len(typed) != 1:
-        raise UsageError("--to and --preset exclude each other: both name what is made")
+        raise UsageError("use either --to or --preset, not both")
     options["preset" if typed == ["to"] else "to"] = None
 
 
@@ -327,25 +327,25 @@ def _plan(options: dict[str, Any], recipe: Recipe) -> Plan:
 
 
 def _is_result(path: str, ledger: Ledger) -> bool:
-    """Whether *path* was made by an earlier run: in place, results lie among the sources."""
+    """Whether *path* was made by an earlier run: in backend, results lie among the sources."""
     target = below(path, os.path.abspath(ledger.destination))
     return target is not None and ledger.find(target.replace(os.sep, "/")) is not None
 
 
-def _show_plan(plan: Plan, existing: Existing, talk: Talk) -> None:
-    verdicts = [existing.judge(plan, conversion) for conversion in plan.conversions]
-    for conversion, verdict in zip(plan.conversions, verdicts, strict=True):
-        if talk.as_json:
-            click.echo(json.dumps(plan_as_json(conversion, verdict.value)))
-        elif not talk.quiet:
-            show(plan_line(plan, conversion, verdict.value))
+def _show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> None:
+    decisions = [existing.decide(plan, conversion) for conversion in plan.conversions]
+    for conversion, decision in zip(plan.conversions, decisions, strict=True):
+        if output.as_json:
+            click.echo(json.dumps(plan_as_json(conversion, decision.value)))
+        elif not output.quiet:
+            show(plan_line(plan, conversion, decision.value))
     if damage := existing.ledger.damage:
         say(f"Warning: {damage}: a run sets it aside, and checks the results")
     for one in plan.left_out:
-        if talk.as_json:
+        if output.as_json:
             click.echo(json.dumps(plan_as_json(one.conversion, "left out")))
         say(left_out_line(one))
-    todo = verdicts.count(Verdict.CONVERT)
+    todo = decisions.count(Decision.CONVERT)
     say(f"dry run: {todo} of {plan.files} files to convert, nothing done")
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
+from runner.cli.backend import find_backend, where_options
 from runner.cli.options import (
     destination_option,
     ffmpeg_option,
 )
 from runner.cli.output import show
-from runner.cli.where import find_place, where_options
 from runner.doctor import check_local
 from runner.errors import ExitCode, RunnerError
 from runner.findings import Finding
@@ -44,12 +44,12 @@ def doctor(ctx: click.Context, /, destination: Path, ffmpeg: str | None, **optio
 
 def _elsewhere(options: dict[str, Any]) -> Iterator[Finding]:
     try:
-        place = find_place(options)
+        backend = find_backend(options)
     except RunnerError as error:
         yield Finding("stack", good=False, detail=str(error))
         return
-    yield Finding("where", good=True, detail=f"`runner convert` works {place.words}")
-    if place.session is not None:
-        from runner.azure.checks import check_azure  # noqa: PLC0415 - the Azure clients take 0.5 s
+    yield Finding("where", good=True, detail=f"`runner convert` works {backend.words}")
+    if backend.session is not None:
+        from runner.azure.doctor import check_azure  # noqa: PLC0415 - the Azure clients take 0.5 s
 
-        yield from check_azure(place.session)
+        yield from check_azure(backend.session)

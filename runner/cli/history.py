@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli.backend import find_backend, find_session, where_options
 from runner.cli.options import destination_option, follow_up_of, option, run_argument
 from runner.cli.output import is_anybody_there, say, show
-from runner.cli.where import find_place, find_session, where_options
 from runner.errors import ExitCode, UsageError
 from runner.existing import Existing
 from runner.followup import FollowUp
+from runner.formatting import count_text, display_path, printable, seconds_text
 from runner.ledger import Ledger
 from runner.media.paths import below
 from runner.models import State
 from runner.records import AttemptRecord, RunRecord
 from runner.report import JSON_VERSION
-from runner.wording import count_text, printable, seconds_text, shown_path
 
 if TYPE_CHECKING:
-    from runner.azure.session import Session, Standing
+    from runner.azure.session import JobStatus, Session
 
 _WATCH_EVERY = 5.0
 
@@ -54,7 +54,7 @@ def status(ctx: click.Context, /, name: str | None, destination: Path, **options
     """Show how a run stands: the newest, or RUN, which may be shortened."""
     with Ledger.read(destination) as ledger:
         run = ledger.run(name)
-        session = None if run.place == "local" or not run.unfinished else find_session(options)
+        session = None if run.backend == "local" or not run.unfinished else find_session(options)
         while True:
             follow_up = None if options["as_json"] else follow_up_of(ctx)
             going = _show_status(ledger, run.id, session, follow_up)
@@ -68,33 +68,33 @@ def _show_status(
 ) -> bool:
     """Say how the run stands, in JSON without *follow_up*; returns whether it goes on."""
     run, running = ledger.run(name), ledger.is_locked()
-    standing = session.standing(name) if session else None
+    job_status = session.job_status(name) if session else None
     if follow_up is None:
-        tasks = asdict(standing.counts) if standing else None
+        tasks = asdict(job_status.counts) if job_status else None
         click.echo(_run_json(run, tasks=tasks))
     else:
-        for line in _status_lines(run, ledger.attempts(name), standing, running=running):
+        for line in _status_lines(run, ledger.attempts(name), job_status, running=running):
             show(line)
-        if standing is not None and not running:
+        if job_status is not None and not running:
             collect, end = follow_up.attach(name), follow_up.cancel(name)
             show(f"  `{collect}` collects the results, `{end}` ends it")
-    busy = standing is not None and standing.counts.active + standing.counts.running > 0
+    busy = job_status is not None and job_status.counts.active + job_status.counts.running > 0
     return busy or (running and run.ended is None)
 
 
 def _status_lines(
-    run: RunRecord, attempts: list[AttemptRecord], standing: "Standing | None", *, running: bool
+    run: RunRecord, attempts: list[AttemptRecord], job_status: "JobStatus | None", *, running: bool
 ) -> Iterator[str]:
     yield _run_line(run, running=running)
     yield f"  {printable(run.command)}"
     if run.ended is None:
         done = sum(attempt.state is State.CONVERTED for attempt in attempts)
         yield f"  {done} converted so far"
-    if standing is not None:
-        counts = standing.counts
+    if job_status is not None:
+        counts = job_status.counts
         yield f"  in Azure: {counts.active} waiting, {counts.running} running, {counts.completed} done"
-        if standing.why:
-            yield f"  nothing is running: {standing.why}"
+        if job_status.why:
+            yield f"  nothing is running: {job_status.why}"
     for attempt in attempts:
         if attempt.state is State.FAILED:
             yield f"  FAILED {_attempt_line(attempt)}"
@@ -131,20 +131,20 @@ def logs(what: str | None, destination: Path, attempt: int | None) -> None:
 def clean(name: str | None, destination: Path, older_than: str, **options: Any) -> None:
     """Forget runs and their logs, here and on Azure: old ones, or RUN. Converted files stay."""
     before = datetime.now().astimezone() - _age(older_than)
-    place = find_place(options)
+    backend = find_backend(options)
     run = name
-    if place.session is None or Ledger.exists(destination):
+    if backend.session is None or Ledger.exists(destination):
         with Ledger.read(destination) as ledger, ledger.locked("clean"):
             run = name and ledger.run(name).id
             count = ledger.forget([run]) if run else ledger.forget_before(before)
         say(f"forgot {count_text(count, 'run')} in {destination}")
-    if place.session is not None:
-        runs = [run] if run else place.session.old_runs(before)
+    if backend.session is not None:
+        runs = [run] if run else backend.session.old_runs(before)
         with Ledger.peek(destination) as ledger:
             is_here = partial(Existing(ledger).has, destination)
-            lost = sum(place.session.uncollected(one, is_here) for one in runs)
-        blobs, jobs = place.session.delete(runs)
-        said = f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')} {place.words}"
+            lost = sum(backend.session.uncollected(one, is_here) for one in runs)
+        blobs, jobs = backend.session.delete(runs)
+        said = f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')} {backend.words}"
         if lost:
             said += f", with {count_text(lost, 'result')} that nobody had collected"
         say(said)
@@ -174,7 +174,7 @@ def _run_line(run: RunRecord, *, running: bool) -> str:
         end = f"{_outcome(run)} in {took}"
     else:
         end = "running" if running else "cut off: the same command goes on"
-    return f"{run.id}  {run.place}  {count_text(run.files, 'file')}  {end}"
+    return f"{run.id}  {run.backend}  {count_text(run.files, 'file')}  {end}"
 
 
 def _outcome(run: RunRecord) -> str:
@@ -194,7 +194,7 @@ def _run_json(run: RunRecord, *, tasks: dict[str, int] | None = None) -> str:
 
 
 def _attempt_line(attempt: AttemptRecord) -> str:
-    source = shown_path(attempt.source)
+    source = display_path(attempt.source)
     words = (f"{attempt.kind}: {attempt.message}",) if attempt.kind else attempt.notices
     what = "; ".join(map(printable, words)) or attempt.state.value
     return f"{source}  {what}  (attempt {attempt.number}, {seconds_text(attempt.seconds)})"

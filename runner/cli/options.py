@@ -66,7 +66,7 @@ jobs_option = option(
     "--jobs",
     type=click.IntRange(1),
     metavar="N",
-    help="Files at a time.  [default: all cores]",
+    help="Files to convert in parallel.  [default: all cores]",
 )
 json_option = option(
     "--json", "as_json", is_flag=True, help="Write one JSON object a line to standard output."
@@ -90,7 +90,7 @@ def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | float)
 _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "overwrite": (
         ("--overwrite",),
-        {"type": click.Choice(OVERWRITE), "help": "Results that are there already."},
+        {"type": click.Choice(OVERWRITE), "help": "What to do with results that already exist."},
     ),
     "verify": (
         ("--verify",),
@@ -101,7 +101,7 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {
             "type": click.IntRange(0, MOST_RETRIES),
             "metavar": "N",
-            "help": "More attempts after a passing fault.",
+            "help": "Extra attempts after a temporary failure.",
         },
     ),
     "timeout": (
@@ -116,7 +116,7 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--upload",),
         {
             "type": click.Choice(UPLOAD),
-            "help": "What travels to Azure; auto: only a film's audio where that is what is wanted.",
+            "help": "What to upload; auto: only the audio of a film when the target is audio.",
         },
     ),
     "transfers": (
@@ -124,7 +124,7 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {
             "type": click.IntRange(1, MOST_TRANSFERS),
             "metavar": "N",
-            "help": "Files that travel at a time, each way.",
+            "help": "Parallel uploads, and parallel downloads.",
         },
     ),
     "keep": (

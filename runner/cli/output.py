@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import click
 
-from runner.wording import printable_text
+from runner.formatting import printable_text
 
 _GONE = (
     *(errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN),

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from runner.cli.backend import Backend, find_backend, where_options
 from runner.cli.options import (
     destination_option,
     detach_option,
@@ -18,17 +19,16 @@ from runner.cli.options import (
     run_options_of,
 )
 from runner.cli.output import show
-from runner.cli.running import Talk, carry_out
-from runner.cli.where import Place, find_place, where_options
-from runner.convert import Run
-from runner.errors import NothingToConvertError, UnfitError
+from runner.cli.running import OutputOptions, run_and_report
+from runner.errors import NothingToConvertError, SetupError
 from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.models import Conversion, Kind, Plan, State
 from runner.plan import new_run_id
 from runner.records import AttemptRecord
-from runner.selection import look_at
+from runner.runs import Run
+from runner.selection import stat_source
 
 
 @click.command()
@@ -59,33 +59,33 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
             raise NothingToConvertError(
                 f"every failed file of run {old.id} shares its name with another: {advice}"
             )
-        place = Place(None, "as before") if old.place == "local" else find_place(options)
-        if place.session is None and old.place != "local":
+        backend = Backend(None, "as before") if old.backend == "local" else find_backend(options)
+        if backend.session is None and old.backend != "local":
             # what it tells ffmpeg may come from storage: for nodes, and not for this machine
             advice = "name its environment with --stack or --outputs, or `runner convert` them here"
-            raise UnfitError(f"run {old.id} was done on {old.place}: {advice}")
+            raise SetupError(f"run {old.id} was done on {old.backend}: {advice}")
         follow_up = follow_up_of(ctx)
         chosen = run_options_of(ctx, old.options)
         again = Plan(new_run_id(), destination.absolute(), tuple(map(_again, failed)))
         plan = again.verified_by(chosen.verify)
         run = Run(
             plan=plan,
-            place=place.name,
-            where=f"the failed files of {old.id} {place.words}",
+            backend=backend.name,
+            where=f"the failed files of {old.id} {backend.words}",
             command=follow_up.retry(old.id),
             options=chosen,
             follow_up=follow_up,
         )
         jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, program, chosen.overwrite, jobs)
-        talk = Talk(as_json=options["as_json"], quiet=options["quiet"])
-        engine = place.engine(run, ffmpeg=program, jobs=jobs, detach=options["detach"])
-        exit_code = carry_out(run, engine, existing, talk)
-    if options["detach"] and place.session is not None:
+        output = OutputOptions(as_json=options["as_json"], quiet=options["quiet"])
+        engine = backend.engine(run, ffmpeg=program, jobs=jobs, detach=options["detach"])
+        exit_code = run_and_report(run, engine, existing, output)
+    if options["detach"] and backend.session is not None:
         show(plan.id)
     ctx.exit(exit_code)
 
 
 def _again(attempt: AttemptRecord) -> Conversion:
     # looked at anew: a source that was mended since is another one
-    return Conversion(look_at(attempt.source), attempt.target, attempt.recipe)
+    return Conversion(stat_source(attempt.source), attempt.target, attempt.recipe)

@@ -17,7 +17,7 @@ class Kind(str, Enum):
     NAME = "name"
     """The result cannot have the name that it would get."""
     TRANSIENT = "transient"
-    """A passing fault, such as a killed process. Tried again."""
+    """A temporary error, such as a killed process. Tried again."""
     TIMEOUT = "timeout"
     """It took too long, or stood still."""
     ENVIRONMENT = "environment"

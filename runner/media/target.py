@@ -95,7 +95,9 @@ def check_target(target: str, *, replace: bool) -> None:
     if os.path.isdir(target):
         raise ConversionError(Kind.INPUT, "a folder has the name of its result")
     if not replace:
-        raise ConversionError(Kind.INPUT, "its result appeared meanwhile, made by somebody else")
+        raise ConversionError(
+            Kind.INPUT, "not replaced: another program created the result during the run"
+        )
     if is_windows():
         # to its own name: that asks for all that a replacement needs, and changes nothing
         _replace(target, target)

@@ -403,4 +403,4 @@ def sha256_of(path: str) -> str:
 
 def _check_size(path: str) -> None:
     if not os.path.exists(path) or os.path.getsize(path) == 0:
-        raise ConversionError(Kind.INPUT, "ffmpeg made nothing of it")
+        raise ConversionError(Kind.INPUT, "ffmpeg produced no output")

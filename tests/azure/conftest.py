@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from runner.azure.context import Pace
 from runner.azure.engine import AzureEngine
-from runner.azure.flight import Pace
 from runner.azure.session import Session
 from runner.engine import Engine, Stop
 from runner.media.recipe import Recipe
@@ -54,15 +54,15 @@ class Told:
         return {target: e.failure for target, e in self.results.items() if e.failure}
 
 
-def drive(engine: Engine, plan: Plan, watch: Callable[[Event], None] = lambda _: None) -> Told:
-    """Run *plan* to its end, showing *watch* each event."""
+def drive(engine: Engine, plan: Plan, on_event: Callable[[Event], None] = lambda _: None) -> Told:
+    """Run *plan* to its end, showing *on_event* each event."""
     told = Told()
     for news in engine.run(plan, Stop()):
         if isinstance(news, Notice):
             told.notices.append(news.message)
         else:
             told.events.append(news)
-            watch(news)
+            on_event(news)
     return told
 
 

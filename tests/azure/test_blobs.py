@@ -12,9 +12,9 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from runner.azure.blobs import Blobs
-from runner.azure.credentials import blob_client
-from runner.azure.crew import Abandoned, Crew
-from runner.errors import PassingError, RunnerError, UnfitError
+from runner.azure.clients import blob_client
+from runner.azure.workers import Stopped, Workers
+from runner.errors import RunnerError, SetupError, TransientError
 from tests.azure.line import BrittleLine
 from tests.cloud import Cloud
 from tests.conftest import until
@@ -129,7 +129,7 @@ def test_a_container_that_is_not_there_is_an_error_with_a_remedy(
         lambda: blobs.upload("gone", "x", str(file)),
         lambda: list(blobs.names("gone", "")),
     ):
-        with pytest.raises(UnfitError, match="the container is gone: run `pulumi up`"):
+        with pytest.raises(SetupError, match="the container is gone: run `pulumi up`"):
             act()
 
 
@@ -162,7 +162,7 @@ def test_a_line_that_stays_broken_is_a_passing_fault(
 ) -> None:
     far.upload(cloud.container("input"), "x.mp4", str(file))
     line.breaks, line.after, line.up = 1_000, 300_000, False
-    with pytest.raises(PassingError, match="the same command goes on from here"):
+    with pytest.raises(TransientError, match="the same command goes on from here"):
         far.download(cloud.container("input"), "x.mp4", file.with_name("copy"), file.stat().st_size)
 
 
@@ -171,10 +171,10 @@ def test_transfers_that_nobody_waits_for_end_early(
 ) -> None:
     container = cloud.container("input")
     Blobs(client).upload(container, "x.mp4", str(large))
-    over = Blobs(client, abandoned=lambda: True)
-    with pytest.raises(Abandoned):
+    over = Blobs(client, is_stopped=lambda: True)
+    with pytest.raises(Stopped):
         over.upload(container, "y.mp4", str(large))
-    with pytest.raises(Abandoned):
+    with pytest.raises(Stopped):
         over.download(container, "x.mp4", large.with_name("copy"), large.stat().st_size)
     assert set(cloud.stored("input")) == {"x.mp4"}
 
@@ -188,11 +188,11 @@ def test_a_crew_that_fails_says_so_and_does_not_die_in_silence() -> None:
     def work(number: int) -> None:
         raise RunnerError(str(number))
 
-    crew = Crew("test", 2, work, failed.append)
-    crew.start()
-    crew.put(1)
+    workers = Workers("test", 2, work, failed.append)
+    workers.start()
+    workers.put(1)
     until(lambda: failed)
-    crew.dismiss()
+    workers.close()
     assert [str(error) for error in failed] == ["1"]
 
 
@@ -202,11 +202,11 @@ def test_a_crew_that_is_abandoned_says_nothing() -> None:
 
     def work(_: int) -> None:
         begun.set()
-        raise Abandoned
+        raise Stopped
 
-    crew = Crew("test", 1, work, failed.append)
-    crew.start()
-    crew.put(1)
+    workers = Workers("test", 1, work, failed.append)
+    workers.start()
+    workers.put(1)
     assert begun.wait(5)
-    crew.dismiss()
+    workers.close()
     assert failed == []

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from runner.azure.blobs import Blobs
+from runner.azure.context import WorkItem
 from runner.azure.engine import AzureEngine, _Run
-from runner.azure.flight import Item
-from runner.azure.staging import stage
+from runner.azure.upload import upload_source
 from runner.engine import Stop
 from runner.errors import RunnerError
 from runner.media.failures import ConversionError
@@ -59,7 +59,7 @@ def test_no_mixture_of_old_and_new_stays_in_storage(
     source.parent.mkdir()
     source.write_bytes(os.urandom(size))
     plan = plan_of(source.parent, destination)
-    flight = _Run(engine, plan, Stop(), tmp_path)._flight
+    context = _Run(engine, plan, Stop(), tmp_path)._context
     so_far = 0
 
     def change_now() -> bool:
@@ -69,9 +69,9 @@ def test_no_mixture_of_old_and_new_stays_in_storage(
             change(source)
         return False
 
-    flight = replace(flight, blobs=Blobs(engine.storage, change_now))
+    context = replace(context, blobs=Blobs(engine.storage, change_now))
     with pytest.raises(ConversionError, match="the file changed while it was read"):
-        stage(flight, Item(plan.conversions[0]))
+        upload_source(context, WorkItem(plan.conversions[0]))
     assert not cloud.stored("input")
 
 
@@ -79,10 +79,10 @@ def test_what_storage_refuses_for_another_reason_is_said_as_it_is(
     engine: AzureEngine, cloud: Cloud, one: Path, tmp_path: Path, destination: Path
 ) -> None:
     plan = plan_of(one, destination)
-    flight = _Run(engine, plan, Stop(), tmp_path)._flight
-    gone = replace(flight.deployment, input_container="gone")
+    context = _Run(engine, plan, Stop(), tmp_path)._context
+    gone = replace(context.deployment, input_container="gone")
     with pytest.raises(RunnerError, match="the container is gone"):
-        stage(replace(flight, deployment=gone), Item(plan.conversions[0]))
+        upload_source(replace(context, deployment=gone), WorkItem(plan.conversions[0]))
 
 
 def test_a_source_that_changes_while_its_audio_is_copied_out_stops_no_other(

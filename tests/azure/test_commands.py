@@ -300,7 +300,7 @@ def test_a_full_disk_keeps_the_results_in_storage_until_there_is_room(
     arguments = ("convert", "in", "--to", "wav", "-o", tiny_disk / "out")
     full = azure_run(*arguments)
     assert full.exit_code == 4, full.stderr
-    assert "cannot write a.wav: no space left on device; mend that" in full.error
+    assert "cannot write a.wav: no space left on device; fix that" in full.error
     assert names(tiny_disk / "out") == set()
     assert not list((tiny_disk / "out" / ".runner" / "tmp").glob("*"))
     subprocess.run(["mount", "-o", "remount,size=8m", str(tiny_disk)], check=True)

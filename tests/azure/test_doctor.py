@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.azure.checks import image_finding
-from runner.azure.tool import pack
+from runner.azure.doctor import image_finding
+from runner.azure.worker_package import pack_worker
 from runner.media.node import ORDER, RECORD, Order, Record
 from tests.azure.conftest import MP3, MakeCloud, on_cloud
 from tests.cloud import IDENTITY, POOL, Cloud, fixed
@@ -123,7 +123,7 @@ def test_what_a_node_lacks_is_told_as_the_nodes(
     if there:  # for another machine
         (path / "ffmpeg").write_bytes(b"\x7fELF")
         (path / "ffmpeg").chmod(0o755)
-    name, worker = pack()
+    name, worker = pack_worker()
     (one / name).write_bytes(worker)
     order = Order(source="a.wav", recipe=MP3, size=(one / "a.wav").stat().st_size)
     ended = subprocess.run(

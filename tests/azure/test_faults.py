@@ -12,16 +12,16 @@ import pytest
 from azure.batch import models
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from runner.azure.adding import Adder, JobOverError
-from runner.azure.credentials import batch_client, blob_client
+from runner.azure.add_tasks import JobEndedError, TaskAdder
+from runner.azure.clients import batch_client, blob_client
+from runner.azure.context import Pace
 from runner.azure.engine import AzureEngine
 from runner.azure.errors import JobCancelledError
-from runner.azure.flight import Pace
 from runner.azure.jobs import Jobs
+from runner.azure.resume import ended_from_outside
 from runner.azure.retrying import TRIES
 from runner.azure.signing import Lifetimes
-from runner.azure.taking_up import ended_from_outside
-from runner.errors import PassingError, UnfitError
+from runner.errors import SetupError, TransientError
 from runner.models import Event, Kind, Plan, State
 from tests.azure.conftest import Gate, MakeCloud, MakeEngine, Told, drive, plan_of
 from tests.cloud import IDENTITY, POOL, Cloud, fixed
@@ -100,7 +100,7 @@ def test_a_throttled_call_waits_as_long_as_it_is_told_within_reason(
     cloud: Cloud, retry_after: int | None, least: float
 ) -> None:
     ended = Unhurried()
-    jobs, adder = Jobs(cloud.batch, POOL, ended), Adder(cloud.batch, ended)
+    jobs, adder = Jobs(cloud.batch, POOL, ended), TaskAdder(cloud.batch, ended)
     cloud.fault("status", "create_job", status=429, retry_after=retry_after, times=2)
     cloud.fault("status", ADD, status=429, retry_after=retry_after, times=2)
     assert jobs.create("job")
@@ -115,13 +115,15 @@ def test_a_fault_that_stays_ends_the_run_with_a_word_after_some_tries(
     cloud: Cloud, status: int
 ) -> None:
     ended = Unhurried()
-    jobs, adder = Jobs(cloud.batch, POOL, ended), Adder(cloud.batch, ended)
+    jobs, adder = Jobs(cloud.batch, POOL, ended), TaskAdder(cloud.batch, ended)
     jobs.create("job")
     cloud.fault("status", "create_job", status=status, times=None)
     cloud.fault("status", ADD, status=status, times=None)
-    with pytest.raises(PassingError, match=r"^job other: .*; the same command goes on from here"):
+    with pytest.raises(TransientError, match=r"^job other: .*; the same command goes on from here"):
         jobs.create("other")
-    with pytest.raises(PassingError, match=r"^adding tasks to job job: .*; the same command goes"):
+    with pytest.raises(
+        TransientError, match=r"^adding tasks to job job: .*; the same command goes"
+    ):
         adder.add("job", [task("a")])
     assert cloud.calls(ADD) == TRIES
     assert 20 < sum(ended.waits) / 2 < 62, "all in all about a minute"
@@ -133,8 +135,8 @@ def test_nobody_waits_for_a_call_once_the_run_is_over(cloud: Cloud) -> None:
     jobs.create("job")
     cloud.fault("status", ADD, status=503, times=None)
     ended.set()
-    with pytest.raises(PassingError):
-        Adder(cloud.batch, ended).add("job", [task("a")])
+    with pytest.raises(TransientError):
+        TaskAdder(cloud.batch, ended).add("job", [task("a")])
     assert cloud.calls(ADD) == 1
 
 
@@ -143,7 +145,7 @@ def test_tasks_that_the_service_could_not_add_are_sent_again_alone(cloud: Cloud)
     Jobs(cloud.batch, POOL, ended).create("job")
     cloud.fault("add_task", "b", status=503)
     cloud.fault("add_task", "c", status=500, times=2)
-    assert Adder(cloud.batch, ended).add("job", [task(name) for name in "abc"]) == {}
+    assert TaskAdder(cloud.batch, ended).add("job", [task(name) for name in "abc"]) == {}
     sent = [json.loads(s.content) for s in cloud.azure.requests if s.operation == ADD]
     assert [[t["id"] for t in body["value"]] for body in sent] == [
         ["a", "b", "c"],
@@ -155,7 +157,7 @@ def test_tasks_that_the_service_could_not_add_are_sent_again_alone(cloud: Cloud)
 def test_tasks_that_the_service_refuses_are_named_with_the_reason(cloud: Cloud) -> None:
     Jobs(cloud.batch, POOL).create("job")
     cloud.fault("add_task", "b", status=400, code="InvalidPropertyValue")
-    refused = Adder(cloud.batch, Unhurried()).add("job", [task("a"), task("b")])
+    refused = TaskAdder(cloud.batch, Unhurried()).add("job", [task("a"), task("b")])
     assert list(refused) == ["b"]
     assert refused["b"].startswith("InvalidPropertyValue: ")
     assert cloud.calls(ADD) == 1
@@ -164,8 +166,10 @@ def test_tasks_that_the_service_refuses_are_named_with_the_reason(cloud: Cloud) 
 def test_a_task_that_stays_impossible_to_add_is_given_up_after_some_tries(cloud: Cloud) -> None:
     Jobs(cloud.batch, POOL).create("job")
     cloud.fault("add_task", "b", status=500, times=None)
-    with pytest.raises(PassingError, match="1 tasks could not be added; the same command goes on"):
-        Adder(cloud.batch, Unhurried()).add("job", [task("a"), task("b")])
+    with pytest.raises(
+        TransientError, match="1 tasks could not be added; the same command goes on"
+    ):
+        TaskAdder(cloud.batch, Unhurried()).add("job", [task("a"), task("b")])
     assert cloud.calls(ADD) == TRIES
 
 
@@ -179,7 +183,7 @@ def test_what_is_too_large_for_one_call_goes_in_several(cloud: Cloud) -> None:
         )
         for number in range(100)
     ]
-    assert Adder(cloud.batch, Unhurried()).add("job", heavy) == {}
+    assert TaskAdder(cloud.batch, Unhurried()).add("job", heavy) == {}
     assert len(cloud.tasks()) == 100
     statuses = [s.status for s in cloud.azure.requests if s.operation == ADD]
     assert sorted(statuses) == [200, 200, 413]
@@ -210,8 +214,8 @@ def test_a_job_that_is_over_takes_no_more(cloud: Cloud) -> None:
     jobs.create("job")
     jobs.finish("job")
     until(lambda: cloud.jobs()["job"] == "completed")
-    with pytest.raises(JobOverError):
-        Adder(cloud.batch, Unhurried()).add("job", [task("a")])
+    with pytest.raises(JobEndedError):
+        TaskAdder(cloud.batch, Unhurried()).add("job", [task("a")])
     jobs.finish("job")  # no error either
     assert jobs.terminate("job", "once more") is False
 
@@ -223,7 +227,7 @@ def test_what_became_of_a_task_is_read_in_any_casing(cloud: Cloud, kind: str) ->
     cloud.fault(kind, ADD, times=None)
     cloud.fault("add_task", "b", status=503)
     cloud.fault("add_task", "c", status=400, code="InvalidPropertyValue")
-    refused = Adder(cloud.batch, ended).add("job", [task(name) for name in "abc"])
+    refused = TaskAdder(cloud.batch, ended).add("job", [task(name) for name in "abc"])
     assert list(refused) == ["c"]
     sent = [json.loads(s.content) for s in cloud.azure.requests if s.operation == ADD]
     assert [[t["id"] for t in body["value"]] for body in sent] == [["a", "b", "c"], ["b"]]
@@ -269,7 +273,7 @@ def test_missing_rights_end_the_run_with_the_role_that_it_takes(
     message: str,
 ) -> None:
     cloud.fault("status", operation, status=status, times=None)
-    with pytest.raises(UnfitError, match=message):
+    with pytest.raises(SetupError, match=message):
         drive(engine_on(cloud), plan_of(one, destination))
     cloud.azure.faults.clear()
     told = drive(engine_on(cloud), plan_of(one, destination))
@@ -281,7 +285,7 @@ def test_a_used_up_quota_of_jobs_is_named(
 ) -> None:
     cloud = make_cloud(settings=Settings(limits=Limits(active_jobs=1)))
     Jobs(cloud.batch, POOL).create("another")
-    with pytest.raises(UnfitError, match="quota of active jobs is used up; end some"):
+    with pytest.raises(SetupError, match="quota of active jobs is used up; end some"):
         drive(engine_on(cloud), plan_of(one, destination))
 
 
@@ -326,7 +330,7 @@ def test_what_lies_in_storage_does_not_travel_again(
 ) -> None:
     plan = plan_of(folder, destination)
     cloud.fault("status", ADD, status=403)
-    with pytest.raises(UnfitError):
+    with pytest.raises(SetupError):
         drive(engine_on(cloud, transfers=1), plan)
     there = sum(name.endswith(".wav") for name in cloud.stored("input"))
     assert there
@@ -592,7 +596,9 @@ def test_a_job_that_is_ended_from_outside_ends_the_run_which_can_go_on(
         until(lambda: gate.waiting)
         end(Jobs(cloud.batch, POOL), plan.id)
 
-    with pytest.raises(PassingError, match=f"job {plan.id} {message}.*; the same command submits"):
+    with pytest.raises(
+        TransientError, match=f"job {plan.id} {message}.*; the same command submits"
+    ):
         drive_beside(end_it, engine_on(cloud, retries=1), folder, destination, plan=plan)
     assert set(cloud.jobs()) <= {plan.id}, "what somebody ended is not begun again"
     gate.open()
@@ -628,7 +634,7 @@ def test_a_job_that_is_ended_while_all_wait_is_noticed(
         until(lambda: len(cloud.tasks()) == 3)
         Jobs(cloud.batch, POOL).terminate(plan.id, "by an admin")
 
-    with pytest.raises(PassingError, match=r"was ended \(by an admin\) with 3 files left"):
+    with pytest.raises(TransientError, match=r"was ended \(by an admin\) with 3 files left"):
         drive_beside(end_it, engine_on(cloud), folder, destination, plan=plan)
 
 
@@ -642,7 +648,7 @@ def test_a_job_that_somebody_disabled_is_named(
     cloud.batch.begin_disable_job(
         plan.id, models.BatchJobDisableOptions(disable_tasks="requeue"), polling_interval=0
     ).wait()
-    with pytest.raises(UnfitError, match=f"job {plan.id} was disabled: `az batch job enable"):
+    with pytest.raises(SetupError, match=f"job {plan.id} was disabled: `az batch job enable"):
         drive(engine_on(cloud), plan)
 
 
@@ -650,7 +656,7 @@ def test_a_missing_pool_is_named(
     cloud: Cloud, engine_on: MakeEngine, one: Path, destination: Path
 ) -> None:
     gone = replace(cloud, deployment=replace(cloud.deployment, pool_id="gone"))
-    with pytest.raises(UnfitError, match="there is no pool gone: run `pulumi up`"):
+    with pytest.raises(SetupError, match="there is no pool gone: run `pulumi up`"):
         drive(engine_on(gone), plan_of(one, destination))
     assert not cloud.jobs()
 
@@ -665,7 +671,7 @@ def test_a_pool_that_is_deleted_in_the_run_is_named_and_its_successor_takes_over
         until(lambda: gate.waiting)
         cloud.azure.delete_pool(POOL)
 
-    with pytest.raises(UnfitError, match=f"there is no pool {POOL}: run `pulumi up`"):
+    with pytest.raises(SetupError, match=f"there is no pool {POOL}: run `pulumi up`"):
         drive_beside(delete, engine_on(cloud), folder, destination, plan=plan)
     gate.open()
     # what `pulumi up` makes then has another name
@@ -681,7 +687,7 @@ def test_a_missing_container_is_named(
     cloud: Cloud, engine_on: MakeEngine, one: Path, destination: Path
 ) -> None:
     gone = replace(cloud, deployment=replace(cloud.deployment, input_container="gone"))
-    with pytest.raises(UnfitError, match="the container is gone: run `pulumi up`"):
+    with pytest.raises(SetupError, match="the container is gone: run `pulumi up`"):
         drive(engine_on(gone), plan_of(one, destination))
 
 

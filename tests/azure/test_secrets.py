@@ -13,11 +13,11 @@ import requests
 from azure.batch.models import BatchTask
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
-from runner.azure.credentials import BATCH_KEY, batch_client
+from runner.azure.clients import BATCH_KEY, batch_client
 from runner.azure.errors import azure_errors, redacted
 from runner.azure.session import Session
 from runner.azure.signing import Lifetimes, lifetimes
-from runner.errors import RunnerError, UnfitError
+from runner.errors import RunnerError, SetupError
 from runner.media.environment import secrets_put_away, without_secrets
 from runner.models import Conversion, Plan, Source
 from tests.azure.conftest import MP3, MakeCloud, MakeEngine, drive, on_cloud, plan_of
@@ -318,7 +318,7 @@ def test_a_batch_key_for_an_account_that_takes_none_is_an_error(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(BATCH_KEY, "c2VjcmV0")
-    with pytest.raises(UnfitError, match="takes no key: unset it") as caught:
+    with pytest.raises(SetupError, match="takes no key: unset it") as caught:
         batch_client(cloud.deployment, cloud.azure.credential)
     assert "c2VjcmV0" not in str(caught.value)
 
@@ -348,7 +348,7 @@ def test_blanks_around_a_batch_key_do_not_count(
 def test_the_request_id_is_kept_beside_the_message(cloud: Cloud) -> None:
     cloud.fault("status", "get_pool", status=403, times=None)
     session = Session(cloud.deployment)
-    with pytest.raises(UnfitError) as caught:
+    with pytest.raises(SetupError) as caught:
         session.jobs.pool()
     session.batch.close()
     assert re.fullmatch(r"request id [0-9a-f-]{36}", caught.value.__notes__[0])

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from azure.batch import models as batch
 
-from runner.azure.deployment import Deployment
 from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.node_health import PATIENCE, PoolLook, no_node_can_work
+from runner.azure.stack import Deployment
 from runner.engine import Stop
-from runner.errors import ExitCode, InterruptedRunError, UnfitError
+from runner.errors import ExitCode, InterruptedRunError, SetupError
 from runner.models import Notice, State
 from tests.azure.conftest import MakeCloud, MakeEngine, drive, plan_of
-from tests.azure.test_deployment import OUTPUTS
+from tests.azure.test_stack import OUTPUTS
 from tests.cloud import IDENTITY, POOL, Cloud, fixed
 from tests.conftest import names, until
 
@@ -285,7 +285,7 @@ def test_a_run_whose_pool_cannot_work_ends_and_the_same_command_goes_on(
         log = cloud.blobs.get_blob_client(cloud.container("output"), name)
         log.upload_blob(b"one\nno ffmpeg after 8 attempts\n\n")
     cloud.azure.clock.step(minutes=11)
-    with pytest.raises(UnfitError) as caught:
+    with pytest.raises(SetupError) as caught:
         drive(engine, plan)
     said = str(caught.value)
     assert said.startswith(f"none of the 2 nodes of pool {POOL} can work: the start task failed (")

@@ -20,18 +20,18 @@ from queue import SimpleQueue
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from runner.azure.adding import Adder
+from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
-from runner.azure.credentials import batch_client, sign_in
-from runner.azure.deployment import Deployment, choose
-from runner.azure.flight import Flight, Item, Pace
-from runner.azure.following import Follower
+from runner.azure.clients import batch_client, sign_in
+from runner.azure.context import Pace, RunContext, WorkItem
 from runner.azure.jobs import Finished, Jobs
+from runner.azure.poll import Poller
 from runner.azure.session import Session
 from runner.azure.signing import Lifetimes, Signer
+from runner.azure.stack import Deployment, choose_stack
 from runner.azure.stored import StoredRun
-from runner.azure.submitting import Submitter
-from runner.azure.tasks import Places
+from runner.azure.submit import Submitter
+from runner.azure.task_spec import BlobNames
 from runner.media.choices import settle
 from runner.models import Conversion, Event, Notice, Source
 from runner.options import RunOptions
@@ -242,7 +242,7 @@ def _scale(work: Path, tasks: int = TASKS) -> Table:
         f"A job of {tasks:,} tasks",
         ("what", "measured"),
         rows,
-        "The runner's own Submitter and Follower in a process of their own, by HTTPS with tokens, on an "
+        "The runner's own Submitter and Poller in a process of their own, by HTTPS with tokens, on an "
         f"emulated pool of {NODES} nodes with {SLOTS_A_NODE} slots whose tasks take 30 virtual seconds, "
         f"at {SPEED:.0f} times the speed. Nothing is staged or collected: such tasks have no blobs.",
     )
@@ -250,7 +250,7 @@ def _scale(work: Path, tasks: int = TASKS) -> Table:
 
 def follow(tasks: int) -> None:
     """Be the runner: submit *tasks*, follow them to their ends, and print what that took."""
-    deployment = choose(None, os.environ["RUNNER_OUTPUTS"]).deployment
+    deployment = choose_stack(None, os.environ["RUNNER_OUTPUTS"]).deployment
     assert deployment is not None
     scale = _Scale(deployment, tasks)
     print(json.dumps(scale.run()))  # noqa: T201
@@ -264,15 +264,17 @@ class _Scale:
         self._ended = 0
         self._all = threading.Event()
         self._tasks = tasks
-        self._flight = _flight(deployment, self._news)
-        self._jobs = [self._flight.run]
-        self._submitter = Submitter(self._flight, self._jobs, lambda: None)
-        self._follower = Follower(self._flight, self._jobs, self._end)
-        self._items = [Item(_conversion(number), blob=f"run/{number}") for number in range(tasks)]
+        self._context = _context(deployment, self._news)
+        self._jobs = [self._context.run]
+        self._submitter = Submitter(self._context, self._jobs, lambda: None)
+        self._follower = Poller(self._context, self._jobs, self._end)
+        self._items = [
+            WorkItem(_conversion(number), blob=f"run/{number}") for number in range(tasks)
+        ]
 
     def run(self) -> dict[str, float]:
         plan = _memory()
-        self._flight.jobs.create(self._flight.run)
+        self._context.jobs.create(self._context.run)
         self._submitter.expect(self._tasks)
         started = time.monotonic()
         threads = [
@@ -288,7 +290,7 @@ class _Scale:
         submitted = time.monotonic() - started
         self._all.wait()
         seconds = time.monotonic() - started
-        self._flight.over.set()
+        self._context.stopped.set()
         return {
             "ended": self._ended,
             "submitted": submitted,
@@ -297,7 +299,7 @@ class _Scale:
             "plan": plan,
         }
 
-    def _end(self, item: Item, end: Finished) -> None:
+    def _end(self, item: WorkItem, end: Finished) -> None:
         assert end.succeeded
         assert end.task == item.task
         self._ended += 1
@@ -311,13 +313,15 @@ class _Scale:
                 sys.stderr.write(f"{news.message}\n")
 
 
-def _flight(deployment: Deployment, news: SimpleQueue[Event | Notice | BaseException]) -> Flight:
+def _context(
+    deployment: Deployment, news: SimpleQueue[Event | Notice | BaseException]
+) -> RunContext:
     over = threading.Event()
     batch = batch_client(deployment, sign_in())
     signer = Signer(Session(deployment).storage, deployment, Lifetimes(timedelta(), timedelta()))
-    places = Places("run", deployment, signer.readable, signer.writable)
+    blob_names = BlobNames("run", deployment, signer.readable, signer.writable)
     blobs = Blobs(Session(deployment).storage)
-    return Flight(
+    return RunContext(
         run="run",
         destination=Path("out"),
         scratch=Path("out"),
@@ -326,12 +330,12 @@ def _flight(deployment: Deployment, news: SimpleQueue[Event | Notice | BaseExcep
         pace=Pace(),
         ffmpeg="ffmpeg",
         jobs=Jobs(batch, deployment.pool_id, over),
-        adder=Adder(batch, over),
+        adder=TaskAdder(batch, over),
         blobs=blobs,
         stored=StoredRun(blobs, deployment.input_container, "run"),
-        places=places,
+        blob_names=blob_names,
         report=news.put,
-        over=over,
+        stopped=over,
     )
 
 

@@ -195,7 +195,7 @@ class Transfers:
     def _request(
         self, method: str, url: str, errors: Errors, **options: object
     ) -> requests.Response:
-        """Send one request, again after a passing fault; refusals become TransferErrors."""
+        """Send one request, again after a temporary error; refusals become TransferErrors."""
         path = unquote(urlsplit(url).path)
         for attempt in range(TRIES):
             last = attempt == TRIES - 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.azure.deployment import choose
+from runner.azure.stack import choose_stack
 from tests.infra.engine import (
     FILLED_IN,
     ROOT,
@@ -93,6 +93,6 @@ def test_the_commands_work_as_typed_and_the_runner_needs_no_passphrase(
     for name in ("HOME", "PATH", "PULUMI_HOME"):
         monkeypatch.setenv(name, variables[name])
     monkeypatch.chdir(project)
-    chosen = choose(None, None).deployment
+    chosen = choose_stack(None, None).deployment
     assert chosen is not None
     assert chosen.location == "westeurope"

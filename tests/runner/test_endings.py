@@ -52,8 +52,8 @@ def test_some_failed_is_1_and_names_the_next_command(run: Run, folder: Path) -> 
     [
         (["convert"], "name a folder or files to convert: runner convert ./in"),
         (["convert", "in", "--to", "wav", "--preset", "mp3"], "--to and --preset exclude"),
-        (["convert", "in", "--to", "cassette"], "there is no preset 'cassette'"),
-        (["convert", "in", "--preset", "cassette"], "there is no preset 'cassette'"),
+        (["convert", "in", "--to", "cassette"], "unknown preset 'cassette'"),
+        (["convert", "in", "--preset", "cassette"], "unknown preset 'cassette'"),
         (["convert", "in", "--timeout", "soon"], "--timeout soon: give seconds, or auto"),
         (["convert", "in", "--timeout", "-3"], "--timeout -3: give seconds, or auto"),
         (["convert", "in", "--timeout", "nan"], "--timeout nan: give seconds, or auto"),
@@ -75,7 +75,7 @@ def test_some_failed_is_1_and_names_the_next_command(run: Run, folder: Path) -> 
         ),
         (["clean", "--older-than", "²d"], "--older-than ²d: give a number with h, d or w"),
         (["clean", "--older-than", "soon"], "--older-than soon: give a number with h, d or w"),
-        (["presets", "cassette"], "there is no preset 'cassette'"),
+        (["presets", "cassette"], "unknown preset 'cassette'"),
     ],
 )
 def test_a_wrong_command_is_2_with_the_reason(
@@ -214,7 +214,10 @@ def test_an_unknown_encoder_stops_the_run_once_the_first_files_fail_alike(
         *("--to", "mp3", "--", "-c:a", "libfraunhofer"),
     )
     assert result.exit_code == 2
-    assert result.error == "every file fails alike: this ffmpeg has no encoder 'libfraunhofer'"
+    assert (
+        result.error
+        == "every file failed with the same error: this ffmpeg has no encoder 'libfraunhofer'"
+    )
     assert len(program.starts) < 6
     assert all("settings: " in line for line in result.failures)
 
@@ -233,7 +236,7 @@ def test_wrong_words_for_ffmpeg_are_settings(
 ) -> None:
     result = run("convert", "in", "--", *arguments)
     assert result.exit_code == 2
-    assert result.error.startswith(f"every file fails alike: {reason}")
+    assert result.error.startswith(f"every file failed with the same error: {reason}")
 
 
 def test_an_unknown_format_is_settings(run: Run, folder: Path) -> None:
@@ -269,7 +272,7 @@ def test_the_help_tells_every_exit_code(run: Run) -> None:
         assert f"{int(code)} {code.meaning}" in text
 
 
-# ---- timeouts and passing faults
+# ---- timeouts and temporary errors
 
 
 def test_a_file_that_takes_too_long_is_given_up(

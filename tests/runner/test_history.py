@@ -39,7 +39,7 @@ def test_runs_are_told_in_json(run: Run, mixed: Path) -> None:
     told = json.loads(line)
     assert told["v"] == 1
     assert (told["files"], told["converted"], told["failed"]) == (4, 2, 2)
-    assert (told["exit_code"], told["place"]) == (1, "local")
+    assert (told["exit_code"], told["backend"]) == (1, "local")
     assert json.loads(run("status", "--json").stdout)["id"] == told["id"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.database import _STEPS
-from runner.errors import ExitCode, UnfitError
+from runner.errors import ExitCode, SetupError
 from runner.ledger import Ledger
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, Source, State
 from runner.options import RunOptions
@@ -117,7 +117,7 @@ READ: dict[str, Callable[[Ledger], object]] = {
     "find": lambda ledger: ledger.find("0.mp3"),
     "attempts": lambda ledger: ledger.attempts(RUN),
     "attempts_at": lambda ledger: ledger.attempts_at("1.mp3"),
-    "unfinished": lambda ledger: ledger.unfinished("local"),
+    "resumable": lambda ledger: ledger.resumable("local"),
 }
 
 
@@ -243,7 +243,7 @@ def test_a_damaged_ledger_that_another_runner_works_with_stays(
 ) -> None:
     written(4096, b"\xa5" * (file.stat().st_size - 4096))(file)
     with Ledger.peek(destination) as other, other.locked(RUN):  # noqa: SIM117 - one after another
-        with Ledger.read(destination) as ledger, pytest.raises(UnfitError) as caught:
+        with Ledger.read(destination) as ledger, pytest.raises(SetupError) as caught:
             ledger.runs()
     assert "another runner works with it, and must end first" in str(caught.value)
     assert not set_aside(file)
@@ -255,7 +255,7 @@ def test_a_damaged_ledger_that_another_runner_works_with_stays(
 def test_a_locked_ledger_is_not_held_to_be_damaged(destination: Path, file: Path) -> None:
     with closing(sqlite3.connect(file)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(UnfitError, match=r"cannot use the ledger .*: database is locked"):
+        with pytest.raises(SetupError, match=r"cannot use the ledger .*: database is locked"):
             Ledger.read(destination)
     assert not set_aside(file)
 

@@ -53,7 +53,7 @@ def test_a_changed_source_is_refused_until_it_may_replace(
     before = target.read_bytes()
     kept = run("convert", "in", "--to", "wav")
     assert kept.exit_code == 1
-    assert "input: kept what is there: made from an older source" in kept.failures[0]
+    assert "input: not replaced: made from an older source" in kept.failures[0]
     assert "--overwrite if-newer replaces it" in kept.failures[0]
     assert target.read_bytes() == before
     assert run("convert", "in", "--to", "wav", "--overwrite", "if-newer").exit_code == 0
@@ -88,7 +88,7 @@ def test_a_foreign_file_of_that_name_is_kept_and_reported(
         result = run("convert", "in", "--to", "wav", "--overwrite", mode)
         assert result.exit_code == 1
         assert (
-            "kept what is there: another file has its name (8.0 s instead of 2.0 s)"
+            "not replaced: the file there is not this conversion (8.0 s instead of 2.0 s)"
             in (result.failures[0])
         )
         assert "--overwrite always replaces it" in result.failures[0]
@@ -106,7 +106,7 @@ def test_what_is_no_such_result_is_not_taken_for_one(
     foreign = media.put(name, destination / "a.wav")
     result = run("convert", "in", "--to", "wav")
     assert result.exit_code == 1
-    assert "kept what is there" in result.failures[0]
+    assert "not replaced" in result.failures[0]
     assert foreign.read_bytes() == media(name).read_bytes()
 
 
@@ -151,7 +151,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(
     program = stand_in(f'echo mine > "{destination}/a.wav"; exec "$real" "$@"')
     result = run("convert", "in", "--to", "wav", "--ffmpeg", program.path)
     assert result.exit_code == 1
-    assert "its result appeared meanwhile" in result.failures[0]
+    assert "another program created the result" in result.failures[0]
     assert (destination / "a.wav").read_text() == "mine\n"
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from runner.clashes import renamed_here
 from runner.database import address_of
-from runner.errors import UnfitError, UsageError
+from runner.errors import SetupError, UsageError
+from runner.formatting import display_path, printable
 from runner.media.paths import (
     below,
     extended,
@@ -22,7 +23,6 @@ from runner.media.target import target_path
 from runner.models import Conversion, Plan, Source
 from runner.plan import make_plan
 from runner.selection import Found, base_of, listed_as, matcher_of, matches
-from runner.wording import printable, shown_path
 from tests.runner.programs import recipe
 
 
@@ -62,7 +62,7 @@ def test_a_posix_path_is_too(path: str, relative: str | None) -> None:
 def test_half_a_letter_can_be_shown() -> None:
     assert printable("a\ud83d.mp4") == r"a\ud83d.mp4"
     assert printable("caf\udce9.mp4") == r"caf\xe9.mp4"
-    assert shown_path("a\ud83d.mp4") == r"a\ud83d.mp4"
+    assert display_path("a\ud83d.mp4") == r"a\ud83d.mp4"
 
 
 # ---- long ones
@@ -192,7 +192,7 @@ def test_a_run_made_elsewhere_says_what_its_results_are_called_here() -> None:
 
 @pytest.mark.parametrize("other", ["a%3F.mp3", "A%3f.MP3"])
 def test_two_results_never_become_one(other: str) -> None:
-    with pytest.raises(UnfitError, match="another result would have one name here"):
+    with pytest.raises(SetupError, match="another result would have one name here"):
         list(renamed_here(plan_of(other, "a?.mp3"), ntpath))
 
 

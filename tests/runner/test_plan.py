@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import NothingToConvertError, UsageError
+from runner.formatting import display_path
 from runner.models import Kind, Plan, Source
 from runner.plan import DEFAULT_NAME, make_plan, new_run_id
 from runner.selection import Found
-from runner.wording import shown_path
 from tests.conftest import needs_links
 from tests.runner.programs import recipe
 
@@ -57,7 +57,7 @@ def test_files_that_share_a_name_are_left_out_and_the_rest_is_planned() -> None:
     }
     assert {one.failure.kind for one in plan.left_out} == {Kind.NAME}
     assert plan.left_out[0].failure.message == (
-        f"{shown_path('/nowhere/in/A.wav')} would be written to the same name, a.mp3; "
+        f"{display_path('/nowhere/in/A.wav')} would be written to the same name, a.mp3; "
         "--on-clash suffix keeps them apart"
     )
     assert plan.files == 4
@@ -66,7 +66,8 @@ def test_files_that_share_a_name_are_left_out_and_the_rest_is_planned() -> None:
 def test_a_clash_of_many_names_one_of_them_and_counts_the_others() -> None:
     plan = plan_of("a.flac", "a.wav", "a.ogg")
     assert (
-        f"{shown_path('/nowhere/in/a.wav')} and 1 more would be" in plan.left_out[0].failure.message
+        f"{display_path('/nowhere/in/a.wav')} and 1 more would be"
+        in plan.left_out[0].failure.message
     )
 
 
@@ -94,7 +95,7 @@ def test_on_clash_error_refuses_the_run_and_shows_some_of_many() -> None:
         plan_of(*(f"{n}.{suffix}" for n in range(9) for suffix in ("mp4", "mov")), on_clash="error")
     lines = str(caught.value).splitlines()
     assert lines[0] == "these files cannot have the names that they would get:"
-    assert lines[1].startswith(f"  /nowhere/in/0.mp4: {shown_path('/nowhere/in/0.mov')} would be")
+    assert lines[1].startswith(f"  /nowhere/in/0.mp4: {display_path('/nowhere/in/0.mov')} would be")
     assert lines[-1] == "  and 13 more"
 
 

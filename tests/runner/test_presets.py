@@ -352,7 +352,7 @@ def test_a_preset_is_found_by_other_words(word: str, name: str) -> None:
 
 
 def test_an_unknown_format_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="there is no preset 'cassette'; there are mp3, m4a"):
+    with pytest.raises(UsageError, match="unknown preset 'cassette'; there are mp3, m4a"):
         for_suffix("cassette", (), {})
     assert for_suffix("cassette", ("-c", "copy"), {}).suffix == ".cassette"
 

@@ -124,9 +124,9 @@ def test_the_destination_is_never_searched(folder: Path) -> None:
     (folder / "out").mkdir()
     (folder / "out" / "made.mp3").touch()
     assert "out/made.mp3" in found("in")
-    assert "out/made.mp3" not in found("in", besides=folder / "out")
+    assert "out/made.mp3" not in found("in", excluded_folder=folder / "out")
     (folder.parent / "link").symlink_to(folder / "out")
-    assert "out/made.mp3" not in found("in", besides=folder.parent / "link")
+    assert "out/made.mp3" not in found("in", excluded_folder=folder.parent / "link")
 
 
 @needs_links

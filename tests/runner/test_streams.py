@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from runner.convert import Run as RunOfPlan
-from runner.convert import convert
 from runner.engine import Stop
 from runner.existing import Existing
+from runner.formatting import printable_text
 from runner.ledger import Ledger
 from runner.local import LocalEngine
 from runner.models import Conversion, Event, Notice, Plan, State
 from runner.options import RunOptions
-from runner.selection import look_at
-from runner.wording import printable_text
+from runner.runs import Run as RunOfPlan
+from runner.runs import convert
+from runner.selection import stat_source
 from tests.conftest import RUNNER, Run, StandIn, names, until
 from tests.media import Media
 from tests.runner.programs import recipe
@@ -147,17 +147,17 @@ def test_what_happened_is_written_down_before_it_is_shown(
     class UnwatchableError(Exception):
         pass
 
-    def watch(event: Event | Notice) -> None:
+    def on_event(event: Event | Notice) -> None:
         if isinstance(event, Event) and event.state is State.CONVERTED:
             raise UnwatchableError
 
-    conversion = Conversion(look_at(str(folder / "a.mp3")), "a.wav", recipe("wav"))
+    conversion = Conversion(stat_source(str(folder / "a.mp3")), "a.wav", recipe("wav"))
     plan = Plan("20261122-1412-mossy-otter", destination, (conversion,))
     with Ledger.open(destination) as ledger:
-        run = RunOfPlan(plan=plan, place="local", command="", options=RunOptions())
+        run = RunOfPlan(plan=plan, backend="local", command="", options=RunOptions())
         existing = Existing(ledger, media.ffmpeg)
         with pytest.raises(UnwatchableError):
-            convert(run, LocalEngine(ffmpeg=media.ffmpeg), existing, watch, Stop())
+            convert(run, LocalEngine(ffmpeg=media.ffmpeg), existing, on_event, Stop())
         assert ledger.find("a.wav")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.engine import Stop
-from runner.errors import UnfitError
+from runner.errors import SetupError
 from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.local import LocalEngine
@@ -20,7 +20,7 @@ from runner.media.ffmpeg import Ffmpeg, Limits, Reins
 from runner.media.source import check_source
 from runner.media.target import from_os
 from runner.models import Conversion, Event, Kind, Plan, State
-from runner.selection import Selection, find_files, look_at
+from runner.selection import Selection, find_files, stat_source
 from tests.conftest import Run
 from tests.media import Media
 from tests.runner.programs import failure_of, recipe, work
@@ -74,7 +74,7 @@ def test_a_source_that_cannot_be_opened_for_that_is_not_accused(
 
 def test_nor_is_a_folder_that_cannot_be_looked_into(media: Media, tmp_path: Path) -> None:
     media.put("clip.mp3", tmp_path / "in" / "a.mp3")
-    with no_files_left(), pytest.raises(UnfitError, match="too many open files: raise `ulimit -n`"):
+    with no_files_left(), pytest.raises(SetupError, match="too many open files: raise `ulimit -n`"):
         list(find_files([str(tmp_path / "in")], Selection()))
 
 
@@ -83,7 +83,7 @@ def test_nor_is_a_result_that_cannot_be_checked(
 ) -> None:
     source = media.put("clip.mp3", tmp_path / "a.mp3")
     media.put("clip.wav", destination / "a.wav")
-    conversion = Conversion(look_at(str(source)), "a.wav", recipe("wav"))
+    conversion = Conversion(stat_source(str(source)), "a.wav", recipe("wav"))
     with Ledger.open(destination) as ledger, no_files_left():
         event = Existing(ledger, media.ffmpeg)._check(Plan("run", destination, ()), conversion)
     assert event.failure
@@ -103,9 +103,9 @@ def test_a_run_without_threads_ends_with_a_word(
     media: Media, tmp_path: Path, destination: Path
 ) -> None:
     source = media.put("clip.mp3", tmp_path / "a.mp3")
-    plan = Plan("run", destination, (Conversion(look_at(str(source)), "a.wav", recipe("wav")),))
+    plan = Plan("run", destination, (Conversion(stat_source(str(source)), "a.wav", recipe("wav")),))
     engine = LocalEngine(ffmpeg=media.ffmpeg)
-    with no_threads_left(), pytest.raises(UnfitError, match="no more threads can be started"):
+    with no_threads_left(), pytest.raises(SetupError, match="no more threads can be started"):
         list(engine.run(plan, Stop()))
     *_, end = engine.run(plan, Stop())
     assert isinstance(end, Event)

@@ -14,7 +14,7 @@ import mutagen
 import pytest
 
 import runner.media
-from runner.azure.tool import pack
+from runner.azure.worker_package import pack_worker
 from runner.media.failures import ConversionError, Kind, Stopped
 from runner.media.ffmpeg import Limits, Reins
 from runner.media.source import without_tags
@@ -74,7 +74,7 @@ def is_python_3_10(program: str) -> bool:
 def test_the_packed_worker_converts_with_a_bare_python(
     python: str, media: Media, tmp_path: Path
 ) -> None:
-    (tmp_path / "worker.pyz").write_bytes(pack()[1])
+    (tmp_path / "worker.pyz").write_bytes(pack_worker()[1])
     script = (
         "import sys, pkgutil, importlib, runner.media, runner.media.tags\n"
         "for package in (runner.media, runner.media.tags):\n"
@@ -256,8 +256,8 @@ def test_a_result_is_decoded_when_asked_for(
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("exit 0", "ffmpeg made nothing of it"),
-        (': > "${last#file:}"', "ffmpeg made nothing of it"),
+        ("exit 0", "ffmpeg produced no output"),
+        (': > "${last#file:}"', "ffmpeg produced no output"),
         ('echo x > "${last#file:}"; echo out_time_us=0; echo progress=end', "no audio in it"),
         ("exit 1", "ffmpeg failed: it gave no reason"),
         ('exec "$real" -t 0.5 "$@"', "the file ends early: 0.5 s of 2.0 s are there"),

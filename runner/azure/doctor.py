@@ -49,7 +49,7 @@ def _pool(session: Session) -> Finding:
     if pool.task_slots_per_node != deployment.pool_task_slots:
         detail = f"{pool.id} has {pool.task_slots_per_node} task slots, the stack {deployment.pool_task_slots}"
         return Finding("pool", good=False, detail=detail, remedy="run `pulumi up`")
-    return Finding("pool", good=True, detail=f"{deployment.place}, {pool.vm_size}")
+    return Finding("pool", good=True, detail=f"{deployment.description}, {pool.vm_size}")
 
 
 def _image(session: Session) -> Finding:
@@ -89,7 +89,7 @@ def _nodes(session: Session) -> Finding:
         return Finding("nodes", good=False, detail="; ".join(wrong), lines=log)
     count = len(look.nodes)
     what = (
-        f"{count} there, none of them complains"
+        f"{count} there, no problems reported"
         if count
         else "none now; the pool grows with the work"
     )

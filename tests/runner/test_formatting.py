@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from runner.formatting import bytes_text, printable, seconds_text, shortened
 from runner.media.blame import judge_log
 from runner.media.failures import Kind, fault_lines
 from runner.media.ffmpeg import without_verbose
 from runner.media.probe import MediaInfo, Stream, parse_log
-from runner.wording import bytes_text, printable, seconds_text, shortened
 
 LOGS = Path(__file__).with_name("logs")
 VERSIONS = sorted(path.name for path in LOGS.iterdir())

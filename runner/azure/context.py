@@ -1,17 +1,17 @@
-"""What the parts of an Azure run share: its options, its places, and what is on its way."""
+"""What the parts of an Azure run share: its options, its blob names, and what is on its way."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.azure.adding import Adder
+from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
-from runner.azure.deployment import Deployment
 from runner.azure.jobs import Jobs
 from runner.azure.signing import Lifetimes
+from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
-from runner.azure.tasks import Places, TaskName
+from runner.azure.task_spec import BlobNames, TaskName
 from runner.models import Conversion, Event, Notice
 from runner.options import RunOptions
 
@@ -30,7 +30,7 @@ class Pace:
 
 
 @dataclass(slots=True, eq=False)
-class Item:
+class WorkItem:
     """One conversion on its way; in the hands of one thread at a time."""
 
     conversion: Conversion
@@ -40,7 +40,7 @@ class Item:
     is_earlier: bool = False
     """Whether another runner made this attempt, before it was cut off."""
     tries: int = 0
-    """Transfers of this attempt that met a passing fault."""
+    """Transfers of this attempt that met a temporary error."""
     blob: str = ""
     """Where its source lies in storage, once it does."""
     job: str = ""
@@ -52,36 +52,36 @@ class Item:
         """The id of this attempt's task."""
         return str(TaskName(self.conversion.id, self.attempt))
 
-    def again(self) -> "Item":
+    def again(self) -> "WorkItem":
         """The next attempt at the same conversion."""
-        return Item(
+        return WorkItem(
             self.conversion, attempt=self.attempt + 1, retried=self.retried + 1, blob=self.blob
         )
 
 
-class Aloft:
+class InFlightTasks:
     """The items whose tasks are in Batch, by task id; safe for several threads."""
 
     def __init__(self) -> None:
-        self._items: dict[str, Item] = {}
+        self._items: dict[str, WorkItem] = {}
         self._lock = threading.Lock()
 
-    def add(self, item: Item) -> None:
+    def add(self, item: WorkItem) -> None:
         """Put *item* in, under the id of its task."""
         with self._lock:
             self._items[item.task] = item
 
-    def take(self, task: str) -> Item | None:
+    def take(self, task: str) -> WorkItem | None:
         """Take out the item of *task*; none if it is not here, or was taken already."""
         with self._lock:
             return self._items.pop(task, None)
 
-    def find(self, task: str) -> Item | None:
+    def find(self, task: str) -> WorkItem | None:
         """The item of *task*, which stays."""
         with self._lock:
             return self._items.get(task)
 
-    def of(self, job: str) -> list[Item]:
+    def of(self, job: str) -> list[WorkItem]:
         """All items whose tasks are in *job*, and known to be."""
         with self._lock:
             return [item for item in self._items.values() if item.job == job and item.is_added]
@@ -96,7 +96,7 @@ class Aloft:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flight:
+class RunContext:
     """One run: what its threads work with, and how they report."""
 
     run: str
@@ -109,11 +109,11 @@ class Flight:
     ffmpeg: str
     """Copies the audio out of films before the upload."""
     jobs: Jobs
-    adder: Adder
+    adder: TaskAdder
     blobs: Blobs
-    places: Places
+    blob_names: BlobNames
     report: Callable[[Event | Notice], None]
     stored: StoredRun
-    over: threading.Event
+    stopped: threading.Event
     """Set when nobody waits any longer."""
-    aloft: Aloft = field(default_factory=Aloft)
+    in_flight: InFlightTasks = field(default_factory=InFlightTasks)

@@ -9,8 +9,8 @@ from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 
-from runner.azure.deployment import Deployment
-from runner.errors import UnfitError
+from runner.azure.stack import Deployment
+from runner.errors import SetupError
 
 BATCH_KEY = "RUNNER_BATCH_KEY"
 """The environment variable with the Batch account's key."""
@@ -31,15 +31,15 @@ def batch_client(deployment: Deployment, credential: TokenCredential) -> BatchCl
     """A client of the deployment's Batch account.
 
     Raises:
-        UnfitError: There is a key, but the account takes none; or it is no key.
+        SetupError: There is a key, but the account takes none; or it is no key.
     """
     key = os.environ.get(BATCH_KEY, "").strip()
     if key and deployment.pool_allocation_mode != "BatchService":
-        raise UnfitError(
+        raise SetupError(
             f"{BATCH_KEY} is set, but an account in user-subscription mode takes no key: unset it"
         )
     if key and not _is_base64(key):
-        raise UnfitError(f"{BATCH_KEY} is no key of a Batch account: was it cut short in copying?")
+        raise SetupError(f"{BATCH_KEY} is no key of a Batch account: was it cut short in copying?")
     named = AzureNamedKeyCredential(deployment.batch_account, key) if key else None
     return BatchClient(
         deployment.batch_endpoint,

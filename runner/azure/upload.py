@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from runner.azure.flight import Flight, Item
+from runner.azure.context import RunContext, WorkItem
 from runner.errors import RunnerError
 from runner.media.failures import ConversionError
 from runner.media.slim import slim_copy
@@ -13,7 +13,7 @@ from runner.media.target import check_target, from_os, writable_target
 from runner.models import Kind
 
 
-def stage(flight: Flight, item: Item) -> int:
+def upload_source(context: RunContext, item: WorkItem) -> int:
     """Upload the source of *item*, which then knows its blob; returns the bytes that travelled.
 
     Raises:
@@ -22,10 +22,10 @@ def stage(flight: Flight, item: Item) -> int:
         RunnerError: Storage cannot be reached, or does not let us.
     """
     try:
-        _check(flight, item)
-        copy = _audio_copy(flight, item)
+        _check(context, item)
+        copy = _audio_copy(context, item)
         try:
-            return _upload_unchanged(flight, item, copy or item.conversion.source.path)
+            return _upload_unchanged(context, item, copy or item.conversion.source.path)
         finally:
             if copy:
                 with suppress(FileNotFoundError):
@@ -34,22 +34,22 @@ def stage(flight: Flight, item: Item) -> int:
         raise from_os(error) from error
 
 
-def _check(flight: Flight, item: Item) -> None:
+def _check(context: RunContext, item: WorkItem) -> None:
     source = item.conversion.source
     check_source(source.path)
     check_unchanged(source.path, source.state)
-    target = writable_target(flight.destination, item.conversion.target)
-    check_target(target, replace=flight.options.may_replace)
+    target = writable_target(context.destination, item.conversion.target)
+    check_target(target, replace=context.options.may_replace)
 
 
-def _upload_unchanged(flight: Flight, item: Item, path: str) -> int:
+def _upload_unchanged(context: RunContext, item: WorkItem, path: str) -> int:
     """Upload the file at *path*, unless its source changed while it was read.
 
     A mixture of old and new must not stay under the name of this source: a later run would take it.
     """
     source = item.conversion.source
     try:
-        size = _upload(flight, item, path)
+        size = _upload(context, item, path)
     except RunnerError:
         # storage refuses what has another hash or length than was announced
         check_unchanged(source.path, source.state)
@@ -57,25 +57,25 @@ def _upload_unchanged(flight: Flight, item: Item, path: str) -> int:
     try:
         check_unchanged(source.path, source.state)
     except ConversionError:
-        flight.blobs.delete(flight.deployment.input_container, [item.blob])
+        context.blobs.delete(context.deployment.input_container, [item.blob])
         item.blob = ""
         raise
     return size
 
 
-def _upload(flight: Flight, item: Item, path: str) -> int:
-    blob = flight.places.source(item.conversion, os.path.splitext(path)[1])
-    size = flight.blobs.upload(flight.deployment.input_container, blob, path)
+def _upload(context: RunContext, item: WorkItem, path: str) -> int:
+    blob = context.blob_names.source(item.conversion, os.path.splitext(path)[1])
+    size = context.blobs.upload(context.deployment.input_container, blob, path)
     item.blob = blob
     return size
 
 
-def _audio_copy(flight: Flight, item: Item) -> str | None:
-    upload = flight.options.upload
+def _audio_copy(context: RunContext, item: WorkItem) -> str | None:
+    upload = context.options.upload
     if upload == "whole":
         return None
-    stem = Path(flight.scratch, f"{item.conversion.id}-audio")
-    copy = slim_copy(flight.ffmpeg, item.conversion.source.path, item.conversion.recipe, str(stem))
+    stem = Path(context.scratch, f"{item.conversion.id}-audio")
+    copy = slim_copy(context.ffmpeg, item.conversion.source.path, item.conversion.recipe, str(stem))
     if copy is None and upload == "audio-only":
         message = "its audio cannot travel alone without loss; --upload auto sends the whole file"
         raise ConversionError(Kind.INPUT, message)

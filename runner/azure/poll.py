@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NoReturn
 
+from runner.azure.context import RunContext, WorkItem
 from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.errors import JobLostError, PoolLostError, word
-from runner.azure.flight import Flight, Item
 from runner.azure.jobs import Finished
 from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work
+from runner.azure.resume import end_of, ended_early, refuse_disabled
 from runner.azure.start_task_log import last_lines
-from runner.azure.taking_up import end_of, ended_early, refuse_disabled
-from runner.errors import PassingError
+from runner.errors import TransientError
 from runner.models import Event, Notice, State
 
 NO_NODE_CAN_WORK = "no node of its pool can work"
@@ -29,12 +29,12 @@ _FAILED_LOOKS = 20
 
 
 @dataclass
-class Follower:
+class Poller:
     """Looks at the run's jobs until the run is over."""
 
-    flight: Flight
+    context: RunContext
     jobs: list[str]
-    ended: Callable[[Item, Finished], None]
+    ended: Callable[[WorkItem, Finished], None]
     """Called with each item whose task has come to its end."""
     _since: dict[str, datetime] = field(default_factory=dict)
     _without_news: int = 0
@@ -48,26 +48,26 @@ class Follower:
     def run(self) -> None:
         """Look, and wait longer the longer the run takes: the calls a task stay few."""
         started = time.monotonic()
-        pace = self.flight.pace
+        pace = self.context.pace
         wait = 0.0  # tasks of a run that is taken up may have ended long ago
-        while not self.flight.over.wait(wait):
+        while not self.context.stopped.wait(wait):
             wait = min(pace.longest_look, max(pace.first_look, (time.monotonic() - started) / 20))
             try:
                 self._look()
                 self._failed_looks = 0
             except JobLostError:
                 raise
-            except PassingError as error:
+            except TransientError as error:
                 self._failed_looks += 1
                 if self._failed_looks >= _FAILED_LOOKS:
                     raise
                 self._say(f"{error} (still trying)")
 
     def _look(self) -> None:
-        if not len(self.flight.aloft):
+        if not len(self.context.in_flight):
             self._last_work = time.monotonic()
             return
-        wanted = self.flight.aloft.jobs()
+        wanted = self.context.in_flight.jobs()
         jobs = [job for job in self.jobs if job in wanted]
         news = sum(self._take_in(job) for job in jobs)
         busy = sum(self._show_running(job) for job in jobs)
@@ -93,22 +93,22 @@ class Follower:
     def _take_in(self, job: str, *, everything: bool = False) -> int:
         since = self._since.get(job)
         news = 0
-        for end in self.flight.jobs.finished_since(job, None if everything else since):
+        for end in self.context.jobs.finished_since(job, None if everything else since):
             known = self._since.get(job)
             if known is None or end.at - _OVERLAP > known:
                 self._since[job] = end.at - _OVERLAP
-            item = self.flight.aloft.take(end.task)
+            item = self.context.in_flight.take(end.task)
             if item is not None:
                 news += 1
                 self.ended(item, end)
         return news
 
     def _show_running(self, job: str) -> int:
-        counts = self.flight.jobs.counts(job)
+        counts = self.context.jobs.counts(job)
         if counts.running:
-            for task in self.flight.jobs.running(job, _SHOWN):
-                if item := self.flight.aloft.find(task):
-                    self.flight.report(
+            for task in self.context.jobs.running(job, _SHOWN):
+                if item := self.context.in_flight.find(task):
+                    self.context.report(
                         Event(conversion=item.conversion, state=State.RUNNING, attempt=item.attempt)
                     )
         return counts.running
@@ -119,23 +119,23 @@ class Follower:
         Raises:
             PoolLostError: Nothing will run.
         """
-        look, deployment = self.flight.jobs.look(), self.flight.deployment
+        look, deployment = self.context.jobs.look(), self.context.deployment
         if reason := no_node_can_work(look):
             self._give_up(look, reason)
         found = list(alarms(look, deployment))
         for alarm in found:
             self._say(alarm.text, alarm.key)
-        if not found and time.monotonic() - self._last_work >= self.flight.pace.quiet:
+        if not found and time.monotonic() - self._last_work >= self.context.pace.quiet:
             self._say(f"nothing is running: {why_nothing_runs(look, deployment)}")
 
     def _give_up(self, look: PoolLook, reason: str) -> NoReturn:
         """End what waits, so that a pool is not kept, and paid, for tasks that it cannot run."""
-        flight = self.flight
-        flight.over.set()  # first, so that nobody submits the rest in another job
+        context = self.context
+        context.stopped.set()  # first, so that nobody submits the rest in another job
         for job in self.jobs:
-            flight.jobs.terminate(job, NO_NODE_CAN_WORK)
+            context.jobs.terminate(job, NO_NODE_CAN_WORK)
         node = failed_start(look)
-        log = last_lines(node, flight.jobs, flight.blobs, flight.deployment, 1) if node else ()
+        log = last_lines(node, context.jobs, context.blobs, context.deployment, 1) if node else ()
         words = f" (its log ends: {log[-1]})" if log else ""
         raise PoolLostError(f"{reason}{words}; its tasks are ended; {after(look)}")
 
@@ -143,16 +143,16 @@ class Follower:
         now = time.monotonic()
         if now - self._said.get(key or message, -_SAY_AGAIN) >= _SAY_AGAIN:
             self._said[key or message] = now
-            self.flight.report(Notice(message))
+            self.context.report(Notice(message))
 
     def _check(self, job: str, *, thorough: bool) -> None:
         """Look whether *job* has ended without all of its tasks: those would wait for ever."""
-        facts = self.flight.jobs.job(job)
+        facts = self.context.jobs.job(job)
         if facts is None:
             raise JobLostError(job, "deleted")
         refuse_disabled(facts)
         is_over = word(facts.state) in ("completed", "terminating", "deleting")
         if is_over or thorough:
             self._take_in(job, everything=True)
-        if is_over and self.flight.aloft.of(job):
+        if is_over and self.context.in_flight.of(job):
             raise ended_early(job, end_of(facts))

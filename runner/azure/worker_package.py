@@ -18,7 +18,7 @@ _TIME = (2020, 1, 1, 0, 0, 0)
 
 
 @cache
-def pack() -> tuple[str, bytes]:
+def pack_worker() -> tuple[str, bytes]:
     """The name and the bytes of the application that nodes run with `python3`."""
     sources = _modules(files("runner.media"), "runner/media")
     sources |= _modules(files("mutagen"), "mutagen")

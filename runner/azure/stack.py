@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from runner.errors import UnfitError
+from runner.errors import SetupError
 from runner.media.strict import parse_json
 from runner.text import decoded
 
@@ -71,76 +71,76 @@ class Deployment:
         """Check *outputs*, which come from *origin*, and take them in.
 
         Raises:
-            UnfitError: One is missing or of the wrong type, or they are of another version.
+            SetupError: One is missing or of the wrong type, or they are of another version.
         """
         remedy = f"run `pulumi up` again ({origin})"
         version = outputs.get("outputs_schema")
         if version is None:
-            raise UnfitError(f"output 'outputs_schema' is missing: {remedy}")
+            raise SetupError(f"output 'outputs_schema' is missing: {remedy}")
         if version != OUTPUTS_SCHEMA:
             newer = isinstance(version, (int, float)) and version > OUTPUTS_SCHEMA
             what = "update runner" if newer else remedy
-            raise UnfitError(f"the outputs are of version {version}, not {OUTPUTS_SCHEMA}: {what}")
+            raise SetupError(f"the outputs are of version {version}, not {OUTPUTS_SCHEMA}: {what}")
         values: dict[str, Any] = {}
         for field in fields(cls):
             if field.name not in outputs and field.default is not MISSING:
                 continue
             if field.name not in outputs:
-                raise UnfitError(f"output '{field.name}' is missing: {remedy}")
+                raise SetupError(f"output '{field.name}' is missing: {remedy}")
             values[field.name] = _checked(field.name, outputs[field.name], field.type, remedy)
         return cls(**values)
 
     @property
-    def place(self) -> str:
+    def description(self) -> str:
         """The pool, in a few words."""
         return f"pool {self.pool_id} of {self.batch_account} ({self.location})"
 
 
 @dataclass(frozen=True)
-class Choice:
+class StackChoice:
     """A deployment, or none, and why."""
 
     deployment: Deployment | None
     why: str
 
 
-def choose(stack: str | None, outputs: str | None) -> Choice:
+def choose_stack(stack: str | None, outputs: str | None) -> StackChoice:
     """The deployment that *stack*, the file *outputs* or the selected stack stands for.
 
     *outputs* is what `pulumi stack output --json` prints, in a file. Without either, the stack that
     is selected in this folder's Pulumi project counts, if there is one and it was deployed.
 
     Raises:
-        UnfitError: What was named is not there, or is broken.
+        SetupError: What was named is not there, or is broken.
     """
     if outputs:
-        return Choice(
+        return StackChoice(
             Deployment.from_outputs(_read_file(Path(outputs)), outputs), f"outputs in {outputs}"
         )
     if not stack and not _in_project():
-        return Choice(None, "no stack here")
+        return StackChoice(None, "no stack here")
     if not shutil.which("pulumi"):
         if stack:
-            raise UnfitError("--stack needs the Pulumi CLI on PATH; or give --outputs FILE")
-        return Choice(None, "no Pulumi CLI")
+            raise SetupError("--stack needs the Pulumi CLI on PATH; or give --outputs FILE")
+        return StackChoice(None, "no Pulumi CLI")
     name = stack or _selected()
     if name is None:
-        return Choice(None, "no stack is selected")
+        return StackChoice(None, "no stack is selected")
     values = _pulumi(dict, "stack", "output", "--json", "--stack", name)
     if not values:
         if stack:
-            raise UnfitError(f"stack {name} has no outputs yet: run `pulumi up`")
-        return Choice(None, f"stack {name} is not deployed")
-    return Choice(Deployment.from_outputs(values, f"stack {name}"), f"stack {name}")
+            raise SetupError(f"stack {name} has no outputs yet: run `pulumi up`")
+        return StackChoice(None, f"stack {name} is not deployed")
+    return StackChoice(Deployment.from_outputs(values, f"stack {name}"), f"stack {name}")
 
 
 def _checked(name: str, value: Any, kind: Any, remedy: str) -> Any:
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value)  # Pulumi's numbers are floats
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise UnfitError(f"output '{name}' is {value!r}, not {kind.__name__}: {remedy}")
+        raise SetupError(f"output '{name}' is {value!r}, not {kind.__name__}: {remedy}")
     if name.endswith("_endpoint") and not value.startswith("https://"):
-        raise UnfitError(f"output '{name}' is {value!r}, not an https address: {remedy}")
+        raise SetupError(f"output '{name}' is {value!r}, not an https address: {remedy}")
     return value
 
 
@@ -148,12 +148,12 @@ def _read_file(path: Path) -> Mapping[str, Any]:
     try:
         values = parse_json(decoded(path.read_bytes()), _LONGEST_OUTPUTS)
     except OSError as error:
-        raise UnfitError(f"cannot read the outputs in {path}: {error.strerror}") from error
+        raise SetupError(f"cannot read the outputs in {path}: {error.strerror}") from error
     except ValueError as error:
         advice = "write it with `pulumi stack output --json`"
-        raise UnfitError(f"{path} is not JSON: {advice}") from error
+        raise SetupError(f"{path} is not JSON: {advice}") from error
     if not isinstance(values, dict):
-        raise UnfitError(f"{path} holds no outputs: write it with `pulumi stack output --json`")
+        raise SetupError(f"{path} holds no outputs: write it with `pulumi stack output --json`")
     return values
 
 
@@ -175,16 +175,16 @@ def _pulumi(kind: type[Answer], *arguments: str) -> Answer:
     """What Pulumi says, which is JSON of a *kind*."""
     done = _run_pulumi(*arguments, "--non-interactive")
     what = f"`pulumi {' '.join(arguments[:2])}`"
-    advice = "mend that, or convert on this machine with --where local"
+    advice = "fix that, or convert on this machine with --where local"
     if done.returncode != 0:
         if "PULUMI_CONFIG_PASSPHRASE" in done.stderr:
-            raise UnfitError(f"{what} failed: {_passphrase_wanted()}")
+            raise SetupError(f"{what} failed: {_passphrase_wanted()}")
         reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
-        raise UnfitError(f"{what} failed: {reason}; {advice}")
+        raise SetupError(f"{what} failed: {reason}; {advice}")
     with suppress(ValueError):
         if isinstance(answer := json.loads(done.stdout), kind):
             return answer
-    raise UnfitError(f"{what} printed no JSON that is known here; {advice}")
+    raise SetupError(f"{what} printed no JSON that is known here; {advice}")
 
 
 def _run_pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -203,7 +203,7 @@ def _run_pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as error:
-        raise UnfitError(f"`{' '.join(command)}` gave no answer in {_PULUMI_TIMEOUT} s") from error
+        raise SetupError(f"`{' '.join(command)}` gave no answer in {_PULUMI_TIMEOUT} s") from error
 
 
 def _passphrase_wanted() -> str:

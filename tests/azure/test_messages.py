@@ -20,22 +20,22 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from runner.azure.deployment import Deployment
 from runner.azure.diagnosis import alarms
-from runner.azure.errors import is_passing, translated
+from runner.azure.errors import is_transient, translated
 from runner.azure.jobs import Finished, _finished
 from runner.azure.manifest import Manifest, manifest_of, read_manifest
 from runner.azure.node_health import PoolLook
+from runner.azure.outcome import failure_of
 from runner.azure.session import Session, _is_before
-from runner.azure.tasks import Places, TaskName, describe, safe_suffix
-from runner.azure.tool import pack
-from runner.azure.verdicts import failure_of
-from runner.errors import ExitCode, UnfitError
+from runner.azure.stack import Deployment
+from runner.azure.task_spec import BlobNames, TaskName, build_task, safe_suffix
+from runner.azure.worker_package import pack_worker
+from runner.errors import ExitCode, SetupError
 from runner.media.node import ORDER, Order, Record
 from runner.models import Conversion, Failure, Kind, Plan, Source
 from runner.options import RunOptions
 from tests.azure.conftest import MP3
-from tests.azure.test_deployment import OUTPUTS
+from tests.azure.test_stack import OUTPUTS
 
 WHEN = datetime(2026, 11, 22, tzinfo=UTC)
 DONE = Finished("t", WHEN, 0, succeeded=True, code="", message="", started=WHEN, ended=WHEN)
@@ -119,8 +119,8 @@ def deployment(**changes: object) -> Deployment:
     return Deployment.from_outputs({**OUTPUTS, **changes}, "a test")
 
 
-def places(**changes: object) -> Places:
-    return Places(
+def blob_names(**changes: object) -> BlobNames:
+    return BlobNames(
         "run",
         deployment(**changes),
         lambda container, blob: f"https://store/{container}/{blob}?sp=r&sig=x",
@@ -153,8 +153,8 @@ def test_a_suffix_goes_along_only_if_it_is_harmless(given: str, safe: str) -> No
 
 
 def test_no_name_of_the_users_is_in_a_task() -> None:
-    blob = places().source(CONVERSION, ".MP4")
-    task = json.dumps(describe(CONVERSION, 1, blob, places(), None).as_dict())
+    blob = blob_names().source(CONVERSION, ".MP4")
+    task = json.dumps(build_task(CONVERSION, 1, blob, blob_names(), None).as_dict())
     assert blob == f"run/{CONVERSION.id}.mp4"
     assert "`b`" not in task
     assert "/in/" not in task
@@ -162,7 +162,7 @@ def test_no_name_of_the_users_is_in_a_task() -> None:
 
 def test_a_task_is_tried_once_and_ends_by_itself() -> None:
     for seconds, most in ((None, timedelta(days=2)), (60.0, timedelta(hours=1, seconds=60))):
-        task = describe(CONVERSION, 1, "run/x.mp4", places(), seconds)
+        task = build_task(CONVERSION, 1, "run/x.mp4", blob_names(), seconds)
         assert task.constraints is not None
         assert task.constraints.max_task_retry_count == 0
         assert task.constraints.max_wall_clock_time == most
@@ -170,7 +170,7 @@ def test_a_task_is_tried_once_and_ends_by_itself() -> None:
 
 
 def test_the_order_arrives_as_it_was_given() -> None:
-    task = describe(CONVERSION, 1, "run/x.mp4", places(), 5.0)
+    task = build_task(CONVERSION, 1, "run/x.mp4", blob_names(), 5.0)
     setting = (task.environment_settings or [])[0]
     assert setting.name == ORDER
     order = Order.from_json(setting.value or "")
@@ -179,7 +179,7 @@ def test_the_order_arrives_as_it_was_given() -> None:
 
 
 def test_logs_and_record_are_kept_of_success_and_failure_and_the_result_of_success() -> None:
-    task = describe(CONVERSION, 3, "run/x.mp4", places(), None)
+    task = build_task(CONVERSION, 3, "run/x.mp4", blob_names(), None)
     kept = {f.file_pattern: f.upload_options.upload_condition for f in task.output_files or ()}
     assert kept == {
         "result.mp3": "tasksuccess",
@@ -196,7 +196,7 @@ def test_logs_and_record_are_kept_of_success_and_failure_and_the_result_of_succe
 
 @pytest.mark.parametrize("identity", ["/subscriptions/x", ""])
 def test_the_identity_is_named_wherever_storage_is(identity: str) -> None:
-    task = describe(CONVERSION, 1, "run/x.mp4", places(pool_identity_id=identity), None)
+    task = build_task(CONVERSION, 1, "run/x.mp4", blob_names(pool_identity_id=identity), None)
     references = [
         *(file.identity_reference for file in task.resource_files or ()),
         *(
@@ -208,14 +208,14 @@ def test_the_identity_is_named_wherever_storage_is(identity: str) -> None:
 
 
 def test_the_signature_stays_behind_the_name_of_the_blob() -> None:
-    task = describe(CONVERSION, 1, "run/x.mp4", places(), None)
+    task = build_task(CONVERSION, 1, "run/x.mp4", blob_names(), None)
     urls = [file.http_url for file in task.resource_files or ()]
     assert urls[1] == "https://store/input/run/x.mp4?sp=r&sig=x"
 
 
 def test_the_tool_is_the_same_as_long_as_its_code_is() -> None:
-    name, data = pack()
-    assert pack.__wrapped__() == (name, data)
+    name, data = pack_worker()
+    assert pack_worker.__wrapped__() == (name, data)
     with zipfile.ZipFile(BytesIO(data)) as archive:
         files = archive.namelist()
     assert "__main__.py" in files
@@ -245,7 +245,7 @@ def answered(status: int | None, code: str = "", message: str = "words") -> Http
     ],
 )
 def test_what_may_pass_is_told_from_what_will_not(error: AzureError, passing: bool) -> None:
-    assert is_passing(error) is passing
+    assert is_transient(error) is passing
     code = ExitCode.TRY_AGAIN if passing else ExitCode.ENVIRONMENT
     assert translated(error, "doing", "storage").exit_code is code
 
@@ -366,7 +366,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_plan_is_one_line_that_names_the_remedy(data: bytes, tmp_path: Path) -> None:
-    with pytest.raises(UnfitError) as caught:
+    with pytest.raises(SetupError) as caught:
         read_manifest(data, RUN, tmp_path)
     text = str(caught.value)
     assert text.startswith(f"the plan of run {RUN} in storage is damaged (")
@@ -387,19 +387,19 @@ def test_the_plan_that_is_damaged_in_so_many_ways_is_read_as_it_is(tmp_path: Pat
     ["../x", "../../x", "sub/../../x", "sub/..", "/x", "//x", "", ".", "a//b", "a/", "a\0"],
 )
 def test_a_plan_with_a_target_outside_is_refused(target: str, tmp_path: Path) -> None:
-    with pytest.raises(UnfitError, match="its result would stand outside the destination"):
+    with pytest.raises(SetupError, match="its result would stand outside the destination"):
         read_manifest(packed(row(target)), RUN, tmp_path)
 
 
 @pytest.mark.parametrize("target", [".runner/ledger.sqlite", ".RUNNER/x", ".runner ./tmp/x"])
 def test_a_plan_with_a_target_among_what_is_ours_is_refused(target: str, tmp_path: Path) -> None:
-    with pytest.raises(UnfitError, match=r"its result would stand in the folder \.runner"):
+    with pytest.raises(SetupError, match=r"its result would stand in the folder \.runner"):
         read_manifest(packed(row(target)), RUN, tmp_path)
 
 
 def test_what_unpacks_to_more_than_a_plan_can_hold_is_not_unpacked(tmp_path: Path) -> None:
     line = gzip.compress(f"\n{json.dumps(row()):1000000}".encode(), 1, mtime=0)
-    with pytest.raises(UnfitError, match="it unpacks to more than 536870912 bytes"):
+    with pytest.raises(SetupError, match="it unpacks to more than 536870912 bytes"):
         read_manifest(packed() + line * 600, RUN, tmp_path)
 
 
@@ -408,7 +408,7 @@ def test_what_unpacks_to_more_than_a_plan_can_hold_is_not_unpacked(tmp_path: Pat
     [packed(row(), v=3), packed(row(), v=None), packed(row(), recipes=recipe(audio_stream=7))],
 )
 def test_the_plan_of_another_version_is_named(data: bytes, tmp_path: Path) -> None:
-    with pytest.raises(UnfitError, match="another version of runner"):
+    with pytest.raises(SetupError, match="another version of runner"):
         read_manifest(data, RUN, tmp_path)
 
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from azure.batch import models as batch
 
-from runner.azure.deployment import Deployment
-from runner.azure.tool import pack
+from runner.azure.stack import Deployment
+from runner.azure.worker_package import pack_worker
 from runner.media.node import ORDER, RECORD, RESULT, Order
 from runner.models import Conversion
 
@@ -25,7 +25,7 @@ _SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
 
 @dataclass(frozen=True)
-class Places:
+class BlobNames:
     """Makes the addresses of a run's blobs, signed where nodes have no identity."""
 
     run: str
@@ -77,14 +77,14 @@ def longest_task(seconds: float | None) -> timedelta:
     return timedelta(seconds=seconds) + _GRACE if seconds else _LONGEST
 
 
-def describe(
-    conversion: Conversion, attempt: int, blob: str, places: Places, seconds: float | None
+def build_task(
+    conversion: Conversion, attempt: int, blob: str, blob_names: BlobNames, seconds: float | None
 ) -> batch.BatchTaskCreateOptions:
     """The task that converts the source in *blob*, and uploads the result and a record.
 
     *seconds* is the time limit for ffmpeg; none for as long as it makes progress.
     """
-    deployment = places.deployment
+    deployment = blob_names.deployment
     suffix = "." + blob.rsplit(".", 1)[1] if "." in blob.rsplit("/", 1)[-1] else ""
     source = f"source{suffix}"
     task = str(TaskName(conversion.id, attempt))
@@ -95,10 +95,10 @@ def describe(
         id=task,
         command_line=_COMMAND,
         resource_files=[
-            _fetch(places, deployment.tools_container, pack()[0], _WORKER),
-            _fetch(places, deployment.input_container, blob, source),
+            _fetch(blob_names, deployment.tools_container, pack_worker()[0], _WORKER),
+            _fetch(blob_names, deployment.input_container, blob, source),
         ],
-        output_files=_outputs(conversion, places, places.results(task)),
+        output_files=_outputs(conversion, blob_names, blob_names.results(task)),
         environment_settings=[batch.EnvironmentSetting(name=ORDER, value=order.as_json())],
         constraints=batch.BatchTaskConstraints(
             # attempts are ours: Batch's own retry writes over the log of the one before
@@ -110,34 +110,42 @@ def describe(
     )
 
 
-def _fetch(places: Places, container: str, blob: str, path: str) -> batch.ResourceFile:
+def _fetch(blob_names: BlobNames, container: str, blob: str, path: str) -> batch.ResourceFile:
     return batch.ResourceFile(
-        http_url=places.readable(container, blob),
+        http_url=blob_names.readable(container, blob),
         file_path=path,
-        identity_reference=_identity(places.deployment),
+        identity_reference=_identity(blob_names.deployment),
     )
 
 
-def _outputs(conversion: Conversion, places: Places, folder: str) -> list[batch.OutputFile]:
+def _outputs(conversion: Conversion, blob_names: BlobNames, folder: str) -> list[batch.OutputFile]:
     result = f"{RESULT}{conversion.recipe.suffix}"
     kind = mimetypes.guess_type(result)[0] or "application/octet-stream"
     always = batch.OutputFileUploadCondition.TASK_COMPLETION
     return [
         _keep(
-            places, result, f"{folder}/{result}", kind, batch.OutputFileUploadCondition.TASK_SUCCESS
+            blob_names,
+            result,
+            f"{folder}/{result}",
+            kind,
+            batch.OutputFileUploadCondition.TASK_SUCCESS,
         ),
-        _keep(places, RECORD, f"{folder}/{RECORD}", "application/json", always),
-        _keep(places, "../std*.txt", folder, "text/plain; charset=utf-8", always),
+        _keep(blob_names, RECORD, f"{folder}/{RECORD}", "application/json", always),
+        _keep(blob_names, "../std*.txt", folder, "text/plain; charset=utf-8", always),
     ]
 
 
 def _keep(
-    places: Places, pattern: str, path: str, kind: str, condition: batch.OutputFileUploadCondition
+    blob_names: BlobNames,
+    pattern: str,
+    path: str,
+    kind: str,
+    condition: batch.OutputFileUploadCondition,
 ) -> batch.OutputFile:
     container = batch.OutputFileBlobContainerDestination(
-        container_url=places.writable(places.deployment.output_container),
+        container_url=blob_names.writable(blob_names.deployment.output_container),
         path=path,
-        identity_reference=_identity(places.deployment),
+        identity_reference=_identity(blob_names.deployment),
         upload_headers=[batch.OutputFileUploadHeader(name="x-ms-blob-content-type", value=kind)],
     )
     return batch.OutputFile(

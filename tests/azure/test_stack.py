@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runner.azure.deployment import OUTPUTS_SCHEMA, Deployment, choose
-from runner.errors import UnfitError
+from runner.azure.stack import OUTPUTS_SCHEMA, Deployment, choose_stack
+from runner.errors import SetupError
 from tests.conftest import Run
 from tests.media import Media
 
@@ -53,7 +53,7 @@ def test_what_pulumi_prints_is_read() -> None:
     numbers = {k: float(v) if isinstance(v, int) else v for k, v in all_of_them.items()}
     deployment = Deployment.from_outputs({**numbers, "more": "of others"}, "stack dev")
     assert asdict(deployment) == all_of_them
-    assert deployment.place == "pool ffmpeg of account (westeurope)"
+    assert deployment.description == "pool ffmpeg of account (westeurope)"
 
 
 @pytest.mark.parametrize("name", LATER)
@@ -61,14 +61,14 @@ def test_an_output_that_came_later_may_be_missing(name: str) -> None:
     rest = {k: v for k, v in {**OUTPUTS, **LATER}.items() if k != name}
     deployment = Deployment.from_outputs(rest, "stack dev")
     assert not getattr(deployment, name)
-    with pytest.raises(UnfitError, match=name):
+    with pytest.raises(SetupError, match=name):
         Deployment.from_outputs({**rest, name: None}, "stack dev")
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_a_missing_output_names_itself_and_what_mends_it(name: str) -> None:
     rest = {k: v for k, v in OUTPUTS.items() if k != name}
-    with pytest.raises(UnfitError) as caught:
+    with pytest.raises(SetupError) as caught:
         Deployment.from_outputs(rest, "stack dev")
     assert str(caught.value) == (f"output '{name}' is missing: run `pulumi up` again (stack dev)")
 
@@ -86,7 +86,7 @@ def test_a_missing_output_names_itself_and_what_mends_it(name: str) -> None:
     ],
 )
 def test_a_wrong_output_names_itself_and_its_value(name: str, value: object, what: str) -> None:
-    with pytest.raises(UnfitError, match="run `pulumi up` again") as caught:
+    with pytest.raises(SetupError, match="run `pulumi up` again") as caught:
         Deployment.from_outputs({**OUTPUTS, name: value}, "stack dev")
     assert str(caught.value).startswith(f"output '{name}' is ")
     assert what in str(caught.value)
@@ -101,7 +101,7 @@ def test_a_wrong_output_names_itself_and_its_value(name: str, value: object, wha
     ],
 )
 def test_outputs_of_another_version_say_which_side_is_behind(version: object, remedy: str) -> None:
-    with pytest.raises(UnfitError) as caught:
+    with pytest.raises(SetupError) as caught:
         Deployment.from_outputs({**OUTPUTS, "outputs_schema": version}, "stack dev")
     assert str(caught.value) == (
         f"the outputs are of version {version}, not {OUTPUTS_SCHEMA}: {remedy}"
@@ -164,7 +164,7 @@ def outputs_file(tmp_path: Path) -> Path:
 
 def test_a_file_of_outputs_comes_first(outputs_file: Path, project: Path, pulumi: Pulumi) -> None:
     asked = pulumi({"dev": {**OUTPUTS, "pool_id": "other"}}, selected="dev")
-    choice = choose("dev", str(outputs_file))
+    choice = choose_stack("dev", str(outputs_file))
     assert choice.deployment is not None
     assert choice.deployment.pool_id == "ffmpeg"
     assert choice.why == f"outputs in {outputs_file}"
@@ -173,7 +173,7 @@ def test_a_file_of_outputs_comes_first(outputs_file: Path, project: Path, pulumi
 
 def test_the_named_stack_comes_before_the_selected_one(project: Path, pulumi: Pulumi) -> None:
     asked = pulumi({"dev": OUTPUTS, "prod": {**OUTPUTS, "pool_id": "big"}}, selected="dev")
-    choice = choose("prod", None)
+    choice = choose_stack("prod", None)
     assert choice.deployment is not None
     assert (choice.deployment.pool_id, choice.why) == ("big", "stack prod")
     assert asked.read_text() == "stack output --json --stack prod --non-interactive\n"
@@ -181,7 +181,7 @@ def test_the_named_stack_comes_before_the_selected_one(project: Path, pulumi: Pu
 
 def test_the_selected_stack_is_found_from_below_the_project(project: Path, pulumi: Pulumi) -> None:
     pulumi({"dev": OUTPUTS}, selected="dev")
-    choice = choose(None, None)
+    choice = choose_stack(None, None)
     assert choice.deployment is not None
     assert choice.why == "stack dev"
 
@@ -191,7 +191,7 @@ def test_without_a_project_pulumi_is_not_asked(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     asked = pulumi({"dev": OUTPUTS}, selected="dev")
-    assert choose(None, None).why == "no stack here"
+    assert choose_stack(None, None).why == "no stack here"
     assert not asked.exists()
 
 
@@ -207,7 +207,7 @@ def test_without_a_deployed_stack_there_is_no_deployment(
     project: Path, pulumi: Pulumi, stacks: dict[str, Any], selected: str, why: str
 ) -> None:
     pulumi(stacks, selected=selected)
-    choice = choose(None, None)
+    choice = choose_stack(None, None)
     assert (choice.deployment, choice.why) == (None, why)
 
 
@@ -215,17 +215,17 @@ def test_without_the_cli_there_is_no_deployment_unless_a_stack_is_named(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert choose(None, None).why == "no Pulumi CLI"
-    with pytest.raises(UnfitError, match="--stack needs the Pulumi CLI on PATH; or give --outputs"):
-        choose("dev", None)
+    assert choose_stack(None, None).why == "no Pulumi CLI"
+    with pytest.raises(SetupError, match="--stack needs the Pulumi CLI on PATH; or give --outputs"):
+        choose_stack("dev", None)
 
 
 def test_a_named_stack_that_is_not_there_is_an_error(project: Path, pulumi: Pulumi) -> None:
     pulumi({"dev": OUTPUTS, "empty": {}}, selected="dev")
-    with pytest.raises(UnfitError, match="no stack named 'gone' found"):
-        choose("gone", None)
-    with pytest.raises(UnfitError, match="stack empty has no outputs yet: run `pulumi up`"):
-        choose("empty", None)
+    with pytest.raises(SetupError, match="no stack named 'gone' found"):
+        choose_stack("gone", None)
+    with pytest.raises(SetupError, match="stack empty has no outputs yet: run `pulumi up`"):
+        choose_stack("empty", None)
 
 
 @pytest.mark.parametrize(
@@ -240,8 +240,8 @@ def test_a_broken_pulumi_is_an_error_with_a_way_out(
     project: Path, pulumi: Pulumi, broken: dict[str, str], said: str
 ) -> None:
     pulumi({"dev": OUTPUTS}, selected="dev", **broken)
-    with pytest.raises(UnfitError) as caught:
-        choose(None, None)
+    with pytest.raises(SetupError) as caught:
+        choose_stack(None, None)
     assert str(caught.value).startswith(said)
     assert "convert on this machine with --where local" in str(caught.value)
 
@@ -264,8 +264,8 @@ def test_a_pulumi_that_wants_a_passphrase_is_told_by_its_version(
         "PULUMI_CONFIG_PASSPHRASE_FILE environment variables\n\nsee the documentation"
     )
     pulumi({"dev": OUTPUTS}, selected="dev", error=error, version=version)
-    with pytest.raises(UnfitError) as caught:
-        choose("dev", None)
+    with pytest.raises(SetupError) as caught:
+        choose_stack("dev", None)
     assert str(caught.value).startswith(f"`pulumi stack output` failed: {said}")
     assert "set PULUMI_CONFIG_PASSPHRASE to the stack's passphrase" in str(caught.value)
     assert ("update it to 3.253 or newer" in str(caught.value)) == ("this Pulumi" in said)
@@ -286,8 +286,8 @@ def test_a_bad_file_of_outputs_is_an_error(tmp_path: Path, content: str | None, 
     path = tmp_path / "outputs.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(UnfitError) as caught:
-        choose(None, str(path))
+    with pytest.raises(SetupError) as caught:
+        choose_stack(None, str(path))
     assert said in str(caught.value)
 
 

@@ -7,10 +7,10 @@ import click
 
 from runner import __version__
 from runner.cli.options import Command, option
-from runner.convert import Run
 from runner.engine import Engine
-from runner.errors import UnfitError
+from runner.errors import SetupError
 from runner.local import LocalEngine, identify
+from runner.runs import Run
 
 if TYPE_CHECKING:
     from runner.azure.session import Session
@@ -19,7 +19,7 @@ WHERE = ("auto", "local", "azure")
 
 
 @dataclass(frozen=True)
-class Place:
+class Backend:
     """Where a run is done, and why there."""
 
     session: "Session | None"
@@ -34,7 +34,7 @@ class Place:
     @property
     def words(self) -> str:
         """For people."""
-        spot = self.session.deployment.place if self.session else "this machine"
+        spot = self.session.deployment.description if self.session else "this machine"
         return f"on {spot} ({self.why})"
 
     def engine(self, run: Run, *, ffmpeg: str, jobs: int, detach: bool = False) -> Engine:
@@ -69,35 +69,35 @@ def where_options(command: Command) -> Command:
     return command
 
 
-def find_place(options: dict[str, Any]) -> Place:
+def find_backend(options: dict[str, Any]) -> Backend:
     """The place that the options of `where_options` mean.
 
     Raises:
-        UnfitError: Azure is asked for, and there is no environment; or the one there is broken.
+        SetupError: Azure is asked for, and there is no environment; or the one there is broken.
     """
     where, stack, outputs = options["where"], options["stack"], options["outputs"]
     if where == "local":
-        return Place(None, "as --where says")
-    from runner.azure.deployment import choose  # noqa: PLC0415 - starts Pulumi, perhaps
+        return Backend(None, "as --where says")
+    from runner.azure.stack import choose_stack  # noqa: PLC0415 - starts Pulumi, perhaps
 
-    choice = choose(stack, outputs)
+    choice = choose_stack(stack, outputs)
     if choice.deployment is not None:
-        return Place(_open(choice.deployment), choice.why)
+        return Backend(_open(choice.deployment), choice.why)
     if where == "azure":
         advice = "deploy one with `pulumi up`, or name it with --stack or --outputs"
-        raise UnfitError(f"--where azure: {choice.why}; {advice}")
-    return Place(None, choice.why)
+        raise SetupError(f"--where azure: {choice.why}; {advice}")
+    return Backend(None, choice.why)
 
 
 def find_session(options: dict[str, Any]) -> "Session":
     """The Azure environment that the options mean, for commands that make sense only there.
 
     Raises:
-        UnfitError: There is none.
+        SetupError: There is none.
     """
-    place = find_place({**options, "where": "azure"})
-    assert place.session is not None
-    return place.session
+    backend = find_backend({**options, "where": "azure"})
+    assert backend.session is not None
+    return backend.session
 
 
 def _open(deployment: Any) -> "Session":

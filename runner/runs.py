@@ -12,10 +12,10 @@ from runner.errors import (
     InterruptedRunError,
     RunCancelledError,
     RunnerError,
-    UnfitError,
+    SetupError,
     UsageError,
 )
-from runner.existing import Existing, Verdict
+from runner.existing import Decision, Existing
 from runner.followup import FollowUp
 from runner.ledger import Ledger
 from runner.models import Conversion, Event, Kind, Notice, Plan, Report, State
@@ -29,7 +29,7 @@ class Run:
     """One run of a plan, and what is kept about it."""
 
     plan: Plan
-    place: str
+    backend: str
     """Where the work is done: "local", or the Batch account."""
     where: str = ""
     """The same for people, with the reason."""
@@ -44,10 +44,10 @@ def convert(
     run: Run,
     engine: Engine,
     existing: Existing,
-    watch: Callable[[Event | Notice], None],
+    on_event: Callable[[Event | Notice], None],
     stop: Stop,
 ) -> Report:
-    """Carry out *run* on *engine*, showing *watch* every event on the way.
+    """Carry out *run* on *engine*, showing *on_event* every event on the way.
 
     Raises:
         RunnerError: The run as a whole failed, or was stopped; what was done is in the ledger.
@@ -55,14 +55,14 @@ def convert(
     ledger = existing.ledger
     started = time.monotonic()
     results: list[Event] = []
-    judge = _Judge(run, stop)
+    policy = _StopPolicy(run, stop)
     exit_code = ExitCode.BUG
     uncollected = given_up = False
     with ledger.locked(run.plan.id):
-        ledger.begin(run.plan, run.place, run.command, run.options, existing.made_with)
+        ledger.begin(run.plan, run.backend, run.command, run.options, existing.made_with)
         try:
             with (
-                judge.giving_reasons(),
+                policy.with_reason(),
                 closing(_events(run.plan, engine, existing, stop)) as events,
             ):
                 for event in events:
@@ -72,11 +72,11 @@ def convert(
                             _record(ledger, run.plan.id, event)
                         if event.state.is_final:
                             results.append(_without_log(event))
-                        judge.hear(event)
+                        policy.observe(event)
                     else:
                         uncollected |= event.uncollected > 0
-                    watch(event)
-            judge.pronounce(left=run.plan.files - len(results))
+                    on_event(event)
+            policy.raise_if_stopped(left=run.plan.files - len(results))
             report = Report(run.plan, tuple(results), time.monotonic() - started)
             exit_code = exit_code_of(report)
         except RunnerError as error:
@@ -120,16 +120,16 @@ def _events(
     unknown: list[Conversion] = []
     done: list[Conversion] = []
     for conversion in plan.conversions:
-        verdict = existing.judge(plan, conversion)
-        if verdict is Verdict.UP_TO_DATE:
+        decision = existing.decide(plan, conversion)
+        if decision is Decision.UP_TO_DATE:
             done.append(conversion)
             yield Event(conversion=conversion, state=State.UP_TO_DATE)
-        elif verdict in (Verdict.CONVERT, Verdict.CHECK):
-            (unknown if verdict is Verdict.CHECK else todo).append(conversion)
+        elif decision in (Decision.CONVERT, Decision.CHECK):
+            (unknown if decision is Decision.CHECK else todo).append(conversion)
         else:
-            if verdict in (Verdict.FAILED_BEFORE, Verdict.REFUSED):
+            if decision in (Decision.FAILED_BEFORE, Decision.REFUSED):
                 done.append(conversion)
-            yield existing.failed(conversion, verdict)
+            yield existing.failed(conversion, decision)
     for event in _until(stop, existing.check(plan, unknown)):
         if event.state is State.UP_TO_DATE:
             done.append(event.conversion)
@@ -146,7 +146,7 @@ def _until(stop: Stop, events: Iterator[Event]) -> Iterator[Event]:
             return
 
 
-class _Judge:
+class _StopPolicy:
     """Stops the run when going on makes no sense, and then says why."""
 
     def __init__(self, run: Run, stop: Stop) -> None:
@@ -157,7 +157,7 @@ class _Judge:
         self._settled = 0
         self._alike = 0
 
-    def hear(self, event: Event) -> None:
+    def observe(self, event: Event) -> None:
         if not event.state.is_final or event.state is State.UP_TO_DATE:
             return
         failure = event.failure
@@ -171,16 +171,16 @@ class _Judge:
         few = min(_ALIKE, len(self._run.plan.conversions))
         if failure.kind is Kind.ENVIRONMENT:
             self._give_up(
-                UnfitError(f"{failure.message}: mend that, then run the same command again")
+                SetupError(f"{failure.message}: fix that, then run the same command again")
             )
         elif self._alike == self._settled == few:
-            self._give_up(UsageError(f"every file fails alike: {failure.message}"))
+            self._give_up(UsageError(f"every file failed with the same error: {failure.message}"))
         elif self._failed == self._run.options.fail_fast:
             message = f"stopped after {self._failed} failed files, as --fail-fast asks"
             self._give_up(_StoppedEarlyError(message))
 
     @contextmanager
-    def giving_reasons(self) -> Iterator[None]:
+    def with_reason(self) -> Iterator[None]:
         """Have a run that was given up end with the reason, and with what its engine says besides."""
         try:
             yield
@@ -189,7 +189,7 @@ class _Judge:
                 raise
             raise type(self._reason)(f"{self._reason}; {error}") from None
 
-    def pronounce(self, left: int) -> None:
+    def raise_if_stopped(self, left: int) -> None:
         """Raise the reason why the run ended before its end, if it did."""
         if self._reason is not None:
             raise self._reason

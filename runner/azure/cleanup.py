@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from runner.azure.stored import StoredRun
 from runner.clashes import folded
 from runner.followup import FollowUp
+from runner.formatting import count_text
 from runner.models import Conversion, Event, Notice, Plan, State
-from runner.wording import count_text
 
 
 class Settled:
@@ -37,11 +37,11 @@ class Settled:
             lambda c: c.id not in self._ids and folded(c.target) not in self._targets
         )
         if not keep:
-            stored.delete_sources(besides={conversion.id for conversion in left})
+            stored.delete_sources(keep={conversion.id for conversion in left})
         return left
 
 
-def about(left: tuple[Conversion, ...], plan: Plan, follow_up: FollowUp) -> Notice:
+def left_over_notice(left: tuple[Conversion, ...], plan: Plan, follow_up: FollowUp) -> Notice:
     """What to do about the files of the run of *plan* that are *left* to be collected."""
     files = f"{count_text(len(left), 'file')} of run {plan.id} left in Azure"
     if any(os.path.lexists(plan.destination / conversion.target) for conversion in left):
@@ -52,7 +52,7 @@ def about(left: tuple[Conversion, ...], plan: Plan, follow_up: FollowUp) -> Noti
     return Notice(files + how, uncollected=len(left))
 
 
-def left_behind(going_on: int, ended: int, run: str, follow_up: FollowUp) -> str:
+def interrupted_text(going_on: int, ended: int, run: str, follow_up: FollowUp) -> str:
     """What a user who stops *run* is told: how many of its tasks go on, or wait to be collected."""
     goes = f"{count_text(going_on, 'task')} {'goes' if going_on == 1 else 'go'} on in Azure"
     waits = f"{count_text(ended, 'task')} ended there"

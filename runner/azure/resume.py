@@ -5,20 +5,20 @@ from typing import NamedTuple
 
 from azure.batch.models import BatchJob
 
-from runner.azure.crew import Abandoned
+from runner.azure.context import RunContext, WorkItem
 from runner.azure.errors import JobCancelledError, JobLostError, word
-from runner.azure.flight import Flight, Item
 from runner.azure.jobs import CANCELLED, Jobs
-from runner.azure.tasks import TaskName
-from runner.azure.tool import pack
-from runner.errors import UnfitError
+from runner.azure.task_spec import TaskName
+from runner.azure.worker_package import pack_worker
+from runner.azure.workers import Stopped
+from runner.errors import SetupError
 from runner.models import Event, Plan, State
 
 _POOL_REPLACED = "its pool was replaced"
 _BY_ITSELF = ("", "alltaskscomplete", _POOL_REPLACED)
 
 
-class _Known(NamedTuple):
+class _KnownAttempt(NamedTuple):
     """The newest attempt at a conversion that Batch knows."""
 
     attempt: int
@@ -26,30 +26,30 @@ class _Known(NamedTuple):
     will_end: bool
 
 
-def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> tuple[list[Item], bool]:
+def resume_run(context: RunContext, plan: Plan, jobs: list[str]) -> tuple[list[WorkItem], bool]:
     """Put the plan and the tool in storage, and create the job; or see how far the run has come.
 
     Returns what is to be submitted, longest first, and whether the newest job takes it; items with
     a blob lie in storage already.
     *jobs* is the run's first job; others that it has are appended. Items whose tasks are in Batch
-    are put into `flight.aloft`.
+    are put into `context.in_flight`.
 
     Raises:
         RunnerError: Azure cannot be reached, does not let us, or has no fit pool.
     """
-    _look_at_pool(flight.jobs)
-    flight.blobs.put(flight.deployment.tools_container, *pack())
-    flight.stored.put(plan, flight.options)
-    if flight.over.is_set():
-        raise Abandoned  # before there is anything to end
-    items = [Item(conversion) for conversion in plan.longest_first()]
-    if flight.jobs.create(plan.id):
+    _look_at_pool(context.jobs)
+    context.blobs.put(context.deployment.tools_container, *pack_worker())
+    context.stored.put(plan, context.options)
+    if context.stopped.is_set():
+        raise Stopped  # before there is anything to end
+    items = [WorkItem(conversion) for conversion in plan.longest_first()]
+    if context.jobs.create(plan.id):
         return items, True
-    known, takes_tasks = _known_attempts(flight, jobs)
-    stored = flight.stored.sources()
-    if not flight.options.keep:
+    known, takes_tasks = _known_attempts(context, jobs)
+    stored = context.stored.sources()
+    if not context.options.keep:
         done = [stored.pop(c.id) for c in plan.done if c.id in stored]
-        flight.blobs.delete(flight.deployment.input_container, done)
+        context.blobs.delete(context.deployment.input_container, done)
     todo = []
     for item in items:
         item.blob = stored.get(item.conversion.id, "")
@@ -58,7 +58,7 @@ def take_up(flight: Flight, plan: Plan, jobs: list[str]) -> tuple[list[Item], bo
             item.attempt = newest.attempt + 1 if newest else 1
             todo.append(item)
         else:
-            _resume(flight, item, newest)
+            _resume(context, item, newest)
     return todo, takes_tasks
 
 
@@ -79,7 +79,7 @@ def ended_from_outside(jobs: Jobs, job: str) -> JobLostError | None:
     """What to say where *job* takes no more tasks otherwise than by having ended itself.
 
     Raises:
-        UnfitError: Somebody has disabled it.
+        SetupError: Somebody has disabled it.
     """
     facts = jobs.job(job)
     if facts is None:
@@ -90,9 +90,9 @@ def ended_from_outside(jobs: Jobs, job: str) -> JobLostError | None:
 
 
 def refuse_disabled(job: BatchJob) -> None:
-    """Raise `UnfitError` if somebody has disabled *job*: its tasks would wait for ever."""
+    """Raise `SetupError` if somebody has disabled *job*: its tasks would wait for ever."""
     if word(job.state) in ("disabled", "disabling"):
-        raise UnfitError(f"job {job.id} was disabled: `az batch job enable --job-id {job.id}`")
+        raise SetupError(f"job {job.id} was disabled: `az batch job enable --job-id {job.id}`")
 
 
 def ended_early(job: str, why: str) -> JobLostError:
@@ -109,41 +109,41 @@ def end_of(job: BatchJob) -> str:
 def _look_at_pool(jobs: Jobs) -> None:
     pool = jobs.pool()
     if word(pool.state) != "active":
-        raise UnfitError(f"pool {pool.id} is being deleted: run `pulumi up`")
+        raise SetupError(f"pool {pool.id} is being deleted: run `pulumi up`")
 
 
-def _known_attempts(flight: Flight, jobs: list[str]) -> tuple[dict[str, _Known], bool]:
+def _known_attempts(context: RunContext, jobs: list[str]) -> tuple[dict[str, _KnownAttempt], bool]:
     """The newest attempts that Batch knows, by conversion; and whether the newest job takes tasks."""
-    known: dict[str, _Known] = {}
+    known: dict[str, _KnownAttempt] = {}
     alive = True
-    for facts in jobs_of(flight.jobs, flight.run):
+    for facts in jobs_of(context.jobs, context.run):
         job = facts.id or ""
         if job not in jobs:
             jobs.append(job)
-        alive = _is_alive(flight, facts)
-        for task, completed in flight.jobs.tasks(job):
+        alive = _is_alive(context, facts)
+        for task, completed in context.jobs.tasks(job):
             if name := TaskName.parse(task):
                 newest = known.get(name.conversion)
                 if newest is None or newest.attempt <= name.attempt:
-                    known[name.conversion] = _Known(name.attempt, job, completed or alive)
+                    known[name.conversion] = _KnownAttempt(name.attempt, job, completed or alive)
     return known, alive
 
 
-def _is_alive(flight: Flight, job: BatchJob) -> bool:
+def _is_alive(context: RunContext, job: BatchJob) -> bool:
     """Whether tasks of *job* that wait will run: those of a job that has ended never do."""
     refuse_disabled(job)
     if word(job.state) != "active":
         return False
-    pool = flight.deployment.pool_id
+    pool = context.deployment.pool_id
     if job.pool_info is not None and (job.pool_info.pool_id or "").lower() == pool.lower():
         return True
     # `pulumi up` has made another pool since: what waits must not wait for the old one
-    flight.jobs.terminate(job.id or "", _POOL_REPLACED)
+    context.jobs.terminate(job.id or "", _POOL_REPLACED)
     return False
 
 
-def _resume(flight: Flight, item: Item, newest: _Known) -> None:
+def _resume(context: RunContext, item: WorkItem, newest: _KnownAttempt) -> None:
     item.attempt, item.job = newest.attempt, newest.job
     item.is_added = item.is_earlier = True
-    flight.aloft.add(item)
-    flight.report(Event(conversion=item.conversion, state=State.QUEUED, attempt=item.attempt))
+    context.in_flight.add(item)
+    context.report(Event(conversion=item.conversion, state=State.QUEUED, attempt=item.attempt))

@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Abandoned(Exception):  # noqa: N818 - not an error: somebody asked for it
+class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
     """Work was given up because nobody waits for it any more."""
 
 
-class Crew(Generic[Item]):
+class Workers(Generic[Item]):
     """Some threads that call *work* for each item of a queue.
 
     They are daemons: a transfer that hangs must not keep a user who pressed Ctrl-C waiting. What
@@ -44,13 +44,13 @@ class Crew(Generic[Item]):
         """Have *item* worked on."""
         self._queue.put(item)
 
-    def dismiss(self) -> None:
+    def close(self) -> None:
         """Let each thread end once the queue is empty; does not wait."""
         for _ in self._threads:
             self._queue.put(None)
 
     def wait(self, seconds: float) -> None:
-        """Give the threads that were dismissed so long to end."""
+        """Give the threads that were closed so long to end."""
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             if thread.ident is not None:
@@ -60,7 +60,7 @@ class Crew(Generic[Item]):
         try:
             while (item := self._queue.get()) is not None:
                 self._work(item)
-        except Abandoned:
+        except Stopped:
             return
         except BaseException as error:  # noqa: BLE001 - raised again in the thread of the run
             self._failed(error)

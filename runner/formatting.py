@@ -68,7 +68,7 @@ def _escaped(char: str) -> str:
     return char.encode("unicode_escape").decode()
 
 
-def shown_path(path: str | os.PathLike[str]) -> str:
+def display_path(path: str | os.PathLike[str]) -> str:
     """*path* for people: from here if it lies below, else whole; on one line."""
     return printable(path_from_here(path))
 

@@ -4,7 +4,7 @@ from runner.azure.jobs import Finished
 from runner.media.node import Record
 from runner.models import Failure, Kind
 
-_PASSING = (
+_TRANSIENT = (
     "blobdownloadtimedout",
     "blobdownloadmiscerror",
     "resourcecontainerlisttimedout",
@@ -51,10 +51,10 @@ def failure_of(
         return Failure(Kind.TRANSIENT, "the task left no record of what it did")
     if record is not None and record.failure is not None:
         return record.failure
-    return Failure(*_judge(code, end, signed=signed), record.log if record else "")
+    return Failure(*_classify(code, end, signed=signed), record.log if record else "")
 
 
-def _judge(code: str, end: Finished, *, signed: bool) -> tuple[Kind, str]:
+def _classify(code: str, end: Finished, *, signed: bool) -> tuple[Kind, str]:
     words = f"{end.code}: {end.message}" if end.code else f"exit code {end.exit_code}"
     if code in _DENIED:
         return _denied(end, signed=signed)
@@ -62,7 +62,7 @@ def _judge(code: str, end: Finished, *, signed: bool) -> tuple[Kind, str]:
         return _ended(end)
     if code in _KNOWN:
         return _KNOWN[code]
-    if code in _PASSING or end.exit_code is None:
+    if code in _TRANSIENT or end.exit_code is None:
         return Kind.TRANSIENT, words
     return _exited(end.exit_code)
 
@@ -82,7 +82,7 @@ def _denied(end: Finished, *, signed: bool) -> tuple[Kind, str]:
     role = "Contributor on the output" if uploading else "Reader on the input and tools"
     return Kind.ENVIRONMENT, (
         f"the nodes' identity may not use storage ({end.code}): it needs the role Storage Blob "
-        f"Data {role} container; a new role takes minutes to count"
+        f"Data {role} container; a new role can take several minutes to take effect"
     )
 
 

@@ -7,10 +7,10 @@ from queue import Empty, SimpleQueue
 
 from azure.batch.models import BatchTaskCreateOptions
 
-from runner.azure.adding import MOST_TASKS_A_CALL, JobOverError
-from runner.azure.flight import Flight, Item
-from runner.azure.taking_up import ended_from_outside, next_job
-from runner.azure.tasks import describe
+from runner.azure.add_tasks import MOST_TASKS_A_CALL, JobEndedError
+from runner.azure.context import RunContext, WorkItem
+from runner.azure.resume import ended_from_outside, next_job
+from runner.azure.task_spec import build_task
 from runner.models import Event, Failure, Kind, State
 
 _LONGEST_HOLD = 1.0
@@ -21,12 +21,12 @@ _LOOK_AROUND = 0.5
 class Submitter:
     """Submits staged items; keeps count of those that are still to come."""
 
-    def __init__(self, flight: Flight, jobs: list[str], done: Callable[[], None]) -> None:
-        self._flight = flight
+    def __init__(self, context: RunContext, jobs: list[str], done: Callable[[], None]) -> None:
+        self._context = context
         self._jobs = jobs
         """The run's jobs, the newest last; the newest takes new tasks."""
         self._tell_done = done
-        self._staged: SimpleQueue[Item | None] = SimpleQueue()
+        self._staged: SimpleQueue[WorkItem | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._expected = 0
         self._is_done = False
@@ -42,7 +42,7 @@ class Submitter:
         """The newest job was over before this runner began: its end is no news."""
         self._is_job_over = True
 
-    def put(self, item: Item) -> None:
+    def put(self, item: WorkItem) -> None:
         """Have *item* submitted; it was expected."""
         self._staged.put(item)
 
@@ -59,9 +59,9 @@ class Submitter:
 
     def run(self) -> None:
         """Submit until the run is over."""
-        batch: list[Item] = []
+        batch: list[WorkItem] = []
         due = 0.0
-        while not self._flight.over.is_set():
+        while not self._context.stopped.is_set():
             if self._expected == 0 and not self._is_done:
                 self._finish()
             wait = max(0.01, due - time.monotonic()) if batch else _LOOK_AROUND
@@ -72,34 +72,34 @@ class Submitter:
                 self._submit(batch)
                 batch = []
 
-    def _next(self, wait: float) -> Item | None:
+    def _next(self, wait: float) -> WorkItem | None:
         try:
             return self._staged.get(timeout=wait)
         except Empty:
             return None
 
-    def _is_due(self, batch: list[Item], due: float) -> bool:
+    def _is_due(self, batch: list[WorkItem], due: float) -> bool:
         full = len(batch) >= MOST_TASKS_A_CALL
         return full or time.monotonic() >= due or len(batch) == self._expected
 
     def _finish(self) -> None:
         """Have the job end itself; only then is nothing left to do for a runner that goes away."""
-        self._flight.jobs.finish(self._jobs[-1])
+        self._context.jobs.finish(self._jobs[-1])
         with self._lock:
             self._is_done = self._expected == 0
         self._tell_done()
 
-    def _submit(self, batch: list[Item]) -> None:
+    def _submit(self, batch: list[WorkItem]) -> None:
         if self._is_job_over:
             self._open_job()
         for item in batch:
             item.job = self._jobs[-1]
             # known before it is added, as its end may be seen before the answer
-            self._flight.aloft.add(item)
+            self._context.in_flight.add(item)
         tasks = [self._describe(item) for item in batch]
         try:
-            refused = self._flight.adder.add(self._jobs[-1], tasks)
-        except JobOverError:
+            refused = self._context.adder.add(self._jobs[-1], tasks)
+        except JobEndedError:
             self._open_another(batch)
             return
         for item in batch:
@@ -107,33 +107,33 @@ class Submitter:
                 self._refuse(item, reason)
             else:
                 item.is_added = True
-                self._flight.report(
+                self._context.report(
                     Event(conversion=item.conversion, state=State.QUEUED, attempt=item.attempt)
                 )
         with self._lock:
             self._expected -= len(batch)
 
-    def _open_another(self, batch: list[Item]) -> None:
+    def _open_another(self, batch: list[WorkItem]) -> None:
         """The job ended itself before this attempt: go on in another one.
 
         Raises:
             JobLostError: Somebody ended the job.
         """
-        if error := ended_from_outside(self._flight.jobs, self._jobs[-1]):
+        if error := ended_from_outside(self._context.jobs, self._jobs[-1]):
             raise error
         self._open_job()
         self._submit(batch)
 
     def _open_job(self) -> None:
-        job = next_job(self._flight.run, self._jobs)
-        self._flight.jobs.create(job)
+        job = next_job(self._context.run, self._jobs)
+        self._context.jobs.create(job)
         self._jobs.append(job)
         self._is_job_over = False
 
-    def _refuse(self, item: Item, reason: str) -> None:
-        if self._flight.aloft.take(item.task) is not None:
+    def _refuse(self, item: WorkItem, reason: str) -> None:
+        if self._context.in_flight.take(item.task) is not None:
             failure = Failure(Kind.INTERNAL, f"Batch refuses the task: {reason}")
-            self._flight.report(
+            self._context.report(
                 Event(
                     conversion=item.conversion,
                     state=State.FAILED,
@@ -142,11 +142,11 @@ class Submitter:
                 )
             )
 
-    def _describe(self, item: Item) -> BatchTaskCreateOptions:
-        return describe(
+    def _describe(self, item: WorkItem) -> BatchTaskCreateOptions:
+        return build_task(
             item.conversion,
             item.attempt,
             item.blob,
-            self._flight.places,
-            self._flight.options.timeout,
+            self._context.blob_names,
+            self._context.options.timeout,
         )

@@ -1,4 +1,4 @@
-"""Add tasks to a job: one call for many, again after passing faults, and never one task twice."""
+"""Add tasks to a job: one call for many, again after temporary errors, and never one task twice."""
 
 import threading
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from azure.batch import BatchClient
 from azure.batch import models as batch
 from azure.core.exceptions import AzureError
 
-from runner.azure.errors import JobLostError, code_of, is_passing, redacted, translated, word
+from runner.azure.errors import JobLostError, code_of, is_transient, redacted, translated, word
 from runner.azure.retrying import TRIES, wait_before
-from runner.errors import PassingError
+from runner.errors import TransientError
 
 MOST_TASKS_A_CALL = 100
 """The service's own limit."""
-_OVER = (
+_JOB_ENDED = (
     "jobcompleted",
     "jobbeingterminated",
     "jobterminating",
@@ -26,11 +26,11 @@ _TOO_LARGE = ("requestbodytoolarge", "requestentitytoolarge")
 Tasks = Sequence[batch.BatchTaskCreateOptions]
 
 
-class JobOverError(Exception):
+class JobEndedError(Exception):
     """The job takes no more tasks."""
 
 
-class Adder:
+class TaskAdder:
     """Adds tasks to jobs, until *ended* says that nobody waits any longer."""
 
     def __init__(self, client: BatchClient, ended: threading.Event) -> None:
@@ -43,7 +43,7 @@ class Adder:
         Returns the reason for each task that the service refuses for good, by its id.
 
         Raises:
-            JobOverError: The job takes no more.
+            JobEndedError: The job takes no more.
             RunnerError: The service cannot be reached, or does not let us.
         """
         refused: dict[str, str] = {}
@@ -56,14 +56,14 @@ class Adder:
                 fault = error
                 if code_of(error).lower() in _TOO_LARGE:
                     return refused | self._add_in_halves(job, list(waiting.values()), error)
-                _judge(error, job, last=tries == TRIES)
+                _check_retryable(error, job, last=tries == TRIES)
             else:
                 refused |= _take_out(waiting, outcome)
             if not waiting:
                 return refused
             if tries < TRIES and self._ended.wait(wait_before(tries, fault)):
                 break
-        raise PassingError(
+        raise TransientError(
             f"job {job}: {len(waiting)} tasks could not be added; the same command goes on"
         )
 
@@ -93,15 +93,15 @@ def _take_out(
     return refused
 
 
-def _judge(error: AzureError, job: str, *, last: bool) -> None:
+def _check_retryable(error: AzureError, job: str, *, last: bool) -> None:
     """Return to try again, raise to give up."""
     code = code_of(error).lower()
-    if code in _OVER:
-        raise JobOverError(job) from None
+    if code in _JOB_ENDED:
+        raise JobEndedError(job) from None
     if code == "jobnotfound" and last:
         raise JobLostError(job, "deleted") from None
     # a job that was just created may not be seen everywhere yet
-    if last or not (is_passing(error) or code == "jobnotfound"):
+    if last or not (is_transient(error) or code == "jobnotfound"):
         raise translated(error, f"adding tasks to job {job}", "batch") from None
 
 

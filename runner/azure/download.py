@@ -4,11 +4,11 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 
-from runner.azure.flight import Flight, Item
+from runner.azure.context import RunContext, WorkItem
 from runner.azure.jobs import Finished
-from runner.azure.tool import pack
-from runner.azure.verdicts import GONE, failure_of
-from runner.errors import UnfitError
+from runner.azure.outcome import GONE, failure_of
+from runner.azure.worker_package import pack_worker
+from runner.errors import SetupError
 from runner.media.failures import ConversionError
 from runner.media.node import LONGEST_RECORD, RECORD, RESULT, Record
 from runner.media.strict import UnreadableError
@@ -21,32 +21,32 @@ _LONGEST_LOG = 64 * 1024
 """Bytes."""
 
 
-def collect(flight: Flight, item: Item, end: Finished) -> Event:
+def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event:
     """The event that the *end* of an attempt comes to: its result, or its failure.
 
     Raises:
         RunnerError: Storage cannot be reached, or does not let us.
     """
-    record, unreadable = _record(flight, item)
-    signed = not flight.deployment.pool_identity_id
+    record, unreadable = _record(context, item)
+    signed = not context.deployment.pool_identity_id
     failure = failure_of(end, record, signed=signed, unreadable=unreadable)
     if failure is not None and end.code.lower() == GONE:
-        failure = replace(failure, message=_put_back(flight, item))
+        failure = replace(failure, message=_put_back(context, item))
     uncollected = failure is None
     if failure is None:
         assert record is not None
         try:
-            return _fetch(flight, item, end, record)
+            return _fetch(context, item, end, record)
         except ConversionError as error:
             failure = error.failure
             uncollected = failure.kind is not Kind.TRANSIENT
             if failure.kind is Kind.ENVIRONMENT:
                 # here, not on the node: the result stays in storage until somebody can take it
-                raise UnfitError(
+                raise SetupError(
                     f"cannot write {item.conversion.target}: {failure.message}; "
-                    "mend that, then the same command collects the rest"
+                    "fix that, then run the same command again to collect the rest"
                 ) from error
-    log = failure.log or _log(flight, item)
+    log = failure.log or _log(context, item)
     return Event(
         conversion=item.conversion,
         state=State.FAILED,
@@ -58,15 +58,15 @@ def collect(flight: Flight, item: Item, end: Finished) -> Event:
     )
 
 
-def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
+def _fetch(context: RunContext, item: WorkItem, end: Finished, record: Record) -> Event:
     conversion = item.conversion
-    name = f"{flight.places.results(item.task)}/{RESULT}{conversion.recipe.suffix}"
-    part = flight.scratch / f"{item.task}.part"
+    name = f"{context.blob_names.results(item.task)}/{RESULT}{conversion.recipe.suffix}"
+    part = context.scratch / f"{item.task}.part"
     try:
-        target = writable_target(flight.destination, conversion.target)
+        target = writable_target(context.destination, conversion.target)
         for _ in range(_DOWNLOADS):
-            digest = flight.blobs.download(
-                flight.deployment.output_container, name, part, record.size
+            digest = context.blobs.download(
+                context.deployment.output_container, name, part, record.size
             )
             if digest is None:
                 raise ConversionError(Kind.TRANSIENT, "its result is not in storage any more")
@@ -77,8 +77,8 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
                 break
         else:
             raise ConversionError(Kind.TRANSIENT, "the result arrived damaged, three times over")
-        check_target(target, replace=flight.options.may_replace)
-        mtime_ns = conversion.source.mtime_ns if flight.options.keep_times else None
+        check_target(target, replace=context.options.may_replace)
+        mtime_ns = conversion.source.mtime_ns if context.options.keep_times else None
         give_name(str(part), target, mtime_ns=mtime_ns)
         status = os.stat(target)
     except OSError as error:
@@ -99,30 +99,30 @@ def _fetch(flight: Flight, item: Item, end: Finished, record: Record) -> Event:
     )
 
 
-def _put_back(flight: Flight, item: Item) -> str:
+def _put_back(context: RunContext, item: WorkItem) -> str:
     """See that the next attempt at *item* finds what this one did not; returns what that was."""
     # the service does not say which, and putting the worker where it is already costs one call
-    flight.blobs.put(flight.deployment.tools_container, *pack())
-    if item.blob and flight.blobs.exists(flight.deployment.input_container, item.blob):
+    context.blobs.put(context.deployment.tools_container, *pack_worker())
+    if item.blob and context.blobs.exists(context.deployment.input_container, item.blob):
         return "the worker was not in storage any more; it is there again"
     item.blob = ""
     return "its source is not in storage any more"
 
 
-def _record(flight: Flight, item: Item) -> tuple[Record | None, str]:
+def _record(context: RunContext, item: WorkItem) -> tuple[Record | None, str]:
     """The record that the worker left, if it did; else why what is there is none."""
-    name = f"{flight.places.results(item.task)}/{RECORD}"
+    name = f"{context.blob_names.results(item.task)}/{RECORD}"
     try:
-        data = flight.blobs.read(flight.deployment.output_container, name, LONGEST_RECORD)
+        data = context.blobs.read(context.deployment.output_container, name, LONGEST_RECORD)
         return (Record.from_json(data) if data else None), ""
     except UnreadableError as error:
         return None, str(error)
 
 
-def _log(flight: Flight, item: Item) -> str:
+def _log(context: RunContext, item: WorkItem) -> str:
     """What the task wrote, the end of very much, where the worker could not leave a record."""
-    name = f"{flight.places.results(item.task)}/stderr.txt"
-    data = flight.blobs.read_end(flight.deployment.output_container, name, _LONGEST_LOG)
+    name = f"{context.blob_names.results(item.task)}/stderr.txt"
+    data = context.blobs.read_end(context.deployment.output_container, name, _LONGEST_LOG)
     return data.decode(errors="replace")
 
 
