@@ -8,10 +8,10 @@ from pathlib import Path
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
 from runner.azure.jobs import Jobs
+from runner.azure.names import BlobNames, TaskName
 from runner.azure.signing import Lifetimes
 from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
-from runner.azure.task_spec import BlobNames, TaskName
 from runner.models import Conversion, Event, Notice
 from runner.options import RunOptions
 

@@ -18,6 +18,7 @@ from runner.azure.context import Pace, RunContext, WorkItem
 from runner.azure.download import download_result
 from runner.azure.errors import JobCancelledError, JobLostError, PoolLostError
 from runner.azure.jobs import Finished, Jobs
+from runner.azure.names import BlobNames
 from runner.azure.node_ffmpeg import put_ffmpeg
 from runner.azure.poll import Poller
 from runner.azure.resume import resume_run
@@ -25,7 +26,7 @@ from runner.azure.signing import Lifetimes, Signer, lifetimes
 from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
 from runner.azure.submit import Submitter
-from runner.azure.task_spec import BlobNames, longest_task
+from runner.azure.task_spec import longest_task
 from runner.azure.upload import upload_source
 from runner.azure.workers import Workers
 from runner.clashes import renamed_here

@@ -45,11 +45,6 @@ class DamagedPlanError(SetupError):
         super().__init__(f"the plan of run {run} in storage is damaged ({error}): {advice}")
 
 
-def manifest_name(run: str) -> str:
-    """The blob of the run's plan."""
-    return f"{run}/plan.jsonl.gz"
-
-
 @contextmanager
 def manifest_of(
     run: str, conversions: Iterable[Conversion], options: RunOptions

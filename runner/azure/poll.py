@@ -9,9 +9,9 @@ from typing import NoReturn
 from runner.azure.context import RunContext, WorkItem
 from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.errors import JobLostError, PoolLostError, word
+from runner.azure.job_state import end_of, ended_early, refuse_disabled
 from runner.azure.jobs import Finished
 from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work
-from runner.azure.resume import end_of, ended_early, refuse_disabled
 from runner.azure.start_task_log import last_lines
 from runner.errors import TransientError
 from runner.models import Event, Notice, State

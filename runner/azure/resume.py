@@ -1,21 +1,18 @@
 """Begin a run, or take one up that was cut off: what lies in storage and in Batch is not done again."""
 
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from azure.batch.models import BatchJob
 
 from runner.azure.context import RunContext, WorkItem
-from runner.azure.errors import JobCancelledError, JobLostError, word
-from runner.azure.jobs import CANCELLED, Jobs
-from runner.azure.task_spec import TaskName
+from runner.azure.errors import word
+from runner.azure.job_state import POOL_REPLACED, refuse_disabled
+from runner.azure.jobs import Jobs
+from runner.azure.names import TaskName, jobs_of
 from runner.azure.worker_package import pack_worker
 from runner.azure.workers import Stopped
 from runner.errors import SetupError
 from runner.models import Event, Plan, State
-
-_POOL_REPLACED = "its pool was replaced"
-_BY_ITSELF = ("", "alltaskscomplete", _POOL_REPLACED)
 
 
 class _KnownAttempt(NamedTuple):
@@ -62,50 +59,6 @@ def resume_run(context: RunContext, plan: Plan, jobs: list[str]) -> tuple[list[W
     return todo, takes_tasks
 
 
-def next_job(run: str, jobs: Sequence[str]) -> str:
-    """The name of the job that follows *jobs*, of which each has ended."""
-    return f"{run}--{len(jobs) + 1}"
-
-
-def jobs_of(jobs: Jobs, run: str) -> Iterator[BatchJob]:
-    """The jobs of *run*, as the service has them: one, and one more each time the last had ended."""
-    names: list[str] = [run]
-    while (facts := jobs.job(names[-1])) is not None:
-        yield facts
-        names.append(next_job(run, names))
-
-
-def ended_from_outside(jobs: Jobs, job: str) -> JobLostError | None:
-    """What to say where *job* takes no more tasks otherwise than by having ended itself.
-
-    Raises:
-        SetupError: Somebody has disabled it.
-    """
-    facts = jobs.job(job)
-    if facts is None:
-        return JobLostError(job, "deleted")
-    refuse_disabled(facts)
-    why = end_of(facts)
-    return None if why.lower() in _BY_ITSELF else ended_early(job, why)
-
-
-def refuse_disabled(job: BatchJob) -> None:
-    """Raise `SetupError` if somebody has disabled *job*: its tasks would wait for ever."""
-    if word(job.state) in ("disabled", "disabling"):
-        raise SetupError(f"job {job.id} was disabled: `az batch job enable --job-id {job.id}`")
-
-
-def ended_early(job: str, why: str) -> JobLostError:
-    """The end of a run whose *job* has ended before its tasks."""
-    kind = JobCancelledError if why == CANCELLED else JobLostError
-    return kind(job, f"ended ({why or 'no reason given'})")
-
-
-def end_of(job: BatchJob) -> str:
-    """Why *job* has ended, in the service's word or in that of whoever ended it."""
-    return (job.execution_info.termination_reason if job.execution_info else None) or ""
-
-
 def _look_at_pool(jobs: Jobs) -> None:
     pool = jobs.pool()
     if word(pool.state) != "active":
@@ -138,7 +91,7 @@ def _is_alive(context: RunContext, job: BatchJob) -> bool:
     if job.pool_info is not None and (job.pool_info.pool_id or "").lower() == pool.lower():
         return True
     # `pulumi up` has made another pool since: what waits must not wait for the old one
-    context.jobs.terminate(job.id or "", _POOL_REPLACED)
+    context.jobs.terminate(job.id or "", POOL_REPLACED)
     return False
 
 

@@ -1,6 +1,5 @@
 """What the commands do on Azure besides converting: attach, cancel, status, clean, checks."""
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,16 +17,13 @@ from runner.azure.diagnosis import why_nothing_runs
 from runner.azure.engine import AzureEngine
 from runner.azure.jobs import CANCELLED, Counts, Jobs
 from runner.azure.manifest import DamagedPlanError, Manifest
-from runner.azure.resume import jobs_of
+from runner.azure.names import RUN_NAME, TaskName, jobs_of, result_in, run_of
 from runner.azure.stack import Deployment
 from runner.azure.start_task_log import last_lines
 from runner.azure.stored import StoredRun
-from runner.azure.task_spec import TaskName, result_in
 from runner.errors import SetupError, UsageError
 from runner.models import Conversion, Plan
 from runner.options import RunOptions
-
-_RUN = re.compile(r"(\d{8})-\d{4}-[a-z]+-[a-z]+")
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ class Session:
             SetupError: There is none.
             UsageError: No run can be called so.
         """
-        if not _RUN.fullmatch(run):
+        if not RUN_NAME.fullmatch(run):
             raise UsageError(f"'{run}' is no run; a run is called as in 20261122-1412-mossy-otter")
         manifest = self._stored(run).read(destination)
         if manifest is None:
@@ -120,7 +116,7 @@ class Session:
         job = self.jobs.newest()
         if job is None:
             raise SetupError(f"no run on {self.deployment.description}")
-        return _run_of(job)
+        return run_of(job)
 
     def jobs_of(self, run: str) -> list[str]:
         """The jobs of *run*, the newest last."""
@@ -205,10 +201,10 @@ class Session:
         Those that go on are not among them.
         """
         jobs = list(self.jobs.ours())
-        going_on = {_run_of(job) for job, goes_on in jobs if goes_on}
-        runs = {_run_of(job) for job, _ in jobs}
+        going_on = {run_of(job) for job, goes_on in jobs if goes_on}
+        runs = {run_of(job) for job, _ in jobs}
         for container in (self.deployment.input_container, self.deployment.output_container):
-            runs.update(map(_run_of, self.blobs.names(container, "")))
+            runs.update(map(run_of, self.blobs.names(container, "")))
         return sorted(run for run in runs - going_on if _is_before(run, before))
 
     def uncollected(self, run: str, is_here: IsHere) -> int:
@@ -225,7 +221,7 @@ class Session:
         for container in (self.deployment.input_container, self.deployment.output_container):
             for run in runs:
                 blobs += self.blobs.delete(container, self.blobs.names(container, f"{run}/"))
-        jobs = [job for job, _ in self.jobs.ours() if _run_of(job) in runs]
+        jobs = [job for job, _ in self.jobs.ours() if run_of(job) in runs]
         for job in jobs:
             self.jobs.delete(job)
         return blobs, len(jobs)
@@ -235,14 +231,9 @@ class Session:
         return last_lines(node, self.jobs, self.blobs, self.deployment)
 
 
-def _run_of(name: str) -> str:
-    """The run that a blob or a job belongs to."""
-    return name.partition("/")[0].partition("--")[0]
-
-
 def _is_before(run: str, moment: datetime) -> bool:
     # to the day is exact enough: a run's name is in the time of the machine that began it
-    found = _RUN.fullmatch(run)
+    found = RUN_NAME.fullmatch(run)
     if not found:
         return False
     try:

@@ -10,10 +10,10 @@ from runner.azure.manifest import (
     LONGEST,
     DamagedPlanError,
     Manifest,
-    manifest_name,
     manifest_of,
     read_manifest,
 )
+from runner.azure.names import manifest_name
 from runner.clashes import folded
 from runner.media.strict import UnreadableError
 from runner.models import Conversion, Plan

@@ -9,7 +9,8 @@ from azure.batch.models import BatchTaskCreateOptions
 
 from runner.azure.add_tasks import MOST_TASKS_A_CALL, JobEndedError
 from runner.azure.context import RunContext, WorkItem
-from runner.azure.resume import ended_from_outside, next_job
+from runner.azure.job_state import ended_from_outside
+from runner.azure.names import next_job
 from runner.azure.task_spec import build_task
 from runner.models import Event, Failure, Kind, State
 

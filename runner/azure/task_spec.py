@@ -1,13 +1,11 @@
 """Describe one conversion as a Batch task. Pure: names in, a task out."""
 
 import mimetypes
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from azure.batch import models as batch
 
+from runner.azure.names import BlobNames, TaskName
 from runner.azure.stack import Deployment
 from runner.azure.worker_package import pack_worker
 from runner.media.node import ORDER, RECORD, RESULT, Order
@@ -21,55 +19,6 @@ _RETENTION = timedelta(hours=1)
 # A backstop for a node that hangs; the worker keeps its own time.
 _GRACE = timedelta(hours=1)
 _LONGEST = timedelta(days=2)
-_SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
-
-
-@dataclass(frozen=True)
-class BlobNames:
-    """Makes the addresses of a run's blobs, signed where nodes have no identity."""
-
-    run: str
-    deployment: Deployment
-    readable: Callable[[str, str], str]
-    """The address of a blob, by container and name, with what a node needs to read it."""
-    writable: Callable[[str], str]
-    """The address of a container, with what a node needs to write to it."""
-
-    def source(self, conversion: Conversion, suffix: str) -> str:
-        """The name of the blob that a source is uploaded to; *suffix* is the uploaded file's."""
-        return f"{self.run}/{conversion.id}{safe_suffix(suffix)}"
-
-    def results(self, task: str) -> str:
-        """The folder of what a task leaves."""
-        return f"{self.run}/{task}"
-
-
-@dataclass(frozen=True)
-class TaskName:
-    """Which attempt at which conversion a task is."""
-
-    conversion: str
-    attempt: int
-
-    def __str__(self) -> str:
-        return f"{self.conversion}-a{self.attempt}"
-
-    @classmethod
-    def parse(cls, name: str) -> "TaskName | None":
-        """Read a task's id; none if it is not one of ours."""
-        found = re.fullmatch(r"([0-9a-f]{24})-a(\d{1,4})", name)
-        return cls(found[1], int(found[2])) if found else None
-
-
-def result_in(blob: str) -> TaskName | None:
-    """The task whose result is in *blob*; none if it is something else."""
-    _, task, name = [*blob.split("/"), "", ""][:3]
-    return TaskName.parse(task) if name.startswith(f"{RESULT}.") else None
-
-
-def safe_suffix(suffix: str) -> str:
-    """*suffix* if nothing in it can surprise anybody, else an empty one."""
-    return suffix.lower() if _SAFE_SUFFIX.fullmatch(suffix) else ""
 
 
 def longest_task(seconds: float | None) -> timedelta:

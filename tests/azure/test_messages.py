@@ -24,11 +24,12 @@ from runner.azure.diagnosis import alarms
 from runner.azure.errors import is_transient, translated
 from runner.azure.jobs import Finished, _finished
 from runner.azure.manifest import Manifest, manifest_of, read_manifest
+from runner.azure.names import BlobNames, TaskName, safe_suffix
 from runner.azure.node_health import PoolLook
 from runner.azure.outcome import failure_of
 from runner.azure.session import Session, _is_before
 from runner.azure.stack import Deployment
-from runner.azure.task_spec import BlobNames, TaskName, build_task, safe_suffix
+from runner.azure.task_spec import build_task
 from runner.azure.worker_package import pack_worker
 from runner.errors import ExitCode, SetupError
 from runner.media.node import ORDER, Order, Record

@@ -23,7 +23,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from runner.azure.jobs import Jobs
 from runner.azure.manifest import read_manifest
-from runner.azure.task_spec import result_in
+from runner.azure.names import result_in
 from runner.cli import _run
 from runner.ledger import Ledger
 from runner.media.node import ORDER, RECORD, Order

@@ -25,13 +25,13 @@ from runner.azure.blobs import Blobs
 from runner.azure.clients import batch_client, sign_in
 from runner.azure.context import Pace, RunContext, WorkItem
 from runner.azure.jobs import Finished, Jobs
+from runner.azure.names import BlobNames
 from runner.azure.poll import Poller
 from runner.azure.session import Session
 from runner.azure.signing import Lifetimes, Signer
 from runner.azure.stack import Deployment, choose_stack
 from runner.azure.stored import StoredRun
 from runner.azure.submit import Submitter
-from runner.azure.task_spec import BlobNames
 from runner.media.choices import settle
 from runner.models import Conversion, Event, Notice, Source
 from runner.options import RunOptions

@@ -1,0 +1,42 @@
+"""What the state of a run's job means: whether it takes tasks, and who ended it."""
+
+from azure.batch.models import BatchJob
+
+from runner.azure.errors import JobCancelledError, JobLostError, word
+from runner.azure.jobs import CANCELLED, Jobs
+from runner.errors import SetupError
+
+POOL_REPLACED = "its pool was replaced"
+"""Why a job was ended whose pool is not the stack's any more."""
+_BY_ITSELF = ("", "alltaskscomplete", POOL_REPLACED)
+
+
+def ended_from_outside(jobs: Jobs, job: str) -> JobLostError | None:
+    """What to say where *job* takes no more tasks otherwise than by having ended itself.
+
+    Raises:
+        SetupError: Somebody has disabled it.
+    """
+    facts = jobs.job(job)
+    if facts is None:
+        return JobLostError(job, "deleted")
+    refuse_disabled(facts)
+    why = end_of(facts)
+    return None if why.lower() in _BY_ITSELF else ended_early(job, why)
+
+
+def refuse_disabled(job: BatchJob) -> None:
+    """Raise `SetupError` if somebody has disabled *job*: its tasks would wait for ever."""
+    if word(job.state) in ("disabled", "disabling"):
+        raise SetupError(f"job {job.id} was disabled: `az batch job enable --job-id {job.id}`")
+
+
+def ended_early(job: str, why: str) -> JobLostError:
+    """The end of a run whose *job* has ended before its tasks."""
+    kind = JobCancelledError if why == CANCELLED else JobLostError
+    return kind(job, f"ended ({why or 'no reason given'})")
+
+
+def end_of(job: BatchJob) -> str:
+    """Why *job* has ended, in the service's word or in that of whoever ended it."""
+    return (job.execution_info.termination_reason if job.execution_info else None) or ""
