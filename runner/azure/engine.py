@@ -1,50 +1,30 @@
-"""Convert on Azure Batch: stage, submit, follow and collect, overlapped, file by file."""
+"""The engine on Azure Batch: what a run works with, and the pipeline that carries it out."""
 
 import threading
 from collections.abc import Callable, Generator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from azure.batch import BatchClient
 from azure.storage.blob import BlobServiceClient
 
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
-from runner.azure.cleanup import Settled, interrupted_text, left_over_notice
-from runner.azure.context import Pace, RunContext, WorkItem
-from runner.azure.download import download_result
-from runner.azure.errors import JobCancelledError, JobLostError, PoolLostError
-from runner.azure.jobs import Finished, Jobs
+from runner.azure.context import Pace, RunContext
+from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames
-from runner.azure.node_ffmpeg import put_ffmpeg
-from runner.azure.poll import Poller
-from runner.azure.resume import resume_run
+from runner.azure.pipeline import News, Pipeline
 from runner.azure.signing import Lifetimes, Signer, lifetimes
 from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
-from runner.azure.submit import Submitter
 from runner.azure.task_spec import longest_task
-from runner.azure.upload import upload_source
-from runner.azure.workers import Workers
 from runner.clashes import renamed_here
-from runner.engine import Stop, next_of, starting_threads
-from runner.errors import InterruptedRunError, RunCancelledError, RunnerError, TransientError
+from runner.engine import Stop
 from runner.followup import FollowUp
-from runner.formatting import count_text
-from runner.media.failures import ConversionError
-from runner.models import Event, Failure, Kind, Notice, Plan, State
+from runner.models import Event, Notice, Plan
 from runner.options import RunOptions
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch
-
-_TRANSIENT_IN_A_ROW = 12
-"""So many transfers that fail one after the other are the network's fault, and not a file's."""
-_TRANSFERS_END = 5.0
-"""Seconds within which a transfer notices that nobody waits for it."""
-_PATIENCE = 0.7
-"""Seconds that somebody who pressed Ctrl-C is kept waiting."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,298 +46,48 @@ class AzureEngine:
     def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
         """Yield all that happens; see `Engine.run`.
 
-        A run of the same id that was cut off is taken up: what lies in storage and in Batch is
+        A run of the same id that was cut off is resumed: what lies in storage and in Batch is
         neither uploaded nor submitted again.
         """
         yield from renamed_here(plan)
         yield from clear_leftovers(plan.destination)
         scratch = make_scratch(plan.destination)
-        run = _Run(self, plan, stop, scratch)
+        inbox = SimpleQueue[News]()
+        context = self.context_of(plan, scratch, inbox.put)
+        pipeline = Pipeline(
+            context, plan, stop, inbox, detach=self.detach, follow_up=self.follow_up
+        )
         try:
-            yield from run.events()
+            yield from pipeline.events()
         finally:
-            run.close()
+            pipeline.close()
             discard_scratch(scratch)
 
-
-class _Run:
-    """One run of a plan: its workers, and what is left to do."""
-
-    def __init__(self, engine: AzureEngine, plan: Plan, stop: Stop, scratch: Path) -> None:
-        self._plan = plan
-        self._stop = stop
-        self._detach = engine.detach
-        self._follow_up = engine.follow_up
-        self._inbox: SimpleQueue[Event | Notice | BaseException | None] = SimpleQueue()
-        self._context = self._prepare_context(engine, scratch)
-        transfers = engine.options.transfers
-        self._jobs = [plan.id]
-        self._submitter = Submitter(self._context, self._jobs, self._wake)
-        self._uploaders = Workers("upload", transfers, self._upload, self._inbox.put)
-        self._downloaders = Workers("download", transfers, self._download, self._inbox.put)
-        self._poller = Poller(self._context, self._jobs, self._ended)
-        self._loops = Workers[Callable[[], None]]("loop", 3, lambda loop: loop(), self._inbox.put)
-        self._all_workers: list[Workers[Any]] = [self._uploaders, self._downloaders, self._loops]
-        self._left = len(plan.conversions)
-        self._settled = Settled(plan.done)
-        self._collecting: set[str] = set()
-        """The conversions whose tasks have ended, and of which nothing more is known."""
-        self._has_begun = False
-        self._is_putting = False
-        self._faults = 0
-
-    def _prepare_context(self, engine: AzureEngine, scratch: Path) -> RunContext:
+    def context_of(
+        self, plan: Plan, scratch: Path, report: Callable[[Event | Notice], None]
+    ) -> RunContext:
+        """What the steps of a run of *plan* share."""
         stopped = threading.Event()
-        deployment = engine.deployment
-        blobs = Blobs(engine.storage, stopped.is_set)
-        signer = Signer(
-            engine.storage, deployment, engine.pace.lifetimes or self._lifetimes(engine)
-        )
+        deployment = self.deployment
+        blobs = Blobs(self.storage, stopped.is_set)
+        signer = Signer(self.storage, deployment, self.pace.lifetimes or self._lifetimes(plan))
         return RunContext(
-            run=self._plan.id,
-            destination=self._plan.destination,
+            run=plan.id,
+            destination=plan.destination,
             scratch=scratch,
             deployment=deployment,
-            options=engine.options,
-            pace=engine.pace,
-            ffmpeg=engine.ffmpeg,
-            jobs=Jobs(engine.batch, deployment.pool_id, stopped),
-            adder=TaskAdder(engine.batch, stopped),
+            options=self.options,
+            pace=self.pace,
+            ffmpeg=self.ffmpeg,
+            jobs=Jobs(self.batch, deployment.pool_id, stopped),
+            adder=TaskAdder(self.batch, stopped),
             blobs=blobs,
-            stored=StoredRun(blobs, deployment.input_container, self._plan.id),
-            blob_names=BlobNames(self._plan.id, deployment, signer.readable, signer.writable),
-            report=self._inbox.put,
+            stored=StoredRun(blobs, deployment.input_container, plan.id),
+            blob_names=BlobNames(plan.id, deployment, signer.readable, signer.writable),
+            report=report,
             stopped=stopped,
         )
 
-    def _lifetimes(self, engine: AzureEngine) -> Lifetimes:
-        slots = engine.deployment.pool_max_nodes * engine.deployment.pool_task_slots
-        return lifetimes(self._plan, slots, longest_task(engine.options.timeout))
-
-    def events(self) -> Generator[Event | Notice, None, None]:
-        """Set the workers to work, and yield what they report."""
-        self._stop.listen(self._wake)
-        if self._left:
-            with starting_threads():
-                for workers in self._all_workers:
-                    workers.start()
-            # in a thread, as all that waits for Azure: this one answers to who wants to stop
-            self._loops.put(self._begin)
-            try:
-                yield from self._listen()
-            except (JobLostError, PoolLostError) as error:
-                yield from self._shut_down()
-                raise self._lost(error) from error
-        yield from self._clear_up()
-
-    def close(self) -> None:
-        """End what can be ended at once; paid work is neither cancelled nor forgotten."""
-        self._context.stopped.set()
-        for workers in self._all_workers:
-            workers.close()
-
-    def _wake(self) -> None:
-        self._inbox.put(None)
-
-    def _begin(self) -> None:
-        todo, takes_tasks = resume_run(self._context, self._plan, self._jobs)
-        if not takes_tasks:
-            self._submitter.open_another_job()
-        self._submitter.expect(len(todo))
-        if self._context.deployment.node_ffmpeg:
-            self._submitter.expect()
-            self._is_putting = True
-            self._loops.put(self._put_ffmpeg)
-        self._has_begun = True
-        for item in todo:
-            (self._submitter if item.blob else self._uploaders).put(item)
-        self._loops.put(self._submitter.run)
-        self._loops.put(self._poller.run)
-
-    def _put_ffmpeg(self) -> None:
-        """Beside the sources: nodes come later; and a runner that goes away is done only after it."""
-        context = self._context
-
-        def say(words: str) -> None:
-            context.report(Notice(words))
-
-        put_ffmpeg(context.deployment, context.blobs, context.scratch, say, context.stopped.is_set)
-        self._is_putting = False
-        self._submitter.drop()
-        self._wake()
-
-    @property
-    def _goes_on(self) -> bool:
-        if self._left:
-            return not (self._detach and self._submitter.is_done)
-        # what the nodes to come will use is put there to the end, unless somebody is in a hurry
-        return self._is_putting and not self._stop.gently
-
-    def _listen(self) -> Generator[Event | Notice, None, None]:
-        while self._goes_on:
-            news = next_of(self._inbox)
-            if isinstance(news, BaseException):
-                raise news
-            if news is not None:
-                self._note(news)
-                yield news
-            if self._stop.gently and self._left:
-                yield from self._drain()
-                raise self._interrupted()
-
-    def _drain(self) -> Generator[Event | Notice, None, None]:
-        """What was reported before the stop: results that are there are to be known."""
-        self._context.stopped.set()
-        while not self._inbox.empty():
-            news = self._inbox.get()
-            if news is not None and not isinstance(news, BaseException):
-                self._note(news)
-                yield news
-
-    def _note(self, news: Event | Notice) -> None:
-        if isinstance(news, Notice):
-            return
-        if news.failure is not None or news.state.is_final:
-            self._collecting.discard(news.conversion.id)
-        if news.state.is_final:
-            self._left -= 1
-            self._settled.note(news)
-
-    def _shut_down(self) -> Generator[Event | Notice, None, None]:
-        """After a job was ended: take in what is on its way, and leave in storage what is needed."""
-        self._context.stopped.set()
-        for workers in (self._uploaders, self._downloaders):
-            workers.close()
-        for workers in (self._uploaders, self._downloaders):
-            workers.wait(_TRANSFERS_END)
-        yield from self._drain()
-        with suppress(RunnerError):  # what is left over, the next command finds
-            self._settled.clear(self._context.stored, keep=self._context.options.keep)
-
-    def _lost(self, error: RunnerError) -> RunnerError:
-        left = count_text(self._left, "file")
-        if isinstance(error, PoolLostError):
-            return PoolLostError(f"{error}; {left} left")
-        if isinstance(error, JobCancelledError):
-            return RunCancelledError(f"run {self._plan.id} was cancelled with {left} left")
-        return TransientError(f"{error} with {left} left; the same command submits the rest again")
-
-    def _upload(self, item: WorkItem) -> None:
-        if self._context.stopped.is_set():
-            return
-        self._context.report(
-            Event(conversion=item.conversion, state=State.UPLOADING, attempt=item.attempt)
-        )
-        try:
-            upload_source(self._context, item)
-        except ConversionError as error:
-            self._upload_failed(item, error.failure)
-        except TransientError as error:
-            self._count_fault(error)
-            self._upload_failed(item, Failure(Kind.TRANSIENT, str(error)))
-        else:
-            self._faults = 0
-            self._submitter.put(item)
-
-    def _upload_failed(self, item: WorkItem, failure: Failure) -> None:
-        event = _failed(item, failure)
-        if self._may_try_again(item, failure):
-            self._context.report(replace(event, state=State.RETRYING))
-            self._uploaders.put(item.again())
-        else:
-            self._context.report(event)
-            self._submitter.drop()
-
-    def _ended(self, item: WorkItem, end: Finished) -> None:
-        self._collecting.add(item.conversion.id)
-        self._downloaders.put((item, end))
-
-    def _download(self, work: tuple[WorkItem, Finished]) -> None:
-        item, end = work
-        self._context.report(
-            Event(conversion=item.conversion, state=State.DOWNLOADING, attempt=item.attempt)
-        )
-        try:
-            event = download_result(self._context, item, end)
-        except TransientError as error:
-            self._count_fault(error)
-            item.tries += 1
-            if item.tries <= self._context.options.retries:
-                self._downloaders.put(work)
-            else:
-                event = _failed(item, Failure(Kind.TRANSIENT, str(error)))
-                self._context.report(replace(event, uncollected=True))
-            return
-        self._faults = 0
-        self._settle(item, event)
-
-    def _settle(self, item: WorkItem, event: Event) -> None:
-        """Try the conversion of *item* once more under a new attempt, or leave it at this *event*."""
-        if event.failure is None or not self._may_try_again(item, event.failure):
-            self._context.report(event)
-            if not event.uncollected:
-                self._discard_source(item)
-            return
-        self._submitter.expect()
-        self._context.report(replace(event, state=State.RETRYING))
-        (self._submitter if item.blob else self._uploaders).put(item.again())
-
-    def _may_try_again(self, item: WorkItem, failure: Failure) -> bool:
-        if failure.kind is Kind.ENVIRONMENT:
-            return item.is_earlier  # it may have been mended since
-        return failure.kind is Kind.TRANSIENT and item.retried < self._context.options.retries
-
-    def _count_fault(self, error: RunnerError) -> None:
-        self._faults += 1
-        if self._faults >= _TRANSIENT_IN_A_ROW:
-            raise error
-
-    def _discard_source(self, item: WorkItem) -> None:
-        context = self._context
-        if item.blob and not context.options.keep:
-            with suppress(TransientError):  # it is tried once more at the end
-                context.blobs.delete(context.deployment.input_container, [item.blob])
-
-    def _clear_up(self) -> Generator[Notice, None, None]:
-        """After the last file: end the jobs, and leave no source in storage."""
-        if self._left:
-            return  # detached
-        context = self._context
-        try:
-            for job in self._jobs:
-                context.jobs.finish(job)
-            left = self._settled.clear(context.stored, keep=context.options.keep)
-        except RunnerError as error:
-            # all results are here: that is no failure of the run
-            clean = self._follow_up.clean(self._plan.id)
-            yield Notice(f"not all was cleared up in Azure: {error}; `{clean}` does")
-        else:
-            if left:
-                yield left_over_notice(left, self._plan, self._follow_up)
-
-    def _interrupted(self) -> InterruptedRunError:
-        self._context.stopped.set()
-        self._let_job_end()
-        if not self._has_begun:
-            return InterruptedRunError("stopped before it had begun; the same command goes on")
-        going_on, ended = len(self._context.in_flight), len(self._collecting)
-        return InterruptedRunError(
-            interrupted_text(going_on, ended, self._plan.id, self._follow_up)
-        )
-
-    def _let_job_end(self) -> None:
-        """Have the job end itself with what it has, unless that takes longer than a user waits."""
-        job = self._jobs[-1]
-        call = threading.Thread(target=self._try_to_finish, args=(job,), daemon=True)
-        call.start()
-        call.join(_PATIENCE)
-
-    def _try_to_finish(self, job: str) -> None:
-        with suppress(RunnerError):
-            self._context.jobs.finish(job)
-
-
-def _failed(item: WorkItem, failure: Failure) -> Event:
-    return Event(
-        conversion=item.conversion, state=State.FAILED, attempt=item.attempt, failure=failure
-    )
+    def _lifetimes(self, plan: Plan) -> Lifetimes:
+        slots = self.deployment.pool_max_nodes * self.deployment.pool_task_slots
+        return lifetimes(plan, slots, longest_task(self.options.timeout))

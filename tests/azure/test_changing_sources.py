@@ -9,9 +9,8 @@ import pytest
 
 from runner.azure.blobs import Blobs
 from runner.azure.context import WorkItem
-from runner.azure.engine import AzureEngine, _Run
+from runner.azure.engine import AzureEngine
 from runner.azure.upload import upload_source
-from runner.engine import Stop
 from runner.errors import RunnerError
 from runner.media.failures import ConversionError
 from tests.azure.conftest import MakeEngine, drive, plan_of
@@ -59,7 +58,7 @@ def test_no_mixture_of_old_and_new_stays_in_storage(
     source.parent.mkdir()
     source.write_bytes(os.urandom(size))
     plan = plan_of(source.parent, destination)
-    context = _Run(engine, plan, Stop(), tmp_path)._context
+    context = engine.context_of(plan, tmp_path, lambda _: None)
     so_far = 0
 
     def change_now() -> bool:
@@ -79,7 +78,7 @@ def test_what_storage_refuses_for_another_reason_is_said_as_it_is(
     engine: AzureEngine, cloud: Cloud, one: Path, tmp_path: Path, destination: Path
 ) -> None:
     plan = plan_of(one, destination)
-    context = _Run(engine, plan, Stop(), tmp_path)._context
+    context = engine.context_of(plan, tmp_path, lambda _: None)
     gone = replace(context.deployment, input_container="gone")
     with pytest.raises(RunnerError, match="the container is gone"):
         upload_source(replace(context, deployment=gone), WorkItem(plan.conversions[0]))

@@ -245,7 +245,7 @@ def test_what_appeared_meanwhile_is_kept(place: Place, one: Path, destination: P
     destination.mkdir(exist_ok=True)
     (destination / "a.mp3").write_text("mine")
     told = drive(place.make(overwrite="never"), plan)
-    assert told.failures["a.mp3"].message.startswith("another program created the result")
+    assert told.failures["a.mp3"].message.startswith("not replaced: another program")
     assert (destination / "a.mp3").read_text() == "mine"
 
 
