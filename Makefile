@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # `make demo` is the first thing to try.
-.PHONY: install demo demo-cloud pulumi test fuzz lint lint-workflows bench windows clean
+.PHONY: install demo demo-cloud pulumi test fuzz lint lint-workflows constraints bench windows clean
 .DEFAULT_GOAL := demo
 
 .venv/runner: pyproject.toml constraints.txt
@@ -11,8 +11,10 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
+# the pip of an older Python knows no dependency groups
 .venv/dev: .venv/runner
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[azure]' --group dev
 	touch $@
 
 # Azurite, by the npm and the node that come as a Python package
@@ -62,6 +64,14 @@ lint-workflows: .venv/dev
 	else \
 		echo 'The workflows are not checked: actionlint is built by Go, which is not installed here.' >&2; \
 	fi
+
+# The versions of all that a clone can ask for, on every system, from an empty environment. Those that
+# still fit stay as they are; `make constraints UPGRADE=--upgrade` takes the newest.
+constraints:
+	$(PYTHON) -m venv --clear build/constraints
+	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check uv
+	UV_CUSTOM_COMPILE_COMMAND='make constraints' build/constraints/bin/uv pip compile --quiet --universal \
+	    --python-version 3.11 --no-annotate $(UPGRADE) --extra azure --group dev pyproject.toml -o constraints.txt
 
 # The command and its tests on Windows, by Wine, which it sets up: half an hour the first time.
 windows:

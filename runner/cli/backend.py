@@ -101,6 +101,9 @@ def find_session(options: dict[str, Any]) -> "Session":
 
 
 def _open(deployment: Any) -> "Session":
+    from runner.azure.installation import require_clients  # noqa: PLC0415 - for Azure alone
+
+    require_clients()
     from runner.azure.session import Session  # noqa: PLC0415 - the Azure clients take 0.5 s
 
     return Session(deployment)

@@ -86,14 +86,16 @@ install_wheel() {
     mkdir -p "$wheels"
     rm -f "$wheels"/batch_ffmpeg_runner-*.whl
     python3 -m pip wheel -q --disable-pip-version-check --no-deps -w "$wheels" .
+    local made
+    made=$(echo "$wheels"/batch_ffmpeg_runner-*.whl)
     # the last ones are what Windows alone needs, which pip does not ask for from here
     python3 -m pip download -q --disable-pip-version-check -d "$wheels" --only-binary=:all: \
         --platform win_amd64 --python-version "$python_version" --implementation cp -c constraints.txt \
-        "$wheels"/batch_ffmpeg_runner-*.whl ${tests:+pytest pytest-timeout pytest-xdist hypothesis} \
+        "${made}[azure]" ${tests:+pytest pytest-timeout pytest-xdist hypothesis} \
         ${tests:+pyte mediafile aiohttp requests trustme} shellingham colorama
     on_windows -m pip install -q --disable-pip-version-check --no-warn-script-location --no-index \
         --find-links 'C:\wheels' ${tests:+pytest pytest-timeout pytest-xdist hypothesis} \
-        ${tests:+pyte mediafile aiohttp requests trustme} batch-ffmpeg-runner
+        ${tests:+pyte mediafile aiohttp requests trustme} 'batch-ffmpeg-runner[azure]'
     on_windows -m pip install -q --disable-pip-version-check --no-warn-script-location --no-index \
         --find-links 'C:\wheels' --force-reinstall --no-deps batch-ffmpeg-runner
 }

@@ -1,0 +1,158 @@
+"""The wheel: what is in it, and that it works where nothing but it is installed."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from dataclasses import asdict, fields
+from email.parser import Parser
+from importlib.metadata import Distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from runner import __version__
+from runner.azure.stack import Deployment
+from tests.conftest import Result
+from tests.media import Media
+from tests.test_licences import needed
+
+ROOT = Path(__file__).parents[1]
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this clone, built without a network."""
+    folder = tmp_path_factory.mktemp("dist")
+    options = ["--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*PIP, "wheel", *options, "-w", str(folder), str(ROOT)], check=True)
+    (made,) = folder.iterdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an empty environment into which the wheel was installed.
+
+    What it needs is put there from this environment, so pip finds it: it would refuse the wheel
+    if that were not all that it asks for.
+    """
+    place = tmp_path_factory.mktemp("empty")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
+    folder = place / ("Scripts" if os.name == "nt" else "bin")
+    python = str(folder / "python")
+    purelib = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    found = subprocess.run([python, "-c", purelib], capture_output=True, text=True, check=True)
+    for distribution in {one.name: one for one in needed("batch-ffmpeg-runner")}.values():
+        if distribution.name != "batch-ffmpeg-runner":
+            _link(distribution, Path(found.stdout.strip()))
+    subprocess.run([*PIP, "--python", python, "install", "--no-index", str(wheel)], check=True)
+    return folder
+
+
+def _link(distribution: Distribution, site: Path) -> None:
+    for file in distribution.files or ():
+        if ".." not in file.parts and "__pycache__" not in file.parts:
+            target = site / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(file.locate(), target)
+            except OSError:  # of another drive
+                target.write_bytes(file.locate().read_bytes())
+                target.chmod(0o755)
+
+
+def _run(bin_folder: Path, folder: Path, *arguments: str) -> Result:
+    """The installed command, with an empty home and nothing but itself on PATH."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP") if name in os.environ}
+    done = subprocess.run(
+        [bin_folder / "runner", *arguments],
+        cwd=folder,
+        env={**kept, "HOME": str(home), "PATH": str(bin_folder), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def a_deployment() -> Deployment:
+    """What a stack would say of an environment that nobody asks for anything here."""
+    texts = {one.name: "" for one in fields(Deployment) if one.type in ("str", str)}
+    numbers = {one.name: 1 for one in fields(Deployment) if one.type in ("int", int)}
+    urls = {"batch_endpoint": "https://b.example.com", "blob_endpoint": "https://s.example.com"}
+    return Deployment(**{**texts, **numbers, **urls})
+
+
+def test_the_installed_command_converts(bin_folder: Path, media: Media, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    media.put("clip.mp4", tmp_path / "in" / "My Talk.mp4")
+    done = _run(bin_folder, tmp_path, "convert", "in")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "out" / "My Talk.mp3").stat().st_size > 1000
+    assert _run(bin_folder, tmp_path, "--version").stdout == f"runner, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("convert", "in", "--where", "azure"),
+        ("convert", "in"),
+        ("attach", "20261122-1412-mossy-otter"),
+        ("cancel", "20261122-1412-mossy-otter"),
+        ("doctor",),
+    ],
+    ids=" ".join,
+)
+def test_without_the_azure_clients_one_line_says_what_to_install(
+    bin_folder: Path, media: Media, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "in").mkdir()
+    media.put("clip.mp3", tmp_path / "in" / "a.mp3")
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(json.dumps(asdict(a_deployment())))
+    done = _run(bin_folder, tmp_path, *command, "--outputs", "outputs.json")
+    assert done.exit_code == 4
+    (line,) = [line for line in (done.stdout + done.stderr).splitlines() if "install" in line]
+    assert "the Azure clients are not installed" in line
+    assert "--where local, needs none" in line
+    for name in ("azure-batch", "azure-identity", "azure-storage-blob"):
+        assert re.search(rf"'{name}[<>=.,0-9]+'", line)
+
+
+def test_the_wheel_holds_the_command_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as opened:
+        names = opened.namelist()
+    information = f"batch_ffmpeg_runner-{__version__}.dist-info"
+    assert {name.partition("/")[0] for name in names} == {"runner", information}
+    # the node's worker is packed from the sources, and type checkers look for the marker
+    assert {"runner/py.typed", "runner/media/node.py"} <= set(names)
+    assert {f"{information}/licenses/{name}" for name in ("LICENSE", "NOTICE")} <= set(names)
+    kept = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "runner"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {name for name in names if name.startswith("runner/")} == set(kept.stdout.split())
+
+
+def test_the_wheel_offers_the_azure_clients_and_no_tool_of_ours(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as opened:
+        name = f"batch_ffmpeg_runner-{__version__}.dist-info/METADATA"
+        metadata = Parser().parsestr(opened.read(name).decode())
+    assert metadata["Version"] == __version__
+    assert metadata.get_all("Provides-Extra") == ["azure"]
+    needs = metadata.get_all("Requires-Dist")
+    assert needs is not None
+    names = {Requirement(need).name for need in needs}
+    assert names & {"azure-batch", "click", "mutagen"}
+    assert not names & {"pulumi", "pytest", "mkdocs", "ruff"}
