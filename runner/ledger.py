@@ -3,26 +3,21 @@
 Deleting it loses no media; targets that are there are then checked against their sources again.
 """
 
-import json
 import os
-import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from filelock import FileLock, Timeout
-
 from runner.database import FOLDER, Database
-from runner.errors import ExitCode, SetupError, TransientError, UsageError
+from runner.destination_lock import DestinationLock
+from runner.errors import ExitCode, SetupError, UsageError
 from runner.media.paths import is_windows, spelled
-from runner.media.strict import UnreadableError, parse_json, read_as
+from runner.media.strict import UnreadableError
 from runner.models import Event, Plan, State
 from runner.options import RunOptions
 from runner.recording import (
@@ -35,19 +30,6 @@ from runner.recording import (
 from runner.records import AttemptRecord, KnownFailure, RunRecord, StoredResult
 
 Row = TypeVar("Row")
-_LONGEST_HOLDER = 10_000
-"""Bytes."""
-
-
-@dataclass(frozen=True)
-class _Holder:
-    """Who holds a destination."""
-
-    run: str
-    pid: int
-    host: str
-    since: float
-    """Seconds since the epoch."""
 
 
 class Ledger:
@@ -60,11 +42,13 @@ class Ledger:
             SetupError: It cannot be used here.
         """
         self.destination = destination
-        self._lock = FileLock(_folder(destination) / "lock", timeout=0)
+        self.lock = DestinationLock(destination, _folder(destination))
         self._run: tuple[object, ...] | None = None
         self._recipes: dict[str, str] = {}
         self._made_with = ""
-        self._db = Database(_file(destination), self._lock if writes else None, self._begin_again)
+        self._db = Database(
+            _file(destination), self.lock.lock if writes else None, self._begin_again
+        )
 
     @classmethod
     def open(cls, destination: Path) -> Self:
@@ -121,42 +105,6 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self._db.close()
-
-    @contextmanager
-    def locked(self, run: str) -> Iterator[None]:
-        """Hold the destination for *run*; the lock ends with the process, however it ends.
-
-        Raises:
-            TransientError: Another runner holds it; the message says who.
-        """
-        holder = _folder(self.destination) / "holder.json"
-        try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise TransientError(f"{self.destination} is in use by {_describe(holder)}") from error
-        except OSError as error:
-            raise SetupError(f"cannot write {holder}: {error.strerror}") from error
-        try:
-            facts = _Holder(run, os.getpid(), socket.gethostname(), time.time())
-            try:
-                holder.write_text(json.dumps(asdict(facts)))
-            except OSError as error:
-                raise SetupError(f"cannot write {holder}: {error.strerror}") from error
-            yield
-        finally:
-            with suppress(OSError):
-                holder.unlink()
-            self._lock.release()
-
-    def is_locked(self) -> bool:
-        """Whether a runner is at work here."""
-        try:
-            with self._lock.acquire():
-                return False
-        except Timeout:
-            return True
-        except OSError:  # who may only read cannot ask
-            return False
 
     def begin(
         self, plan: Plan, backend: str, command: str, options: RunOptions, made_with: str = ""
@@ -338,13 +286,3 @@ def _folder(destination: Path) -> Path:
 
 def _file(destination: Path) -> Path:
     return _folder(destination) / "ledger.sqlite"
-
-
-def _describe(holder: Path) -> str:
-    try:
-        with holder.open("rb") as file:
-            facts = read_as(_Holder, parse_json(file.read(_LONGEST_HOLDER), _LONGEST_HOLDER))
-        since = f"{datetime.fromtimestamp(facts.since).astimezone():%H:%M:%S}"
-    except (OSError, ValueError, OverflowError):
-        return "another runner"
-    return f"run {facts.run} (process {facts.pid} on {facts.host}, since {since})"

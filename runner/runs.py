@@ -58,7 +58,7 @@ def convert(
     policy = _StopPolicy(run, stop)
     exit_code = ExitCode.BUG
     uncollected = given_up = False
-    with ledger.locked(run.plan.id):
+    with ledger.lock.held_for(run.plan.id):
         ledger.begin(run.plan, run.backend, run.command, run.options, existing.made_with)
         try:
             with (

@@ -38,7 +38,7 @@ _WATCH_EVERY = 5.0
 def runs(destination: Path, *, as_json: bool) -> None:
     """List the runs of a destination, the newest first."""
     with Ledger.read(destination) as ledger:
-        running = ledger.is_locked()
+        running = ledger.lock.is_held()
         for run in ledger.runs():
             show(_run_json(run) if as_json else _run_line(run, running=running))
 
@@ -67,7 +67,7 @@ def _show_status(
     ledger: Ledger, name: str, session: "Session | None", follow_up: FollowUp | None
 ) -> bool:
     """Say how the run stands, in JSON without *follow_up*; returns whether it goes on."""
-    run, running = ledger.run(name), ledger.is_locked()
+    run, running = ledger.run(name), ledger.lock.is_held()
     job_status = session.job_status(name) if session else None
     if follow_up is None:
         tasks = asdict(job_status.counts) if job_status else None
@@ -134,7 +134,7 @@ def clean(name: str | None, destination: Path, older_than: str, **options: Any) 
     backend = find_backend(options)
     run = name
     if backend.session is None or Ledger.exists(destination):
-        with Ledger.read(destination) as ledger, ledger.locked("clean"):
+        with Ledger.read(destination) as ledger, ledger.lock.held_for("clean"):
             run = name and ledger.run(name).id
             count = ledger.forget([run]) if run else ledger.forget_before(before)
         say(f"forgot {count_text(count, 'run')} in {destination}")

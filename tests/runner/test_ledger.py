@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.database import _STEPS
 from runner.errors import ExitCode, SetupError
 from runner.ledger import Ledger
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, Source, State
 from runner.options import RunOptions
+from runner.schema import STEPS
 from tests.conftest import Run, tree
 from tests.media import Media
 from tests.runner.programs import recipe
@@ -218,11 +218,11 @@ def test_a_transaction_that_was_cut_off_is_taken_back(
     assert (everything(destination) == before) is (opening == Ledger.peek)
 
 
-@pytest.mark.parametrize("version", range(1, len(_STEPS)))
+@pytest.mark.parametrize("version", range(1, len(STEPS)))
 def test_a_ledger_of_an_older_version_can_be_looked_into(destination: Path, version: int) -> None:
     (destination / ".runner").mkdir(parents=True)
     with closing(sqlite3.connect(destination / ".runner" / "ledger.sqlite")) as db, db:
-        for step in _STEPS[:version]:
+        for step in STEPS[:version]:
             db.executescript(step)
         db.execute(
             "INSERT INTO runs (id, place, command, started, files) VALUES (?, 'local', '', 0.0, 1)",
@@ -242,7 +242,7 @@ def test_a_damaged_ledger_that_another_runner_works_with_stays(
     destination: Path, file: Path
 ) -> None:
     written(4096, b"\xa5" * (file.stat().st_size - 4096))(file)
-    with Ledger.peek(destination) as other, other.locked(RUN):  # noqa: SIM117 - one after another
+    with Ledger.peek(destination) as other, other.lock.held_for(RUN):  # noqa: SIM117 - one after another
         with Ledger.read(destination) as ledger, pytest.raises(SetupError) as caught:
             ledger.runs()
     assert "another runner works with it, and must end first" in str(caught.value)
@@ -266,9 +266,12 @@ def test_a_locked_ledger_is_not_held_to_be_damaged(destination: Path, file: Path
 def test_whoever_holds_a_destination_need_not_be_readable(
     facts: bytes, destination: Path, file: Path
 ) -> None:
-    with Ledger.read(destination) as one, Ledger.read(destination) as two, one.locked(RUN):
+    with Ledger.read(destination) as one, Ledger.read(destination) as two, one.lock.held_for(RUN):
         file.with_name("holder.json").write_bytes(facts)
-        with pytest.raises(Exception, match="is in use by another runner"), two.locked("other"):
+        with (
+            pytest.raises(Exception, match="is in use by another runner"),
+            two.lock.held_for("other"),
+        ):
             raise AssertionError
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.database import _STEPS
 from runner.ledger import Ledger
 from runner.options import RunOptions
+from runner.schema import STEPS
 from tests.conftest import Run, StandIn
 from tests.media import Media
 
@@ -103,7 +103,7 @@ def test_a_ledger_from_before_there_were_options_is_read(
     path = destination / ".runner" / "ledger.sqlite"
     new = path.rename(path.with_name("new.sqlite"))
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(f"{_STEPS[0]}; PRAGMA user_version = 1; ATTACH '{new}' AS new")
+        db.executescript(f"{STEPS[0]}; PRAGMA user_version = 1; ATTACH '{new}' AS new")
         with db:
             for table in ("runs", "recipes", "attempts"):
                 columns = ", ".join(

@@ -1,0 +1,121 @@
+"""The tables of the ledger's SQLite file, version by version."""
+
+import sqlite3
+from contextlib import suppress
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+from runner.errors import SetupError
+from runner.formatting import display_path, printable
+from runner.media.strict import UnreadableError, text
+
+_SCHEMA = """
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY, place TEXT NOT NULL, command TEXT NOT NULL, started REAL NOT NULL,
+    files INTEGER NOT NULL, ended REAL, exit_code INTEGER,
+    converted INTEGER NOT NULL DEFAULT 0, up_to_date INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0, unfinished INTEGER NOT NULL DEFAULT 1
+) STRICT;
+CREATE TABLE recipes (fingerprint TEXT PRIMARY KEY, recipe TEXT NOT NULL) STRICT;
+CREATE TABLE results (
+    target TEXT PRIMARY KEY, source TEXT NOT NULL, source_size INTEGER NOT NULL,
+    source_mtime_ns INTEGER NOT NULL, recipe TEXT NOT NULL, size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL, run TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE attempts (
+    run TEXT NOT NULL, target TEXT NOT NULL, number INTEGER NOT NULL, source TEXT NOT NULL,
+    recipe TEXT NOT NULL, state TEXT NOT NULL, kind TEXT, message TEXT, seconds REAL NOT NULL,
+    ended REAL NOT NULL, log BLOB NOT NULL,
+    PRIMARY KEY (run, target, number)
+) STRICT;
+CREATE VIEW history AS
+    SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log, ended
+    FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
+"""
+# Two sources may share a target, of a run that reports so; thus an attempt is of both.
+_NOTICES_AND_KNOWN_FAILURES = """
+DROP VIEW history;
+ALTER TABLE results ADD COLUMN notices TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE attempts RENAME TO attempts_before;
+CREATE TABLE attempts (
+    run TEXT NOT NULL, target TEXT NOT NULL, number INTEGER NOT NULL, source TEXT NOT NULL,
+    recipe TEXT NOT NULL, state TEXT NOT NULL, kind TEXT, message TEXT, seconds REAL NOT NULL,
+    ended REAL NOT NULL, log BLOB NOT NULL, notices TEXT NOT NULL DEFAULT '[]',
+    PRIMARY KEY (run, target, source, number)
+) STRICT;
+INSERT INTO attempts SELECT *, '[]' FROM attempts_before;
+DROP TABLE attempts_before;
+CREATE VIEW history AS
+    SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log, ended,
+        notices
+    FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
+CREATE TABLE known_failures (
+    target TEXT NOT NULL, source TEXT NOT NULL, source_size INTEGER NOT NULL,
+    source_mtime_ns INTEGER NOT NULL, recipe TEXT NOT NULL, made_with TEXT NOT NULL,
+    run TEXT NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (target, source)
+) STRICT, WITHOUT ROWID;
+"""
+STEPS = (
+    _SCHEMA,
+    "ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",
+    "CREATE TABLE written_by (runner TEXT NOT NULL) STRICT",
+    _NOTICES_AND_KNOWN_FAILURES,
+)
+"""What each version has beyond the one before it. A value that older runners cannot read is one too."""
+VERSION = len(STEPS)
+_FAR_FUTURE = 1000
+"""No version will ever be so high: one that is was damaged."""
+
+
+def with_tables(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """*db*, which is at *path*, with all tables of this version; it is closed if that fails."""
+    # names are bytes on POSIX, and need not be UTF-8
+    db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    try:
+        # Safe against the end of the process; a power cut may cost the ledger, not media. The
+        # rollback journal, unlike a write-ahead log, also works on network file systems.
+        db.execute("PRAGMA synchronous = OFF")
+        if version_in(db, path) < VERSION:
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                version = version_in(db, path)
+                for statement in ";".join(STEPS[version:]).split(";"):
+                    db.execute(statement)
+                db.execute("INSERT INTO written_by VALUES (?)", (_this_runner(),))
+                db.execute(f"PRAGMA user_version = {VERSION}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def version_in(db: sqlite3.Connection, path: Path) -> int:
+    """The version of the tables in *db*, which is at *path*.
+
+    Raises:
+        SetupError: It is that of a newer runner.
+    """
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if not 0 <= version < _FAR_FUTURE:
+        raise UnreadableError("its version makes no sense")
+    if version > VERSION:
+        raise SetupError(
+            f"{display_path(path)} was written by a newer runner: this one is {_this_runner()}, and it "
+            f"takes {_writer(db)} or later (the ledger's format is {version}, not {VERSION})"
+        )
+    if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise UnreadableError("it is another program's")
+    return version
+
+
+def _writer(db: sqlite3.Connection) -> str:
+    """Which runner brought *db* to its version, as far as it can be told."""
+    with suppress(sqlite3.DatabaseError, UnicodeDecodeError, UnreadableError, TypeError):
+        row = db.execute("SELECT runner FROM written_by ORDER BY rowid DESC LIMIT 1").fetchone()
+        return printable(text(row[0]))[:20]
+    return "another"
+
+
+def _this_runner() -> str:
+    return version_of("batch-ffmpeg-runner")
