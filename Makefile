@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # `make demo` is the first thing to try.
-.PHONY: install demo demo-cloud pulumi test fuzz lint lint-workflows constraints bench windows clean
+.PHONY: install demo demo-cloud pulumi test fuzz lint lint-workflows lint-project docs constraints bench windows clean
 .DEFAULT_GOAL := demo
 
 .venv/runner: pyproject.toml constraints.txt
@@ -45,7 +45,7 @@ test: .venv/dev .venv/azurite
 fuzz: .venv/dev
 	RUNNER_FUZZ=10000 $(BIN)/python -m pytest -n auto --timeout 3600 tests/test_fuzz.py
 
-lint: .venv/dev lint-workflows
+lint: .venv/dev lint-workflows lint-project
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -62,6 +62,22 @@ lint-workflows: .venv/dev
 	else \
 		echo 'The workflows are not checked: actionlint is built by Go, which is not installed here.' >&2; \
 	fi
+
+# What GitHub and pre-commit read. The schemas come with check-jsonschema.
+SCHEMA := $(BIN)/check-jsonschema --builtin-schema
+lint-project: .venv/dev
+	$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	$(SCHEMA) vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/pre-commit validate-config
+
+# The site, into build/site; any warning fails it, such as one of a link that leads nowhere.
+docs:
+	test -x build/docs/bin/python || $(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	build/docs/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group docs
+	build/docs/bin/mkdocs build --strict
 
 # The versions of all that a clone can ask for, on every system, from an empty environment. Those that
 # still fit stay as they are; `make constraints UPGRADE=--upgrade` takes the newest.

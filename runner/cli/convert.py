@@ -1,7 +1,6 @@
 """`runner convert`: from the words on the command line to a run and its exit code."""
 
 import json
-import os
 import shlex
 import sys
 from dataclasses import replace
@@ -30,13 +29,12 @@ from runner.cli.output import say, show
 from runner.cli.running import OutputOptions, run_and_report
 from runner.encoders import require_encoders
 from runner.errors import NothingToConvertError, UsageError
-from runner.existing import Decision, Existing
+from runner.existing import Decision, Existing, is_result
 from runner.followup import FollowUp, joined
 from runner.formatting import count_text, printable
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.media.inputs import check_input_arguments
-from runner.media.paths import below
 from runner.media.recipe import DEINTERLACE, ID3, SUBTITLES
 from runner.models import Plan, Recipe
 from runner.options import RunOptions
@@ -319,17 +317,11 @@ def _plan(options: dict[str, Any], recipe: Recipe) -> Plan:
     elif not options["sources"]:
         raise UsageError("name a folder or files to convert: runner convert ./in")
     with Ledger.peek(destination) as ledger:
-        found = [one for one in found if not _is_result(one.source.path, ledger)]
+        found = [one for one in found if not is_result(one.source.path, ledger)]
     if not found:
         where = ", ".join(printable(source) for source in options["sources"]) or "the list"
         raise NothingToConvertError(f"no media files in {where}; --include '*' takes any file")
     return make_plan(found, recipe, destination, options["name"], options["on_clash"])
-
-
-def _is_result(path: str, ledger: Ledger) -> bool:
-    """Whether *path* was made by an earlier run: in backend, results lie among the sources."""
-    target = below(path, os.path.abspath(ledger.destination))
-    return target is not None and ledger.find(target.replace(os.sep, "/")) is not None
 
 
 def _show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> None:

@@ -1,0 +1,89 @@
+"""What a notebook or another program calls: prepare a plan, carry it out here, and sum up the report."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from runner.engine import Stop
+from runner.errors import NothingToConvertError
+from runner.existing import Existing, is_result
+from runner.followup import FollowUp
+from runner.ledger import Ledger
+from runner.local import LocalEngine, find_ffmpeg, identify, usable_cores
+from runner.models import Event, Notice, Plan, Report
+from runner.options import RunOptions
+from runner.plan import make_plan, new_run_id
+from runner.presets import DEFAULT, for_suffix
+from runner.report import as_text
+from runner.runs import Run
+from runner.runs import convert as carry_out
+from runner.selection import Selection, find_files
+
+OnEvent = Callable[[Event | Notice], None]
+
+
+def prepare(
+    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str] = "out",
+    *,
+    to: str = DEFAULT,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    arguments: Iterable[str] = (),
+) -> Plan:
+    """Decide what will be converted into what, as `runner convert -n` does; nothing is written.
+
+    *sources* are folders, files or globs; *to* is a preset or a suffix, and *arguments* go to ffmpeg in
+    place of the preset's own.
+
+    Raises:
+        NothingToConvertError: No media file is among *sources*.
+        UsageError: There is no such preset, or a result would lie outside of *out*.
+    """
+    named = [sources] if isinstance(sources, (str, os.PathLike)) else sources
+    names = [str(os.fspath(one)) for one in named]
+    words, destination = tuple(arguments), Path(out)
+    recipe = for_suffix(to, words, {}).recipe(arguments=words)
+    found = find_files(names, Selection(tuple(include), tuple(exclude), destination))
+    with Ledger.peek(destination) as ledger:
+        chosen = [one for one in found if not is_result(one.source.path, ledger)]
+    if not chosen:
+        raise NothingToConvertError(f"no media files in {', '.join(names)}")
+    return make_plan(chosen, recipe, destination)
+
+
+def convert(
+    plan: Plan,
+    *,
+    on_event: OnEvent | None = None,
+    options: RunOptions | None = None,
+    jobs: int | None = None,
+    ffmpeg: str | None = None,
+) -> Report:
+    """Carry out *plan* on this machine, on *jobs* cores, calling *on_event* for all that happens.
+
+    What an earlier run has converted is left alone, as by the command. A failed file is an event in the
+    report, not an exception. An interrupt (Ctrl-C) ends what runs and leaves no half file.
+
+    Raises:
+        RunnerError: The run as a whole cannot go on; it has an `exit_code`, as the command would have.
+    """
+    chosen = options or RunOptions()
+    program, cores = find_ffmpeg(ffmpeg), jobs or usable_cores()
+    plan = replace(plan, id=new_run_id()).verified_by(chosen.verify)
+    made_with = identify(program)
+    with Ledger.open(plan.destination) as ledger:
+        run = Run(plan=plan, backend="local", command="runner.convert()", options=chosen)
+        existing = Existing(ledger, program, chosen.overwrite, cores, made_with)
+        engine = LocalEngine(ffmpeg=program, jobs=cores, options=chosen)
+        return carry_out(run, engine, existing, on_event or _ignore, Stop())
+
+
+def summarize(report: Report) -> list[str]:
+    """The lines with which the command ends: counts, lengths, sizes, and what to do next."""
+    return as_text(report, FollowUp(destination=report.plan.destination))
+
+
+def _ignore(event: Event | Notice) -> None:
+    pass
