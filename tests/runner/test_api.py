@@ -57,7 +57,7 @@ def test_what_cannot_go_on_is_an_exception_with_the_commands_exit_code(tmp_path:
     with pytest.raises(RunnerError, match="no media files in") as nothing:
         prepare(tmp_path)
     assert nothing.value.exit_code == 3
-    with pytest.raises(RunnerError, match="no preset 'mp33'") as unknown:
+    with pytest.raises(RunnerError, match="unknown preset 'mp33'") as unknown:
         prepare(tmp_path, to="mp33")
     assert unknown.value.exit_code == 2
 
