@@ -20,6 +20,7 @@ class Account(pulumi.ComponentResource):
     account_id: pulumi.Output[str]
     endpoint: pulumi.Output[str]
     """The data plane, with its scheme."""
+    vault_id: pulumi.Output[str] | None
 
     def __init__(
         self, name: str, settings: Settings, place: Place, storage: Storage, access: Access
@@ -28,6 +29,7 @@ class Account(pulumi.ComponentResource):
         self.settings, self.place = settings, place
         self.under = pulumi.ResourceOptions(parent=self)
         vault = self.vault() if settings.uses_own_subscription else None
+        self.vault_id = vault.id if vault else None
         before = (
             [*self.service_grants(vault), *access.account_grants]
             if vault
@@ -62,6 +64,9 @@ class Account(pulumi.ComponentResource):
                 soft_delete_retention_in_days=self.settings.key_vault_soft_delete_days,
                 # Azure refuses an explicit false, and never goes back from true.
                 enable_purge_protection=self.settings.key_vault_purge_protection or None,
+                public_network_access="enabled"
+                if self.settings.public_network_access
+                else "disabled",
                 network_acls=self.vault_firewall(),
             ),
             tags=self.place.tags,
@@ -75,10 +80,11 @@ class Account(pulumi.ComponentResource):
         on, and has not been tried here. Those without a grant get no answer either way.
         """
         allowed = self.settings.key_vault_allowed_ips
+        is_open = self.settings.public_network_access and not allowed
         actions = keyvault.NetworkRuleAction
         return keyvault.NetworkRuleSetArgs(
             bypass=keyvault.NetworkRuleBypassOptions.AZURE_SERVICES,
-            default_action=actions.DENY if allowed else actions.ALLOW,
+            default_action=actions.ALLOW if is_open else actions.DENY,
             ip_rules=[keyvault.IPRuleArgs(value=each) for each in allowed],
         )
 
@@ -149,7 +155,9 @@ class Account(pulumi.ComponentResource):
             identity=identity(access),
             network_profile=network_profile(self.settings),
             auto_storage=auto_storage(storage, access) if self.settings.auto_storage else None,
-            public_network_access=batch.PublicNetworkAccessType.ENABLED,
+            public_network_access=batch.PublicNetworkAccessType.ENABLED
+            if self.settings.public_network_access
+            else batch.PublicNetworkAccessType.DISABLED,
             tags=self.place.tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -179,7 +187,10 @@ def identity(access: Access) -> batch.BatchAccountIdentityArgs | None:
 
 
 def network_profile(settings: Settings) -> batch.NetworkProfileArgs | None:
-    """Say from where callers reach the account; nodes have an endpoint of their own, left open."""
+    """Say from where callers reach the account; nodes have an endpoint of their own, left open.
+
+    Azure looks at it only where public network access is enabled.
+    """
     if not settings.batch_allowed_ips:
         return None
     return batch.NetworkProfileArgs(

@@ -12,8 +12,9 @@ from infra.monitoring import Monitoring
 from infra.network import Network
 from infra.node_ffmpeg import PACKAGE
 from infra.outputs import Outputs
-from infra.place import make_place
+from infra.place import Place, make_place
 from infra.pool import Pool
+from infra.private_endpoints import PrivateEndpoints, Target
 from infra.settings import Settings
 from infra.storage import INPUT, OUTPUT, TOOLS, Storage
 
@@ -36,7 +37,8 @@ def make_environment(settings: Settings) -> Outputs:
     storage = Storage("storage", settings, place, subnet_id)
     access = Access("access", settings, place, storage)
     account = Account("account", settings, place, storage, access)
-    pool = Pool("pool", settings, place, account, access, subnet_id)
+    endpoints = make_private_endpoints(settings, place, network, storage, account)
+    pool = Pool(settings, place, account, access, subnet_id, endpoints)
     if settings.wants_monitoring:
         Monitoring("monitoring", settings, place, account)
     embedded = settings.embedded_ffmpeg
@@ -64,4 +66,27 @@ def make_environment(settings: Settings) -> Outputs:
         output_container=OUTPUT,
         tools_container=TOOLS,
         autoscale_minutes=settings.autoscale_minutes if settings.autoscale else 0,
+    )
+
+
+def make_private_endpoints(
+    settings: Settings, place: Place, network: Network | None, storage: Storage, account: Account
+) -> PrivateEndpoints | None:
+    """Make the private endpoints of storage, vault and Batch, where public addresses are shut."""
+    if not settings.private_subresources:
+        return None
+    own = network.private_endpoint_subnet_id if network else None
+    resources = {
+        "blob": storage.account_id,
+        "vault": account.vault_id,
+        "batchAccount": account.account_id,
+        "nodeManagement": account.account_id,
+    }
+    targets = [
+        Target(resource_id=resource_id, subresource=each)
+        for each in settings.private_subresources
+        if (resource_id := resources[each]) is not None
+    ]
+    return PrivateEndpoints(
+        "private-endpoints", settings, place, own or settings.private_endpoint_subnet_id, targets
     )

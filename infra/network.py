@@ -30,19 +30,30 @@ def outbound_rules(settings: Settings) -> Iterator[Rule]:
     addresses that security groups do not cover.
     """
     region = settings.service_tag_region or SERVICE_TAG_REGIONS[settings.location]
-    yield Rule(
-        name="batch-node-management",
-        reason="The node's agent talks to the Batch service; Azure reserves UDP for it too",
-        destination=f"BatchNodeManagement.{region}",
-        ports=("443",),
-        protocol="*",
-    )
-    yield Rule(
-        name="storage",
-        reason="Sources in, results and logs out",
-        destination=f"Storage.{region}",
-        ports=("443",),
-    )
+    private = settings.private_subresources
+    if private:
+        yield Rule(
+            name="private-endpoints",
+            reason="Batch and storage, at their addresses in this network",
+            destination=settings.private_endpoint_subnet_cidr,
+            ports=("443",),
+            protocol="*",
+        )
+    if "nodeManagement" not in private:
+        yield Rule(
+            name="batch-node-management",
+            reason="The node's agent talks to the Batch service; Azure reserves UDP for it too",
+            destination=f"BatchNodeManagement.{region}",
+            ports=("443",),
+            protocol="*",
+        )
+    if "blob" not in private:
+        yield Rule(
+            name="storage",
+            reason="Sources in, results and logs out",
+            destination=f"Storage.{region}",
+            ports=("443",),
+        )
     if settings.monitor_agent:
         yield Rule(
             name="azure-monitor",
@@ -50,7 +61,7 @@ def outbound_rules(settings: Settings) -> Iterator[Rule]:
             destination="AzureMonitor",
             ports=("443",),
         )
-    if settings.ffmpeg_source.apt:
+    if settings.installs_packages:
         yield Rule(
             name="package-mirrors",
             reason="The start task may install ffmpeg: apt's mirrors, port 80, or 443 where so listed",
@@ -60,9 +71,10 @@ def outbound_rules(settings: Settings) -> Iterator[Rule]:
 
 
 class Network(pulumi.ComponentResource):
-    """A virtual network with one subnet, closed but for the nodes' needs."""
+    """A virtual network, closed but for the nodes' needs."""
 
     subnet_id: pulumi.Output[str]
+    private_endpoint_subnet_id: pulumi.Output[str] | None
 
     def __init__(self, name: str, settings: Settings, place: Place) -> None:
         super().__init__("runner:infra:Network", name)
@@ -79,14 +91,28 @@ class Network(pulumi.ComponentResource):
         )
         group = self.security_group()
         gateway = self.nat_gateway() if settings.way_out == "natGateway" else None
-        subnet = network.Subnet(
+        nodes = self.node_subnet(vnet, group, gateway)
+        self.subnet_id = nodes.id
+        self.private_endpoint_subnet_id = (
+            self.endpoint_subnet(vnet, group, nodes).id if settings.private_subresources else None
+        )
+        self.register_outputs({"subnet_id": self.subnet_id})
+
+    def node_subnet(
+        self,
+        vnet: network.VirtualNetwork,
+        group: network.NetworkSecurityGroup,
+        gateway: network.NatGateway | None,
+    ) -> network.Subnet:
+        """Make the subnet that the nodes are in."""
+        return network.Subnet(
             "subnet",
-            resource_group_name=place.group,
+            resource_group_name=self.place.group,
             virtual_network_name=vnet.name,
             # A changed range makes a subnet of another name beside the old one, which the pool
             # in it holds until the new pool is there.
-            subnet_name=f"nodes-{naming.digest({'cidr': settings.subnet_cidr})}",
-            address_prefix=settings.subnet_cidr,
+            subnet_name=f"nodes-{naming.digest({'cidr': self.settings.subnet_cidr})}",
+            address_prefix=self.settings.subnet_cidr,
             # Azure's unasked way out is retired; a node has the one that is declared here.
             default_outbound_access=False,
             # Batch refuses a subnet with them for nodes without public addresses (azure-docs
@@ -100,8 +126,34 @@ class Network(pulumi.ComponentResource):
             ],
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
         )
-        self.subnet_id = subnet.id
-        self.register_outputs({"subnet_id": self.subnet_id})
+
+    def endpoint_subnet(
+        self,
+        vnet: network.VirtualNetwork,
+        group: network.NetworkSecurityGroup,
+        nodes: network.Subnet,
+    ) -> network.Subnet:
+        """Make the subnet that private endpoints have their addresses in."""
+        cidr = self.settings.private_endpoint_subnet_cidr
+        return network.Subnet(
+            "endpoint-subnet",
+            resource_group_name=self.place.group,
+            virtual_network_name=vnet.name,
+            subnet_name=f"endpoints-{naming.digest({'cidr': cidr})}",
+            address_prefix=cidr,
+            default_outbound_access=False,
+            # Batch's page on pools without public addresses asks for it. So the security group,
+            # which is there for policies that ask for one, does not apply to the endpoints.
+            private_endpoint_network_policies=network.VirtualNetworkPrivateEndpointNetworkPolicies.DISABLED,
+            private_link_service_network_policies=network.VirtualNetworkPrivateLinkServiceNetworkPolicies.DISABLED,
+            network_security_group=network.NetworkSecurityGroupArgs(id=group.id),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                delete_before_replace=False,
+                # Azure changes a network's subnets one at a time.
+                depends_on=[nodes],
+            ),
+        )
 
     def called(self, kind: str) -> str:
         """Return the name of a resource of this *kind*."""

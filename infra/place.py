@@ -1,10 +1,10 @@
 """Where everything goes: the resource group, and the subscription it is in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
-from pulumi_azure_native import authorization, resources
+from pulumi_azure_native import Provider, authorization, resources
 
 from infra import naming
 from infra.settings import Settings
@@ -18,19 +18,33 @@ class Place:
     """The resource group's name."""
     location: str
     tags: Mapping[str, str]
-    subscription: pulumi.Output[str]
+    subscription: str
     """The subscription's id, a GUID."""
-    tenant: pulumi.Output[str]
+    tenant: str
+    _providers: dict[str, Provider] = field(default_factory=dict)
 
     @property
-    def subscription_scope(self) -> pulumi.Output[str]:
+    def subscription_scope(self) -> str:
         """The subscription as a scope for roles and budgets."""
-        return pulumi.Output.concat("/subscriptions/", self.subscription)
+        return f"/subscriptions/{self.subscription}"
+
+    def provider_of(self, subscription: str) -> Provider | None:
+        """Return what works in another *subscription* of the tenant; None for this one.
+
+        It signs in by the environment, as the Azure CLI does: what the stack configures of
+        azure-native itself is only for its own subscription.
+        """
+        other = subscription.lower()
+        if other == self.subscription.lower():
+            return None
+        if other not in self._providers:
+            self._providers[other] = Provider(f"azure-{other}", subscription_id=other)
+        return self._providers[other]
 
 
 def make_place(settings: Settings) -> Place:
     """Make the resource group, or take the one that is given, which may hold other things."""
-    client = authorization.get_client_config_output()
+    client = authorization.get_client_config()
     given = settings.resource_group
     return Place(
         group=pulumi.Output.from_input(given) if given else make_group(settings).name,

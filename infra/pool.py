@@ -9,6 +9,7 @@ from infra import naming
 from infra.access import Access
 from infra.account import Account
 from infra.place import Place
+from infra.private_endpoints import PrivateEndpoints
 from infra.scaling import autoscale_formula
 from infra.settings import Settings
 from infra.start_task import (
@@ -57,14 +58,14 @@ class Pool(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
         settings: Settings,
         place: Place,
         account: Account,
         access: Access,
         subnet_id: pulumi.Input[str] | None,
+        endpoints: PrivateEndpoints | None,
     ) -> None:
-        super().__init__("runner:infra:Pool", name)
+        super().__init__("runner:infra:Pool", "pool")
         pool = batch.Pool(
             "pool",
             pool_name=pool_name(settings),
@@ -89,7 +90,9 @@ class Pool(pulumi.ComponentResource):
             # The nodes are billed where no other tag of ours reaches; Batch's own take none.
             resource_tags=settings.all_tags if settings.uses_own_subscription else None,
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=access.pool_grants, delete_before_replace=False
+                parent=self,
+                depends_on=[*access.pool_grants, *(endpoints.ready if endpoints else [])],
+                delete_before_replace=False,
             ),
         )
         self.pool_name = pool.name

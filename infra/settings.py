@@ -10,6 +10,7 @@ from infra.node_ffmpeg import ARM64, X86_64, EmbeddedFfmpeg
 from infra.scaling import Scale
 from infra.start_task import Source
 from infra.vm_sizes import VmSize, parse_vm_size
+from infra.zones import ZONES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +58,12 @@ class Settings:
     subnet_id: str = ""
     vnet_cidr: str = "10.64.0.0/22"
     subnet_cidr: str = "10.64.0.0/24"
-    egress: Literal["auto", "natGateway", "batchManagedPublicIp", "subnet"] = "auto"
+    egress: Literal["auto", "natGateway", "batchManagedPublicIp", "subnet", "none"] = "auto"
     service_tag_region: str = ""
+    public_network_access: bool = True
+    private_endpoint_subnet_id: str = ""
+    private_endpoint_subnet_cidr: str = "10.64.3.224/27"
+    private_dns_zone_ids: tuple[str, ...] = ()
 
     image: str = "jammy"
     node_agent_sku_id: str = ""
@@ -107,6 +112,19 @@ class Settings:
         return "natGateway" if self.network == "own" else "batchManagedPublicIp"
 
     @property
+    def private_subresources(self) -> tuple[str, ...]:
+        """What is reached by private endpoints, in Private Link's names."""
+        if self.public_network_access:
+            return ()
+        vault = ("vault",) if self.uses_own_subscription else ()
+        return ("blob", *vault, "batchAccount", "nodeManagement")
+
+    @property
+    def private_dns_zones(self) -> tuple[str, ...]:
+        """The names of the zones that these have their addresses in."""
+        return tuple(dict.fromkeys(ZONES[each] for each in self.private_subresources))
+
+    @property
     def machine(self) -> VmSize:
         """What the VM size means."""
         machine = parse_vm_size(self.vm_size)
@@ -132,12 +150,17 @@ class Settings:
         return ARM64 if self.machine.is_arm else X86_64
 
     @property
+    def installs_packages(self) -> bool:
+        """Whether nodes may install ffmpeg from a package mirror."""
+        return not self.image_has_ffmpeg and self.node_ffmpeg != "embeddedOnly"
+
+    @property
     def ffmpeg_source(self) -> Source:
         """Where nodes get ffmpeg from."""
         embedded = self.embedded_ffmpeg
         return Source(
             embedded=embedded.sha256 if embedded else "",
-            apt=not self.image_has_ffmpeg and self.node_ffmpeg != "embeddedOnly",
+            apt=self.installs_packages,
             mirror=self.package_mirror,
             proxy=self.package_proxy,
         )
@@ -189,6 +212,12 @@ class Settings:
         """Say what works now and will not for long, or may not everywhere."""
         if words := end_of_support(self.node_image, today):
             yield words
+        if not self.public_network_access:
+            yield (
+                "publicNetworkAccess false: `pulumi up` works from anywhere, but `runner` only on a "
+                "machine inside the network (in it, peered with it or by VPN) that looks names up in "
+                f"the private DNS zones {', '.join(self.private_dns_zones)}"
+            )
         if self.machine.wants_generation_2 and self.image == "jammy":
             yield (
                 f"{self.vm_size} starts generation-2 images only, and Batch's Jammy image is of "

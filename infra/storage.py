@@ -58,14 +58,21 @@ class Storage(pulumi.ComponentResource):
             enable_https_traffic_only=True,
             minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
             is_hns_enabled=False,  # application packages do not work with it
+            public_network_access=storage.PublicNetworkAccess.ENABLED
+            if self.settings.public_network_access
+            else storage.PublicNetworkAccess.DISABLED,
             network_rule_set=self.firewall(subnet_id),
             tags=self.place.tags,
             opts=self.kept,
         )
 
     def firewall(self, subnet_id: pulumi.Input[str] | None) -> storage.NetworkRuleSetArgs:
-        """Say from where the account answers: everywhere, or the nodes and the given addresses."""
+        """Say from where the account answers: everywhere, the nodes and the given addresses, or neither."""
         allowed = self.settings.storage_allowed_ips
+        if not self.settings.public_network_access:
+            return storage.NetworkRuleSetArgs(
+                default_action=storage.DefaultAction.DENY, bypass=storage.Bypass.AZURE_SERVICES
+            )
         if not allowed:
             return storage.NetworkRuleSetArgs(default_action=storage.DefaultAction.ALLOW)
         assert subnet_id is not None, "checked"

@@ -37,7 +37,7 @@ def ffmpeg(settings: Settings) -> Found:
         given = getattr(settings, name)
         if given and not _URL.fullmatch(given):
             yield name, "must be a URL such as http://mirror.example.com/ubuntu, without a password"
-        elif given and not settings.ffmpeg_source.apt:
+        elif given and not settings.installs_packages:
             yield name, "has no use: with these settings nodes install no packages"
 
 

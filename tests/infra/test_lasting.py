@@ -1,5 +1,6 @@
 """What Azure keeps as it was made is refused by the program first, in the settings' own words."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date
@@ -13,6 +14,7 @@ from infra.checks import key_of
 from infra.configuration import NOT_CONFIGURED
 from infra.lasting import LASTING, LastingError, month_fault, refuse_change
 from infra.settings import Settings
+from infra.zones import ZONES
 from tests.infra.engine import THIS_MONTH, Deployment
 from tests.infra.mocked import OPERATOR, Deployed, Registered, deploy
 from tests.infra.provider.azure import Azure
@@ -25,6 +27,13 @@ SOMEBODY_ELSE = OPERATOR.replace("2", "3")
 SUBNET = (
     "/subscriptions/1/resourceGroups/net/providers/Microsoft.Network"
     "/virtualNetworks/hub/subnets/batch"
+)
+SHUT = {"publicNetworkAccess": "false"}
+ZONES_ELSEWHERE = json.dumps(
+    [
+        f"{SUBNET.split('virtualNetworks', maxsplit=1)[0]}privateDnsZones/{each}"
+        for each in dict.fromkeys(ZONES.values())
+    ]
 )
 WATCHED = {
     "logAnalytics": "true",
@@ -96,6 +105,11 @@ CHANGES = [
     change("subnetCidr", "10.64.1.0/24"),
     change("egress", "batchManagedPublicIp"),
     change("serviceTagRegion", "Elsewhere"),
+    change("publicNetworkAccess", "false"),
+    change("publicNetworkAccess", "true", of=SHUT),
+    change("privateEndpointSubnetId", f"{SUBNET}-2", of={**SHUT, "subnetId": SUBNET, "privateEndpointSubnetId": SUBNET}),
+    change("privateEndpointSubnetCidr", "10.64.2.0/28", of=SHUT),
+    change("privateDnsZoneIds", ZONES_ELSEWHERE, of=SHUT),
     change("image", "noble"),
     change("nodeAgentSkuId", "batch.node.ubuntu 24.04", of={"image": "a:b:c", "nodeAgentSkuId": "batch.node.ubuntu 22.04"}),
     change("imageHasFfmpeg", "true"),

@@ -23,6 +23,15 @@ SUBNET = (
 )
 
 
+SHUT = {"publicNetworkAccess": "false"}
+BATCH_ZONE = "privatelink.batch.azure.com"
+
+
+def zones(*names: str) -> str:
+    start = SUBNET.split("virtualNetworks", maxsplit=1)[0]
+    return json.dumps([f"{start}privateDnsZones/{each}" for each in names])
+
+
 def settings(**configuration: str) -> Settings:
     return read({**FILLED_IN, **configuration}, project="batch-ffmpeg-runner", stack="dev")
 
@@ -99,6 +108,27 @@ def test_an_empty_configuration_is_answered_with_the_commands_that_give_the_valu
         ({"storageAllowedIps": '["10.0.0.1"]'}, "'10.0.0.1': must be a public address"),
         ({"storageAllowedIps": '["8.8.8.8/32"]'}, "write single addresses without a slash"),
         ({"storageAllowedIps": '["8.8.8.8"]', "network": "none"}, "shuts out nodes"),
+        ({**SHUT, "network": "none"}, "reach nothing that has no public address"),
+        ({**SHUT, "batchAllowedIps": '["8.8.8.8"]'}, "lets public addresses in"),
+        ({**SHUT, "subnetId": SUBNET}, 'privateEndpointSubnetId: "": must be the id'),
+        ({**SHUT, "privateEndpointSubnetId": SUBNET}, "is in another network than the nodes"),
+        ({"privateEndpointSubnetId": SUBNET}, "has no use while publicNetworkAccess is true"),
+        ({"privateEndpointSubnetId": "hub"}, "must be a subnet's full id"),
+        ({**SHUT, "privateEndpointSubnetCidr": "10.64.0.0/28"}, "must not overlap subnetCidr"),
+        ({**SHUT, "privateEndpointSubnetCidr": "10.65.0.0/28"}, "must lie within vnetCidr"),
+        ({**SHUT, "privateEndpointSubnetCidr": "10.64.3.0/29"}, "is too small"),
+        ({**SHUT, "privateEndpointSubnetCidr": "x"}, "must be an IPv4 range such as 10.64.3"),
+        ({"privateDnsZoneIds": zones(BATCH_ZONE)}, "have no use while publicNetworkAccess"),
+        ({**SHUT, "privateDnsZoneIds": '["x"]'}, "'x': must be the id of a private DNS zone"),
+        (
+            {**SHUT, "privateDnsZoneIds": zones(BATCH_ZONE)},
+            "privatelink.vaultcore.azure.net is missing",
+        ),
+        ({**SHUT, "privateDnsZoneIds": zones(BATCH_ZONE, BATCH_ZONE)}, "is there twice"),
+        ({**SHUT, "privateDnsZoneIds": zones("example.com")}, "example.com: needed are"),
+        ({"egress": "none", "nodeFfmpeg": "embeddedOnly"}, "set publicNetworkAccess false"),
+        ({**SHUT, "egress": "none"}, "set nodeFfmpeg embeddedOnly"),
+        ({**SHUT, "egress": "none", "vmSize": "big"}, "leaves nodes without apt"),
         ({"expireInputDays": "-1"}, "expireInputDays: -1: must be 1 to 3650, or 0 for never"),
         ({"softDeleteDays": "0"}, "softDeleteDays: 0: must be 1 to 365"),
         ({"storageAccountName": "Has-Capitals"}, "3-24 lower-case letters and digits"),
@@ -160,6 +190,8 @@ def test_all_problems_are_said_at_once() -> None:
     "configuration",
     [
         {"subnetId": SUBNET},
+        {**SHUT, "subnetId": SUBNET, "privateEndpointSubnetId": SUBNET},
+        {**SHUT, "egress": "none", "imageHasFfmpeg": "true"},
         {"subnetId": SUBNET, "egress": "batchManagedPublicIp"},
         {"network": "none"},
         {"network": "none", "poolAllocationMode": "BatchService"},

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.infra.provider import hooks
+from tests.infra.provider import hooks, private_link
 from tests.infra.provider.kinds import KINDS, Inputs, outputs_of
 from tests.infra.provider.names import leaf
 from tests.infra.provider.rules import (
@@ -35,7 +35,7 @@ class Azure:
                 raise ArmError(409, "ResourceExists", f"cannot create already existing {arm_id}")
             check_parents(world, token, arm_id)
             check_references(world, arm_id, inputs)
-            for check in ON_CREATE.get(token, ()):
+            for check in (*ON_CREATE.get(token, ()), *private_link.ON_CREATE.get(token, ())):
                 check(world, arm_id, inputs)
             note(world, "create", token, arm_id)
             world.resources[arm_id.lower()] = {"token": token, "id": arm_id, "inputs": dict(inputs)}
@@ -50,7 +50,7 @@ class Azure:
             found = self.existing(world, arm_id)
             check_changes(token, found["inputs"], inputs)
             check_references(world, arm_id, inputs)
-            for check in ON_UPDATE.get(token, ()):
+            for check in (*ON_UPDATE.get(token, ()), *private_link.ON_UPDATE.get(token, ())):
                 check(world, arm_id, inputs)
             note(world, "update", token, arm_id)
             found["inputs"] = dict(inputs)
@@ -65,6 +65,8 @@ class Azure:
             if world.get(arm_id) is None:
                 return
             check_use(world, token, arm_id)
+            if token == private_link.ZONE:
+                private_link.check_zone_use(world, arm_id)
             note(world, "delete", token, arm_id)
             for each in doomed(world, token, arm_id):
                 gone = world.resources.pop(each)

@@ -141,6 +141,19 @@ KINDS: Mapping[str, Kind] = {
             path="Microsoft.Network/publicIPAddresses/{publicIpAddressName}",
             fixed=("location", "publicIPAddressVersion", "publicIPPrefix", "sku"),
         ),
+        "network:PrivateEndpoint": Kind(
+            path="Microsoft.Network/privateEndpoints/{privateEndpointName}",
+            fixed=("location", "subnet"),
+        ),
+        "network:PrivateDnsZoneGroup": Kind(
+            path="Microsoft.Network/privateEndpoints/{privateEndpointName}"
+            "/privateDnsZoneGroups/{privateDnsZoneGroupName}"
+        ),
+        "privatedns:PrivateZone": Kind(path="Microsoft.Network/privateDnsZones/{privateZoneName}"),
+        "privatedns:VirtualNetworkLink": Kind(
+            path="Microsoft.Network/privateDnsZones/{privateZoneName}"
+            "/virtualNetworkLinks/{virtualNetworkLinkName}"
+        ),
         "authorization:RoleAssignment": Kind(
             path="{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
             fixed=("principalId",),

@@ -1,0 +1,148 @@
+"""Private endpoints: storage, vault and Batch at addresses of the network, and the names that lead there."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import network, privatedns
+
+from infra import ids, naming
+from infra.place import Place
+from infra.settings import Settings
+from infra.zones import ZONES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One way into a resource, by a private endpoint."""
+
+    resource_id: pulumi.Input[str]
+    subresource: str
+    """Private Link's name of the way in ("group id")."""
+
+
+class PrivateEndpoints(pulumi.ComponentResource):
+    """An endpoint for each target, with its records in the private DNS zones."""
+
+    ready: list[pulumi.Resource]
+    """What has to be there before anything in the network finds the targets."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        place: Place,
+        subnet_id: pulumi.Input[str],
+        targets: list[Target],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("runner:infra:PrivateEndpoints", name, None, opts)
+        self._settings, self._place = settings, place
+        self._child_options = pulumi.ResourceOptions(parent=self)
+        self.ready = []
+        zone_ids = self._zones(subnet_id)
+        for target in targets:
+            self._endpoint(target, subnet_id, zone_ids[ZONES[target.subresource]])
+        self.register_outputs({})
+
+    def _zones(self, subnet_id: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
+        """Return the ids of all zones by their names, those that are not given made and linked."""
+        given = {
+            ids.parse_id(each).name.lower(): each for each in self._settings.private_dns_zone_ids
+        }
+        network_id = pulumi.Output.from_input(subnet_id).apply(ids.network_of)
+        return {
+            zone: self._given_zone(given[zone], network_id)
+            if zone in given
+            else self._zone(zone, network_id)
+            for zone in self._settings.private_dns_zones
+        }
+
+    def _zone(self, zone: str, network_id: pulumi.Output[str]) -> pulumi.Output[str]:
+        """Make a zone that the network looks names up in."""
+        made = privatedns.PrivateZone(
+            zone,
+            private_zone_name=zone,
+            resource_group_name=self._place.group,
+            location="global",
+            tags=self._place.tags,
+            opts=self._child_options,
+        )
+        self._link(zone, self._place.group, made.name, network_id, self._child_options)
+        return made.id
+
+    def _given_zone(self, zone_id: str, network_id: pulumi.Output[str]) -> str:
+        """Use a zone that is there, linked to our own network; a given network has its links."""
+        if self._settings.makes_network:
+            other = ids.parse_id(zone_id)
+            options = pulumi.ResourceOptions(
+                parent=self, provider=self._place.provider_of(other.subscription)
+            )
+            self._link(other.name, other.group, other.name, network_id, options)
+        return zone_id
+
+    def _link(
+        self,
+        name: str,
+        group: pulumi.Input[str],
+        zone: pulumi.Input[str],
+        network_id: pulumi.Output[str],
+        options: pulumi.ResourceOptions,
+    ) -> None:
+        """Have the network look names up in *zone*."""
+        link = privatedns.VirtualNetworkLink(
+            f"link-{name}",
+            virtual_network_link_name=self._named("link"),
+            private_zone_name=zone,
+            resource_group_name=group,
+            location="global",
+            registration_enabled=False,
+            virtual_network=privatedns.SubResourceArgs(id=network_id),
+            tags=self._place.tags,
+            opts=pulumi.ResourceOptions.merge(
+                options, pulumi.ResourceOptions(replace_on_changes=["virtual_network"])
+            ),
+        )
+        self.ready.append(link)
+
+    def _endpoint(
+        self, target: Target, subnet_id: pulumi.Input[str], zone_id: pulumi.Input[str]
+    ) -> None:
+        """Make the endpoint, which writes its address into the zone."""
+        name = f"endpoint-{target.subresource}"
+        endpoint = network.PrivateEndpoint(
+            name,
+            private_endpoint_name=self._named(f"pe-{target.subresource}"),
+            resource_group_name=self._place.group,
+            location=self._place.location,
+            subnet=network.SubnetArgs(id=subnet_id),
+            private_link_service_connections=[
+                network.PrivateLinkServiceConnectionArgs(
+                    name=target.subresource,
+                    private_link_service_id=target.resource_id,
+                    group_ids=[target.subresource],
+                )
+            ],
+            tags=self._place.tags,
+            opts=pulumi.ResourceOptions.merge(
+                self._child_options,
+                # An endpoint leads to what it was made for.
+                pulumi.ResourceOptions(replace_on_changes=["private_link_service_connections"]),
+            ),
+        )
+        records = network.PrivateDnsZoneGroup(
+            f"records-{target.subresource}",
+            private_dns_zone_group_name="default",
+            private_endpoint_name=endpoint.name,
+            resource_group_name=self._place.group,
+            private_dns_zone_configs=[
+                network.PrivateDnsZoneConfigArgs(
+                    name=target.subresource, private_dns_zone_id=zone_id
+                )
+            ],
+            opts=self._child_options,
+        )
+        self.ready.append(records)
+
+    def _named(self, kind: str) -> str:
+        """Return the name of a resource of this *kind*."""
+        return naming.plain(self._settings.name_prefix, self._settings.stack, kind)
