@@ -6,6 +6,8 @@ import pulumi
 from pulumi_azure_native import authorization, managedidentity
 
 from infra import naming
+from infra.existing import ExistingIdentity
+from infra.ids import subscription_scope_of
 from infra.place import Place
 from infra.settings import Settings
 from infra.storage import INPUT, OUTPUT, TOOLS, Storage
@@ -64,13 +66,14 @@ def give(
     *,
     to: Principal,
     at: pulumi.Input[str],
-    place: Place,
     opts: pulumi.ResourceOptions,
 ) -> authorization.RoleAssignment:
-    """Give *role* at the scope *at*."""
-    definition = pulumi.Output.concat(
-        place.subscription_scope,
-        f"/providers/Microsoft.Authorization/roleDefinitions/{ROLES[role]}",
+    """Give *role* at the scope *at*, by the definition in that scope's own subscription."""
+    definition = pulumi.Output.from_input(at).apply(
+        lambda scope: (
+            f"{subscription_scope_of(scope)}"
+            f"/providers/Microsoft.Authorization/roleDefinitions/{ROLES[role]}"
+        )
     )
     called = pulumi.Output.all(at, to.id).apply(
         lambda known: naming.role_assignment(known[0], known[1], ROLES[role])
@@ -104,17 +107,25 @@ class Access(pulumi.ComponentResource):
     account_grants: list[pulumi.Resource]
     """What has to be there before the Batch account can use its storage."""
 
-    def __init__(self, name: str, settings: Settings, place: Place, storage: Storage) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        place: Place,
+        storage: Storage,
+        existing: ExistingIdentity | None = None,
+    ) -> None:
         super().__init__("runner:infra:Access", name)
         self.settings, self.place, self.storage = settings, place, storage
         self.under = pulumi.ResourceOptions(parent=self)
         account = self.identity("account") if settings.auto_storage else None
         self.account_identity_id = account.id if account else None
         self.account_grants = self.auto_storage(account) if account else []
-        pool = self.identity("pool") if settings.pool_identity else None
-        self.pool_identity_id = pool.id if pool else None
-        self.pool_client_id = pool.client_id if pool else None
-        self.pool_grants = self.nodes(pool) if pool else []
+        made = self.identity("pool") if settings.pool_identity and not existing else None
+        pool = existing or made
+        self.pool_identity_id = pulumi.Output.from_input(pool.id) if pool else None
+        self.pool_client_id = pulumi.Output.from_input(pool.client_id) if pool else None
+        self.pool_grants = self.nodes(pool.principal_id) if pool else []
         for who, person in operators_of(settings).items():
             self.operator(who, person)
         self.register_outputs({"pool_identity_id": self.pool_identity_id})
@@ -140,14 +151,13 @@ class Access(pulumi.ComponentResource):
                 "Storage Blob Data Contributor",
                 to=Principal(id=account.principal_id, kind="ServicePrincipal"),
                 at=self.storage.account_id,
-                place=self.place,
                 opts=self.under,
             )
         ]
 
-    def nodes(self, pool: managedidentity.UserAssignedIdentity) -> list[pulumi.Resource]:
+    def nodes(self, principal_id: pulumi.Input[str]) -> list[pulumi.Resource]:
         """Let nodes read sources and tools, and write results."""
-        identity = Principal(id=pool.principal_id, kind="ServicePrincipal")
+        identity = Principal(id=principal_id, kind="ServicePrincipal")
         wanted = {
             INPUT: ("pool-reads-input", "Storage Blob Data Reader"),
             TOOLS: ("pool-reads-tools", "Storage Blob Data Reader"),
@@ -159,7 +169,6 @@ class Access(pulumi.ComponentResource):
                 role,
                 to=identity,
                 at=self.storage.containers[container].id,
-                place=self.place,
                 opts=self.under,
             )
             for container, (name, role) in wanted.items()
@@ -173,7 +182,6 @@ class Access(pulumi.ComponentResource):
                 "Storage Blob Data Contributor",
                 to=person,
                 at=resource.id,
-                place=self.place,
                 opts=self.under,
             )
         if not self.settings.pool_identity:
@@ -183,6 +191,5 @@ class Access(pulumi.ComponentResource):
                 "Storage Blob Delegator",
                 to=person,
                 at=self.storage.account_id,
-                place=self.place,
                 opts=self.under,
             )

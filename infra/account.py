@@ -1,10 +1,12 @@
 """The Batch account, and the key vault that one in user-subscription mode wants."""
 
 import pulumi
-from pulumi_azure_native import batch, keyvault
+from pulumi_azure_native import Provider, batch, keyvault
 
 from infra import naming
 from infra.access import OPERATOR_BATCH_ROLES, Access, batch_service_of, give, operators_of
+from infra.existing import Existing, ExistingAccount, ExistingVault
+from infra.ids import subscription_scope_of
 from infra.place import Place
 from infra.settings import Settings
 from infra.storage import Storage
@@ -22,27 +24,60 @@ class Account(pulumi.ComponentResource):
     """The data plane, with its scheme."""
     vault_id: pulumi.Output[str] | None
 
+    group: pulumi.Input[str]
+    """The name of the resource group that it is in."""
+    provider: Provider | None
+    """What works in its subscription; None where that is the stack's own."""
+
     def __init__(
-        self, name: str, settings: Settings, place: Place, storage: Storage, access: Access
+        self,
+        name: str,
+        settings: Settings,
+        place: Place,
+        storage: Storage,
+        access: Access,
+        existing: Existing,
     ) -> None:
         super().__init__("runner:infra:Account", name)
         self.settings, self.place = settings, place
         self.under = pulumi.ResourceOptions(parent=self)
-        vault = self.vault() if settings.uses_own_subscription else None
-        self.vault_id = vault.id if vault else None
-        before = (
-            [*self.service_grants(vault), *access.account_grants]
-            if vault
-            else access.account_grants
-        )
+        self.vault_id = None
+        if existing.account:
+            self.use(existing.account)
+        else:
+            self.make(storage, access, existing.vault)
+        for who, person in operators_of(settings).items():
+            for use, role in OPERATOR_BATCH_ROLES[settings.operator_batch_role].items():
+                give(f"{who}-{use}", role, to=person, at=self.account_id, opts=self.under)
+        self.register_outputs({"account_name": self.account_name})
+
+    def use(self, account: ExistingAccount) -> None:
+        """Take an account that is there, with its vault and its grants."""
+        self.account_name = pulumi.Output.from_input(account.id.name)
+        self.account_id = pulumi.Output.from_input(account.id.text)
+        self.endpoint = pulumi.Output.from_input(f"https://{account.endpoint}")
+        self.group, self.provider = account.id.group, account.provider
+        self.subscription_grant(subscription_scope_of(account.id.text))
+
+    def make(self, storage: Storage, access: Access, given: ExistingVault | None) -> None:
+        """Make the account, and before it what it needs."""
+        vault = None
+        if given:
+            vault = batch.KeyVaultReferenceArgs(id=given.id, url=given.url)
+        elif self.settings.has_vault:
+            made = self.vault()
+            self.vault_id = made.id
+            vault = batch.KeyVaultReferenceArgs(id=made.id, url=made.properties.vault_uri)
+        before = [
+            *(self.vault_grant(vault) if vault else []),
+            *self.subscription_grant(self.place.subscription_scope),
+            *access.account_grants,
+        ]
         account = self.batch_account(vault, storage, access, before)
         self.account_name = account.name
         self.account_id = account.id
         self.endpoint = pulumi.Output.concat("https://", account.account_endpoint)
-        for who, person in operators_of(settings).items():
-            for use, role in OPERATOR_BATCH_ROLES[settings.operator_batch_role].items():
-                give(f"{who}-{use}", role, to=person, at=account.id, place=place, opts=self.under)
-        self.register_outputs({"account_name": self.account_name})
+        self.group, self.provider = self.place.group, None
 
     def vault(self) -> keyvault.Vault:
         """Make the vault in which Batch keeps what it needs to make nodes in this subscription."""
@@ -105,40 +140,38 @@ class Account(pulumi.ComponentResource):
             ),
         )
 
-    def service_grants(self, vault: keyvault.Vault) -> list[pulumi.Resource]:
-        """Give Batch the roles that it must have before the account is made."""
-        service = batch_service_of(self.settings)
-        grants: list[pulumi.Resource] = []
-        if self.settings.key_vault_permission_model == "rbac":
-            role = "Key Vault Secrets Officer"
-            grants.append(
-                give(
-                    "batch-uses-vault",
-                    role,
-                    to=service,
-                    at=vault.id,
-                    place=self.place,
-                    opts=self.under,
-                )
+    def vault_grant(self, vault: batch.KeyVaultReferenceArgs) -> list[pulumi.Resource]:
+        """Give Batch its role on a vault that works by roles."""
+        if self.settings.key_vault_permission_model != "rbac":
+            return []
+        return [
+            give(
+                "batch-uses-vault",
+                "Key Vault Secrets Officer",
+                to=batch_service_of(self.settings),
+                at=vault.id,
+                opts=self.under,
             )
-        if self.settings.manage_subscription_role:
-            # Every account of this kind in the subscription lives on this one assignment.
-            shared = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
-            grants.append(
-                give(
-                    "batch-makes-nodes",
-                    "Azure Batch Service Orchestration Role",
-                    to=service,
-                    at=self.place.subscription_scope,
-                    place=self.place,
-                    opts=shared,
-                )
+        ]
+
+    def subscription_grant(self, scope: str) -> list[pulumi.Resource]:
+        """Give Batch its role on the subscription that nodes are in, where that is asked for."""
+        if not self.settings.manage_subscription_role:
+            return []
+        return [
+            give(
+                "batch-makes-nodes",
+                "Azure Batch Service Orchestration Role",
+                to=batch_service_of(self.settings),
+                at=scope,
+                # Every account of this kind in the subscription lives on this one assignment.
+                opts=pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True),
             )
-        return grants
+        ]
 
     def batch_account(
         self,
-        vault: keyvault.Vault | None,
+        vault: batch.KeyVaultReferenceArgs | None,
         storage: Storage,
         access: Access,
         before: list[pulumi.Resource],
@@ -150,7 +183,7 @@ class Account(pulumi.ComponentResource):
             resource_group_name=self.place.group,
             location=self.place.location,
             pool_allocation_mode=batch.PoolAllocationMode(self.settings.pool_allocation_mode),
-            key_vault_reference=reference(vault) if vault else None,
+            key_vault_reference=vault,
             allowed_authentication_modes=self.sign_ins(),
             identity=identity(access),
             network_profile=network_profile(self.settings),
@@ -202,11 +235,6 @@ def network_profile(settings: Settings) -> batch.NetworkProfileArgs | None:
             ],
         )
     )
-
-
-def reference(vault: keyvault.Vault) -> batch.KeyVaultReferenceArgs:
-    """Point at *vault*."""
-    return batch.KeyVaultReferenceArgs(id=vault.id, url=vault.properties.vault_uri)
 
 
 def auto_storage(storage: Storage, access: Access) -> batch.AutoStorageBasePropertiesArgs:

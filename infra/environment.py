@@ -7,6 +7,7 @@ import pulumi
 from infra.access import Access
 from infra.account import Account
 from infra.configuration import from_pulumi
+from infra.existing import look_up
 from infra.lasting import watch_for_changes
 from infra.monitoring import Monitoring
 from infra.network import Network
@@ -32,13 +33,14 @@ def program() -> None:
 def make_environment(settings: Settings) -> Outputs:
     """Make everything, each part from those before it."""
     place = make_place(settings)
+    existing = look_up(settings, place)
     network = Network("network", settings, place) if settings.makes_network else None
     subnet_id = network.subnet_id if network else settings.subnet_id or None
-    storage = Storage("storage", settings, place, subnet_id)
-    access = Access("access", settings, place, storage)
-    account = Account("account", settings, place, storage, access)
+    storage = Storage("storage", settings, place, subnet_id, existing.storage)
+    access = Access("access", settings, place, storage, existing.identity)
+    account = Account("account", settings, place, storage, access, existing)
     endpoints = make_private_endpoints(settings, place, network, storage, account)
-    pool = Pool(settings, place, account, access, subnet_id, endpoints)
+    pool = Pool(settings, account, access, subnet_id, endpoints)
     if settings.wants_monitoring:
         Monitoring("monitoring", settings, place, account)
     embedded = settings.embedded_ffmpeg
@@ -62,9 +64,9 @@ def make_environment(settings: Settings) -> Outputs:
         node_ffmpeg_package=f"{PACKAGE} {embedded.wheel}" if embedded else "",
         storage_account=storage.account_name,
         blob_endpoint=storage.blob_endpoint,
-        input_container=INPUT,
-        output_container=OUTPUT,
-        tools_container=TOOLS,
+        input_container=storage.container_name(INPUT),
+        output_container=storage.container_name(OUTPUT),
+        tools_container=storage.container_name(TOOLS),
         autoscale_minutes=settings.autoscale_minutes if settings.autoscale else 0,
     )
 

@@ -9,6 +9,12 @@ _ID = re.compile(
     re.IGNORECASE,
 )
 
+_KEY = re.compile(
+    r"(?P<vault>https://[a-z0-9-]+\.(?:vault|managedhsm)\.azure\.net)/keys/(?P<name>[a-z0-9-]+)"
+    r"(?:/(?P<version>[0-9a-f]+))?/?",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceId:
@@ -51,6 +57,30 @@ def is_id_of(text: str, resource_type: str) -> bool:
         return False
 
 
+def subscription_scope_of(scope: str) -> str:
+    """Return the subscription that *scope* is, or is in."""
+    return "/".join(scope.split("/")[:3])
+
+
 def network_of(subnet_id: str) -> str:
     """Return the id of the network that a subnet is in."""
     return re.split("/subnets/", subnet_id, maxsplit=1, flags=re.IGNORECASE)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """What a vault key's address says."""
+
+    vault: str
+    """The vault's address, without a slash at its end."""
+    name: str
+    version: str
+    """Empty for the newest at any time."""
+
+
+def parse_key(address: str) -> Key | None:
+    """Take a key's address apart; None for what is none."""
+    found = _KEY.fullmatch(address)
+    if found is None:
+        return None
+    return Key(vault=found["vault"], name=found["name"], version=found["version"] or "")

@@ -76,6 +76,12 @@ LASTING: Mapping[str, tuple[Lasting, ...]] = {
             why="Azure converts that only on request (a conversion in the portal), or make another stack",
             allows=converts,
         ),
+        Lasting(
+            path="encryption.keyVaultProperties.keyName",
+            setting="storageEncryptionKey",
+            why="Azure goes on with a key that is no longer named; choose Microsoft's in the portal",
+            allows=only_grows,
+        ),
     ),
     "network:VirtualNetwork": (
         Lasting(

@@ -54,6 +54,13 @@ def plain(prefix: str, stack: str, kind: str) -> str:
     return f"{kind}-{prefix}-{words}"[:64].rstrip("-")
 
 
+def container(prefix: str, stack: str, kind: str) -> str:
+    """Return the name of a container in an account that other stacks may use too."""
+    words = re.sub(r"[^a-z0-9]+", "-", stack.lower()).strip("-")
+    start = f"{prefix}-{words}"[: 62 - len(kind)].rstrip("-")
+    return f"{start}-{kind}"
+
+
 def role_assignment(scope: str, principal: str, role: str) -> str:
     """Return the name (a GUID) for giving *role* at *scope* to *principal*.
 

@@ -8,7 +8,6 @@ from pulumi_azure_native import batch
 from infra import naming
 from infra.access import Access
 from infra.account import Account
-from infra.place import Place
 from infra.private_endpoints import PrivateEndpoints
 from infra.scaling import autoscale_formula
 from infra.settings import Settings
@@ -29,13 +28,16 @@ LAYOUT = 1
 
 def foundations(settings: Settings) -> dict[str, Any]:
     """Return what Azure refuses to change on a pool that has nodes."""
-    return {
+    given: dict[str, Any] = {}
+    if settings.batch_account_id:  # where other stacks' pools may be
+        given["stack"] = settings.all_tags["stack"]
+    return given | {
         "layout": LAYOUT,
         "generation": settings.pool_generation,
         "vm": [settings.vm_size, settings.os_disk_size_gb, settings.slots],
         "image": [settings.image, settings.node_agent_sku_id],
         "network": [settings.subnet_id, settings.subnet_cidr, settings.network, settings.way_out],
-        "identity": settings.pool_identity,
+        "identity": settings.pool_identity_id or settings.pool_identity,
         "monitor_agent": settings.monitor_agent,
         "tags": settings.all_tags if settings.uses_own_subscription else None,
     }
@@ -59,7 +61,6 @@ class Pool(pulumi.ComponentResource):
     def __init__(
         self,
         settings: Settings,
-        place: Place,
         account: Account,
         access: Access,
         subnet_id: pulumi.Input[str] | None,
@@ -70,7 +71,7 @@ class Pool(pulumi.ComponentResource):
             "pool",
             pool_name=pool_name(settings),
             account_name=account.account_name,
-            resource_group_name=place.group,
+            resource_group_name=account.group,
             vm_size=settings.vm_size,
             deployment_configuration=batch.DeploymentConfigurationArgs(
                 virtual_machine_configuration=virtual_machine(settings, access.pool_identity_id)
@@ -91,6 +92,7 @@ class Pool(pulumi.ComponentResource):
             resource_tags=settings.all_tags if settings.uses_own_subscription else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                provider=account.provider,
                 depends_on=[*access.pool_grants, *(endpoints.ready if endpoints else [])],
                 delete_before_replace=False,
             ),
@@ -197,8 +199,12 @@ def start_task(settings: Settings, access: Access) -> batch.StartTaskArgs:
     if access.pool_client_id is not None:
         blobs = access.storage.blob_endpoint
         variables[IDENTITY] = access.pool_client_id
-        variables[TOOLS_URL] = pulumi.Output.concat(blobs, "/", TOOLS)
-        variables[OUTPUT_URL] = pulumi.Output.concat(blobs, "/", OUTPUT)
+        variables[TOOLS_URL] = pulumi.Output.concat(
+            blobs, "/", access.storage.container_name(TOOLS)
+        )
+        variables[OUTPUT_URL] = pulumi.Output.concat(
+            blobs, "/", access.storage.container_name(OUTPUT)
+        )
     return batch.StartTaskArgs(
         command_line=COMMAND,
         environment_settings=[

@@ -37,18 +37,23 @@ class Settings:
     batch_service_principal_object_id: str = ""
     manage_subscription_role: bool = False
     batch_account_name: str = ""
+    batch_account_id: str = ""
     allow_shared_key: bool = False
     auto_storage: bool = False
     batch_allowed_ips: tuple[str, ...] = ()
     key_vault_name: str = ""
+    key_vault_id: str = ""
     key_vault_permission_model: Literal["accessPolicy", "rbac"] = "accessPolicy"
     key_vault_soft_delete_days: int = 7
     key_vault_purge_protection: bool = False
     key_vault_allowed_ips: tuple[str, ...] = ()
 
     storage_account_name: str = ""
+    storage_account_id: str = ""
     storage_redundancy: Literal["Standard_LRS", "Standard_ZRS", "Standard_GRS"] = "Standard_LRS"
     storage_allowed_ips: tuple[str, ...] = ()
+    storage_encryption_key: str = ""
+    storage_encryption_identity_id: str = ""
     soft_delete_days: int = 7
     expire_input_days: int = 7
     expire_output_days: int = 30
@@ -75,6 +80,7 @@ class Settings:
     os_disk_size_gb: int = 0
     task_slots_per_node: int = 0
     pool_identity: bool = True
+    pool_identity_id: str = ""
     pool_generation: int = 1
 
     scale: Literal["auto", "fixed"] = "auto"
@@ -98,6 +104,11 @@ class Settings:
         return self.pool_allocation_mode == "UserSubscription"
 
     @property
+    def has_vault(self) -> bool:
+        """Whether a vault is given to a Batch account that is made here."""
+        return self.uses_own_subscription and not self.batch_account_id
+
+    @property
     def makes_network(self) -> bool:
         """Whether the program makes the nodes' network, rather than being given a subnet."""
         return self.network == "own" and not self.subnet_id
@@ -113,11 +124,19 @@ class Settings:
 
     @property
     def private_subresources(self) -> tuple[str, ...]:
-        """What is reached by private endpoints, in Private Link's names."""
+        """What is made here and reached by private endpoints, in Private Link's names.
+
+        What is given by its id has its owner's ways in.
+        """
         if self.public_network_access:
             return ()
-        vault = ("vault",) if self.uses_own_subscription else ()
-        return ("blob", *vault, "batchAccount", "nodeManagement")
+        made = {
+            "blob": not self.storage_account_id,
+            "vault": self.has_vault and not self.key_vault_id,
+            "batchAccount": not self.batch_account_id,
+            "nodeManagement": not self.batch_account_id,
+        }
+        return tuple(each for each, is_made in made.items() if is_made)
 
     @property
     def private_dns_zones(self) -> tuple[str, ...]:
@@ -216,7 +235,7 @@ class Settings:
             yield (
                 "publicNetworkAccess false: `pulumi up` works from anywhere, but `runner` only on a "
                 "machine inside the network (in it, peered with it or by VPN) that looks names up in "
-                f"the private DNS zones {', '.join(self.private_dns_zones)}"
+                f"the private DNS zones ({', '.join(self.private_dns_zones) or 'those of what is given'})"
             )
         if self.machine.wants_generation_2 and self.image == "jammy":
             yield (

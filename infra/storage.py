@@ -1,9 +1,13 @@
 """The storage account: sources in `input`, results in `output`, the worker in `tools`."""
 
+from typing import Any
+
 import pulumi
 from pulumi_azure_native import storage
 
 from infra import naming
+from infra.existing import ExistingStorage
+from infra.ids import parse_key
 from infra.place import Place
 from infra.settings import Settings
 
@@ -24,17 +28,30 @@ class Storage(pulumi.ComponentResource):
         settings: Settings,
         place: Place,
         subnet_id: pulumi.Input[str] | None,
+        existing: ExistingStorage | None = None,
     ) -> None:
         super().__init__("runner:infra:Storage", name)
-        self.settings, self.place = settings, place
-        account = self.account(subnet_id)
-        self.account_name = account.name
-        self.account_id = account.id
-        self.blob_endpoint = account.primary_endpoints.blob.apply(lambda url: url.rstrip("/"))
+        self.settings, self.place, self.existing = settings, place, existing
+        if existing:
+            self.account_name = pulumi.Output.from_input(existing.id.name)
+            self.account_id = pulumi.Output.from_input(existing.id.text)
+            self.blob_endpoint = pulumi.Output.from_input(existing.blob_endpoint)
+        else:
+            account = self.account(subnet_id)
+            self.account_name = account.name
+            self.account_id = account.id
+            self.blob_endpoint = account.primary_endpoints.blob.apply(lambda url: url.rstrip("/"))
+            # An account has one of each of these, which in one that is given is its owner's.
+            self.soft_delete()
+            self.expiry()
         self.containers = {each: self.container(each) for each in (INPUT, OUTPUT, TOOLS)}
-        self.soft_delete()
-        self.expiry()
         self.register_outputs({"account_name": self.account_name})
+
+    def container_name(self, kind: str) -> str:
+        """Return the name of the container for *kind*: plain in an account of our own."""
+        if not self.existing:
+            return kind
+        return naming.container(self.settings.name_prefix, self.settings.stack, kind)
 
     @property
     def kept(self) -> pulumi.ResourceOptions:
@@ -62,6 +79,7 @@ class Storage(pulumi.ComponentResource):
             if self.settings.public_network_access
             else storage.PublicNetworkAccess.DISABLED,
             network_rule_set=self.firewall(subnet_id),
+            **encryption(self.settings),
             tags=self.place.tags,
             opts=self.kept,
         )
@@ -85,15 +103,17 @@ class Storage(pulumi.ComponentResource):
             ],
         )
 
-    def container(self, name: str) -> storage.BlobContainer:
-        """Make a container, through the control plane: that needs no key."""
+    def container(self, kind: str) -> storage.BlobContainer:
+        """Make a container, through the control plane: that needs no key, and no way to the data."""
+        given = self.existing
+        provider = pulumi.ResourceOptions(provider=given.provider if given else None)
         return storage.BlobContainer(
-            name,
-            container_name=name,
+            kind,
+            container_name=self.container_name(kind),
             account_name=self.account_name,
-            resource_group_name=self.place.group,
+            resource_group_name=given.id.group if given else self.place.group,
             public_access=storage.PublicAccess.NONE,
-            opts=self.kept,
+            opts=pulumi.ResourceOptions.merge(self.kept, provider),
         )
 
     def soft_delete(self) -> None:
@@ -123,6 +143,30 @@ class Storage(pulumi.ComponentResource):
             policy=storage.ManagementPolicySchemaArgs(rules=rules),
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def encryption(settings: Settings) -> dict[str, Any]:
+    """Encrypt with the given key, which the account fetches as the given identity; else Azure's."""
+    key, identity = (
+        parse_key(settings.storage_encryption_key),
+        settings.storage_encryption_identity_id,
+    )
+    if key is None:
+        return {}
+    return {
+        "identity": storage.IdentityArgs(
+            type=storage.IdentityType.USER_ASSIGNED, user_assigned_identities=[identity]
+        ),
+        "encryption": storage.EncryptionArgs(
+            key_source=storage.KeySource.MICROSOFT_KEYVAULT,
+            key_vault_properties=storage.KeyVaultPropertiesArgs(
+                key_vault_uri=key.vault, key_name=key.name, key_version=key.version or None
+            ),
+            encryption_identity=storage.EncryptionIdentityArgs(
+                encryption_user_assigned_identity=identity
+            ),
+        ),
+    }
 
 
 def expiry_rule(container: str, days: int) -> storage.ManagementPolicyRuleArgs:

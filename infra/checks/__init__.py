@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from infra.checks import basics, network, nodes, private
+from infra.checks import basics, existing, network, nodes, private
 from infra.checks.found import Found
 from infra.settings import Settings
 
@@ -27,6 +27,7 @@ ELSEWHERE = {"location": "azure-native:location"}
 
 CHECKS: tuple[Callable[[Settings], Found], ...] = (
     *basics.CHECKS,
+    *existing.CHECKS,
     *network.CHECKS,
     *private.CHECKS,
     *nodes.CHECKS,

@@ -96,7 +96,8 @@ def more_operators(settings: Settings) -> Found:
 def batch_principal(settings: Settings) -> Found:
     """Batch itself has to be known, where it makes nodes in this subscription."""
     given = settings.batch_service_principal_object_id.lower()
-    if not settings.uses_own_subscription or (_UUID.fullmatch(given) and given != BATCH_APP_ID):
+    is_needed = settings.has_vault or settings.manage_subscription_role
+    if not is_needed or (_UUID.fullmatch(given) and given != BATCH_APP_ID):
         return
     which = (
         "is Batch's application id, the same everywhere; wanted is"

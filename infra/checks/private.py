@@ -38,7 +38,7 @@ def endpoint_subnet(settings: Settings) -> Found:
             "private_endpoint_subnet_id",
             "must be a subnet's full id: `az network vnet subnet show --query id -o tsv …`",
         )
-    if settings.public_network_access:
+    if not settings.private_subresources:
         return
     if settings.makes_network:
         if given:

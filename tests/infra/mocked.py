@@ -1,16 +1,18 @@
 """Run the program under Pulumi's mocks, and keep what it registers."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
 import pulumi
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 
 from infra.configuration import read
 from infra.environment import make_environment
 from tests.infra.provider import schema
-from tests.infra.provider.kinds import BATCH_SERVICE, KINDS, answer, outputs_of
+from tests.infra.provider.kinds import BATCH_SERVICE, KINDS, SUBSCRIPTION, answer, outputs_of
 from tests.infra.provider.server import plain
 
 OPERATOR = "aaaaaaaa-0000-0000-0000-000000000002"
@@ -39,11 +41,34 @@ class Registered:
         return {urn.rsplit("::", 1)[-1] for urn in self.request.dependencies}
 
 
+class CallFailedError(grpc.RpcError):
+    """A function's failure as the engine reports it."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return f"ResourceNotFound {self}"
+
+
 class Answers(Mocks):
     """What Azure would answer; the same words as those of the engine's stand-in."""
 
+    def __init__(self, existing: dict[str, dict[str, Any]]) -> None:
+        super().__init__()
+        self.existing = existing
+
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        return answer(args.token), []
+        # the mocks are not told by which provider, and so in which subscription, it is asked
+        subscriptions = {each.split("/")[2] for each in self.existing} | {SUBSCRIPTION}
+        found = {each.lower(): inputs for each, inputs in self.existing.items()}
+        for subscription in sorted(subscriptions):
+            with suppress(LookupError):
+                answered = answer(
+                    args.token, args.args, subscription, lambda arm_id: found.get(arm_id.lower())
+                )
+                return answered, []
+        raise CallFailedError(str(args.args))
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if args.typ not in KINDS:
@@ -57,8 +82,8 @@ class Answers(Mocks):
 class Recorder(MockMonitor):
     """Keeps every registration."""
 
-    def __init__(self) -> None:
-        super().__init__(Answers())
+    def __init__(self, existing: dict[str, dict[str, Any]]) -> None:
+        super().__init__(Answers(existing))
         self.seen: list[Registered] = []
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 -- the protocol's own name
@@ -101,8 +126,15 @@ class Deployed:
 
 def deploy(**configuration: str) -> Deployed:
     """Run the program with the two wanted values filled in, and *configuration*."""
-    settings = read({**FILLED_IN, **configuration}, project="batch-ffmpeg-runner", stack="dev")
-    recorder = Recorder()
+    return deploy_beside({}, **configuration)
+
+
+def deploy_beside(
+    existing: dict[str, dict[str, Any]], stack: str = "dev", **configuration: str
+) -> Deployed:
+    """Run the program where there is something before: its inputs by its ids."""
+    settings = read({**FILLED_IN, **configuration}, project="batch-ffmpeg-runner", stack=stack)
+    recorder = Recorder({key: {"inputs": inputs} for key, inputs in existing.items()})
     set_mocks(recorder.mocks, settings.project, settings.stack, preview=False, monitor=recorder)
     outputs: dict[str, Any] = {}
 

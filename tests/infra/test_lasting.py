@@ -14,9 +14,17 @@ from infra.checks import key_of
 from infra.configuration import NOT_CONFIGURED
 from infra.lasting import LASTING, LastingError, month_fault, refuse_change
 from infra.settings import Settings
-from infra.zones import ZONES
 from tests.infra.engine import THIS_MONTH, Deployment
-from tests.infra.mocked import OPERATOR, Deployed, Registered, deploy
+from tests.infra.existing import (
+    ACCOUNT,
+    EXISTING,
+    IDENTITY,
+    STORAGE,
+    VAULT,
+    ZONES,
+    put_existing,
+)
+from tests.infra.mocked import OPERATOR, Deployed, Registered, deploy_beside
 from tests.infra.provider.azure import Azure
 from tests.infra.provider.kinds import KINDS
 from tests.infra.provider.names import leaf
@@ -29,12 +37,10 @@ SUBNET = (
     "/virtualNetworks/hub/subnets/batch"
 )
 SHUT = {"publicNetworkAccess": "false"}
-ZONES_ELSEWHERE = json.dumps(
-    [
-        f"{SUBNET.split('virtualNetworks', maxsplit=1)[0]}privateDnsZones/{each}"
-        for each in dict.fromkeys(ZONES.values())
-    ]
-)
+ENCRYPTED = {
+    "storageEncryptionKey": "https://media.vault.azure.net/keys/storage",
+    "storageEncryptionIdentityId": IDENTITY,
+}
 WATCHED = {
     "logAnalytics": "true",
     "alertEmail": "ops@example.com",
@@ -109,7 +115,14 @@ CHANGES = [
     change("publicNetworkAccess", "true", of=SHUT),
     change("privateEndpointSubnetId", f"{SUBNET}-2", of={**SHUT, "subnetId": SUBNET, "privateEndpointSubnetId": SUBNET}),
     change("privateEndpointSubnetCidr", "10.64.2.0/28", of=SHUT),
-    change("privateDnsZoneIds", ZONES_ELSEWHERE, of=SHUT),
+    change("privateDnsZoneIds", json.dumps(ZONES), of=SHUT),
+    change("storageAccountId", STORAGE),
+    change("keyVaultId", VAULT),
+    change("batchAccountId", ACCOUNT),
+    change("poolIdentityId", IDENTITY),
+    change("storageEncryptionKey", "https://media.vault.azure.net/keys/other", of=ENCRYPTED),
+    change("storageEncryptionKey", "", also={"storageEncryptionIdentityId": ""}, refused=True, of=ENCRYPTED),
+    change("storageEncryptionIdentityId", f"{IDENTITY}-2", of=ENCRYPTED),
     change("image", "noble"),
     change("nodeAgentSkuId", "batch.node.ubuntu 24.04", of={"image": "a:b:c", "nodeAgentSkuId": "batch.node.ubuntu 22.04"}),
     change("imageHasFfmpeg", "true"),
@@ -145,11 +158,11 @@ def test_a_change_of_every_setting_is_tried() -> None:
 @pytest.mark.parametrize("change", CHANGES, ids=lambda each: f"{each.setting}-{each.to}")
 def test_azure_is_never_asked_for_what_it_refuses(change: Change, tmp_path: Path) -> None:
     arm = Azure(Store(tmp_path / "azure.json"))
-    arm.create("azure-native:resources:ResourceGroup", {"resourceGroupName": "existing"})
-    before = deploy(**change.of)
+    put_existing(arm.store)
+    before = deploy_beside(EXISTING, **change.of)
     for each in before.resources:
         arm.create(*named(each))
-    after = deploy(**{**change.of, **change.also, change.setting: change.to})
+    after = deploy_beside(EXISTING, **{**change.of, **change.also, change.setting: change.to})
     words = list(brought_about(arm, before, after))
     assert bool(words) is change.refused, words
     for line in words:

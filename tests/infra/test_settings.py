@@ -12,6 +12,7 @@ import yaml
 from infra.checks import key_of
 from infra.configuration import NOT_CONFIGURED, SettingsError, read
 from infra.settings import Settings
+from tests.infra.existing import ACCOUNT, IDENTITY, STORAGE, VAULT
 from tests.infra.mocked import FILLED_IN, OPERATOR
 from tests.infra.provider.kinds import BATCH_SERVICE
 
@@ -24,6 +25,7 @@ SUBNET = (
 
 
 SHUT = {"publicNetworkAccess": "false"}
+KEY = "https://media.vault.azure.net/keys/storage"
 BATCH_ZONE = "privatelink.batch.azure.com"
 
 
@@ -129,6 +131,33 @@ def test_an_empty_configuration_is_answered_with_the_commands_that_give_the_valu
         ({"egress": "none", "nodeFfmpeg": "embeddedOnly"}, "set publicNetworkAccess false"),
         ({**SHUT, "egress": "none"}, "set nodeFfmpeg embeddedOnly"),
         ({**SHUT, "egress": "none", "vmSize": "big"}, "leaves nodes without apt"),
+        ({"storageAccountId": SUBNET}, "must be the id of a Microsoft.Storage/storageAccounts"),
+        (
+            {"keyVaultId": "media"},
+            'keyVaultId: "media": must be the id of a Microsoft.KeyVault/vaults',
+        ),
+        (
+            {"batchAccountId": f"{ACCOUNT}/pools/p"},
+            "must be the id of a Microsoft.Batch/batchAccounts",
+        ),
+        ({"batchAccountId": ACCOUNT, "batchAccountName": "media"}, "is only for what is made here"),
+        ({"batchAccountId": ACCOUNT, "autoStorage": "true"}, "is only for what is made here"),
+        (
+            {"batchAccountId": ACCOUNT, "subnetId": SUBNET},
+            "in the Batch account's own subscription",
+        ),
+        (
+            {"storageAccountId": STORAGE, "storageAllowedIps": '["8.8.8.8"]'},
+            "is only for what is made",
+        ),
+        (
+            {"keyVaultId": VAULT, "poolAllocationMode": "BatchService"},
+            "UserSubscription has a vault",
+        ),
+        ({"poolIdentityId": IDENTITY, "poolIdentity": "false"}, "contradicts poolIdentity false"),
+        ({"storageEncryptionKey": "k", "storageEncryptionIdentityId": IDENTITY}, "a key's address"),
+        ({"storageEncryptionKey": KEY}, "Key Vault Crypto Service Encryption User"),
+        ({"storageEncryptionIdentityId": IDENTITY}, "has no use without storageEncryptionKey"),
         ({"expireInputDays": "-1"}, "expireInputDays: -1: must be 1 to 3650, or 0 for never"),
         ({"softDeleteDays": "0"}, "softDeleteDays: 0: must be 1 to 365"),
         ({"storageAccountName": "Has-Capitals"}, "3-24 lower-case letters and digits"),
@@ -192,6 +221,8 @@ def test_all_problems_are_said_at_once() -> None:
         {"subnetId": SUBNET},
         {**SHUT, "subnetId": SUBNET, "privateEndpointSubnetId": SUBNET},
         {**SHUT, "egress": "none", "imageHasFfmpeg": "true"},
+        {"batchAccountId": ACCOUNT, "batchServicePrincipalObjectId": ""},
+        {"storageEncryptionKey": f"{KEY}/0123456789abcdef0123456789abcdef", "storageEncryptionIdentityId": IDENTITY},
         {"subnetId": SUBNET, "egress": "batchManagedPublicIp"},
         {"network": "none"},
         {"network": "none", "poolAllocationMode": "BatchService"},

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.infra.provider import hooks, private_link
-from tests.infra.provider.kinds import KINDS, Inputs, outputs_of
+from tests.infra.provider.kinds import KINDS, SUBSCRIPTION, Inputs, answer, outputs_of
 from tests.infra.provider.names import leaf
 from tests.infra.provider.rules import (
     ON_CREATE,
@@ -23,12 +23,13 @@ BLOB_SETTINGS = "azure-native:storage:BlobServiceProperties"
 class Azure:
     """Azure Resource Manager, over a world in a file."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, subscription: str = SUBSCRIPTION) -> None:
         self.store = store
+        self.subscription = subscription
 
     def create(self, token: str, inputs: Inputs) -> tuple[str, dict[str, Any]]:
         """Make a resource; one that is there already is the provider's error, not Azure's."""
-        arm_id = KINDS[token].arm_id(inputs)
+        arm_id = KINDS[token].arm_id(inputs, self.subscription)
         with self.store.open() as world:
             fail_as_asked(world, token, "create")
             if world.get(arm_id):
@@ -79,6 +80,10 @@ class Azure:
         with self.store.open() as world:
             found = world.get(arm_id)
         return found and found["inputs"]
+
+    def answer(self, token: str, arguments: Inputs) -> dict[str, Any]:
+        """Answer a function of the provider."""
+        return answer(token, arguments, self.subscription, self.store.look().get)
 
     def existing(self, world: World, arm_id: str) -> dict[str, Any]:
         """Return what is there."""

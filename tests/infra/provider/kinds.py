@@ -51,15 +51,18 @@ class Kind:
         """The input that is the resource's own name."""
         return self.path_inputs[-1]
 
-    def arm_id(self, inputs: Inputs) -> str:
-        """Return the id that *inputs* give."""
-        return self.template.format_map(inputs)
+    def arm_id(self, inputs: Inputs, subscription: str = SUBSCRIPTION) -> str:
+        """Return the id that *inputs* give, for a provider of *subscription*."""
+        return self.template.replace(SUBSCRIPTION, subscription).format_map(inputs)
 
 
 def storage_account(arm_id: str, inputs: Inputs) -> dict[str, Any]:
     """Add the endpoints: a blob emulator's, where one is given."""
     blob = os.environ.get("PROVIDER_BLOB_URL") or f"https://{leaf(arm_id)}.blob.core.windows.net"
-    return {"primaryEndpoints": {"blob": f"{blob.rstrip('/')}/"}}
+    return {
+        "primaryEndpoints": {"blob": f"{blob.rstrip('/')}/"},
+        **identity_map(arm_id, inputs),
+    }
 
 
 def batch_account(arm_id: str, inputs: Inputs) -> dict[str, Any]:
@@ -187,12 +190,34 @@ def outputs_of(token: str, arm_id: str, inputs: Inputs) -> dict[str, Any]:
     return {**said, "name": leaf(arm_id), **kind.computed(arm_id, inputs)}
 
 
-def answer(token: str) -> dict[str, Any]:
-    """Answer a function of the provider.
+LOOKUPS = {
+    f"azure-native:{function}": f"azure-native:{kind}"
+    for function, kind in {
+        "storage:getStorageAccount": "storage:StorageAccount",
+        "keyvault:getVault": "keyvault:Vault",
+        "batch:getBatchAccount": "batch:BatchAccount",
+        "managedidentity:getUserAssignedIdentity": "managedidentity:UserAssignedIdentity",
+    }.items()
+}
+"""Functions of the provider that look a resource up."""
+
+
+def answer(
+    token: str, arguments: Inputs, subscription: str, get: Callable[[str], dict[str, Any] | None]
+) -> dict[str, Any]:
+    """Answer a function of the provider; *get* finds what there is by its id.
 
     Raises:
-        LookupError: It is not one that the stand-in knows.
+        LookupError: It is not one that the stand-in knows, or there is no such resource.
     """
+    if token in LOOKUPS:
+        kind = LOOKUPS[token]
+        arm_id = KINDS[kind].arm_id(arguments, subscription)
+        found = get(arm_id)
+        if found is None:
+            words = f"The Resource '{arm_id}' was not found."
+            raise LookupError(f'Status=404 Code="ResourceNotFound" Message="{words}"')
+        return {"id": arm_id, **outputs_of(kind, arm_id, found["inputs"])}
     if token != "azure-native:authorization:getClientConfig":
         raise LookupError(f"the stand-in knows no function {token}")
     return {

@@ -273,7 +273,7 @@ def batch_may_use(world: World, vault: dict[str, Any]) -> bool:
         )
     return any(
         each["objectId"] == BATCH_SERVICE
-        and set(each["permissions"].get("secrets", ())) >= VAULT_PERMISSIONS
+        and {word.lower() for word in each["permissions"].get("secrets", ())} >= VAULT_PERMISSIONS
         for each in properties.get("accessPolicies", ())
     )
 

@@ -12,7 +12,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.infra.provider import schema
 from tests.infra.provider.azure import Azure
-from tests.infra.provider.kinds import KINDS, answer, outputs_of
+from tests.infra.provider.kinds import KINDS, SUBSCRIPTION, outputs_of
 from tests.infra.provider.rules import ArmError
 
 VERSION = "3.29.0"
@@ -43,7 +43,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
     def Configure(self, request: Any, context: Any) -> Any:
-        self.location = plain(request.args).get("location", "")
+        configured = plain(request.args)
+        self.location = configured.get("location", "")
+        self.azure.subscription = configured.get("subscriptionId", SUBSCRIPTION)
         return provider_pb2.ConfigureResponse(supportsPreview=True, **PLAIN)
 
     def Cancel(self, request: Any, context: Any) -> Any:
@@ -51,7 +53,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Invoke(self, request: Any, context: Any) -> Any:
         try:
-            answered = answer(request.tok)
+            answered = self.azure.answer(request.tok, plain(request.args))
         except LookupError as error:
             refuse(context, error)
         response = provider_pb2.InvokeResponse()

@@ -1,0 +1,161 @@
+"""What is there already and is given by its id: looked up, checked, and never changed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pulumi
+from pulumi_azure_native import Provider, batch, keyvault, managedidentity, storage
+
+from infra.checks import Problem, key_of
+from infra.checks.existing import (
+    account_findings,
+    identity_findings,
+    storage_findings,
+    vault_findings,
+)
+from infra.configuration import SettingsError, account_of
+from infra.ids import ResourceId, parse_id
+from infra.place import Place
+from infra.settings import Settings
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingStorage:
+    """A storage account."""
+
+    id: ResourceId
+    blob_endpoint: str
+    """Without a trailing slash."""
+    provider: Provider | None
+    """What works in its subscription; None where that is the stack's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingVault:
+    """A key vault."""
+
+    id: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingAccount:
+    """A Batch account."""
+
+    id: ResourceId
+    endpoint: str
+    """Without a scheme."""
+    provider: Provider | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingIdentity:
+    """A user-assigned identity."""
+
+    id: str
+    principal_id: str
+    client_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Existing:
+    """All that is given by id; None for what is made here."""
+
+    storage: ExistingStorage | None = None
+    vault: ExistingVault | None = None
+    account: ExistingAccount | None = None
+    identity: ExistingIdentity | None = None
+
+
+class _Finder:
+    """Looks things up in their own subscriptions, and keeps what is wrong with them."""
+
+    def __init__(self, settings: Settings, place: Place) -> None:
+        self.settings, self.place = settings, place
+        self.problems: list[Problem] = []
+
+    def find(
+        self, setting: str, get: Callable[..., Found], name_argument: str
+    ) -> tuple[ResourceId, Found]:
+        """Look up what the id in *setting* names.
+
+        Raises:
+            SettingsError: It is not there, or not to be seen by who runs Pulumi.
+        """
+        resource_id = parse_id(getattr(self.settings, setting))
+        names = {"resource_group_name": resource_id.group, name_argument: resource_id.name}
+        provider = self.place.provider_of(resource_id.subscription)
+        try:
+            return resource_id, get(**names, opts=pulumi.InvokeOptions(provider=provider))
+        except Exception as error:
+            if type(error) is not Exception:  # Pulumi's own for a call that failed; it has no other
+                raise
+            raise SettingsError(
+                account_of([Problem(key_of(setting), resource_id.text, str(error))])
+            ) from error
+
+    def check(self, setting: str, findings: Iterator[str]) -> None:
+        """Keep what is wrong with the resource in *setting*."""
+        value = getattr(self.settings, setting)
+        self.problems += [Problem(key_of(setting), value, remedy) for remedy in findings]
+
+
+def look_up(settings: Settings, place: Place) -> Existing:
+    """Look up all that is given by id.
+
+    Raises:
+        SettingsError: Something is not there, or not what it has to be: a line for each.
+    """
+    finder = _Finder(settings, place)
+    found = Existing(
+        storage=_storage(finder) if settings.storage_account_id else None,
+        vault=_vault(finder) if settings.key_vault_id else None,
+        account=_account(finder) if settings.batch_account_id else None,
+        identity=_identity(finder) if settings.pool_identity_id else None,
+    )
+    if finder.problems:
+        raise SettingsError(account_of(finder.problems))
+    return found
+
+
+def _storage(finder: _Finder) -> ExistingStorage:
+    resource_id, found = finder.find(
+        "storage_account_id", storage.get_storage_account, "account_name"
+    )
+    finder.check("storage_account_id", storage_findings(found, finder.settings))
+    return ExistingStorage(
+        id=resource_id,
+        blob_endpoint=(found.primary_endpoints.blob or "").rstrip("/"),
+        provider=finder.place.provider_of(resource_id.subscription),
+    )
+
+
+def _vault(finder: _Finder) -> ExistingVault:
+    resource_id, found = finder.find("key_vault_id", keyvault.get_vault, "vault_name")
+    findings = vault_findings(found, resource_id, finder.settings, finder.place.subscription)
+    finder.check("key_vault_id", findings)
+    return ExistingVault(id=resource_id.text, url=found.properties.vault_uri or "")
+
+
+def _account(finder: _Finder) -> ExistingAccount:
+    resource_id, found = finder.find("batch_account_id", batch.get_batch_account, "account_name")
+    findings = account_findings(found, resource_id, finder.settings, finder.place.subscription)
+    finder.check("batch_account_id", findings)
+    return ExistingAccount(
+        id=resource_id,
+        endpoint=found.account_endpoint,
+        provider=finder.place.provider_of(resource_id.subscription),
+    )
+
+
+def _identity(finder: _Finder) -> ExistingIdentity:
+    resource_id, found = finder.find(
+        "pool_identity_id", managedidentity.get_user_assigned_identity, "resource_name"
+    )
+    finder.check("pool_identity_id", identity_findings(found, finder.place.tenant))
+    return ExistingIdentity(
+        id=resource_id.text, principal_id=found.principal_id, client_id=found.client_id
+    )
