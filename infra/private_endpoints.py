@@ -99,7 +99,11 @@ class PrivateEndpoints(pulumi.ComponentResource):
             virtual_network=privatedns.SubResourceArgs(id=network_id),
             tags=self._place.tags,
             opts=pulumi.ResourceOptions.merge(
-                options, pulumi.ResourceOptions(replace_on_changes=["virtual_network"])
+                options,
+                # A network has one link to zones of a name.
+                pulumi.ResourceOptions(
+                    replace_on_changes=["virtual_network"], delete_before_replace=True
+                ),
             ),
         )
         self.ready.append(link)

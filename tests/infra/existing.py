@@ -10,6 +10,7 @@ STORAGE = f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/media"
 VAULT = f"{GROUP_ID}/providers/Microsoft.KeyVault/vaults/secrets"
 ACCOUNT = f"{GROUP_ID}/providers/Microsoft.Batch/batchAccounts/shared"
 IDENTITY = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/nodes"
+OTHER_IDENTITY = f"{IDENTITY}-2"
 ZONES = [
     f"{GROUP_ID}/providers/Microsoft.Network/privateDnsZones/{zone}"
     for zone in (
@@ -59,6 +60,7 @@ TOKENS = {
     VAULT: "keyvault:Vault",
     ACCOUNT: "batch:BatchAccount",
     IDENTITY: "managedidentity:UserAssignedIdentity",
+    OTHER_IDENTITY: "managedidentity:UserAssignedIdentity",
     **dict.fromkeys(ZONES, "privatedns:PrivateZone"),
 }
 

@@ -19,6 +19,7 @@ from tests.infra.existing import (
     ACCOUNT,
     EXISTING,
     IDENTITY,
+    OTHER_IDENTITY,
     STORAGE,
     VAULT,
     ZONES,
@@ -122,7 +123,7 @@ CHANGES = [
     change("poolIdentityId", IDENTITY),
     change("storageEncryptionKey", "https://media.vault.azure.net/keys/other", of=ENCRYPTED),
     change("storageEncryptionKey", "", also={"storageEncryptionIdentityId": ""}, refused=True, of=ENCRYPTED),
-    change("storageEncryptionIdentityId", f"{IDENTITY}-2", of=ENCRYPTED),
+    change("storageEncryptionIdentityId", OTHER_IDENTITY, of=ENCRYPTED),
     change("image", "noble"),
     change("nodeAgentSkuId", "batch.node.ubuntu 24.04", of={"image": "a:b:c", "nodeAgentSkuId": "batch.node.ubuntu 22.04"}),
     change("imageHasFfmpeg", "true"),
@@ -183,8 +184,8 @@ def brought_about(arm: Azure, before: Deployed, after: Deployed) -> Iterator[str
         was = old.get((each.token, each.name))
         if was is None or is_replaced(was, each):
             with arm.store.open() as world:
-                if was is not None and was.id == each.id:
-                    del world.resources[each.id.lower()]
+                if was is not None and (was.id == each.id or each.request.deleteBeforeReplace):
+                    del world.resources[was.id.lower()]
                 if world.get(each.id):
                     continue  # the same under another logical name
             arm.create(token, inputs)
