@@ -10,7 +10,8 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
 from infra.checks import Problem, key_of, problems
-from infra.settings import Settings
+from infra.pools import POOL_SETTINGS
+from infra.settings import PoolEntry, Settings
 
 
 class SettingsError(pulumi.RunError):
@@ -50,7 +51,9 @@ def read(values: Mapping[str, str], *, project: str, stack: str) -> Settings:
         if (name := known.get(key)) is None:
             continue
         try:
-            given[name] = parse(text, kinds[name])
+            given[name] = read_pools(text) if name == "pools" else parse(text, kinds[name])
+        except BadPoolsError as error:
+            found += error.problems
         except ValueError as error:
             found.append(Problem(key, text, str(error)))
     if not found:
@@ -61,14 +64,66 @@ def read(values: Mapping[str, str], *, project: str, stack: str) -> Settings:
     return settings
 
 
+class BadPoolsError(ValueError):
+    """The list of pools cannot be read."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        super().__init__("not a list of pools")
+        self.problems = list(problems)
+
+
+def read_pools(text: str) -> tuple[PoolEntry, ...]:
+    """Read the list of pools, which Pulumi hands over as JSON.
+
+    Raises:
+        BadPoolsError: With everything in it that is not as it should be.
+    """
+    try:
+        listed = json.loads(text)
+    except ValueError:
+        listed = None
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        words = "must be a list of pools: `pulumi config set --path 'pools[0].name' NAME`"
+        raise BadPoolsError([Problem("pools", text, words)])
+    wrong: list[Problem] = []
+    entries = tuple(read_pool(f"pools[{index}].", each, wrong) for index, each in enumerate(listed))
+    if wrong:
+        raise BadPoolsError(wrong)
+    return entries
+
+
+def read_pool(where: str, values: Mapping[str, Any], wrong: list[Problem]) -> PoolEntry:
+    """Read one pool; what is not as it should be is added to *wrong*."""
+    of_settings = get_type_hints(Settings)
+    kinds = {"name": str, "purpose": str, "default": bool}
+    kinds |= {key_of(name): of_settings[name] for name in POOL_SETTINGS}
+    names = {key_of(name): name for name in POOL_SETTINGS}
+    given: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in kinds:
+            words = f"no such setting of a pool; {meant(key, kinds, 'docs/deploy.md')}"
+            wrong.append(Problem(f"{where}{key}", value, words))
+            continue
+        try:
+            given[key] = parse(value if isinstance(value, str) else json.dumps(value), kinds[key])
+        except ValueError as error:
+            wrong.append(Problem(f"{where}{key}", value, str(error)))
+    own = {names[key]: given.pop(key) for key in list(given) if key in names}
+    return PoolEntry(**given, own=own)
+
+
+def meant(key: str, known: Iterable[str], listed: str) -> str:
+    """Guess what *key* was to be, or name the file that has all there are."""
+    near = get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"see {listed} for those there are"
+
+
 def unknown_keys(values: Iterable[str], known: Iterable[str]) -> Iterator[Problem]:
     """Find keys that mean nothing here: a typing error would otherwise be a silent default."""
     names = set(known) - NOT_CONFIGURED
     for key in values:
         if key not in names:
-            near = get_close_matches(key, names, n=1)
-            meant = f"did you mean {near[0]}?" if near else "see Pulumi.yaml for those there are"
-            yield Problem(key, "", f"no such setting; {meant}")
+            yield Problem(key, "", f"no such setting; {meant(key, names, 'Pulumi.yaml')}")
 
 
 def account_of(found: Iterable[Problem]) -> str:

@@ -1,6 +1,8 @@
 """The whole environment, composed."""
 
 from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
 
 import pulumi
 
@@ -12,9 +14,10 @@ from infra.lasting import watch_for_changes
 from infra.monitoring import Monitoring
 from infra.network import Network
 from infra.node_ffmpeg import PACKAGE
-from infra.outputs import Outputs
+from infra.outputs import Outputs, PoolOutputs
 from infra.place import Place, make_place
 from infra.pool import Pool
+from infra.pools import PlannedPool, pools_of, quota_words
 from infra.private_endpoints import PrivateEndpoints, Target
 from infra.settings import Settings
 from infra.storage import INPUT, OUTPUT, TOOLS, Storage
@@ -23,8 +26,12 @@ from infra.storage import INPUT, OUTPUT, TOOLS, Storage
 def program() -> None:
     """Make the selected stack's environment and export its outputs: what `pulumi up` runs."""
     settings = from_pulumi()
-    for words in settings.warnings(datetime.now(UTC).date()):
+    today = datetime.now(UTC).date()
+    warnings = (pool.settings.warnings(today) for pool in pools_of(settings))
+    for words in dict.fromkeys(chain.from_iterable(warnings)):
         pulumi.warn(words)
+    for words in quota_words(settings):
+        pulumi.info(words)
     watch_for_changes()
     for name, value in vars(make_environment(settings)).items():
         pulumi.export(name, value)
@@ -40,10 +47,12 @@ def make_environment(settings: Settings) -> Outputs:
     access = Access("access", settings, place, storage, existing.identity)
     account = Account("account", settings, place, storage, access, existing)
     endpoints = make_private_endpoints(settings, place, network, storage, account)
-    pool = Pool(settings, account, access, subnet_id, endpoints)
+    pools = [
+        pool_outputs(planned, Pool(planned, account, access, subnet_id, endpoints))
+        for planned in pools_of(settings)
+    ]
     if settings.wants_monitoring:
         Monitoring("monitoring", settings, place, account)
-    embedded = settings.embedded_ffmpeg
     return Outputs(
         subscription_id=place.subscription,
         resource_group=place.group,
@@ -51,23 +60,13 @@ def make_environment(settings: Settings) -> Outputs:
         batch_account=account.account_name,
         batch_endpoint=account.endpoint,
         pool_allocation_mode=settings.pool_allocation_mode,
-        pool_id=pool.pool_name,
-        pool_vm_size=settings.vm_size,
-        pool_task_slots=settings.slots,
-        pool_max_nodes=settings.max_nodes,
-        pool_max_spot_nodes=settings.most_spot_nodes,
-        pool_max_dedicated_nodes=settings.most_dedicated_nodes,
-        pool_node_vcpus=settings.machine.vcpus,
-        pool_quota_family=settings.machine.quota_family,
+        pools=pools,
         pool_identity_id=access.pool_identity_id or "",
-        node_ffmpeg=embedded.blob if embedded else "",
-        node_ffmpeg_package=f"{PACKAGE} {embedded.wheel}" if embedded else "",
         storage_account=storage.account_name,
         blob_endpoint=storage.blob_endpoint,
         input_container=storage.container_name(INPUT),
         output_container=storage.container_name(OUTPUT),
         tools_container=storage.container_name(TOOLS),
-        autoscale_minutes=settings.autoscale_minutes if settings.autoscale else 0,
     )
 
 
@@ -92,3 +91,26 @@ def make_private_endpoints(
     return PrivateEndpoints(
         "private-endpoints", settings, place, own or settings.private_endpoint_subnet_id, targets
     )
+
+
+def pool_outputs(planned: PlannedPool, pool: Pool) -> dict[str, Any]:
+    """Say what the runner needs to know of a pool."""
+    settings = planned.settings
+    embedded = settings.embedded_ffmpeg
+    facts = PoolOutputs(
+        name=planned.name,
+        id=pool.pool_name,
+        vm_size=settings.vm_size,
+        task_slots=settings.slots,
+        purpose=planned.purpose,
+        default=planned.default,
+        max_nodes=settings.max_nodes,
+        max_spot_nodes=settings.most_spot_nodes,
+        max_dedicated_nodes=settings.most_dedicated_nodes,
+        node_vcpus=settings.machine.vcpus,
+        quota_family=settings.machine.quota_family,
+        autoscale_minutes=settings.autoscale_minutes if settings.autoscale else 0,
+        node_ffmpeg=embedded.blob if embedded else "",
+        node_ffmpeg_package=f"{PACKAGE} {embedded.wheel}" if embedded else "",
+    )
+    return dict(vars(facts))

@@ -8,6 +8,7 @@ from pulumi_azure_native import network
 
 from infra import naming
 from infra.place import Place
+from infra.pools import installs_packages
 from infra.regions import SERVICE_TAG_REGIONS
 from infra.settings import Settings
 
@@ -61,7 +62,7 @@ def outbound_rules(settings: Settings) -> Iterator[Rule]:
             destination="AzureMonitor",
             ports=("443",),
         )
-    if settings.installs_packages:
+    if installs_packages(settings):
         yield Rule(
             name="package-mirrors",
             reason="The start task may install ffmpeg: apt's mirrors, port 80, or 443 where so listed",

@@ -1,12 +1,46 @@
-"""What the stack tells the runner: one flat set of names, without secrets."""
+"""What the stack tells the runner: one set of names, without secrets."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pulumi
 
-SCHEMA = 1
-"""Counted up when a name below goes, or means something else; a new name changes nothing."""
+SCHEMA = 2
+"""Counted up when a name below goes, or means something else; a new name changes nothing.
+
+1 had one pool, as `pool_id`, `pool_vm_size` and so on.
+"""
+NEEDS_RUNNER = "0.1.0"
+"""The first `runner` that reads SCHEMA; to be set with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolOutputs:
+    """A pool, in the output `pools`."""
+
+    name: str
+    """What `runner --pool` calls it; empty for the only one of a stack without the setting `pools`."""
+    id: pulumi.Input[str]
+    vm_size: str
+    task_slots: int
+    """Tasks that one node runs at once."""
+    purpose: str
+    default: bool
+    """Whether it is used where none is asked for; one of them is."""
+    max_nodes: int
+    """Spot and dedicated together."""
+    max_spot_nodes: int
+    max_dedicated_nodes: int
+    node_vcpus: int
+    """Of one node: times the nodes, what the pool wants of a quota at its largest."""
+    quota_family: str
+    """The quota of dedicated nodes, as Azure's usage list names it; that of Spot is `lowPriorityCores`."""
+    autoscale_minutes: int
+    """Minutes between two looks at the work that waits; 0 when the pool's size is fixed."""
+    node_ffmpeg: str
+    """The blob in `tools` from which nodes take ffmpeg once it is there; empty when they look for none."""
+    node_ffmpeg_package: str
+    """The package that binary is from, and its wheel's platform: `imageio-ffmpeg==1.2.3 manylinux…`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +48,7 @@ class Outputs:
     """The stack's outputs: the fields' names are theirs."""
 
     outputs_schema: int = SCHEMA
+    needs_runner: str = NEEDS_RUNNER
     subscription_id: pulumi.Input[str]
     resource_group: pulumi.Input[str]
     location: str
@@ -21,29 +56,13 @@ class Outputs:
     batch_endpoint: pulumi.Input[str]
     """With its scheme, https."""
     pool_allocation_mode: Literal["UserSubscription", "BatchService"]
-    pool_id: pulumi.Input[str]
-    pool_vm_size: str
-    pool_task_slots: int
-    """Tasks that one node runs at once."""
-    pool_max_nodes: int
-    """Spot and dedicated together."""
-    pool_max_spot_nodes: int
-    pool_max_dedicated_nodes: int
-    pool_node_vcpus: int
-    """Of one node: times the nodes, what the pool wants of a quota at its largest."""
-    pool_quota_family: str
-    """The quota of dedicated nodes, as Azure's usage list names it; that of Spot is `lowPriorityCores`."""
+    pools: list[dict[str, Any]]
+    """Each of PoolOutputs."""
     pool_identity_id: pulumi.Input[str]
-    """The ARM id of the identity that nodes act as; empty when they have none."""
-    node_ffmpeg: str
-    """The blob in `tools` from which nodes take ffmpeg once it is there; empty when they look for none."""
-    node_ffmpeg_package: str
-    """The package that binary is from, and its wheel's platform: `imageio-ffmpeg==1.2.3 manylinux…`."""
+    """The ARM id of the identity that nodes of all pools act as; empty when they have none."""
     storage_account: pulumi.Input[str]
     blob_endpoint: pulumi.Input[str]
     """With its scheme, https, and no slash at its end."""
     input_container: str
     output_container: str
     tools_container: str
-    autoscale_minutes: int
-    """Minutes between two looks at the work that waits; 0 when the pool's size is fixed."""

@@ -1,4 +1,4 @@
-"""The pool: what a node is, how it is made ready, and how many there are."""
+"""A pool: what a node is, how it is made ready, and how many there are."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from pulumi_azure_native import batch
 from infra import naming
 from infra.access import Access
 from infra.account import Account
+from infra.pools import PlannedPool
 from infra.private_endpoints import PrivateEndpoints
 from infra.scaling import autoscale_formula
 from infra.settings import Settings
@@ -43,14 +44,16 @@ def foundations(settings: Settings) -> dict[str, Any]:
     }
 
 
-def pool_name(settings: Settings) -> str:
-    """Name the pool by what cannot change: another of that is another pool.
+def pool_name(planned: PlannedPool) -> str:
+    """Name a pool by what cannot change: another of that is another pool.
 
     So Pulumi makes the new one before it deletes the old, and formula and start task, which do not
     count here, are changed in place. (A replacement under the same name would be a PUT on the
     living pool, and then its deletion.)
     """
-    return f"{settings.name_prefix}-{naming.digest(foundations(settings))}"
+    settings = planned.settings
+    parts = (settings.name_prefix, planned.name, naming.digest(foundations(settings)))
+    return "-".join(filter(None, parts))
 
 
 class Pool(pulumi.ComponentResource):
@@ -60,16 +63,18 @@ class Pool(pulumi.ComponentResource):
 
     def __init__(
         self,
-        settings: Settings,
+        planned: PlannedPool,
         account: Account,
         access: Access,
         subnet_id: pulumi.Input[str] | None,
         endpoints: PrivateEndpoints | None,
     ) -> None:
-        super().__init__("runner:infra:Pool", "pool")
+        settings = planned.settings
+        name = f"pool-{planned.name}" if planned.name else "pool"
+        super().__init__("runner:infra:Pool", name)
         pool = batch.Pool(
-            "pool",
-            pool_name=pool_name(settings),
+            name,
+            pool_name=pool_name(planned),
             account_name=account.account_name,
             resource_group_name=account.group,
             vm_size=settings.vm_size,

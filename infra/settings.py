@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from infra.images import Image, end_of_support, parse_image
 from infra.node_ffmpeg import ARM64, X86_64, EmbeddedFfmpeg
@@ -11,6 +11,17 @@ from infra.scaling import Scale
 from infra.start_task import Source
 from infra.vm_sizes import VmSize, parse_vm_size
 from infra.zones import ZONES
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolEntry:
+    """A pool in the list `pools`."""
+
+    name: str = ""
+    purpose: str = ""
+    default: bool = False
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """By the names of fields below; what is not here is as the stack has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +81,7 @@ class Settings:
     private_endpoint_subnet_cidr: str = "10.64.3.224/27"
     private_dns_zone_ids: tuple[str, ...] = ()
 
+    pools: tuple[PoolEntry, ...] = ()
     image: str = "jammy"
     node_agent_sku_id: str = ""
     image_has_ffmpeg: bool = False

@@ -164,6 +164,8 @@ class Event:
     """What was wrong without harming the result, a sentence each."""
     is_known: bool = False
     """Whether this failure was found by an earlier run, and the file was not tried again."""
+    versions: str = ""
+    """Of Python and ffmpeg on the node, where a node did it."""
     uncollected: bool = False
     """Whether it failed here only: what the node made of it stays in storage."""
 

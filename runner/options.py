@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -46,6 +47,8 @@ class RunOptions:
     """Whether the sources stay in storage after the run."""
     keep_times: bool = False
     """Whether results get the file times of their sources."""
+    pool: str = ""
+    """The name of the pool on Azure; empty where the stack has one that it does not name."""
 
     def __post_init__(self) -> None:
         for name, is_right in _IS_RIGHT.items():
@@ -71,6 +74,11 @@ class RunOptions:
         return read_as(cls, parse_json(text, _LONGEST))
 
 
+def is_pool_name(value: str) -> bool:
+    """Whether a pool can be called *value*: no control character of a stranger is ever shown."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value) is not None
+
+
 def _is_whole(value: object, least: int, most: float = math.inf) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
@@ -94,4 +102,5 @@ _IS_RIGHT: dict[str, Callable[[Any], bool]] = {
     "transfers": lambda value: _is_whole(value, 1, MOST_TRANSFERS),
     "keep": lambda value: isinstance(value, bool),
     "keep_times": lambda value: isinstance(value, bool),
+    "pool": lambda value: isinstance(value, str) and (not value or is_pool_name(value)),
 }

@@ -186,12 +186,13 @@ class Lines(_Plain):
         print(line, file=sys.stderr, flush=True)  # noqa: T201
 
     def _line(self, event: Event) -> str:
+        by = f"; {printable(event.versions)}" if self._verbose and event.versions else ""
         if event.failure is not None:
-            return failure_line(event, self._tally)
+            return failure_line(event, self._tally) + by
         if self._quiet:
             return ""
         if event.state is State.CONVERTED:
-            return _converted_line(event, self._tally)
+            return _converted_line(event, self._tally) + by
         if event.state is State.UP_TO_DATE:
             return f"up to date {printable(event.conversion.target)}" if self._verbose else ""
         if time.monotonic() - self._last > _STATUS_EVERY:
@@ -202,9 +203,9 @@ class Lines(_Plain):
 class JsonLines(_Plain):
     """One JSON object a line on standard output, for programs."""
 
-    def __init__(self, plan: Plan, where: str, out: IO[str]) -> None:
+    def __init__(self, plan: Plan, where: str, pool: str, out: IO[str]) -> None:
         self._out = out
-        self.write(run_as_json(plan, where))
+        self.write(run_as_json(plan, where, pool))
 
     def __call__(self, event: Event | Notice) -> None:
         """Write a line for the end of an attempt."""

@@ -26,6 +26,7 @@ def record_attempt(db: sqlite3.Connection, run: str, event: Event) -> None:
     """Write down how the attempt of *event* ended."""
     failure = event.failure
     conversion = event.conversion
+    log = f"on a node with {event.versions}\n{event.log}" if event.versions else event.log
     db.execute(
         "INSERT OR REPLACE INTO attempts VALUES"
         " (?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?)",
@@ -33,7 +34,7 @@ def record_attempt(db: sqlite3.Connection, run: str, event: Event) -> None:
             *(run, as_bytes(conversion.target), event.attempt, as_bytes(conversion.source.path)),
             *(conversion.recipe.fingerprint, event.state.value),
             *(failure and failure.kind.value, failure and as_bytes(failure.message)),
-            *(event.seconds, time.time(), packed(event.log), json.dumps(event.notices)),
+            *(event.seconds, time.time(), packed(log), json.dumps(event.notices)),
         ),
     )
 

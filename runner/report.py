@@ -87,13 +87,14 @@ def plan_as_json(conversion: Conversion, decision: str) -> dict[str, Any]:
     }
 
 
-def run_as_json(plan: Plan, where: str) -> dict[str, Any]:
+def run_as_json(plan: Plan, where: str, pool: str) -> dict[str, Any]:
     """The first line of `--json`: what is about to be done."""
     return {
         "v": JSON_VERSION,
         "event": "run",
         "run": plan.id,
         "where": where,
+        "pool": pool or None,
         "destination": str(plan.destination),
         "files": plan.files,
     }

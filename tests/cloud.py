@@ -16,7 +16,8 @@ from azure.core.credentials import AzureNamedKeyCredential
 from azure.storage.blob import BlobServiceClient
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from runner.azure.stack import Deployment
+from runner.azure.pools import Pool
+from runner.azure.stack import OUTPUTS_SCHEMA, Deployment
 from tests.conftest import until
 from tests.emulator import Emulator, Fault, Settings, VirtualTasks
 from tests.emulator.azurite import Azurite
@@ -27,7 +28,18 @@ IDENTITY = (
     "Microsoft.ManagedIdentity/userAssignedIdentities/nodes"
 )
 POOL = "ffmpeg"
-_PROPERTIES: dict[str, Any] = {"taskSlotsPerNode": 2, "identity": [IDENTITY]}
+_FACTS: dict[str, Any] = {
+    "vm_size": "Standard_D2ads_v5",
+    "task_slots": 2,
+    "purpose": "",
+    "max_nodes": 2,
+    "autoscale_minutes": 5,
+}
+_PROPERTIES: dict[str, Any] = {
+    "vmSize": _FACTS["vm_size"],
+    "taskSlotsPerNode": _FACTS["task_slots"],
+    "identity": [IDENTITY],
+}
 _numbers = count(1)
 
 
@@ -87,9 +99,29 @@ class Cloud:
 
     def without_identity(self, nodes: int = 1) -> "Cloud":
         """The same cloud with a pool whose nodes need signed addresses."""
-        self.azure.put_pool("plain", taskSlotsPerNode=2, scaleSettings=fixed(nodes))
-        deployment = replace(self.deployment, pool_id="plain", pool_identity_id="")
-        return replace(self, deployment=deployment)
+        self.azure.put_pool(
+            "plain", **{**_PROPERTIES, "identity": None}, scaleSettings=fixed(nodes)
+        )
+        return self.with_pool(id="plain").with_outputs(pool_identity_id="")
+
+    def with_outputs(self, **outputs: Any) -> "Cloud":
+        """The same cloud with other outputs of its stack."""
+        return replace(self, deployment=replace(self.deployment, **outputs))
+
+    def with_pool(self, **facts: Any) -> "Cloud":
+        """The same cloud with other outputs about its pool."""
+        return self.with_outputs(pools=(replace(self.deployment.pool, **facts),))
+
+    def with_pools(self, *names: str) -> "Cloud":
+        """The same cloud with pools of these names, each with one node; the first is the default."""
+        for name in names:
+            self.azure.put_pool(f"{POOL}-{name}", **{**_PROPERTIES, "scaleSettings": fixed(1)})
+        return self.with_outputs(
+            pools=tuple(
+                Pool(**_FACTS, id=f"{POOL}-{name}", name=name, default=name == names[0])
+                for name in names
+            )
+        )
 
 
 def fixed(nodes: int, *, spot: int = 0) -> dict[str, Any]:
@@ -160,17 +192,14 @@ def stand_in_cloud(
 
 def _deployment(azure: Emulator, storage: Storage, number: int) -> Deployment:
     return Deployment(
-        outputs_schema=1,
+        outputs_schema=OUTPUTS_SCHEMA,
         subscription_id="00000000-0000-0000-0000-000000000000",
         resource_group="rg",
         location="westeurope",
         batch_account=azure.account,
         batch_endpoint=azure.endpoint,
         pool_allocation_mode="UserSubscription",
-        pool_id=POOL,
-        pool_vm_size="Standard_D2ads_v5",
-        pool_task_slots=2,
-        pool_max_nodes=2,
+        pools=(Pool(**_FACTS, id=POOL, name="", default=True),),
         pool_identity_id=IDENTITY,
         storage_account=storage.name,
         blob_endpoint=storage.blob_endpoint,
@@ -178,5 +207,4 @@ def _deployment(azure: Emulator, storage: Storage, number: int) -> Deployment:
         input_container=f"input-{number}",
         output_container=f"output-{number}",
         tools_container=f"tools-{number}",
-        autoscale_minutes=5,
     )

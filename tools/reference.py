@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import click
 
+from runner.azure.pools import Pool
 from runner.azure.stack import Deployment
 from runner.cli import cli
 from runner.errors import ExitCode
@@ -32,10 +34,16 @@ def reference() -> str:
         _table(("code", "meaning"), [(str(int(code)), code.meaning) for code in ExitCode]),
         "## Outputs of the stack",
         "What `runner` reads from `pulumi stack output --json`: "
-        + ", ".join(f"`{field.name}`" for field in fields(Deployment))
+        + _names(Deployment, "chosen")
+        + "; and of each in `pools`: "
+        + _names(Pool)
         + ".",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _names(kind: type[Any], *left_out: str) -> str:
+    return ", ".join(f"`{each.name}`" for each in fields(kind) if each.name not in left_out)
 
 
 def _commands() -> Iterator[str]:

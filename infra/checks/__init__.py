@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from infra.checks import basics, existing, network, nodes, private
+from infra.checks import basics, existing, network, nodes, pools, private
 from infra.checks.found import Found
 from infra.settings import Settings
 
@@ -47,3 +47,15 @@ def problems(settings: Settings) -> Iterator[Problem]:
     for check in CHECKS:
         for name, remedy in check(settings):
             yield Problem(key_of(name), getattr(settings, name), remedy)
+    # what several pools take from the stack is said once
+    yield from dict.fromkeys(problems_of_pools(settings))
+
+
+def problems_of_pools(settings: Settings) -> Iterator[Problem]:
+    """Find what has to change in a pool, at the key where it was set."""
+    for index, key, value, remedy in pools.entries(settings):
+        yield Problem(f"pools[{index}].{key}", value, remedy)
+    for index, name, value, remedy in pools.own(settings):
+        is_own = bool(settings.pools) and name in settings.pools[index].own
+        key = f"pools[{index}].{key_of(name)}" if is_own else key_of(name)
+        yield Problem(key, value, remedy)

@@ -4,6 +4,7 @@ import ipaddress
 import re
 
 from infra.checks.found import Found
+from infra.pools import max_nodes
 from infra.regions import SERVICE_TAG_REGIONS
 from infra.settings import Settings
 
@@ -70,12 +71,13 @@ def address_space(settings: Settings) -> Found:
     if not subnet.subnet_of(vnet):
         yield "subnet_cidr", f"must lie within vnetCidr {vnet}"
     usable = subnet.num_addresses - AZURE_RESERVES
-    if usable < settings.max_nodes:
+    if usable < (most := max_nodes(settings)):
+        who = "pools may grow" if settings.pools else "pool may grow"
         yield (
             "subnet_cidr",
             (
                 f"has room for {max(usable, 0)} nodes (Azure keeps {AZURE_RESERVES} addresses), and the "
-                f"pool may grow to {settings.max_nodes}: take a larger range, or fewer nodes"
+                f"{who} to {most}: take a larger range, or fewer nodes"
             ),
         )
 

@@ -4,6 +4,7 @@ import re
 
 from infra.checks.found import Found
 from infra.images import CHOICES, PRESETS, parse_image
+from infra.pools import installs_packages
 from infra.settings import Settings
 from infra.vm_sizes import parse_vm_size
 
@@ -33,11 +34,15 @@ def ffmpeg(settings: Settings) -> Found:
     """Check where nodes are to get ffmpeg from."""
     if settings.node_ffmpeg == "embeddedOnly" and not settings.pool_identity:
         yield "node_ffmpeg", "is fetched as the pool's identity; set poolIdentity true, or apt"
+
+
+def packages(settings: Settings) -> Found:
+    """Check the way to the packages, which is the same for all pools."""
     for name in ("package_mirror", "package_proxy"):
         given = getattr(settings, name)
         if given and not _URL.fullmatch(given):
             yield name, "must be a URL such as http://mirror.example.com/ubuntu, without a password"
-        elif given and not settings.installs_packages:
+        elif given and not installs_packages(settings):
             yield name, "has no use: with these settings nodes install no packages"
 
 
@@ -95,4 +100,5 @@ def scale(settings: Settings) -> Found:
         yield "autoscale_minutes", "must be 5 to 10080: Batch evaluates no more often"
 
 
-CHECKS = (image, machine, ffmpeg, scale)
+CHECKS = (packages,)
+OF_A_POOL = (image, machine, ffmpeg, scale)

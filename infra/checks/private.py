@@ -5,6 +5,7 @@ import ipaddress
 from infra.checks.found import Found
 from infra.checks.network import AZURE_RESERVES
 from infra.ids import ResourceId, is_id_of, parse_id
+from infra.pools import installs_packages
 from infra.settings import Settings
 
 SUBNET = "Microsoft.Network/virtualNetworks/subnets"
@@ -124,7 +125,7 @@ def no_way_out(settings: Settings) -> Found:
         return
     if settings.public_network_access:
         yield "egress", "none leaves nodes without Batch and storage; set publicNetworkAccess false"
-    if settings.installs_packages:
+    if installs_packages(settings):
         yield "egress", "none leaves nodes without apt; set nodeFfmpeg embeddedOnly"
     if settings.monitor_agent:
         yield (

@@ -25,11 +25,11 @@ _RESIZE = {
     ),
     "unsupportedvmsize": (
         "this vmSize is not offered here",
-        "`pulumi config set vmSize …`, then `pulumi up`",
+        "`{set_vm_size}`, then `pulumi up`",
     ),
     "incompatiblevmsize": (
         "this vmSize does not fit the image",
-        "`pulumi config set vmSize …`, then `pulumi up`",
+        "`{set_vm_size}`, then `pulumi up`",
     ),
     "overconstrainedallocationrequesterror": (
         "no machine fits all demands",
@@ -47,6 +47,7 @@ def alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
         cause, remedy = _RESIZE.get(
             code, (redacted(f"{error.code}: {error.message}"), "see the pool in the portal")
         )
+        remedy = remedy.format(set_vm_size=deployment.set_for_pool("vmSize", "…"))
         yield Alarm(f"resize {code}", f"the pool cannot grow: {cause}; {remedy}")
     run = pool.auto_scale_run
     if run is not None and run.error is not None:
@@ -62,7 +63,9 @@ def why_nothing_runs(look: PoolLook, deployment: Deployment) -> str:
     pool = look.pool
     if word(pool.state) != "active":
         return f"pool {pool.id} is being deleted; run `pulumi up`, then the same command again"
-    return _of_nodes(pool, look.nodes) or _of_target(pool, deployment.autoscale_minutes, look.now)
+    return _of_nodes(pool, look.nodes) or _of_target(
+        pool, deployment.pool.autoscale_minutes, look.now
+    )
 
 
 def _of_nodes(pool: batch.BatchPool, nodes: Sequence[batch.BatchNode]) -> str:

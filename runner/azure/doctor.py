@@ -1,32 +1,49 @@
 """The checks of `runner doctor` on Azure, each with one remedy."""
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from runner.azure.diagnosis import alarms
 from runner.azure.errors import NoRoleError
 from runner.azure.node_health import failed_start
+from runner.azure.pools import Pool
 from runner.azure.session import Session
 from runner.azure.signing import Lifetimes, Signer
+from runner.azure.stack import Deployment
 from runner.errors import RunnerError
 from runner.findings import Finding
+from runner.formatting import printable
 
 _SOON = timedelta(days=183)
 
 
 def check_azure(session: Session) -> Iterator[Finding]:
-    """Check sign-in, rights, pool, image and storage of the session's deployment."""
+    """Check sign-in, rights, pools, images and storage of the session's deployment.
+
+    All of its pools, unless one was asked for.
+    """
+    yield _account(session.deployment)
+    chosen = session.deployment.chosen
+    for pool in session.deployment.pools:
+        if chosen in ("", pool.name):
+            yield from _check_pool(session.on(session.deployment.on(pool.name)), pool)
+    for what, look in (("quota", _quota), ("jobs", _jobs), ("storage", _storage)):
+        yield _check(what, look, session)
+
+
+def _check_pool(session: Session, pool: Pool) -> Iterator[Finding]:
+    """Check one pool; each finding names it where the stack does."""
     for what, look in (
         ("pool", _pool),
         ("image", _image),
         ("nodes", _nodes),
-        ("quota", _quota),
-        ("jobs", _jobs),
-        ("storage", _storage),
         ("nodes' ffmpeg", _node_ffmpeg),
     ):
-        yield _check(what, look, session)
+        found = _check(what, look, session)
+        yield replace(found, what=f"{what} ({pool.name})" if pool.name else what)
 
 
 def _check(what: str, look: Callable[[Session], Finding], session: Session) -> Finding:
@@ -34,6 +51,16 @@ def _check(what: str, look: Callable[[Session], Finding], session: Session) -> F
         return look(session)
     except RunnerError as error:
         return Finding(what, good=False, detail=str(error))
+
+
+def _account(deployment: Deployment) -> Finding:
+    """What the outputs say: nobody can be asked who is not found with it."""
+    detail = (
+        f"Batch account {deployment.batch_account} and storage account "
+        f"{deployment.storage_account} in resource group {deployment.resource_group}, "
+        f"{deployment.location}, subscription {deployment.subscription_id}"
+    )
+    return Finding("environment", good=True, detail=detail)
 
 
 def _pool(session: Session) -> Finding:
@@ -46,10 +73,16 @@ def _pool(session: Session) -> Finding:
     if deployment.pool_identity_id and deployment.pool_identity_id.lower() not in has:
         detail = f"{pool.id} does not have the identity that the stack declares"
         return Finding("pool", good=False, detail=detail, remedy="run `pulumi up`")
-    if pool.task_slots_per_node != deployment.pool_task_slots:
-        detail = f"{pool.id} has {pool.task_slots_per_node} task slots, the stack {deployment.pool_task_slots}"
+    if pool.task_slots_per_node != deployment.pool.task_slots:
+        detail = f"{pool.id} has {pool.task_slots_per_node} task slots, the stack {deployment.pool.task_slots}"
         return Finding("pool", good=False, detail=detail, remedy="run `pulumi up`")
-    return Finding("pool", good=True, detail=f"{deployment.description}, {pool.vm_size}")
+    if (pool.vm_size or "").lower() != deployment.pool.vm_size.lower():
+        detail = f"{pool.id} is of {pool.vm_size}, the stack's of {deployment.pool.vm_size}"
+        return Finding("pool", good=False, detail=detail, remedy="run `pulumi up`")
+    is_default = deployment.pool.name and deployment.pool.default
+    extra = ("the default" if is_default else "", printable(deployment.pool.purpose))
+    detail = ", ".join(filter(None, (deployment.description, pool.vm_size, *extra)))
+    return Finding("pool", good=True, detail=detail)
 
 
 def _image(session: Session) -> Finding:
@@ -64,12 +97,14 @@ def _image(session: Session) -> Finding:
         )
         return Finding("image", good=True, detail=detail)
     ends = [image.batch_support_end_of_life for image in images]
-    return image_finding(agent or "", ends, datetime.now(UTC))
+    noble = session.deployment.set_for_pool("image", "noble")
+    return image_finding(agent or "", ends, datetime.now(UTC), f"`{noble}`, then `pulumi up`")
 
 
-def image_finding(agent: str, ends: Sequence[datetime | None], now: datetime) -> Finding:
+def image_finding(
+    agent: str, ends: Sequence[datetime | None], now: datetime, remedy: str
+) -> Finding:
     """What it means that Batch gives up the images of *agent* at *ends*; none has no end yet."""
-    remedy = "`pulumi config set image noble`, then `pulumi up`"
     last = max((end for end in ends if end is not None), default=None)
     if not ends or (last is not None and last <= now):
         detail = f"Batch supports no image for {agent} any more"
@@ -82,10 +117,11 @@ def image_finding(agent: str, ends: Sequence[datetime | None], now: datetime) ->
 
 def _nodes(session: Session) -> Finding:
     look = session.jobs.look()
-    wrong = [alarm.text for alarm in alarms(look, session.deployment)]
-    if wrong:
+    found = list(alarms(look, session.deployment))
+    if found:
         node = failed_start(look)
         log = session.start_task_log(node) if node else ()
+        wrong = [alarm.in_doctor or alarm.text for alarm in found]
         return Finding("nodes", good=False, detail="; ".join(wrong), lines=log)
     count = len(look.nodes)
     what = (
@@ -99,34 +135,32 @@ def _nodes(session: Session) -> Finding:
 def _quota(session: Session) -> Finding:
     """What to compare with the quota: reading it takes rights that running does not."""
     deployment = session.deployment
-    wanted = {
-        "lowPriorityCores (Spot)": deployment.pool_max_spot_nodes,
-        deployment.pool_quota_family: deployment.pool_max_dedicated_nodes,
-    }
-    vcpus = [
-        f"{count * deployment.pool_node_vcpus} of {name}"
-        for name, count in wanted.items()
-        if count and deployment.pool_node_vcpus
-    ]
+    wanted: Counter[str] = Counter()
+    for pool in deployment.pools:
+        wanted["lowPriorityCores (Spot)"] += pool.max_spot_nodes * pool.node_vcpus
+        wanted[pool.quota_family] += pool.max_dedicated_nodes * pool.node_vcpus
+    vcpus = [f"{count} of {name}" for name, count in wanted.items() if count]
     if not vcpus:
         return Finding("quota", good=True, detail="what the pool wants is not said by this stack")
     if deployment.pool_allocation_mode == "BatchService":
         look = f"az batch account show -g {deployment.resource_group} -n {deployment.batch_account}"
     else:
         look = f"az vm list-usage -l {deployment.location} -o table"
-    detail = f"at its largest the pool wants vCPUs: {', '.join(vcpus)}; what there is: `{look}`"
+    count = len(deployment.pools)
+    who = "its largest the pool wants" if count == 1 else f"their largest all {count} pools want"
+    detail = f"at {who} vCPUs: {', '.join(vcpus)}; what there is: `{look}`"
     return Finding("quota", good=True, detail=detail)
 
 
 def _node_ffmpeg(session: Session) -> Finding:
     deployment = session.deployment
-    name = deployment.node_ffmpeg
+    name, package = deployment.pool.node_ffmpeg, deployment.pool.node_ffmpeg_package
     if not name:
         detail = "from their image or the package mirrors, as the stack has it"
     elif session.blobs.exists(deployment.tools_container, name):
-        detail = f"that of {deployment.node_ffmpeg_package}, from storage"
+        detail = f"that of {package}, from storage"
     else:
-        detail = f"that of {deployment.node_ffmpeg_package}, once a `runner convert` has put it into storage"
+        detail = f"that of {package}, once a `runner convert` has put it into storage"
     return Finding("nodes' ffmpeg", good=True, detail=detail)
 
 

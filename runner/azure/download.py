@@ -54,6 +54,7 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
         seconds=_seconds(end),
         failure=Failure(failure.kind, failure.message, log),
         log=log,
+        versions=_versions(record),
         uncollected=uncollected,
     )
 
@@ -96,6 +97,7 @@ def _fetch(context: RunContext, item: WorkItem, end: Finished, record: Record) -
         result=Result(size=status.st_size, sha256=record.sha256, mtime_ns=status.st_mtime_ns),
         log=record.log,
         notices=record.notices,
+        versions=_versions(record),
     )
 
 
@@ -124,6 +126,10 @@ def _log(context: RunContext, item: WorkItem) -> str:
     name = f"{context.blob_names.results(item.task)}/stderr.txt"
     data = context.blobs.read_end(context.deployment.output_container, name, _LONGEST_LOG)
     return data.decode(errors="replace")
+
+
+def _versions(record: Record | None) -> str:
+    return record.versions.partition(" Copyright")[0] if record else ""
 
 
 def _seconds(end: Finished) -> float:

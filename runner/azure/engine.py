@@ -79,7 +79,7 @@ class AzureEngine:
             options=self.options,
             pace=self.pace,
             ffmpeg=self.ffmpeg,
-            jobs=Jobs(self.batch, deployment.pool_id, stopped),
+            jobs=Jobs(self.batch, deployment.pool.id, stopped),
             adder=TaskAdder(self.batch, stopped),
             blobs=blobs,
             stored=StoredRun(blobs, deployment.input_container, plan.id),
@@ -89,5 +89,6 @@ class AzureEngine:
         )
 
     def _lifetimes(self, plan: Plan) -> Lifetimes:
-        slots = self.deployment.pool_max_nodes * self.deployment.pool_task_slots
+        pool = self.deployment.pool
+        slots = pool.max_nodes * pool.task_slots
         return lifetimes(plan, slots, longest_task(self.options.timeout))

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from runner.azure.blobs import Blobs
+from runner.azure.pools import Pool
 from runner.azure.stack import Deployment
 from runner.azure.workers import Stopped
 from runner.errors import RunnerError
@@ -24,7 +25,7 @@ _FALL_BACK = "the nodes will use what their start task finds instead"
 
 @dataclass(frozen=True, kw_only=True)
 class NodeFfmpeg:
-    """The binary that a deployment's nodes look for."""
+    """The binary that a pool's nodes look for."""
 
     blob: str
     sha256: str
@@ -34,14 +35,14 @@ class NodeFfmpeg:
     """In the name of the package's wheel."""
 
     @classmethod
-    def of(cls, deployment: Deployment) -> "NodeFfmpeg | None":
-        """What the nodes of *deployment* look for; None if they look for none."""
-        if not deployment.node_ffmpeg:
+    def of(cls, pool: Pool) -> "NodeFfmpeg | None":
+        """What the nodes of *pool* look for; None if they look for none."""
+        if not pool.node_ffmpeg:
             return None
-        package, _, platform = deployment.node_ffmpeg_package.partition(" ")
+        package, _, platform = pool.node_ffmpeg_package.partition(" ")
         return cls(
-            blob=deployment.node_ffmpeg,
-            sha256=deployment.node_ffmpeg.removeprefix("ffmpeg-").removesuffix(".xz"),
+            blob=pool.node_ffmpeg,
+            sha256=pool.node_ffmpeg.removeprefix("ffmpeg-").removesuffix(".xz"),
             package=package,
             platform=platform,
         )
@@ -62,7 +63,7 @@ def put_ffmpeg(
 
     That it cannot be done ends no run: a start task has other ways.
     """
-    wanted = NodeFfmpeg.of(deployment)
+    wanted = NodeFfmpeg.of(deployment.pool)
     if wanted is None:
         return
     try:

@@ -50,6 +50,8 @@ class Alarm:
     key: str
     """The same for as long as the same is wrong, whatever the number of nodes and minutes."""
     text: str
+    in_doctor: str = ""
+    """The same for `runner doctor`, where that is other words."""
 
 
 def node_alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
@@ -62,7 +64,13 @@ def node_alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
         first = nodes[0].id or ""
         who = f"node {first}" if len(nodes) == 1 else f"{len(nodes)} nodes, one of them {first}"
         cause = _cause(look, nodes[0])
-        yield Alarm(key, f"{who}: {cause}; {_remedy(word(nodes[0].state), first, deployment)}")
+        state = word(nodes[0].state)
+        if state in ("starttaskfailed", _WAITING):
+            log = f"all of its log: `{_start_task_log(first, deployment)}`"
+            ask = "`runner doctor` shows the end of its log"
+            yield Alarm(key, f"{who}: {cause}; {ask}; {log}", f"{who}: {cause}; {log}")
+        else:
+            yield Alarm(key, f"{who}: {cause}; {_removal(first, deployment)}")
 
 
 def failed_start(look: PoolLook) -> str | None:
@@ -86,7 +94,7 @@ def no_node_can_work(look: PoolLook) -> str | None:
     return f"none of the {count} nodes of pool {look.pool.id} can work: {cause}"
 
 
-def after(look: PoolLook) -> str:
+def after(look: PoolLook, deployment: Deployment) -> str:
     """What to do once a pool's nodes can do no more."""
     if look.pool.enable_auto_scale:
         return (
@@ -94,8 +102,9 @@ def after(look: PoolLook) -> str:
             "and then the same command goes on with new nodes"
         )
     return (
-        "mend the cause (`runner doctor`) and give the pool new nodes (`pulumi config set "
-        "poolGeneration` to one more, `pulumi up`); until then these are paid for; then the same command goes on"
+        "mend the cause (`runner doctor`) and give the pool new nodes "
+        f"(`{deployment.set_for_pool('poolGeneration', 'N')}`, one more than before, `pulumi up`); "
+        "until then these are paid for; then the same command goes on"
     )
 
 
@@ -135,11 +144,13 @@ def _detail(node: batch.BatchNode) -> str:
     return f" ({error.code}: {redacted(error.message or '')})" if error else ""
 
 
-def _remedy(state: str, node: str, deployment: Deployment) -> str:
-    if state in ("starttaskfailed", _WAITING):
-        command = _az(deployment, "file download", "--node-id", node)
-        command += " --file-path startup/stderr.txt --destination start-task.txt"
-        return f"`runner doctor` shows the end of its log; all of it: `{command}`"
+def _start_task_log(node: str, deployment: Deployment) -> str:
+    """The command that fetches it."""
+    command = _az(deployment, "file download", "--node-id", node)
+    return f"{command} --file-path startup/stderr.txt --destination start-task.txt"
+
+
+def _removal(node: str, deployment: Deployment) -> str:
     command = _az(deployment, "delete", "--node-list", node)
     return (
         f"remove it (`{command}`) or reboot it in the portal; it is paid for as long as it is there"
@@ -151,5 +162,5 @@ def _az(deployment: Deployment, what: str, *arguments: str) -> str:
     host = urlsplit(deployment.batch_endpoint).netloc
     where = ("--account-name", deployment.batch_account, "--account-endpoint", host)
     return (
-        f"az batch node {what} {shlex.join((*where, '--pool-id', deployment.pool_id, *arguments))}"
+        f"az batch node {what} {shlex.join((*where, '--pool-id', deployment.pool.id, *arguments))}"
     )

@@ -106,7 +106,7 @@ class Pipeline:
         if not takes_tasks:
             self._submitter.open_another_job()
         self._submitter.expect(len(todo))
-        if self._context.deployment.node_ffmpeg:
+        if self._context.deployment.pool.node_ffmpeg:
             self._submitter.expect()
             self._is_putting = True
             self._loops.put(self._put_ffmpeg)

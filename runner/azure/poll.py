@@ -137,7 +137,9 @@ class Poller:
         node = failed_start(look)
         log = last_lines(node, context.jobs, context.blobs, context.deployment, 1) if node else ()
         words = f" (its log ends: {log[-1]})" if log else ""
-        raise PoolLostError(f"{reason}{words}; its tasks are ended; {after(look)}")
+        raise PoolLostError(
+            f"{reason}{words}; its tasks are ended; {after(look, context.deployment)}"
+        )
 
     def _say(self, message: str, key: str = "") -> None:
         now = time.monotonic()

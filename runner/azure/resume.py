@@ -87,7 +87,7 @@ def _is_alive(context: RunContext, job: BatchJob) -> bool:
     refuse_disabled(job)
     if word(job.state) != "active":
         return False
-    pool = context.deployment.pool_id
+    pool = context.deployment.pool.id
     if job.pool_info is not None and (job.pool_info.pool_id or "").lower() == pool.lower():
         return True
     # `pulumi up` has made another pool since: what waits must not wait for the old one

@@ -1,11 +1,12 @@
 """What the commands do on Azure besides converting: attach, cancel, status, clean, checks."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Self
 
 from azure.batch import BatchClient
 from azure.core.credentials import TokenCredential
@@ -55,6 +56,8 @@ class Session:
     """A sign-in to one deployment."""
 
     deployment: Deployment
+    origin: "Session | None" = None
+    """The one whose sign-in and clients this one uses: it was made for another pool."""
 
     @cached_property
     def _credential(self) -> TokenCredential:
@@ -63,22 +66,28 @@ class Session:
     @cached_property
     def batch(self) -> BatchClient:
         """Microsoft's client of the Batch account."""
-        return batch_client(self.deployment, self._credential)
+        return self.origin.batch if self.origin else batch_client(self.deployment, self._credential)
 
     @cached_property
     def storage(self) -> BlobServiceClient:
         """Microsoft's client of the storage account."""
-        return blob_client(self.deployment, self._credential)
+        return (
+            self.origin.storage if self.origin else blob_client(self.deployment, self._credential)
+        )
 
     @cached_property
     def jobs(self) -> Jobs:
-        """The jobs of the deployment's pool."""
-        return Jobs(self.batch, self.deployment.pool_id)
+        """The account's jobs, and the pool that is used."""
+        return Jobs(self.batch, self.deployment.pool.id)
 
     @cached_property
     def blobs(self) -> Blobs:
         """The deployment's containers."""
         return Blobs(self.storage)
+
+    def on(self, deployment: Deployment) -> Self:
+        """The same sign-in for *deployment*, which is this one with another pool."""
+        return replace(self, deployment=deployment, origin=self.origin or self)
 
     def engine(self, ffmpeg: str, options: RunOptions, *, detach: bool = False) -> AzureEngine:
         """An engine on this deployment."""
@@ -103,7 +112,7 @@ class Session:
         manifest = self._stored(run).read(destination)
         if manifest is None:
             raise SetupError(
-                f"nothing of run {run} is left to collect in {self.deployment.description}"
+                f"nothing of run {run} is left to collect in {self.deployment.account}"
             )
         return manifest
 
@@ -115,7 +124,7 @@ class Session:
         """
         job = self.jobs.newest()
         if job is None:
-            raise SetupError(f"no run on {self.deployment.description}")
+            raise SetupError(f"no run on {self.deployment.account}")
         return run_of(job)
 
     def jobs_of(self, run: str) -> list[str]:
@@ -147,7 +156,7 @@ class Session:
             stored.delete()
             manifest, found = None, True
         if not found:
-            raise SetupError(f"there is no run {run} on {self.deployment.description}")
+            raise SetupError(f"there is no run {run} on {self.deployment.account}")
         ended = [job for job in jobs if self.jobs.terminate(job, CANCELLED)]
         for job in ended:
             self.jobs.wait_for_end(job)

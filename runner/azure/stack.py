@@ -5,20 +5,22 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from runner import __version__
+from runner.azure.pools import Pool, find_pool, read_only_pool, read_pools, read_values
 from runner.errors import SetupError
 from runner.media.strict import parse_json
 from runner.text import decoded
 
 Answer = TypeVar("Answer", list[Any], dict[str, Any])
 
-OUTPUTS_SCHEMA = 1
-"""The version of the outputs that this runner reads."""
+OUTPUTS_SCHEMA = 2
+"""The version of the outputs that this runner reads, besides the one before."""
 _LONGEST_OUTPUTS = 10_000_000
 """Characters."""
 _PULUMI_TIMEOUT = 120
@@ -40,11 +42,7 @@ class Deployment:
     """Starts with `https://`."""
     pool_allocation_mode: str
     """"UserSubscription" or "BatchService"."""
-    pool_id: str
-    pool_vm_size: str
-    pool_task_slots: int
-    """Tasks that a node runs at a time."""
-    pool_max_nodes: int
+    pools: tuple[Pool, ...]
     pool_identity_id: str
     """The ARM id of the identity that nodes use; empty where they need signed URLs."""
     storage_account: str
@@ -53,18 +51,8 @@ class Deployment:
     input_container: str
     output_container: str
     tools_container: str
-    autoscale_minutes: int
-    """Between evaluations of the pool's formula; 0 for a pool of fixed size."""
-    # What follows came later: a stack that was last deployed before lacks it.
-    pool_max_spot_nodes: int = 0
-    pool_max_dedicated_nodes: int = 0
-    pool_node_vcpus: int = 0
-    pool_quota_family: str = ""
-    """Of dedicated nodes, as `az vm list-usage` names it; Spot's is `lowPriorityCores`."""
-    node_ffmpeg: str = ""
-    """The blob in `tools` from which nodes take ffmpeg once it is there: `ffmpeg-{sha256}.xz`."""
-    node_ffmpeg_package: str = ""
-    """Where that binary is from: `imageio-ffmpeg==1.2.3 manylinux…`."""
+    chosen: str = ""
+    """The name of the pool that is used; empty for the default one. No output."""
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, Any], origin: str) -> Self:
@@ -77,23 +65,62 @@ class Deployment:
         version = outputs.get("outputs_schema")
         if version is None:
             raise SetupError(f"output 'outputs_schema' is missing: {remedy}")
-        if version != OUTPUTS_SCHEMA:
-            newer = isinstance(version, (int, float)) and version > OUTPUTS_SCHEMA
-            what = "update runner" if newer else remedy
-            raise SetupError(f"the outputs are of version {version}, not {OUTPUTS_SCHEMA}: {what}")
-        values: dict[str, Any] = {}
-        for field in fields(cls):
-            if field.name not in outputs and field.default is not MISSING:
-                continue
-            if field.name not in outputs:
-                raise SetupError(f"output '{field.name}' is missing: {remedy}")
-            values[field.name] = _checked(field.name, outputs[field.name], field.type, remedy)
-        return cls(**values)
+        if (read := _READERS.get(version) if isinstance(version, (int, float)) else None) is None:
+            raise SetupError(_other_version(version, outputs.get("needs_runner"), remedy))
+        pools = read(outputs, remedy)
+        return cls(pools=pools, **read_values(cls, outputs, remedy, without=("pools", "chosen")))
+
+    @property
+    def pool(self) -> Pool:
+        """The pool that is used."""
+        return find_pool(self.pools, self.chosen)
+
+    def on(self, pool: str) -> Self:
+        """The same with the pool that is called *pool*; with the default one for none.
+
+        Raises:
+            UsageError: There is no such pool.
+        """
+        find_pool(self.pools, pool)
+        return replace(self, chosen=pool)
+
+    def on_that_of_a_run(self, pool: str) -> Self:
+        """The same with the pool of a run that began on *pool*, or the default where that is gone."""
+        names = [each.name for each in self.pools]
+        return self.on(pool if pool in names else "")
+
+    def set_for_pool(self, key: str, value: str) -> str:
+        """The command that sets *key* in the stack's configuration for the pool."""
+        if not self.pool.name:
+            return f"pulumi config set {key} {value}"
+        index = self.pools.index(self.pool)
+        return f"pulumi config set --path 'pools[{index}].{key}' {value}"
 
     @property
     def description(self) -> str:
         """The pool, in a few words."""
-        return f"pool {self.pool_id} of {self.batch_account} ({self.location})"
+        return f"pool {self.pool.id} of {self.account}"
+
+    @property
+    def account(self) -> str:
+        """The account, in a few words: for what is the same with all pools."""
+        return f"{self.batch_account} ({self.location})"
+
+
+def _other_version(version: object, needs_runner: object, remedy: str) -> str:
+    """What to do about outputs of a *version* that is not read here."""
+    what = f"the outputs are of version {version}, not {OUTPUTS_SCHEMA}"
+    if isinstance(version, (int, float)) and version > OUTPUTS_SCHEMA:
+        known = isinstance(needs_runner, str) and re.fullmatch(r"[0-9.]{1,20}", needs_runner)
+        least = f" to {needs_runner} or newer" if known else ""
+        return f"{what}: update runner{least} (this is {__version__})"
+    return f"{what}: {remedy}"
+
+
+_READERS: Mapping[object, Callable[[Mapping[str, Any], str], tuple[Pool, ...]]] = {
+    1: read_only_pool,
+    OUTPUTS_SCHEMA: read_pools,
+}
 
 
 @dataclass(frozen=True)
@@ -132,16 +159,6 @@ def choose_stack(stack: str | None, outputs: str | None) -> StackChoice:
             raise SetupError(f"stack {name} has no outputs yet: run `pulumi up`")
         return StackChoice(None, f"stack {name} is not deployed")
     return StackChoice(Deployment.from_outputs(values, f"stack {name}"), f"stack {name}")
-
-
-def _checked(name: str, value: Any, kind: Any, remedy: str) -> Any:
-    if kind is int and isinstance(value, float) and value.is_integer():
-        return int(value)  # Pulumi's numbers are floats
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise SetupError(f"output '{name}' is {value!r}, not {kind.__name__}: {remedy}")
-    if name.endswith("_endpoint") and not value.startswith("https://"):
-        raise SetupError(f"output '{name}' is {value!r}, not an https address: {remedy}")
-    return value
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:

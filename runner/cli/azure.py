@@ -57,11 +57,12 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
         plan = manifest.plan
         follow_up = follow_up_of(ctx)
         here = [known.options for known in ledger.runs() if known.id == plan.id]
-        chosen = run_options_of(ctx, here[0] if here else manifest.options)
+        asked = run_options_of(ctx, here[0] if here else manifest.options)
+        backend, chosen = Backend(session, "taken up here").for_run(asked)
         run = Run(
             plan=plan,
-            backend=session.deployment.batch_account,
-            where=f"on {session.deployment.description}, taken up here",
+            backend=backend.name,
+            where=backend.words,
             command=follow_up.attach(plan.id),
             options=chosen,
             follow_up=follow_up,
@@ -69,7 +70,7 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
         jobs = usable_cores()
         existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs)
         output = OutputOptions(as_json=options["as_json"], quiet=options["quiet"])
-        engine = Backend(session, "").engine(run, ffmpeg=ffmpeg, jobs=jobs)
+        engine = backend.engine(run, ffmpeg=ffmpeg, jobs=jobs)
         ctx.exit(run_and_report(run, engine, existing, output))
 
 

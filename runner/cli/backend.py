@@ -10,6 +10,7 @@ from runner.cli.options import Command, option
 from runner.engine import Engine
 from runner.errors import SetupError
 from runner.local import LocalEngine, identify
+from runner.options import RunOptions
 from runner.runs import Run
 
 if TYPE_CHECKING:
@@ -36,6 +37,21 @@ class Backend:
         """For people."""
         spot = self.session.deployment.description if self.session else "this machine"
         return f"on {spot} ({self.why})"
+
+    @property
+    def pool(self) -> str:
+        """The name of the pool on Azure, where the stack names its pools."""
+        return self.session.deployment.pool.name if self.session else ""
+
+    def for_run(self, options: RunOptions) -> "tuple[Backend, RunOptions]":
+        """The backend of a run with *options*, on the pool of theirs, and the options with its name."""
+        if self.session is None:
+            return self, replace(options, pool="")
+        deployment = self.session.deployment.on_that_of_a_run(options.pool)
+        is_gone = options.pool not in ("", deployment.pool.name)
+        why = f"{self.why}; its pool {options.pool} is gone" if is_gone else self.why
+        backend = replace(self, session=self.session.on(deployment), why=why)
+        return backend, replace(options, pool=backend.pool)
 
     def engine(self, run: Run, *, ffmpeg: str, jobs: int, detach: bool = False) -> Engine:
         """An engine for *run*; *jobs* are the workers of this machine."""
@@ -70,9 +86,10 @@ def where_options(command: Command) -> Command:
 
 
 def find_backend(options: dict[str, Any]) -> Backend:
-    """The place that the options of `where_options` mean.
+    """The backend that the options of `where_options` mean, with the pool that `--pool` means.
 
     Raises:
+        UsageError: There is no such pool.
         SetupError: Azure is asked for, and there is no environment; or the one there is broken.
     """
     where, stack, outputs = options["where"], options["stack"], options["outputs"]
@@ -82,7 +99,8 @@ def find_backend(options: dict[str, Any]) -> Backend:
 
     choice = choose_stack(stack, outputs)
     if choice.deployment is not None:
-        return Backend(_open(choice.deployment), choice.why)
+        deployment = choice.deployment.on(options.get("pool") or "")
+        return Backend(_open(deployment), choice.why)
     if where == "azure":
         advice = "deploy one with `pulumi up`, or name it with --stack or --outputs"
         raise SetupError(f"--where azure: {choice.why}; {advice}")

@@ -18,6 +18,7 @@ from runner.cli.options import (
     detach_option,
     ffmpeg_option,
     follow_up_of,
+    is_typed,
     jobs_option,
     json_option,
     option,
@@ -154,7 +155,7 @@ def _long_name(option: click.Option) -> str:
 @option("--id3", type=click.Choice(ID3), default="2.4", help="Version of the tags in MP3 and WAV.")
 @run_options("overwrite", "keep_times", "verify", "retries", "timeout", "fail_fast")
 @where_options
-@run_options("upload", "transfers", "keep")
+@run_options("pool", "upload", "transfers", "keep")
 @option("--clean-start", is_flag=True, help="First delete what earlier runs left on Azure.")
 @detach_option
 @ffmpeg_option
@@ -190,6 +191,8 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     plan = _plan(options, _recipe(options, preset, arguments))
     ffmpeg = find_ffmpeg(options["ffmpeg"])
     backend = find_backend(options)
+    if backend.session is None and options["pool"] and is_typed(ctx, "pool"):
+        raise UsageError(f"--pool {options['pool']} is for Azure, and this run is {backend.words}")
     made_with = backend.made_with(ffmpeg)
     if options["dry_run"]:
         with Ledger.peek(plan.destination) as ledger:
@@ -199,7 +202,8 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     if backend.session is None and not arguments:
         require_encoders(preset, ffmpeg)
     with Ledger.open(plan.destination) as ledger:
-        plan, chosen = _resumed_plan(plan, ledger, backend, ctx)
+        plan, asked = _resumed_plan(plan, ledger, backend, ctx)
+        backend, chosen = backend.for_run(asked)
         jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs, made_with)
         run = Run(
@@ -251,9 +255,7 @@ def _settle_format(ctx: click.Context, options: dict[str, Any]) -> None:
     """Let a `--to` on the command line win over a `preset` in a settings file, and vice versa."""
     if not (options["to"] and options["preset"]):
         return
-    typed = [
-        n for n in ("to", "preset") if ctx.get_parameter_source(n) is ParameterSource.COMMANDLINE
-    ]
+    typed = [name for name in ("to", "preset") if is_typed(ctx, name)]
     if len(typed) != 1:
         raise UsageError("use either --to or --preset, not both")
     options["preset" if typed == ["to"] else "to"] = None

@@ -10,6 +10,7 @@ from runner.cli.backend import find_backend, where_options
 from runner.cli.options import (
     destination_option,
     ffmpeg_option,
+    run_options,
 )
 from runner.cli.output import show
 from runner.doctor import check_local
@@ -22,6 +23,7 @@ from runner.settings import read_settings
 @click.command()
 @destination_option()
 @where_options
+@run_options("pool", default="all of them")
 @ffmpeg_option
 @click.pass_context
 def doctor(ctx: click.Context, /, destination: Path, ffmpeg: str | None, **options: Any) -> None:

@@ -55,6 +55,8 @@ def status(ctx: click.Context, /, name: str | None, destination: Path, **options
     with Ledger.read(destination) as ledger:
         run = ledger.run(name)
         session = None if run.backend == "local" or not run.unfinished else find_session(options)
+        if session is not None:
+            session = session.on(session.deployment.on_that_of_a_run(run.options.pool))
         while True:
             follow_up = None if options["as_json"] else follow_up_of(ctx)
             going = _show_status(ledger, run.id, session, follow_up)
@@ -144,7 +146,8 @@ def clean(name: str | None, destination: Path, older_than: str, **options: Any) 
             is_here = partial(Existing(ledger).has, destination)
             lost = sum(backend.session.uncollected(one, is_here) for one in runs)
         blobs, jobs = backend.session.delete(runs)
-        said = f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')} {backend.words}"
+        said = f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')}"
+        said += f" on {backend.session.deployment.account} ({backend.why})"
         if lost:
             said += f", with {count_text(lost, 'result')} that nobody had collected"
         say(said)
@@ -174,7 +177,8 @@ def _run_line(run: RunRecord, *, running: bool) -> str:
         end = f"{_outcome(run)} in {took}"
     else:
         end = "running" if running else "cut off: the same command goes on"
-    return f"{run.id}  {run.backend}  {count_text(run.files, 'file')}  {end}"
+    where = f"{run.backend}, pool {run.options.pool}" if run.options.pool else run.backend
+    return f"{run.id}  {where}  {count_text(run.files, 'file')}  {end}"
 
 
 def _outcome(run: RunRecord) -> str:

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from runner.errors import UsageError
 from runner.followup import FollowUp
+from runner.formatting import printable
 from runner.media.recipe import VERIFY
 from runner.options import (
     LONGEST_TIMEOUT,
@@ -20,6 +21,7 @@ from runner.options import (
     OVERWRITE,
     UPLOAD,
     RunOptions,
+    is_pool_name,
 )
 from runner.settings import read_settings
 
@@ -86,6 +88,12 @@ def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | float)
     raise UsageError(f"--timeout {value}: give seconds, or auto")
 
 
+def _pool(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
+    if value and not is_pool_name(value):
+        raise UsageError(f"--pool {printable(value)}: give the name of a pool of the stack")
+    return value
+
+
 # The options of a run, by the fields of `RunOptions`, which has their defaults.
 _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "overwrite": (
@@ -135,6 +143,15 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--keep-times/--no-keep-times",),
         {"help": "Give results the file times of their sources."},
     ),
+    "pool": (
+        ("--pool",),
+        {
+            "callback": _pool,
+            "metavar": "NAME",
+            "show_default": False,
+            "help": "Which of the stack's pools on Azure.  [default: the stack's default pool]",
+        },
+    ),
     "fail_fast": (
         ("--fail-fast",),
         {"type": click.IntRange(1), "metavar": "N", "help": "Stop after N failed files."},
@@ -153,11 +170,17 @@ def run_options(
             value = getattr(RunOptions(), field)
             shown = {"default": "auto" if field == "timeout" else value}
             if default and field != "fail_fast":
-                shown |= {"show_default": False, "help": f"{details['help']}  [default: {default}]"}
+                words = details["help"].partition("  [default")[0]
+                shown |= {"show_default": False, "help": f"{words}  [default: {default}]"}
             command = option(*names, **{**details, **shown})(command)
         return command
 
     return add
+
+
+def is_typed(ctx: click.Context, name: str) -> bool:
+    """Whether the option *name* stands on the command line, rather than in the environment or a file."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def follow_up_of(ctx: click.Context) -> FollowUp:
@@ -165,11 +188,7 @@ def follow_up_of(ctx: click.Context) -> FollowUp:
 
     What it was not asked on the command line, they find as it did.
     """
-    typed = {
-        name: value
-        for name, value in ctx.params.items()
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
+    typed = {name: value for name, value in ctx.params.items() if is_typed(ctx, name)}
     azure = ((f"--{name}", typed[name]) for name in ("stack", "outputs") if typed.get(name))
     return FollowUp(destination=typed.get("destination"), azure=tuple(chain.from_iterable(azure)))
 
@@ -182,7 +201,6 @@ def run_options_of(ctx: click.Context, stored: RunOptions | None = None) -> RunO
     typed = {
         field.name: ctx.params[field.name]
         for field in fields(RunOptions)
-        if field.name in ctx.params
-        and (stored is None or ctx.get_parameter_source(field.name) is ParameterSource.COMMANDLINE)
+        if field.name in ctx.params and (stored is None or is_typed(ctx, field.name))
     }
     return replace(stored or RunOptions(), **{"fail_fast": None, **typed})

@@ -11,6 +11,7 @@ from runner.cli.options import (
     detach_option,
     ffmpeg_option,
     follow_up_of,
+    is_typed,
     jobs_option,
     json_option,
     quiet_option,
@@ -20,13 +21,13 @@ from runner.cli.options import (
 )
 from runner.cli.output import show
 from runner.cli.running import OutputOptions, run_and_report
-from runner.errors import NothingToConvertError, SetupError
+from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.models import Conversion, Kind, Plan, State
 from runner.plan import new_run_id
-from runner.records import AttemptRecord
+from runner.records import AttemptRecord, RunRecord
 from runner.runs import Run
 from runner.selection import stat_source
 
@@ -38,7 +39,7 @@ from runner.selection import stat_source
     "overwrite", "keep_times", "verify", "retries", "timeout", "fail_fast", default="as before"
 )
 @where_options
-@run_options("upload", "transfers", "keep", default="as before")
+@run_options("pool", "upload", "transfers", "keep", default="as before")
 @detach_option
 @jobs_option
 @ffmpeg_option
@@ -59,13 +60,9 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
             raise NothingToConvertError(
                 f"every failed file of run {old.id} shares its name with another: {advice}"
             )
-        backend = Backend(None, "as before") if old.backend == "local" else find_backend(options)
-        if backend.session is None and old.backend != "local":
-            # what it tells ffmpeg may come from storage: for nodes, and not for this machine
-            advice = "name its environment with --stack or --outputs, or `runner convert` them here"
-            raise SetupError(f"run {old.id} was done on {old.backend}: {advice}")
+        backend = _backend(ctx, old, options)
         follow_up = follow_up_of(ctx)
-        chosen = run_options_of(ctx, old.options)
+        backend, chosen = backend.for_run(run_options_of(ctx, old.options))
         again = Plan(new_run_id(), destination.absolute(), tuple(map(_again, failed)))
         plan = again.verified_by(chosen.verify)
         run = Run(
@@ -84,6 +81,25 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
     if options["detach"] and backend.session is not None:
         show(plan.id)
     ctx.exit(exit_code)
+
+
+def _backend(ctx: click.Context, old: RunRecord, options: dict[str, Any]) -> Backend:
+    """Where *old* was done; on another pool where the command line names one.
+
+    Raises:
+        SetupError: It is not known here.
+    """
+    pool = options["pool"] if is_typed(ctx, "pool") else ""
+    if old.backend == "local":
+        if pool:
+            raise UsageError(f"--pool {pool} is for Azure, and run {old.id} was done here")
+        return Backend(None, "as before")
+    backend = find_backend({**options, "pool": pool})
+    if backend.session is None:
+        # what it tells ffmpeg may come from storage: for nodes, and not for this machine
+        advice = "name its environment with --stack or --outputs, or `runner convert` them here"
+        raise SetupError(f"run {old.id} was done on {old.backend}: {advice}")
+    return backend
 
 
 def _again(attempt: AttemptRecord) -> Conversion:

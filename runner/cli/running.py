@@ -53,7 +53,7 @@ def run_and_report(
 
 def _reporter(run: runs.Run, output: OutputOptions) -> Reporter:
     if output.as_json:
-        return JsonLines(run.plan, run.backend, sys.stdout)
+        return JsonLines(run.plan, run.backend, run.options.pool, sys.stdout)
     if not output.quiet:
         say(f"run {run.plan.id} · {count_text(run.plan.files, 'file')} · {run.where}")
     if output.live and not output.quiet and sys.stderr.isatty():

@@ -127,6 +127,7 @@ class Record:
             len(self.log) > _LONGEST_LOG
             or len(self.message) > _LONGEST_MESSAGE
             or len(self.notices) > _MOST_NOTICES
+            or len(self.versions) > _LONGEST_NOTICE
             or any(len(notice) > _LONGEST_NOTICE for notice in self.notices)
         ):
             raise UnreadableError("too many words")

@@ -1,6 +1,7 @@
 """The real commands on Azure: forty files, leaving and coming back, ending, clearing up."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -47,6 +48,19 @@ def test_forty_files_of_which_six_are_bad(
 def test_where_a_run_is_done_is_said_with_the_reason(azure_run: Run, one: Path) -> None:
     result = azure_run("convert", "in")
     assert "on pool ffmpeg of emulated (westeurope) (outputs in " in result.stderr
+
+
+def test_which_python_and_ffmpeg_a_node_had_is_told(
+    azure_run: Run, one: Path, media: Media
+) -> None:
+    media.put("text.mp4", one / "bad.mp4")
+    done = azure_run("convert", "in", "-v")
+    versions = r"Python 3\.\d+\.\d+, ffmpeg version \S+"
+    assert re.search(rf"^ok .*in/a\.wav -> .*; {versions}$", done.stderr, re.MULTILINE)
+    assert re.search(rf"^FAILED .*in/bad\.mp4 .*; {versions}$", done.stderr, re.MULTILINE)
+    for name in ("in/a.wav", "in/bad.mp4"):
+        log = azure_run("logs", name).stdout.splitlines()
+        assert re.fullmatch(f"on a node with {versions}", log[1]), log
 
 
 def test_the_first_ctrl_c_leaves_within_a_second_and_names_the_commands(

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,6 +43,8 @@ def test_the_end_of_a_failed_start_tasks_log_is_shown(failed: Cloud, run: Run) -
         f"BAD nodes: node {node}: the start task failed (exit code 3); "
     )
     assert "      | one\n      | no mirror answers\n" in result.stdout
+    assert "; all of its log: `az batch node file download " in nodes_line(result.stdout)
+    assert "`runner doctor`" not in nodes_line(result.stdout), "that is what just ran"
 
 
 @pytest.mark.parametrize(("code", "status"), [("PermissionDenied", 403), ("NodeNotReady", 409)])
@@ -66,6 +67,19 @@ def test_where_the_node_does_not_give_its_files_they_come_from_storage(
     assert "line 12" not in told, "the last lines"
     assert "sig=abc" not in told
     assert "\x1b" not in told
+
+
+def test_a_pool_of_another_size_than_the_stacks_is_told(cloud: Cloud, run: Run) -> None:
+    told = on_cloud(run, cloud.with_pool(vm_size="Standard_F2s_v2"))("doctor").stdout
+    assert f"BAD pool: {POOL} is of standard_d2ads_v5, the stack's of Standard_F2s_v2" in told
+
+
+def test_what_the_stack_is_made_of_is_told(cloud: Cloud, run: Run) -> None:
+    assert (
+        "ok  environment: Batch account emulated and storage account "
+        f"{cloud.storage.name} in resource group rg, westeurope, "
+        "subscription 00000000-0000-0000-0000-000000000000\n"
+    ) in on_cloud(run, cloud)("doctor").stdout
 
 
 def test_a_pool_that_is_not_as_the_stack_says_is_told(cloud: Cloud, run: Run) -> None:
@@ -102,7 +116,7 @@ END = datetime(2027, 3, 31, tzinfo=UTC)
 def test_the_end_of_an_image_is_told_before_it_comes(
     ends: list[datetime | None], now: datetime, good: bool, said: str
 ) -> None:
-    found = image_finding("x", ends, now)
+    found = image_finding("x", ends, now, "`pulumi config set image noble`")
     assert found.good is good
     assert found.detail.startswith(said)
     assert found.good or "noble" in found.remedy
@@ -141,10 +155,7 @@ def test_what_a_node_lacks_is_told_as_the_nodes(
 def test_which_ffmpeg_the_nodes_have_is_told(cloud: Cloud, run: Run) -> None:
     assert "ok  nodes' ffmpeg: from their image or the" in on_cloud(run, cloud)("doctor").stdout
     name, package = "ffmpeg-abc.xz", "imageio-ffmpeg==0.8.1 manylinux_2_28_x86_64"
-    theirs = replace(
-        cloud,
-        deployment=replace(cloud.deployment, node_ffmpeg=name, node_ffmpeg_package=package),
-    )
+    theirs = cloud.with_pool(node_ffmpeg=name, node_ffmpeg_package=package)
     before = on_cloud(run, theirs)("doctor")
     assert f"ok  nodes' ffmpeg: that of {package}, once a `runner convert` has" in before.stdout
     cloud.blobs.get_blob_client(cloud.container("tools"), name).upload_blob(b"x")

@@ -655,7 +655,7 @@ def test_a_job_that_somebody_disabled_is_named(
 def test_a_missing_pool_is_named(
     cloud: Cloud, engine_on: MakeEngine, one: Path, destination: Path
 ) -> None:
-    gone = replace(cloud, deployment=replace(cloud.deployment, pool_id="gone"))
+    gone = cloud.with_pool(id="gone")
     with pytest.raises(SetupError, match="there is no pool gone: run `pulumi up`"):
         drive(engine_on(gone), plan_of(one, destination))
     assert not cloud.jobs()
@@ -676,7 +676,7 @@ def test_a_pool_that_is_deleted_in_the_run_is_named_and_its_successor_takes_over
     gate.open()
     # what `pulumi up` makes then has another name
     cloud.azure.put_pool("next", taskSlotsPerNode=2, identity=[IDENTITY], scaleSettings=fixed(1))
-    moved = replace(cloud, deployment=replace(cloud.deployment, pool_id="next"))
+    moved = cloud.with_pool(id="next")
     told = drive(engine_on(moved), plan)
     assert {event.state for event in told.results.values()} == {State.CONVERTED}
     assert set(cloud.jobs()) == {plan.id, f"{plan.id}--2"}

@@ -5,7 +5,6 @@ import lzma
 import sys
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -45,12 +44,10 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes],
 
 def put(cloud: Cloud, scratch: Path, blob: str = BLOB) -> list[str]:
     """Put what the nodes look for, and return what was said."""
-    wanting = replace(
-        cloud.deployment, node_ffmpeg=blob, node_ffmpeg_package=f"{PACKAGE} {PLATFORM}"
-    )
+    wanting = cloud.with_pool(node_ffmpeg=blob, node_ffmpeg_package=f"{PACKAGE} {PLATFORM}")
     said: list[str] = []
     scratch.mkdir(exist_ok=True)
-    put_ffmpeg(wanting, Blobs(cloud.blobs), scratch, said.append, lambda: False)
+    put_ffmpeg(wanting.deployment, Blobs(cloud.blobs), scratch, said.append, lambda: False)
     return said
 
 
@@ -91,9 +88,7 @@ def test_a_run_ends_only_when_the_binary_that_is_embedded_here_is_there(
 ) -> None:
     (binary,) = (Path(imageio_ffmpeg.__file__).parent / "binaries").glob("ffmpeg-linux-*")
     sha256 = hashlib.sha256(binary.read_bytes()).hexdigest()
-    wanting = replace(
-        cloud, deployment=replace(cloud.deployment, node_ffmpeg=f"ffmpeg-{sha256}.xz")
-    )
+    wanting = cloud.with_pool(node_ffmpeg=f"ffmpeg-{sha256}.xz")
     told = drive(engine_on(wanting), plan_of(one, tmp_path / "out"))
     stored = lzma.decompress(cloud.stored("tools")[f"ffmpeg-{sha256}.xz"])
     assert hashlib.sha256(stored).hexdigest() == sha256

@@ -9,11 +9,29 @@ from typing import Any
 
 import pytest
 
+from runner import __version__
 from runner.azure.stack import OUTPUTS_SCHEMA, Deployment, choose_stack
-from runner.errors import SetupError
+from runner.errors import SetupError, UsageError
 from tests.conftest import Run
 from tests.media import Media
 
+POOL: dict[str, Any] = {
+    "name": "",
+    "id": "ffmpeg",
+    "vm_size": "Standard_D2ads_v5",
+    "task_slots": 2,
+    "purpose": "",
+    "default": True,
+    "max_nodes": 4,
+    "max_spot_nodes": 3,
+    "max_dedicated_nodes": 1,
+    "node_vcpus": 2,
+    "quota_family": "standardDADSv5Family",
+    "autoscale_minutes": 5,
+    "node_ffmpeg": "ffmpeg-00.xz",
+    "node_ffmpeg_package": "imageio-ffmpeg==1.2.3 manylinux_2_28_x86_64",
+}
+A: dict[str, Any] = {**POOL, "name": "a"}
 OUTPUTS: dict[str, Any] = {
     "outputs_schema": OUTPUTS_SCHEMA,
     "subscription_id": "00000000-0000-0000-0000-000000000000",
@@ -22,19 +40,32 @@ OUTPUTS: dict[str, Any] = {
     "batch_account": "account",
     "batch_endpoint": "https://account.westeurope.batch.azure.com",
     "pool_allocation_mode": "BatchService",
-    "pool_id": "ffmpeg",
-    "pool_vm_size": "Standard_D2ads_v5",
-    "pool_task_slots": 2,
-    "pool_max_nodes": 4,
+    "pools": [POOL],
     "pool_identity_id": "/subscriptions/x",
     "storage_account": "store",
     "blob_endpoint": "https://store.blob.core.windows.net",
     "input_container": "input",
     "output_container": "output",
     "tools_container": "tools",
+}
+TWO: dict[str, Any] = {
+    **OUTPUTS,
+    "pools": [
+        {**POOL, "name": "small", "id": "ffmpeg-small", "default": False, "purpose": "sound"},
+        {**POOL, "name": "big", "id": "ffmpeg-big", "vm_size": "Standard_D16ads_v5"},
+    ],
+}
+OLD: dict[str, Any] = {
+    **{name: value for name, value in OUTPUTS.items() if name != "pools"},
+    "outputs_schema": 1,
+    "pool_id": "ffmpeg",
+    "pool_vm_size": "Standard_D2ads_v5",
+    "pool_task_slots": 2,
+    "pool_max_nodes": 4,
     "autoscale_minutes": 5,
 }
-LATER: dict[str, Any] = {
+"""Version 1, which had one pool."""
+OLD_LATER: dict[str, Any] = {
     "pool_max_spot_nodes": 3,
     "pool_max_dedicated_nodes": 1,
     "pool_node_vcpus": 2,
@@ -42,45 +73,112 @@ LATER: dict[str, Any] = {
     "node_ffmpeg": "ffmpeg-00.xz",
     "node_ffmpeg_package": "imageio-ffmpeg==1.2.3 manylinux_2_28_x86_64",
 }
-"""Outputs that a stack lacks which was last deployed by an older program."""
+"""Outputs of version 1 that a stack lacks which was last deployed by an even older program."""
 
 
 # --- reading -------------------------------------------------------------------------------------
 
 
-def test_what_pulumi_prints_is_read() -> None:
-    all_of_them = {**OUTPUTS, **LATER}
-    numbers = {k: float(v) if isinstance(v, int) else v for k, v in all_of_them.items()}
-    deployment = Deployment.from_outputs({**numbers, "more": "of others"}, "stack dev")
-    assert asdict(deployment) == all_of_them
-    assert deployment.description == "pool ffmpeg of account (westeurope)"
+def floats(value: Any) -> Any:
+    """*value* as Pulumi prints it, which has one kind of number."""
+    if isinstance(value, dict):
+        return {name: floats(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [floats(each) for each in value]
+    return float(value) if type(value) is int else value
 
 
-@pytest.mark.parametrize("name", LATER)
+@pytest.mark.parametrize("outputs", [OUTPUTS, TWO])
+def test_what_pulumi_prints_is_read(outputs: dict[str, Any]) -> None:
+    deployment = Deployment.from_outputs({**floats(outputs), "more": "of others"}, "stack dev")
+    assert json.loads(json.dumps(asdict(deployment))) == {**outputs, "chosen": ""}
+
+
+def test_the_pool_is_the_default_one_until_another_is_asked_for() -> None:
+    deployment = Deployment.from_outputs(TWO, "stack dev")
+    assert deployment.description == "pool ffmpeg-big of account (westeurope)"
+    assert deployment.on("small").pool.id == "ffmpeg-small"
+    assert deployment.on("small").on("").pool.id == "ffmpeg-big"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"),
+    [
+        (TWO, "--pool sma: there is no such pool; there are small (sound), big"),
+        (OUTPUTS, "--pool sma: this stack has one pool, without a name; leave --pool out"),
+    ],
+)
+def test_a_pool_that_is_not_there_is_one_line_with_those_that_are(
+    outputs: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        Deployment.from_outputs(outputs, "stack dev").on("sma")
+    assert str(caught.value) == said
+
+
+def test_what_sets_something_for_a_pool_names_its_place_in_the_list() -> None:
+    two, one = (Deployment.from_outputs(each, "stack dev") for each in (TWO, OUTPUTS))
+    assert one.set_for_pool("image", "noble") == "pulumi config set image noble"
+    assert two.on("small").set_for_pool("vmSize", "…") == (
+        "pulumi config set --path 'pools[0].vmSize' …"
+    )
+    assert "pools[1]" in two.set_for_pool("vmSize", "…")
+
+
+def test_a_run_whose_pool_is_gone_goes_on_with_the_default_one() -> None:
+    deployment = Deployment.from_outputs(TWO, "stack dev")
+    assert deployment.on_that_of_a_run("small").pool.name == "small"
+    assert deployment.on_that_of_a_run("former").pool.name == "big"
+    assert Deployment.from_outputs(OLD, "stack dev").on_that_of_a_run("small").pool.name == ""
+
+
+def test_outputs_of_the_version_before_are_read_as_one_pool_without_a_name() -> None:
+    deployment = Deployment.from_outputs(floats({**OLD, **OLD_LATER}), "stack dev")
+    expected = Deployment.from_outputs(OUTPUTS, "stack dev")
+    assert replace(deployment, outputs_schema=OUTPUTS_SCHEMA) == expected
+
+
+@pytest.mark.parametrize("name", OLD_LATER)
 def test_an_output_that_came_later_may_be_missing(name: str) -> None:
-    rest = {k: v for k, v in {**OUTPUTS, **LATER}.items() if k != name}
-    deployment = Deployment.from_outputs(rest, "stack dev")
-    assert not getattr(deployment, name)
-    with pytest.raises(SetupError, match=name):
+    field = name if name.startswith("node_ffmpeg") else name.removeprefix("pool_")
+    rest = {k: v for k, v in {**OLD, **OLD_LATER}.items() if k != name}
+    assert not getattr(Deployment.from_outputs(rest, "stack dev").pool, field)
+    with pytest.raises(SetupError, match=f"'{name}'"):
         Deployment.from_outputs({**rest, name: None}, "stack dev")
 
 
-@pytest.mark.parametrize("name", OUTPUTS)
-def test_a_missing_output_names_itself_and_what_mends_it(name: str) -> None:
-    rest = {k: v for k, v in OUTPUTS.items() if k != name}
+@pytest.mark.parametrize(
+    ("outputs", "name"),
+    [*((OUTPUTS, name) for name in OUTPUTS if name != "pools"), *((OLD, name) for name in OLD)],
+)
+def test_a_missing_output_names_itself_and_what_mends_it(
+    outputs: dict[str, Any], name: str
+) -> None:
+    rest = {k: v for k, v in outputs.items() if k != name}
     with pytest.raises(SetupError) as caught:
         Deployment.from_outputs(rest, "stack dev")
     assert str(caught.value) == (f"output '{name}' is missing: run `pulumi up` again (stack dev)")
 
 
+def test_a_pool_that_lacks_something_says_which_and_what() -> None:
+    without = {name: value for name, value in POOL.items() if name != "task_slots"}
+    with pytest.raises(SetupError, match=r"output 'pools\[1\]\.task_slots' is missing: run `pul"):
+        Deployment.from_outputs({**TWO, "pools": [*TWO["pools"], without][1:]}, "stack dev")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "what"),
     [
-        ("pool_id", 3, "3, not str"),
-        ("pool_id", None, "None, not str"),
-        ("pool_task_slots", "2", "'2', not int"),
-        ("pool_task_slots", 2.5, "2.5, not int"),
-        ("pool_task_slots", True, "True, not int"),
+        ("batch_account", 3, "3, not str"),
+        ("batch_account", None, "None, not str"),
+        ("pools", [{**POOL, "task_slots": "2"}], "'2', not int"),
+        ("pools", [{**POOL, "task_slots": 2.5}], "2.5, not int"),
+        ("pools", [{**POOL, "task_slots": True}], "True, not int"),
+        ("pools", [{**POOL, "default": 1}], "1, not bool"),
+        ("pools", [{**POOL, "name": "a\x1b[31m"}], "'a\\x1b[31m', which is no name"),
+        ("pools", [{**POOL, "name": "a"}, {**POOL, "default": False}], "'', which is no name"),
+        ("pools", "ffmpeg", "not a list of pools"),
+        ("pools", ["ffmpeg"], "not a list of pools"),
         ("batch_endpoint", "account.batch.azure.com", "not an https address"),
         ("blob_endpoint", "http://store", "not an https address"),
     ],
@@ -88,21 +186,40 @@ def test_a_missing_output_names_itself_and_what_mends_it(name: str) -> None:
 def test_a_wrong_output_names_itself_and_its_value(name: str, value: object, what: str) -> None:
     with pytest.raises(SetupError, match="run `pulumi up` again") as caught:
         Deployment.from_outputs({**OUTPUTS, name: value}, "stack dev")
-    assert str(caught.value).startswith(f"output '{name}' is ")
+    assert str(caught.value).startswith(f"output '{name}")
     assert what in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("version", "remedy"),
+    ("pools", "what"),
     [
-        (OUTPUTS_SCHEMA + 1, "update runner"),
-        (OUTPUTS_SCHEMA - 1, "run `pulumi up` again (stack dev)"),
-        ("old", "run `pulumi up` again (stack dev)"),
+        ([], "does not say which pool is the default"),
+        ([A, {**POOL, "name": "b"}], "does not say which pool is the default"),
+        ([{**A, "default": False}], "does not say which pool is the default"),
+        ([A, {**A, "default": False}], "has two pools of one name"),
     ],
 )
-def test_outputs_of_another_version_say_which_side_is_behind(version: object, remedy: str) -> None:
+def test_pools_that_cannot_be_told_apart_are_refused(pools: list[Any], what: str) -> None:
+    with pytest.raises(SetupError, match=f"output 'pools' {what}: run `pulumi up` again"):
+        Deployment.from_outputs({**OUTPUTS, "pools": pools}, "stack dev")
+
+
+@pytest.mark.parametrize(
+    ("version", "others", "remedy"),
+    [
+        (3, {"needs_runner": "0.9.1"}, f"update runner to 0.9.1 or newer (this is {__version__})"),
+        (3, {}, f"update runner (this is {__version__})"),
+        (3, {"needs_runner": "\x1b[31m"}, f"update runner (this is {__version__})"),
+        (0, {}, "run `pulumi up` again (stack dev)"),
+        ("old", {}, "run `pulumi up` again (stack dev)"),
+        (["2"], {}, "run `pulumi up` again (stack dev)"),
+    ],
+)
+def test_outputs_of_another_version_say_which_side_is_behind(
+    version: object, others: dict[str, str], remedy: str
+) -> None:
     with pytest.raises(SetupError) as caught:
-        Deployment.from_outputs({**OUTPUTS, "outputs_schema": version}, "stack dev")
+        Deployment.from_outputs({**OUTPUTS, **others, "outputs_schema": version}, "stack dev")
     assert str(caught.value) == (
         f"the outputs are of version {version}, not {OUTPUTS_SCHEMA}: {remedy}"
     )
@@ -163,19 +280,19 @@ def outputs_file(tmp_path: Path) -> Path:
 
 
 def test_a_file_of_outputs_comes_first(outputs_file: Path, project: Path, pulumi: Pulumi) -> None:
-    asked = pulumi({"dev": {**OUTPUTS, "pool_id": "other"}}, selected="dev")
+    asked = pulumi({"dev": {**OUTPUTS, "batch_account": "other"}}, selected="dev")
     choice = choose_stack("dev", str(outputs_file))
     assert choice.deployment is not None
-    assert choice.deployment.pool_id == "ffmpeg"
+    assert choice.deployment.batch_account == "account"
     assert choice.why == f"outputs in {outputs_file}"
     assert not asked.exists()
 
 
 def test_the_named_stack_comes_before_the_selected_one(project: Path, pulumi: Pulumi) -> None:
-    asked = pulumi({"dev": OUTPUTS, "prod": {**OUTPUTS, "pool_id": "big"}}, selected="dev")
+    asked = pulumi({"dev": OUTPUTS, "prod": {**OUTPUTS, "batch_account": "big"}}, selected="dev")
     choice = choose_stack("prod", None)
     assert choice.deployment is not None
-    assert (choice.deployment.pool_id, choice.why) == ("big", "stack prod")
+    assert (choice.deployment.batch_account, choice.why) == ("big", "stack prod")
     assert asked.read_text() == "stack output --json --stack prod --non-interactive\n"
 
 

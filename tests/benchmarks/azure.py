@@ -329,7 +329,7 @@ def _context(
         options=RunOptions(),
         pace=Pace(),
         ffmpeg="ffmpeg",
-        jobs=Jobs(batch, deployment.pool_id, over),
+        jobs=Jobs(batch, deployment.pool.id, over),
         adder=TaskAdder(batch, over),
         blobs=blobs,
         stored=StoredRun(blobs, deployment.input_container, "run"),

@@ -126,7 +126,7 @@ def the_samples_way(cloud: Cloud, work: Path) -> None:
                 file
             )
     job = "sample"
-    pool = batch.BatchPoolInfo(pool_id=cloud.deployment.pool_id)
+    pool = batch.BatchPoolInfo(pool_id=cloud.deployment.pool.id)
     cloud.batch.create_job(batch.BatchJobCreateOptions(id=job, pool_info=pool))
     tasks = [_task(cloud, number, path.name) for number, path in enumerate(files)]
     cloud.batch.create_tasks(job, tasks)

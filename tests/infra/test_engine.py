@@ -80,9 +80,9 @@ def test_nodes_without_packages_change_start_task_and_rules_in_place(
 def test_another_kind_of_node_is_a_new_pool_before_the_old_one_goes(
     deployment: Deployment, setting: dict[str, Any]
 ) -> None:
-    before = deployment.outputs["pool_id"]
+    before = deployment.outputs["pools"][0]["id"]
     deployment.up(**setting)
-    after = deployment.outputs["pool_id"]
+    after = deployment.outputs["pools"][0]["id"]
     assert deployment.journal() == [("create", "Pool"), ("delete", "Pool")]
     assert [name for _, _, name in deployment.world.journal] == [after, before]
 

@@ -99,7 +99,7 @@ def test_two_stacks_have_two_pools_in_one_account() -> None:
     configuration = {"batchAccountId": ACCOUNT, "poolAllocationMode": "BatchService"}
     existing = {ACCOUNT: {**EXISTING[ACCOUNT], "poolAllocationMode": "BatchService"}}
     names = {
-        deploy_beside(existing, stack=stack, **configuration).outputs["pool_id"]
+        deploy_beside(existing, stack=stack, **configuration).outputs["pools"][0]["id"]
         for stack in ("dev", "prod")
     }
     assert len(names) == 2

@@ -51,7 +51,7 @@ def test_the_emulator_gets_the_pool_that_the_program_declares(
 ) -> None:
     declared = deploy()
     make_all(arm, declared)
-    pool = batch.get_pool(declared.outputs["pool_id"])
+    pool = batch.get_pool(declared.outputs["pools"][0]["id"])
     inputs = declared.one("batch:Pool").inputs
     assert pool.vm_size == inputs["vmSize"].lower()
     assert pool.task_slots_per_node == 4

@@ -55,8 +55,9 @@ def test_nodes_get_the_binary_of_their_machine_or_packages(
 
 
 def test_the_stack_says_what_to_put_into_storage() -> None:
-    assert deploy().outputs["node_ffmpeg"] == f"ffmpeg-{X86_64.sha256}.xz"
-    off = deploy(nodeFfmpeg="apt").outputs
+    (pool,) = deploy().outputs["pools"]
+    assert pool["node_ffmpeg"] == f"ffmpeg-{X86_64.sha256}.xz"
+    (off,) = deploy(nodeFfmpeg="apt").outputs["pools"]
     assert (off["node_ffmpeg"], off["node_ffmpeg_package"]) == ("", "")
 
 

@@ -1,61 +1,51 @@
-from dataclasses import fields
-
 import pytest
 
 from infra.node_ffmpeg import PACKAGE, X86_64
-from infra.outputs import Outputs
 from infra.vm_sizes import parse_vm_size
 from tests.infra.mocked import Deployed, deploy
 
-NUMBERS = {
-    "outputs_schema",
-    "pool_task_slots",
-    "pool_max_nodes",
-    "pool_max_spot_nodes",
-    "pool_max_dedicated_nodes",
-    "pool_node_vcpus",
-    "autoscale_minutes",
-}
-
-
-def test_the_outputs_are_one_flat_set_of_the_declared_names(example: Deployed) -> None:
-    assert set(example.outputs) == {each.name for each in fields(Outputs)}
-    for name, value in example.outputs.items():
-        assert type(value) is (int if name in NUMBERS else str), name
-
 
 def test_their_values_are_what_the_runner_needs(example: Deployed) -> None:
-    assert {**example.outputs, "pool_id": "", "pool_identity_id": ""} == {
-        "outputs_schema": 1,
+    (pool,) = example.outputs["pools"]
+    assert {**example.outputs, "pools": [{**pool, "id": ""}], "pool_identity_id": ""} == {
+        "outputs_schema": 2,
+        "needs_runner": "0.1.0",
         "subscription_id": "11111111-2222-3333-4444-555555555555",
         "resource_group": "rg-ffmpeg-dev",
         "location": "westeurope",
         "batch_account": "ffmpegdevba0a1b2c3d",
         "batch_endpoint": "https://ffmpegdevba0a1b2c3d.westeurope.batch.azure.com",
         "pool_allocation_mode": "UserSubscription",
-        "pool_id": "",
-        "pool_vm_size": "Standard_D4ads_v5",
-        "pool_task_slots": 4,
-        "pool_max_nodes": 10,
-        "pool_max_spot_nodes": 10,
-        "pool_max_dedicated_nodes": 0,
-        "pool_node_vcpus": 4,
-        "pool_quota_family": "standardDADSv5Family",
+        "pools": [
+            {
+                "name": "",
+                "id": "",
+                "vm_size": "Standard_D4ads_v5",
+                "task_slots": 4,
+                "purpose": "",
+                "default": True,
+                "max_nodes": 10,
+                "max_spot_nodes": 10,
+                "max_dedicated_nodes": 0,
+                "node_vcpus": 4,
+                "quota_family": "standardDADSv5Family",
+                "autoscale_minutes": 5,
+                "node_ffmpeg": f"ffmpeg-{X86_64.sha256}.xz",
+                "node_ffmpeg_package": f"{PACKAGE} manylinux_2_28_x86_64",
+            }
+        ],
         "pool_identity_id": "",
-        "node_ffmpeg": f"ffmpeg-{X86_64.sha256}.xz",
-        "node_ffmpeg_package": f"{PACKAGE} manylinux_2_28_x86_64",
         "storage_account": "ffmpegdevst0a1b2c3d",
         "blob_endpoint": "https://ffmpegdevst0a1b2c3d.blob.core.windows.net",
         "input_container": "input",
         "output_container": "output",
         "tools_container": "tools",
-        "autoscale_minutes": 5,
     }
 
 
 def test_pool_and_identity_are_those_that_were_made(example: Deployed) -> None:
     pool = example.one("batch:Pool").inputs
-    assert example.outputs["pool_id"] == pool["poolName"]
+    assert example.outputs["pools"][0]["id"] == pool["poolName"]
     assert [example.outputs["pool_identity_id"]] == pool["identity"]["userAssignedIdentities"]
 
 
@@ -65,12 +55,12 @@ def test_no_output_and_no_input_is_a_secret(example: Deployed) -> None:
 
 
 def test_all_nodes_count_spot_and_dedicated() -> None:
-    assert deploy(maxSpotNodes="7", maxDedicatedNodes="2").outputs["pool_max_nodes"] == 9
+    assert deploy(maxSpotNodes="7", maxDedicatedNodes="2").outputs["pools"][0]["max_nodes"] == 9
 
 
 def test_what_the_pool_wants_of_its_quotas_is_said() -> None:
-    outputs = deploy(scale="fixed", fixedSpotNodes="3", fixedDedicatedNodes="1").outputs
-    assert (outputs["pool_max_spot_nodes"], outputs["pool_max_dedicated_nodes"]) == (3, 1)
+    (pool,) = deploy(scale="fixed", fixedSpotNodes="3", fixedDedicatedNodes="1").outputs["pools"]
+    assert (pool["max_spot_nodes"], pool["max_dedicated_nodes"]) == (3, 1)
 
 
 @pytest.mark.parametrize(

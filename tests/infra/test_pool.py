@@ -111,8 +111,8 @@ def test_a_fixed_size_is_taken_as_it_is() -> None:
             "resizeTimeout": "PT15M",
         }
     }
-    assert deployed.outputs["autoscale_minutes"] == 0
-    assert deployed.outputs["pool_max_nodes"] == 3
+    assert deployed.outputs["pools"][0]["autoscale_minutes"] == 0
+    assert deployed.outputs["pools"][0]["max_nodes"] == 3
 
 
 def test_the_start_task_is_run_as_administrator_and_waited_for(example: Deployed) -> None:

@@ -12,8 +12,8 @@ from tests.loop.estate import owner_of
 def put_in_place(declared: Deployed, azure: Emulator, storage: Storage, folder: Path) -> Path:
     """Make in the emulators what *declared* declares; returns the file of its outputs."""
     outputs = declared.outputs
-    pool = declared.one("batch:Pool").inputs
-    azure.put_pool(outputs["pool_id"], pool)
+    for pool in declared.all("batch:Pool"):
+        azure.put_pool(pool.inputs["poolName"], pool.inputs)
     identity = outputs["pool_identity_id"]
     with owner_of(storage) as owner:
         for container in declared.all("storage:BlobContainer"):

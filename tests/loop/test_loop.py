@@ -94,9 +94,9 @@ def calls(ours: Estate, operation: str) -> int:
 def test_batch_gets_the_pool_that_the_program_declares(up: Estate) -> None:
     outputs = up.deployment.outputs
     (resource,) = up.deployment.world.of("azure-native:batch:Pool")
-    declared, shown = resource["inputs"], up.side_door(f"pools/{outputs['pool_id']}")
+    declared, shown = resource["inputs"], up.side_door(f"pools/{outputs['pools'][0]['id']}")
     assert outputs["pool_identity_id"] in json.dumps(shown["identity"])
-    assert shown["taskSlotsPerNode"] == outputs["pool_task_slots"]
+    assert shown["taskSlotsPerNode"] == outputs["pools"][0]["task_slots"]
     assert shown["autoScaleFormula"] == declared["scaleSettings"]["autoScale"]["formula"]
     assert shown["startTask"]["commandLine"] == declared["startTask"]["commandLine"]
     machine = shown["virtualMachineConfiguration"]
@@ -107,7 +107,7 @@ def test_batch_gets_the_pool_that_the_program_declares(up: Estate) -> None:
 def test_thirty_files_come_back_from_a_pool_at_zero_that_loses_a_node(
     up: Estate, sources: Path
 ) -> None:
-    pool = up.deployment.outputs["pool_id"]
+    pool = up.deployment.outputs["pools"][0]["id"]
     assert up.azure.nodes(pool) == []
     lost: list[str] = []
 
@@ -182,7 +182,7 @@ def test_a_new_vm_size_during_a_run_ends_it_and_the_same_command_goes_on(
         "libmp3lame",
     )
     command = ["convert", str(source), "-o", str(tmp_path / "out"), *slow]
-    old = up.deployment.outputs["pool_id"]
+    old = up.deployment.outputs["pools"][0]["id"]
     with subprocess.Popen(
         [RUNNER, *command],
         cwd=up.deployment.folder,
@@ -194,7 +194,7 @@ def test_a_new_vm_size_during_a_run_ends_it_and_the_same_command_goes_on(
         up.deployment.up(vmSize="Standard_D2ads_v5")
         _, said = running.communicate(timeout=120)
     assert running.returncode in (4, 5), said
-    assert up.deployment.outputs["pool_id"] != old
+    assert up.deployment.outputs["pools"][0]["id"] != old
     quick = [*command[:4], "--to", "mp3"]
     again = up.runner(*quick)
     assert "4 converted" in again.stderr

@@ -32,7 +32,7 @@ def test_a_pool_whose_mirror_hangs_ends_the_run_and_goes_to_zero(
 ) -> None:
     media.put("8-bit.wav", tmp_path / "in" / "a.wav")
     declared = deploy(nodeFfmpeg="apt")
-    pool = declared.outputs["pool_id"]
+    pool = declared.outputs["pools"][0]["id"]
     with Emulator(
         storage=storage.account,
         certificates=storage.certificates,

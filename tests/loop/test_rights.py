@@ -115,18 +115,20 @@ def files(media: Media, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("role", "mode", "identity"),
+    ("role", "mode", "identity", "pools"),
     [  # each pair of two of them
-        ("jobSubmitter", "UserSubscription", "true"),
-        ("jobSubmitter", "BatchService", "false"),
-        ("dataContributor", "UserSubscription", "false"),
-        ("dataContributor", "BatchService", "true"),
+        ("jobSubmitter", "UserSubscription", "true", "[]"),
+        ("jobSubmitter", "BatchService", "false", '[{"name": "a"}, {"name": "b"}]'),
+        ("dataContributor", "UserSubscription", "false", '[{"name": "a"}, {"name": "b"}]'),
+        ("dataContributor", "BatchService", "true", "[]"),
     ],
 )
 def test_the_operator_may_do_what_every_command_does(
-    operator: MakeOperator, files: Path, role: str, mode: str, identity: str
+    operator: MakeOperator, files: Path, role: str, mode: str, identity: str, pools: str
 ) -> None:
-    runner = operator(operatorBatchRole=role, poolAllocationMode=mode, poolIdentity=identity)
+    runner = operator(
+        operatorBatchRole=role, poolAllocationMode=mode, poolIdentity=identity, pools=pools
+    )
     said = {}
     for command, expected in (
         ("doctor", 0),

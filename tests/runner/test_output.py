@@ -35,6 +35,7 @@ def test_json_is_one_object_a_line_of_a_known_shape(run: Run, folder: Path) -> N
         "event": "run",
         "run": head["run"],
         "where": "local",
+        "pool": None,
         "destination": str(folder.parent / "out"),
         "files": 3,
     }
