@@ -116,6 +116,8 @@ class Cloud:
         """The same cloud with pools of these names, each with one node; the first is the default."""
         for name in names:
             self.azure.put_pool(f"{POOL}-{name}", **{**_PROPERTIES, "scaleSettings": fixed(1)})
+        for name in names:
+            until(lambda: self.batch.get_pool(f"{POOL}-{name}").allocation_state == "steady")  # noqa: B023 - at once
         return self.with_outputs(
             pools=tuple(
                 Pool(**_FACTS, id=f"{POOL}-{name}", name=name, default=name == names[0])
