@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # `make demo` is the first thing to try.
-.PHONY: install demo demo-cloud pulumi test fuzz lint lint-workflows lint-project docs constraints bench windows clean
+.PHONY: install demo demo-cloud pulumi quick test fuzz lint lint-workflows lint-project docs constraints bench windows clean
 .DEFAULT_GOAL := demo
 
 .venv/runner: pyproject.toml constraints.txt
@@ -40,6 +40,10 @@ pulumi:
 
 test: .venv/dev .venv/azurite
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# What needs neither ffmpeg nor Azurite nor Pulumi: under a minute, for while you write.
+quick: .venv/dev
+	$(BIN)/python -m pytest -n auto -m 'not needs_services'
 
 # Ten thousand damaged plans, records and ledgers; RUNNER_FUZZ_SEED=… tries others.
 fuzz: .venv/dev

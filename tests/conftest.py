@@ -49,6 +49,17 @@ def _has_links() -> bool:
 needs_links = pytest.mark.skipif(not _has_links(), reason="no links can be made here")
 
 
+_SERVICES = {"media", "storage", "pulumi"}
+"""Fixtures that start ffmpeg, Azurite or Pulumi, or bring what only they made."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that `make quick` leaves out: by what they ask for, so that none is forgotten."""
+    for item in items:
+        if _SERVICES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("needs_services")
+
+
 @dataclass(frozen=True)
 class Result:
     """How a command ended."""
