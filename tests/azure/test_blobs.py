@@ -15,9 +15,9 @@ from runner.azure.blobs import Blobs
 from runner.azure.clients import blob_client
 from runner.azure.workers import Stopped, Workers
 from runner.errors import RunnerError, SetupError, TransientError
-from tests.azure.line import BrittleLine
 from tests.cloud import Cloud
 from tests.conftest import until
+from tests.line import Line
 
 LARGE = 20 << 20
 """More than travels in one request."""
@@ -30,15 +30,15 @@ def client(cloud: Cloud) -> Iterator[BlobServiceClient]:
 
 
 @pytest.fixture
-def line(cloud: Cloud) -> Iterator[BrittleLine]:
+def line(cloud: Cloud) -> Iterator[Line]:
     port = urlsplit(cloud.deployment.blob_endpoint).port
     assert port is not None
-    with BrittleLine(port) as made:
+    with Line(port) as made:
         yield made
 
 
 @pytest.fixture
-def far(cloud: Cloud, line: BrittleLine) -> Iterator[Blobs]:
+def far(cloud: Cloud, line: Line) -> Iterator[Blobs]:
     """The containers at the other end of the brittle line."""
     path = urlsplit(cloud.deployment.blob_endpoint).path
     beyond = replace(cloud.deployment, blob_endpoint=f"https://127.0.0.1:{line.port}{path}")
@@ -135,9 +135,9 @@ def test_a_container_that_is_not_there_is_an_error_with_a_remedy(
 
 @pytest.mark.parametrize("after", [0, 300_000])
 def test_an_upload_survives_a_line_that_breaks(
-    cloud: Cloud, line: BrittleLine, far: Blobs, file: Path, after: int
+    cloud: Cloud, line: Line, far: Blobs, file: Path, after: int
 ) -> None:
-    line.breaks, line.after, line.up = 1, after, True
+    line.breaks, line.breaks_after, line.breaks_up = 1, after, True
     far.upload(cloud.container("input"), "x.mp4", str(file))
     assert line.breaks == 0
     assert cloud.stored("input")["x.mp4"] == file.read_bytes()
@@ -145,10 +145,10 @@ def test_an_upload_survives_a_line_that_breaks(
 
 @pytest.mark.parametrize("after", [0, 300_000])
 def test_a_download_survives_a_line_that_breaks(
-    cloud: Cloud, line: BrittleLine, far: Blobs, file: Path, after: int
+    cloud: Cloud, line: Line, far: Blobs, file: Path, after: int
 ) -> None:
     far.upload(cloud.container("input"), "x.mp4", str(file))
-    line.breaks, line.after, line.up = 1, after, False
+    line.breaks, line.breaks_after, line.breaks_up = 1, after, False
     target = file.with_name("copy")
     assert far.download(cloud.container("input"), "x.mp4", target, file.stat().st_size) == sha256(
         file
@@ -158,10 +158,10 @@ def test_a_download_survives_a_line_that_breaks(
 
 
 def test_a_line_that_stays_broken_is_a_passing_fault(
-    cloud: Cloud, line: BrittleLine, far: Blobs, file: Path
+    cloud: Cloud, line: Line, far: Blobs, file: Path
 ) -> None:
     far.upload(cloud.container("input"), "x.mp4", str(file))
-    line.breaks, line.after, line.up = 1_000, 300_000, False
+    line.breaks, line.breaks_after, line.breaks_up = 1_000, 300_000, False
     with pytest.raises(TransientError, match="the same command goes on from here"):
         far.download(cloud.container("input"), "x.mp4", file.with_name("copy"), file.stat().st_size)
 

@@ -20,9 +20,9 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from runner.media.choices import settle
 from tests.benchmarks.local import MP3, RUNNER
 from tests.benchmarks.tables import Table
-from tests.benchmarks.uplink import Uplink
 from tests.cloud import POOL, Cloud, stand_in_cloud
 from tests.emulator.azurite import Azurite
+from tests.line import Line
 
 MEGABITS = 100
 ROUND_TRIP = 0.02
@@ -66,7 +66,7 @@ def report() -> Iterator[Table]:
 class NarrowStorage(Azurite):
     """Azurite at the far end of a line."""
 
-    line: Uplink | None = None
+    line: Line | None = None
 
     @property
     def blob_endpoint(self) -> str:
@@ -84,7 +84,7 @@ def _compare(work: Path, make: Callable[[Path], None]) -> list[Trip]:
     with NarrowStorage() as storage:
         port = urlsplit(storage.blob_endpoint).port
         assert port is not None
-        with Uplink(port, MEGABITS * 1e6, ROUND_TRIP) as line:
+        with Line(port, MEGABITS * 1e6, ROUND_TRIP) as line:
             storage.line = line
             # the service's clock runs as all others do: nodes and tasks take the time they take
             with stand_in_cloud(work, storage=storage, speed=1000) as cloud:
@@ -96,7 +96,7 @@ def _compare(work: Path, make: Callable[[Path], None]) -> list[Trip]:
                 ]
 
 
-def _measure(name: str, cloud: Cloud, line: Uplink, way: Callable[[], None]) -> Trip:
+def _measure(name: str, cloud: Cloud, line: Line, way: Callable[[], None]) -> Trip:
     before, calls, started = line.bytes_up, len(cloud.azure.requests), time.monotonic()
     way()
     seconds = time.monotonic() - started

@@ -1,6 +1,7 @@
-"""A narrow line to the cloud: a TCP proxy with a bandwidth upwards and a round-trip time."""
+"""A line to the cloud: a TCP proxy that may be narrow or long, and may break."""
 
 import asyncio
+import math
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ _CHUNK = 32 * 1024
 
 
 @dataclass
-class Uplink:
-    """Passes connections on to *target*, as slowly as a line would.
+class Line:
+    """Passes connections on to *target*, as slowly as a line would, and breaks when it is told to.
 
     All connections share the bandwidth upwards; downwards it is not limited, as lines are faster
     that way. Used as a context; `port` is where it listens.
@@ -20,12 +21,17 @@ class Uplink:
 
     target: int
     """A port of this machine."""
-    bits_a_second: float
-    round_trip: float
+    bits_a_second: float = math.inf
+    round_trip: float = 0.0
     """Seconds."""
     port: int = 0
     bytes_up: int = 0
     """What has gone up so far."""
+    breaks: int = 0
+    """How many connections are still to break: in the direction that `breaks_up` says, after more
+    than `breaks_after` bytes."""
+    breaks_after: int = 0
+    breaks_up: bool = True
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -63,24 +69,35 @@ class Uplink:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self.target)
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(
-                self._pump(reader, back, up=True), self._pump(there, writer, up=False)
-            )
-        for end in (writer, back):
-            end.transport.abort()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._pump(reader, back, up=True))
+                tasks.create_task(self._pump(there, writer, up=False))
+        except* ConnectionAbortedError:
+            pass  # it was to break
+        finally:
+            for end in (writer, back):
+                end.transport.abort()
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool
     ) -> None:
         line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        passed = 0
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._deliver(line, writer))
             while data := await self._read(reader):
+                passed += len(data)
+                self._break_if_due(passed, up=up)
                 if up:
                     await self._send(len(data))
                 line.put_nowait((self._loop.time() + self.round_trip / 2, data))
             line.put_nowait((0.0, b""))
+
+    def _break_if_due(self, passed: int, *, up: bool) -> None:
+        if self.breaks and up is self.breaks_up and passed > self.breaks_after:
+            self.breaks -= 1
+            raise ConnectionAbortedError
 
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
         with suppress(ConnectionError):
