@@ -40,7 +40,8 @@ class Refusal:
 _STORAGE = {
     "authorizationfailure": Refusal(
         "the storage account's firewall does not let this machine in",
-        "add its public address to `storageAllowedIps` and run `pulumi up`, or go to a network that is allowed",
+        "add its public address to `storageAllowedIps` and run `pulumi up`, or go to a network that is "
+        "allowed: with `publicNetworkAccess: false` only one that reaches the private endpoints is",
     ),
     "authorizationsourceipmismatch": Refusal(
         "the signature is for another address than this machine's",
@@ -60,7 +61,8 @@ _STORAGE = {
 _BATCH = {
     "requestforbiddenbynetworkacl": Refusal(
         "the Batch account does not let this network in",
-        "go to a network that it allows, or have this one added to the account's network access",
+        "go to a network that it allows, or have this one added to the account's network access; "
+        "with `publicNetworkAccess: false` only one that reaches the private endpoints is allowed",
     ),
     "insufficientaccountpermissions": Refusal(
         "the Batch account does not allow that", "look at the account in the portal"

@@ -48,6 +48,7 @@ def upload(blobs: Blobs) -> str:
     ("code", "cause", "remedy"),
     [
         ("AuthorizationFailure", "the storage account's firewall", "`storageAllowedIps`"),
+        ("AuthorizationFailure", "the storage account's firewall", "`publicNetworkAccess: false`"),
         (
             "AuthorizationPermissionMismatch",
             "this sign-in may not do that",
@@ -93,6 +94,7 @@ def test_a_clock_that_is_wrong_is_told_from_the_answers_own_date(
     ("status", "code", "cause", "remedy"),
     [
         (403, "RequestForbiddenByNetworkAcl", "does not let this network in", "network access"),
+        (403, "RequestForbiddenByNetworkAcl", "does not let this network in", "private endpoints"),
         # whether Batch says so of a missing role is not known
         (403, "AuthenticationFailed", "this sign-in may not", '"Azure Batch Job Submitter"'),
         (401, "AuthenticationFailed", "not signed in", "run `az login`"),
