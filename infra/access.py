@@ -1,4 +1,4 @@
-"""Who may do what: the identities of nodes and account, and every role that is given."""
+"""Who may do what: the identities of nodes and account, and every role that is assigned."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from pulumi_azure_native import authorization, managedidentity
 from infra import naming
 from infra.existing import ExistingIdentity
 from infra.ids import subscription_scope_of
-from infra.place import Place
+from infra.scope import Scope
 from infra.settings import Settings
 from infra.storage import INPUT, OUTPUT, TOOLS, Storage
 
@@ -60,7 +60,7 @@ def batch_service_of(settings: Settings) -> Principal:
     return Principal(id=settings.batch_service_principal_object_id, kind="ServicePrincipal")
 
 
-def give(
+def assign_role(
     name: str,
     role: str,
     *,
@@ -68,26 +68,26 @@ def give(
     at: pulumi.Input[str],
     opts: pulumi.ResourceOptions,
 ) -> authorization.RoleAssignment:
-    """Give *role* at the scope *at*, by the definition in that scope's own subscription."""
+    """Assign *role* at the scope *at*, by the definition in that scope's own subscription."""
     definition = pulumi.Output.from_input(at).apply(
         lambda scope: (
             f"{subscription_scope_of(scope)}"
             f"/providers/Microsoft.Authorization/roleDefinitions/{ROLES[role]}"
         )
     )
-    called = pulumi.Output.all(at, to.id).apply(
+    name_of_assignment = pulumi.Output.all(at, to.id).apply(
         lambda known: naming.role_assignment(known[0], known[1], ROLES[role])
     )
     return authorization.RoleAssignment(
         name,
-        role_assignment_name=called,
+        role_assignment_name=name_of_assignment,
         role_definition_id=definition,
         principal_id=to.id,
         # Given, so that Azure does not look up a principal that it may not have heard of yet.
         principal_type=to.kind,
         scope=at,
-        description=f"{role}, given by pulumi",
-        # Azure changes no grant but its description.
+        description=f"{role}, assigned by pulumi",
+        # Azure changes no assignment but its description.
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(replace_on_changes=["principal_type"])
         ),
@@ -111,51 +111,52 @@ class Access(pulumi.ComponentResource):
         self,
         name: str,
         settings: Settings,
-        place: Place,
+        scope: Scope,
         storage: Storage,
         existing: ExistingIdentity | None = None,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("runner:infra:Access", name)
-        self.settings, self.place, self.storage = settings, place, storage
-        self.under = pulumi.ResourceOptions(parent=self)
-        account = self.identity("account") if settings.auto_storage else None
+        super().__init__("runner:infra:Access", name, None, opts)
+        self._settings, self._scope, self.storage = settings, scope, storage
+        self._child_options = pulumi.ResourceOptions(parent=self)
+        account = self._identity("account") if settings.auto_storage else None
         self.account_identity_id = account.id if account else None
-        self.account_grants = self.auto_storage(account) if account else []
-        made = self.identity("pool") if settings.pool_identity and not existing else None
+        self.account_grants = self._auto_storage(account) if account else []
+        made = self._identity("pool") if settings.pool_identity and not existing else None
         pool = existing or made
         self.pool_identity_id = pulumi.Output.from_input(pool.id) if pool else None
         self.pool_client_id = pulumi.Output.from_input(pool.client_id) if pool else None
-        self.pool_grants = self.nodes(pool.principal_id) if pool else []
+        self.pool_grants = self._nodes(pool.principal_id) if pool else []
         for who, person in operators_of(settings).items():
-            self.operator(who, person)
+            self._operator(who, person)
         self.register_outputs({"pool_identity_id": self.pool_identity_id})
 
-    def identity(self, whose: str) -> managedidentity.UserAssignedIdentity:
+    def _identity(self, whose: str) -> managedidentity.UserAssignedIdentity:
         """Make a user-assigned identity: it can be given roles before its owner is made."""
         return managedidentity.UserAssignedIdentity(
             f"{whose}-identity",
-            resource_name_=naming.plain(
-                self.settings.name_prefix, self.settings.stack, f"id-{whose}"
+            resource_name_=naming.local_name(
+                self._settings.name_prefix, self._settings.stack, f"id-{whose}"
             ),
-            resource_group_name=self.place.group,
-            location=self.place.location,
-            tags=self.place.tags,
-            opts=self.under,
+            resource_group_name=self._scope.group,
+            location=self._scope.location,
+            tags=self._scope.tags,
+            opts=self._child_options,
         )
 
-    def auto_storage(self, account: managedidentity.UserAssignedIdentity) -> list[pulumi.Resource]:
+    def _auto_storage(self, account: managedidentity.UserAssignedIdentity) -> list[pulumi.Resource]:
         """Let the Batch account use the storage account for its application packages."""
         return [
-            give(
+            assign_role(
                 "account-writes-storage",
                 "Storage Blob Data Contributor",
                 to=Principal(id=account.principal_id, kind="ServicePrincipal"),
                 at=self.storage.account_id,
-                opts=self.under,
+                opts=self._child_options,
             )
         ]
 
-    def nodes(self, principal_id: pulumi.Input[str]) -> list[pulumi.Resource]:
+    def _nodes(self, principal_id: pulumi.Input[str]) -> list[pulumi.Resource]:
         """Let nodes read sources and tools, and write results."""
         identity = Principal(id=principal_id, kind="ServicePrincipal")
         wanted = {
@@ -164,32 +165,32 @@ class Access(pulumi.ComponentResource):
             OUTPUT: ("pool-writes-output", "Storage Blob Data Contributor"),
         }
         return [
-            give(
+            assign_role(
                 name,
                 role,
                 to=identity,
                 at=self.storage.containers[container].id,
-                opts=self.under,
+                opts=self._child_options,
             )
             for container, (name, role) in wanted.items()
         ]
 
-    def operator(self, who: str, person: Principal) -> None:
+    def _operator(self, who: str, person: Principal) -> None:
         """Let whoever runs `runner` stage sources and tools, and collect and clear results."""
         for container, resource in self.storage.containers.items():
-            give(
+            assign_role(
                 f"{who}-writes-{container}",
                 "Storage Blob Data Contributor",
                 to=person,
                 at=resource.id,
-                opts=self.under,
+                opts=self._child_options,
             )
-        if not self.settings.pool_identity:
+        if not self._settings.pool_identity:
             # Nodes without an identity are handed signed addresses, which `runner` must make.
-            give(
+            assign_role(
                 f"{who}-signs-addresses",
                 "Storage Blob Delegator",
                 to=person,
                 at=self.storage.account_id,
-                opts=self.under,
+                opts=self._child_options,
             )

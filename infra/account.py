@@ -4,12 +4,11 @@ import pulumi
 from pulumi_azure_native import Provider, batch, keyvault
 
 from infra import naming
-from infra.access import OPERATOR_BATCH_ROLES, Access, batch_service_of, give, operators_of
+from infra.access import OPERATOR_BATCH_ROLES, Access, assign_role, batch_service_of, operators_of
 from infra.existing import Existing, ExistingAccount, ExistingVault
 from infra.ids import subscription_scope_of
-from infra.place import Place
+from infra.scope import Scope
 from infra.settings import Settings
-from infra.storage import Storage
 
 CANNOT_CHANGE = ["location", "pool_allocation_mode", "key_vault_reference"]
 """Properties that Azure fixes when it makes a Batch account; azure-native would try to update."""
@@ -33,89 +32,91 @@ class Account(pulumi.ComponentResource):
         self,
         name: str,
         settings: Settings,
-        place: Place,
-        storage: Storage,
+        scope: Scope,
         access: Access,
         existing: Existing,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("runner:infra:Account", name)
-        self.settings, self.place = settings, place
-        self.under = pulumi.ResourceOptions(parent=self)
+        super().__init__("runner:infra:Account", name, None, opts)
+        self._settings, self._scope = settings, scope
+        self._child_options = pulumi.ResourceOptions(parent=self)
         self.vault_id = None
         if existing.account:
-            self.use(existing.account)
+            self._use(existing.account)
         else:
-            self.make(storage, access, existing.vault)
+            self._make(access, existing.vault)
         for who, person in operators_of(settings).items():
             for use, role in OPERATOR_BATCH_ROLES[settings.operator_batch_role].items():
-                give(f"{who}-{use}", role, to=person, at=self.account_id, opts=self.under)
+                assign_role(
+                    f"{who}-{use}", role, to=person, at=self.account_id, opts=self._child_options
+                )
         self.register_outputs({"account_name": self.account_name})
 
-    def use(self, account: ExistingAccount) -> None:
+    def _use(self, account: ExistingAccount) -> None:
         """Take an account that is there, with its vault and its grants."""
         self.account_name = pulumi.Output.from_input(account.id.name)
         self.account_id = pulumi.Output.from_input(account.id.text)
         self.endpoint = pulumi.Output.from_input(f"https://{account.endpoint}")
         self.group, self.provider = account.id.group, account.provider
-        self.subscription_grant(subscription_scope_of(account.id.text))
+        self._subscription_grant(subscription_scope_of(account.id.text))
 
-    def make(self, storage: Storage, access: Access, given: ExistingVault | None) -> None:
+    def _make(self, access: Access, given: ExistingVault | None) -> None:
         """Make the account, and before it what it needs."""
         vault = None
         if given:
             vault = batch.KeyVaultReferenceArgs(id=given.id, url=given.url)
-        elif self.settings.has_vault:
-            made = self.vault()
+        elif self._settings.has_vault:
+            made = self._vault()
             self.vault_id = made.id
             vault = batch.KeyVaultReferenceArgs(id=made.id, url=made.properties.vault_uri)
         before = [
-            *(self.vault_grant(vault) if vault else []),
-            *self.subscription_grant(self.place.subscription_scope),
+            *(self._vault_grant(vault) if vault else []),
+            *self._subscription_grant(self._scope.subscription_scope),
             *access.account_grants,
         ]
-        account = self.batch_account(vault, storage, access, before)
+        account = self._batch_account(vault, access, before)
         self.account_name = account.name
         self.account_id = account.id
         self.endpoint = pulumi.Output.concat("https://", account.account_endpoint)
-        self.group, self.provider = self.place.group, None
+        self.group, self.provider = self._scope.group, None
 
-    def vault(self) -> keyvault.Vault:
+    def _vault(self) -> keyvault.Vault:
         """Make the vault in which Batch keeps what it needs to make nodes in this subscription."""
-        by_policy = self.settings.key_vault_permission_model == "accessPolicy"
+        by_policy = self._settings.key_vault_permission_model == "accessPolicy"
         return keyvault.Vault(
-            naming.base(self.settings.name_prefix, self.settings.stack, "kv"),
-            vault_name=self.settings.key_vault_name or None,
-            resource_group_name=self.place.group,
-            location=self.place.location,
+            naming.global_name_prefix(self._settings.name_prefix, self._settings.stack, "kv"),
+            vault_name=self._settings.key_vault_name or None,
+            resource_group_name=self._scope.group,
+            location=self._scope.location,
             properties=keyvault.VaultPropertiesArgs(
-                tenant_id=self.place.tenant,
+                tenant_id=self._scope.tenant,
                 sku=keyvault.SkuArgs(family=keyvault.SkuFamily.A, name=keyvault.SkuName.STANDARD),
                 enable_rbac_authorization=not by_policy,
-                access_policies=[self.policy()] if by_policy else [],
+                access_policies=[self._policy()] if by_policy else [],
                 enabled_for_deployment=True,
                 enabled_for_template_deployment=True,
                 enabled_for_disk_encryption=True,
                 enable_soft_delete=True,
-                soft_delete_retention_in_days=self.settings.key_vault_soft_delete_days,
+                soft_delete_retention_in_days=self._settings.key_vault_soft_delete_days,
                 # Azure refuses an explicit false, and never goes back from true.
-                enable_purge_protection=self.settings.key_vault_purge_protection or None,
+                enable_purge_protection=self._settings.key_vault_purge_protection or None,
                 public_network_access="enabled"
-                if self.settings.public_network_access
+                if self._settings.public_network_access
                 else "disabled",
-                network_acls=self.vault_firewall(),
+                network_acls=self._vault_firewall(),
             ),
-            tags=self.place.tags,
-            opts=self.under,
+            tags=self._scope.tags,
+            opts=self._child_options,
         )
 
-    def vault_firewall(self) -> keyvault.NetworkRuleSetArgs:
+    def _vault_firewall(self) -> keyvault.NetworkRuleSetArgs:
         """Say from where the vault answers: everywhere, or the given addresses and Azure's services.
 
         Everywhere unless asked: that Batch counts among those services is what Azure/bacc relies
         on, and has not been tried here. Those without a grant get no answer either way.
         """
-        allowed = self.settings.key_vault_allowed_ips
-        is_open = self.settings.public_network_access and not allowed
+        allowed = self._settings.key_vault_allowed_ips
+        is_open = self._settings.public_network_access and not allowed
         actions = keyvault.NetworkRuleAction
         return keyvault.NetworkRuleSetArgs(
             bypass=keyvault.NetworkRuleBypassOptions.AZURE_SERVICES,
@@ -123,12 +124,12 @@ class Account(pulumi.ComponentResource):
             ip_rules=[keyvault.IPRuleArgs(value=each) for each in allowed],
         )
 
-    def policy(self) -> keyvault.AccessPolicyEntryArgs:
+    def _policy(self) -> keyvault.AccessPolicyEntryArgs:
         """Grant Batch its secrets together with the vault: nothing has to spread first."""
         secrets = keyvault.SecretPermissions
         return keyvault.AccessPolicyEntryArgs(
-            tenant_id=self.place.tenant,
-            object_id=self.settings.batch_service_principal_object_id,
+            tenant_id=self._scope.tenant,
+            object_id=self._settings.batch_service_principal_object_id,
             permissions=keyvault.PermissionsArgs(
                 secrets=[
                     secrets.GET,
@@ -140,58 +141,57 @@ class Account(pulumi.ComponentResource):
             ),
         )
 
-    def vault_grant(self, vault: batch.KeyVaultReferenceArgs) -> list[pulumi.Resource]:
+    def _vault_grant(self, vault: batch.KeyVaultReferenceArgs) -> list[pulumi.Resource]:
         """Give Batch its role on a vault that works by roles."""
-        if self.settings.key_vault_permission_model != "rbac":
+        if self._settings.key_vault_permission_model != "rbac":
             return []
         return [
-            give(
+            assign_role(
                 "batch-uses-vault",
                 "Key Vault Secrets Officer",
-                to=batch_service_of(self.settings),
+                to=batch_service_of(self._settings),
                 at=vault.id,
-                opts=self.under,
+                opts=self._child_options,
             )
         ]
 
-    def subscription_grant(self, scope: str) -> list[pulumi.Resource]:
+    def _subscription_grant(self, scope: str) -> list[pulumi.Resource]:
         """Give Batch its role on the subscription that nodes are in, where that is asked for."""
-        if not self.settings.manage_subscription_role:
+        if not self._settings.manage_subscription_role:
             return []
         return [
-            give(
+            assign_role(
                 "batch-makes-nodes",
                 "Azure Batch Service Orchestration Role",
-                to=batch_service_of(self.settings),
+                to=batch_service_of(self._settings),
                 at=scope,
                 # Every account of this kind in the subscription lives on this one assignment.
                 opts=pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True),
             )
         ]
 
-    def batch_account(
+    def _batch_account(
         self,
         vault: batch.KeyVaultReferenceArgs | None,
-        storage: Storage,
         access: Access,
         before: list[pulumi.Resource],
     ) -> batch.BatchAccount:
         """Make the account, once everything it checks at its making is there."""
         return batch.BatchAccount(
-            naming.base(self.settings.name_prefix, self.settings.stack, "ba"),
-            account_name=self.settings.batch_account_name or None,
-            resource_group_name=self.place.group,
-            location=self.place.location,
-            pool_allocation_mode=batch.PoolAllocationMode(self.settings.pool_allocation_mode),
+            naming.global_name_prefix(self._settings.name_prefix, self._settings.stack, "ba"),
+            account_name=self._settings.batch_account_name or None,
+            resource_group_name=self._scope.group,
+            location=self._scope.location,
+            pool_allocation_mode=batch.PoolAllocationMode(self._settings.pool_allocation_mode),
             key_vault_reference=vault,
-            allowed_authentication_modes=self.sign_ins(),
+            allowed_authentication_modes=self._sign_ins(),
             identity=identity(access),
-            network_profile=network_profile(self.settings),
-            auto_storage=auto_storage(storage, access) if self.settings.auto_storage else None,
+            network_profile=network_profile(self._settings),
+            auto_storage=auto_storage(access) if self._settings.auto_storage else None,
             public_network_access=batch.PublicNetworkAccessType.ENABLED
-            if self.settings.public_network_access
+            if self._settings.public_network_access
             else batch.PublicNetworkAccessType.DISABLED,
-            tags=self.place.tags,
+            tags=self._scope.tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=before,
@@ -201,10 +201,10 @@ class Account(pulumi.ComponentResource):
             ),
         )
 
-    def sign_ins(self) -> list[batch.AuthenticationMode]:
+    def _sign_ins(self) -> list[batch.AuthenticationMode]:
         """List how callers may sign in."""
         modes = [batch.AuthenticationMode.AAD]
-        if self.settings.allow_shared_key:
+        if self._settings.allow_shared_key:
             modes.append(batch.AuthenticationMode.SHARED_KEY)
         return modes
 
@@ -237,11 +237,11 @@ def network_profile(settings: Settings) -> batch.NetworkProfileArgs | None:
     )
 
 
-def auto_storage(storage: Storage, access: Access) -> batch.AutoStorageBasePropertiesArgs:
-    """Let application packages live in *storage*, without its keys."""
+def auto_storage(access: Access) -> batch.AutoStorageBasePropertiesArgs:
+    """Let application packages live in the storage account, without its keys."""
     node = access.pool_identity_id
     return batch.AutoStorageBasePropertiesArgs(
-        storage_account_id=storage.account_id,
+        storage_account_id=access.storage.account_id,
         authentication_mode=batch.AutoStorageAuthenticationMode.BATCH_ACCOUNT_MANAGED_IDENTITY,
         node_identity_reference=batch.ComputeNodeIdentityReferenceArgs(resource_id=node)
         if node

@@ -15,7 +15,7 @@ from infra.settings import PoolEntry, Settings
 
 
 class SettingsError(pulumi.RunError):
-    """The stack's configuration cannot work; says which key, which value and what to do."""
+    """The stack's configuration is invalid; says which key, which value and what to do."""
 
 
 NOT_CONFIGURED = {"project", "stack"}
@@ -129,7 +129,7 @@ def unknown_keys(values: Iterable[str], known: Iterable[str]) -> Iterator[Proble
 def account_of(found: Iterable[Problem]) -> str:
     """Write one line for each problem."""
     lines = "\n".join(f"  {problem}" for problem in found)
-    return f"this stack's configuration cannot work:\n{lines}"
+    return f"this stack's configuration is invalid:\n{lines}"
 
 
 def parse(text: str, kind: Any) -> object:
@@ -152,7 +152,7 @@ def one_of(text: str, choices: tuple[str, ...]) -> str:
     return text
 
 
-def whole(text: str) -> int:
+def parse_int(text: str) -> int:
     """Read a whole number."""
     try:
         return int(text)
@@ -160,14 +160,14 @@ def whole(text: str) -> int:
         raise ValueError("must be a whole number") from None
 
 
-def truth(text: str) -> bool:
-    """Read a truth value, as Pulumi writes them."""
+def parse_bool(text: str) -> bool:
+    """Read a parse_bool value, as Pulumi writes them."""
     if text not in {"true", "false"}:
         raise ValueError("must be true or false")
     return text == "true"
 
 
-READERS: Mapping[Any, Callable[[str], object]] = {str: str.strip, int: whole, bool: truth}
+READERS: Mapping[Any, Callable[[str], object]] = {str: str.strip, int: parse_int, bool: parse_bool}
 
 
 def collection(text: str, kind: Any) -> object:

@@ -15,10 +15,10 @@ from infra.monitoring import Monitoring
 from infra.network import Network
 from infra.node_ffmpeg import PACKAGE
 from infra.outputs import Outputs, PoolOutputs
-from infra.place import Place, make_place
 from infra.pool import Pool
 from infra.pools import PlannedPool, pools_of, quota_words
 from infra.private_endpoints import PrivateEndpoints, Target
+from infra.scope import Scope, make_scope
 from infra.settings import Settings
 from infra.storage import INPUT, OUTPUT, TOOLS, Storage
 
@@ -39,23 +39,23 @@ def program() -> None:
 
 def make_environment(settings: Settings) -> Outputs:
     """Make everything, each part from those before it."""
-    place = make_place(settings)
-    existing = look_up(settings, place)
-    network = Network("network", settings, place) if settings.makes_network else None
+    scope = make_scope(settings)
+    existing = look_up(settings, scope)
+    network = Network("network", settings, scope) if settings.creates_network else None
     subnet_id = network.subnet_id if network else settings.subnet_id or None
-    storage = Storage("storage", settings, place, subnet_id, existing.storage)
-    access = Access("access", settings, place, storage, existing.identity)
-    account = Account("account", settings, place, storage, access, existing)
-    endpoints = make_private_endpoints(settings, place, network, storage, account)
+    storage = Storage("storage", settings, scope, subnet_id, existing.storage)
+    access = Access("access", settings, scope, storage, existing.identity)
+    account = Account("account", settings, scope, access, existing)
+    endpoints = make_private_endpoints(settings, scope, network, storage, account)
     pools = [
         pool_outputs(planned, Pool(planned, account, access, subnet_id, endpoints))
         for planned in pools_of(settings)
     ]
     if settings.wants_monitoring:
-        Monitoring("monitoring", settings, place, account)
+        Monitoring("monitoring", settings, scope, account)
     return Outputs(
-        subscription_id=place.subscription,
-        resource_group=place.group,
+        subscription_id=scope.subscription,
+        resource_group=scope.group,
         location=settings.location,
         batch_account=account.account_name,
         batch_endpoint=account.endpoint,
@@ -71,7 +71,7 @@ def make_environment(settings: Settings) -> Outputs:
 
 
 def make_private_endpoints(
-    settings: Settings, place: Place, network: Network | None, storage: Storage, account: Account
+    settings: Settings, scope: Scope, network: Network | None, storage: Storage, account: Account
 ) -> PrivateEndpoints | None:
     """Make the private endpoints of storage, vault and Batch, where public addresses are shut."""
     if not settings.private_subresources:
@@ -89,7 +89,7 @@ def make_private_endpoints(
         if (resource_id := resources[each]) is not None
     ]
     return PrivateEndpoints(
-        "private-endpoints", settings, place, own or settings.private_endpoint_subnet_id, targets
+        "private-endpoints", settings, scope, own or settings.private_endpoint_subnet_id, targets
     )
 
 

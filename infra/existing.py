@@ -16,10 +16,10 @@ from infra.checks.existing import (
 )
 from infra.configuration import SettingsError, account_of
 from infra.ids import ResourceId, parse_id
-from infra.place import Place
+from infra.scope import Scope
 from infra.settings import Settings
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +73,13 @@ class Existing:
 class _Finder:
     """Looks things up in their own subscriptions, and keeps what is wrong with them."""
 
-    def __init__(self, settings: Settings, place: Place) -> None:
-        self.settings, self.place = settings, place
+    def __init__(self, settings: Settings, scope: Scope) -> None:
+        self.settings, self.scope = settings, scope
         self.problems: list[Problem] = []
 
     def find(
-        self, setting: str, get: Callable[..., Found], name_argument: str
-    ) -> tuple[ResourceId, Found]:
+        self, setting: str, get: Callable[..., Result], name_argument: str
+    ) -> tuple[ResourceId, Result]:
         """Look up what the id in *setting* names.
 
         Raises:
@@ -87,7 +87,7 @@ class _Finder:
         """
         resource_id = parse_id(getattr(self.settings, setting))
         names = {"resource_group_name": resource_id.group, name_argument: resource_id.name}
-        provider = self.place.provider_of(resource_id.subscription)
+        provider = self.scope.provider_of(resource_id.subscription)
         try:
             return resource_id, get(**names, opts=pulumi.InvokeOptions(provider=provider))
         except Exception as error:
@@ -103,13 +103,13 @@ class _Finder:
         self.problems += [Problem(key_of(setting), value, remedy) for remedy in findings]
 
 
-def look_up(settings: Settings, place: Place) -> Existing:
+def look_up(settings: Settings, scope: Scope) -> Existing:
     """Look up all that is given by id.
 
     Raises:
         SettingsError: Something is not there, or not what it has to be: a line for each.
     """
-    finder = _Finder(settings, place)
+    finder = _Finder(settings, scope)
     found = Existing(
         storage=_storage(finder) if settings.storage_account_id else None,
         vault=_vault(finder) if settings.key_vault_id else None,
@@ -129,25 +129,25 @@ def _storage(finder: _Finder) -> ExistingStorage:
     return ExistingStorage(
         id=resource_id,
         blob_endpoint=(found.primary_endpoints.blob or "").rstrip("/"),
-        provider=finder.place.provider_of(resource_id.subscription),
+        provider=finder.scope.provider_of(resource_id.subscription),
     )
 
 
 def _vault(finder: _Finder) -> ExistingVault:
     resource_id, found = finder.find("key_vault_id", keyvault.get_vault, "vault_name")
-    findings = vault_findings(found, resource_id, finder.settings, finder.place.subscription)
+    findings = vault_findings(found, resource_id, finder.settings, finder.scope.subscription)
     finder.check("key_vault_id", findings)
     return ExistingVault(id=resource_id.text, url=found.properties.vault_uri or "")
 
 
 def _account(finder: _Finder) -> ExistingAccount:
     resource_id, found = finder.find("batch_account_id", batch.get_batch_account, "account_name")
-    findings = account_findings(found, resource_id, finder.settings, finder.place.subscription)
+    findings = account_findings(found, resource_id, finder.settings, finder.scope.subscription)
     finder.check("batch_account_id", findings)
     return ExistingAccount(
         id=resource_id,
         endpoint=found.account_endpoint,
-        provider=finder.place.provider_of(resource_id.subscription),
+        provider=finder.scope.provider_of(resource_id.subscription),
     )
 
 
@@ -155,7 +155,7 @@ def _identity(finder: _Finder) -> ExistingIdentity:
     resource_id, found = finder.find(
         "pool_identity_id", managedidentity.get_user_assigned_identity, "resource_name"
     )
-    finder.check("pool_identity_id", identity_findings(found, finder.place.tenant))
+    finder.check("pool_identity_id", identity_findings(found, finder.scope.tenant))
     return ExistingIdentity(
         id=resource_id.text, principal_id=found.principal_id, client_id=found.client_id
     )

@@ -5,7 +5,7 @@ from pulumi_azure_native import consumption, monitor, operationalinsights
 
 from infra import naming
 from infra.account import Account
-from infra.place import Place
+from infra.scope import Scope
 from infra.settings import Settings
 
 ALERTS = {
@@ -19,79 +19,86 @@ ALERTS = {
 class Monitoring(pulumi.ComponentResource):
     """Diagnostics, alerts and a monthly budget, each by its own setting."""
 
-    def __init__(self, name: str, settings: Settings, place: Place, account: Account) -> None:
-        super().__init__("runner:infra:Monitoring", name)
-        self.settings, self.place, self.account = settings, place, account
-        self.under = pulumi.ResourceOptions(parent=self)
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        scope: Scope,
+        account: Account,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("runner:infra:Monitoring", name, None, opts)
+        self._settings, self._scope, self._account = settings, scope, account
+        self._child_options = pulumi.ResourceOptions(parent=self)
         if settings.log_analytics:
-            self.diagnostics()
+            self._diagnostics()
         if settings.alert_email:
-            self.alerts()
+            self._alerts()
         if settings.monthly_budget:
-            self.budget()
+            self._budget()
         self.register_outputs({})
 
-    def called(self, kind: str) -> str:
+    def _resource_name(self, kind: str) -> str:
         """Return the name of a resource of this *kind*."""
-        return naming.plain(self.settings.name_prefix, self.settings.stack, kind)
+        return naming.local_name(self._settings.name_prefix, self._settings.stack, kind)
 
-    def diagnostics(self) -> None:
+    def _diagnostics(self) -> None:
         """Send the account's logs and metrics to a Log Analytics workspace."""
         workspace = operationalinsights.Workspace(
             "logs",
-            workspace_name=self.called("log"),
-            resource_group_name=self.place.group,
-            location=self.place.location,
+            workspace_name=self._resource_name("log"),
+            resource_group_name=self._scope.group,
+            location=self._scope.location,
             sku=operationalinsights.WorkspaceSkuArgs(
                 name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018
             ),
-            retention_in_days=self.settings.log_retention_days,
-            tags=self.place.tags,
-            opts=self.under,
+            retention_in_days=self._settings.log_retention_days,
+            tags=self._scope.tags,
+            opts=self._child_options,
         )
         monitor.DiagnosticSetting(
             "diagnostics",
             name="to-log-analytics",
-            resource_uri=self.account.account_id,
+            resource_uri=self._account.account_id,
             workspace_id=workspace.id,
             logs=[monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)],
             metrics=[monitor.DiagnosticsMetricSettingsArgs(category="AllMetrics", enabled=True)],
-            opts=self.under,
+            opts=self._child_options,
         )
 
-    def alerts(self) -> None:
+    def _alerts(self) -> None:
         """Tell somebody when work or nodes fail."""
         people = monitor.ActionGroup(
             "people",
-            action_group_name=self.called("people"),
-            resource_group_name=self.place.group,
+            action_group_name=self._resource_name("people"),
+            resource_group_name=self._scope.group,
             location="global",
-            group_short_name=self.settings.name_prefix,
+            group_short_name=self._settings.name_prefix,
             enabled=True,
             email_receivers=[
                 monitor.MicrosoftCommonEmailReceiverArgs(
                     name="operator",
-                    email_address=self.settings.alert_email,
+                    email_address=self._settings.alert_email,
                     use_common_alert_schema=True,
                 )
             ],
-            tags=self.place.tags,
-            opts=self.under,
+            tags=self._scope.tags,
+            opts=self._child_options,
         )
         for name, (metric, words) in ALERTS.items():
-            self.alert(name, metric, words, people)
+            self._alert(name, metric, words, people)
 
-    def alert(self, name: str, metric: str, words: str, people: monitor.ActionGroup) -> None:
+    def _alert(self, name: str, metric: str, words: str, people: monitor.ActionGroup) -> None:
         """Tell *people* when *metric* is above zero in a quarter of an hour."""
         monitor.MetricAlert(
             name,
-            rule_name=self.called(name),
-            resource_group_name=self.place.group,
+            rule_name=self._resource_name(name),
+            resource_group_name=self._scope.group,
             location="global",
             description=f"{words}: `runner doctor` says why",
             enabled=True,
             severity=2,
-            scopes=[self.account.account_id],
+            scopes=[self._account.account_id],
             evaluation_frequency="PT5M",
             window_size="PT15M",
             criteria=monitor.MetricAlertSingleResourceMultipleMetricCriteriaArgs(
@@ -109,32 +116,32 @@ class Monitoring(pulumi.ComponentResource):
                 ],
             ),
             actions=[monitor.MetricAlertActionArgs(action_group_id=people.id)],
-            tags=self.place.tags,
-            opts=self.under,
+            tags=self._scope.tags,
+            opts=self._child_options,
         )
 
-    def budget(self) -> None:
+    def _budget(self) -> None:
         """Watch what this stack costs, nodes included: they are found by their tag.
 
         In user-subscription mode Batch makes them outside this resource group. The first month is
         configured, not taken from the clock: it would be another at every `up`.
         """
-        people = [self.settings.alert_email]
+        people = [self._settings.alert_email]
         consumption.Budget(
             "budget",
-            budget_name=self.called("budget"),
-            scope=self.place.subscription_scope,
-            amount=self.settings.monthly_budget,
+            budget_name=self._resource_name("budget"),
+            scope=self._scope.subscription_scope,
+            amount=self._settings.monthly_budget,
             category=consumption.CategoryType.COST,
             time_grain=consumption.TimeGrainType.MONTHLY,
             time_period=consumption.BudgetTimePeriodArgs(
-                start_date=f"{self.settings.budget_start}T00:00:00Z"
+                start_date=f"{self._settings.budget_start}T00:00:00Z"
             ),
             filter=consumption.BudgetFilterArgs(
                 tags=consumption.BudgetComparisonExpressionArgs(
                     name="stack",
                     operator=consumption.BudgetOperatorType.IN_,
-                    values=[self.settings.all_tags["stack"]],
+                    values=[self._settings.all_tags["stack"]],
                 )
             ),
             notifications={
@@ -143,7 +150,7 @@ class Monitoring(pulumi.ComponentResource):
                     people, 100, consumption.ThresholdType.FORECASTED
                 ),
             },
-            opts=self.under,
+            opts=self._child_options,
         )
 
 

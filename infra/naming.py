@@ -31,13 +31,13 @@ _ASSIGNMENTS = uuid.UUID("6d9b1f0c-6f0e-4b52-9a55-7d2a9f3c5f10")
 """Namespace of our role assignments' names: any fixed value, never to be changed."""
 
 
-def fault(kind: str, name: str) -> str | None:
+def validate_name(kind: str, name: str) -> str | None:
     """Say what a *kind*'s name must be when *name* is not that; None when it is."""
     pattern, words = RULES[kind]
     return None if pattern.fullmatch(name) else words
 
 
-def base(prefix: str, stack: str, kind: str) -> str:
+def global_name_prefix(prefix: str, stack: str, kind: str) -> str:
     """Return the start of a globally unique name, to which azure-native adds its random tail.
 
     The random tail is why a stack can be destroyed and made again at once: a deleted vault keeps
@@ -48,7 +48,7 @@ def base(prefix: str, stack: str, kind: str) -> str:
     return letters[:room] + kind
 
 
-def plain(prefix: str, stack: str, kind: str) -> str:
+def local_name(prefix: str, stack: str, kind: str) -> str:
     """Return the name of something that need be unique only where it lives."""
     words = re.sub(r"[^A-Za-z0-9-]+", "-", stack).strip("-")
     return f"{kind}-{prefix}-{words}"[:64].rstrip("-")

@@ -7,9 +7,9 @@ import pulumi
 from pulumi_azure_native import network
 
 from infra import naming
-from infra.place import Place
 from infra.pools import installs_packages
 from infra.regions import SERVICE_TAG_REGIONS
+from infra.scope import Scope
 from infra.settings import Settings
 
 
@@ -77,29 +77,35 @@ class Network(pulumi.ComponentResource):
     subnet_id: pulumi.Output[str]
     private_endpoint_subnet_id: pulumi.Output[str] | None
 
-    def __init__(self, name: str, settings: Settings, place: Place) -> None:
-        super().__init__("runner:infra:Network", name)
-        self.settings, self.place = settings, place
-        self.under = pulumi.ResourceOptions(parent=self)
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        scope: Scope,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("runner:infra:Network", name, None, opts)
+        self._settings, self._scope = settings, scope
+        self._child_options = pulumi.ResourceOptions(parent=self)
         vnet = network.VirtualNetwork(
             "vnet",
-            resource_group_name=place.group,
-            location=place.location,
-            virtual_network_name=self.called("vnet"),
+            resource_group_name=scope.group,
+            location=scope.location,
+            virtual_network_name=self._resource_name("vnet"),
             address_space=network.AddressSpaceArgs(address_prefixes=[settings.vnet_cidr]),
-            tags=place.tags,
-            opts=self.under,
+            tags=scope.tags,
+            opts=self._child_options,
         )
-        group = self.security_group()
-        gateway = self.nat_gateway() if settings.way_out == "natGateway" else None
-        nodes = self.node_subnet(vnet, group, gateway)
+        group = self._security_group()
+        gateway = self._nat_gateway() if settings.effective_egress == "natGateway" else None
+        nodes = self._node_subnet(vnet, group, gateway)
         self.subnet_id = nodes.id
         self.private_endpoint_subnet_id = (
-            self.endpoint_subnet(vnet, group, nodes).id if settings.private_subresources else None
+            self._endpoint_subnet(vnet, group, nodes).id if settings.private_subresources else None
         )
         self.register_outputs({"subnet_id": self.subnet_id})
 
-    def node_subnet(
+    def _node_subnet(
         self,
         vnet: network.VirtualNetwork,
         group: network.NetworkSecurityGroup,
@@ -108,12 +114,12 @@ class Network(pulumi.ComponentResource):
         """Make the subnet that the nodes are in."""
         return network.Subnet(
             "subnet",
-            resource_group_name=self.place.group,
+            resource_group_name=self._scope.group,
             virtual_network_name=vnet.name,
             # A changed range makes a subnet of another name beside the old one, which the pool
             # in it holds until the new pool is there.
-            subnet_name=f"nodes-{naming.digest({'cidr': self.settings.subnet_cidr})}",
-            address_prefix=self.settings.subnet_cidr,
+            subnet_name=f"nodes-{naming.digest({'cidr': self._settings.subnet_cidr})}",
+            address_prefix=self._settings.subnet_cidr,
             # Azure's unasked way out is retired; a node has the one that is declared here.
             default_outbound_access=False,
             # Batch refuses a subnet with them for nodes without public addresses (azure-docs
@@ -128,17 +134,17 @@ class Network(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
         )
 
-    def endpoint_subnet(
+    def _endpoint_subnet(
         self,
         vnet: network.VirtualNetwork,
         group: network.NetworkSecurityGroup,
         nodes: network.Subnet,
     ) -> network.Subnet:
         """Make the subnet that private endpoints have their addresses in."""
-        cidr = self.settings.private_endpoint_subnet_cidr
+        cidr = self._settings.private_endpoint_subnet_cidr
         return network.Subnet(
             "endpoint-subnet",
-            resource_group_name=self.place.group,
+            resource_group_name=self._scope.group,
             virtual_network_name=vnet.name,
             subnet_name=f"endpoints-{naming.digest({'cidr': cidr})}",
             address_prefix=cidr,
@@ -156,17 +162,17 @@ class Network(pulumi.ComponentResource):
             ),
         )
 
-    def called(self, kind: str) -> str:
+    def _resource_name(self, kind: str) -> str:
         """Return the name of a resource of this *kind*."""
-        return naming.plain(self.settings.name_prefix, self.settings.stack, kind)
+        return naming.local_name(self._settings.name_prefix, self._settings.stack, kind)
 
-    def security_group(self) -> network.NetworkSecurityGroup:
+    def _security_group(self) -> network.NetworkSecurityGroup:
         """Make the group: the rules for going out, and no to all else both ways."""
         rules = [
             network.SecurityRuleArgs(
                 name=rule.name,
                 description=rule.reason,
-                priority=100 + 10 * place,
+                priority=100 + 10 * index,
                 direction=network.SecurityRuleDirection.OUTBOUND,
                 access=network.SecurityRuleAccess.ALLOW,
                 protocol=rule.protocol,
@@ -175,23 +181,23 @@ class Network(pulumi.ComponentResource):
                 destination_address_prefix=rule.destination,
                 destination_port_ranges=list(rule.ports),
             )
-            for place, rule in enumerate(outbound_rules(self.settings))
+            for index, rule in enumerate(outbound_rules(self._settings))
         ]
         return network.NetworkSecurityGroup(
             "security-group",
-            resource_group_name=self.place.group,
-            location=self.place.location,
-            network_security_group_name=self.called("nsg"),
+            resource_group_name=self._scope.group,
+            location=self._scope.location,
+            network_security_group_name=self._resource_name("nsg"),
             security_rules=[
                 *rules,
-                self.refusal("out", network.SecurityRuleDirection.OUTBOUND),
-                self.refusal("in", network.SecurityRuleDirection.INBOUND),
+                self._deny_all("out", network.SecurityRuleDirection.OUTBOUND),
+                self._deny_all("in", network.SecurityRuleDirection.INBOUND),
             ],
-            tags=self.place.tags,
-            opts=self.under,
+            tags=self._scope.tags,
+            opts=self._child_options,
         )
 
-    def refusal(
+    def _deny_all(
         self, way: str, direction: network.SecurityRuleDirection
     ) -> network.SecurityRuleArgs:
         """Refuse what no rule allows; Azure's own last rules would let some of it pass."""
@@ -208,25 +214,25 @@ class Network(pulumi.ComponentResource):
             destination_port_range="*",
         )
 
-    def nat_gateway(self) -> network.NatGateway:
+    def _nat_gateway(self) -> network.NatGateway:
         """Make the nodes' one address to the outside: costs by the hour, also when idle."""
         address = network.PublicIPAddress(
             "nat-address",
-            resource_group_name=self.place.group,
-            location=self.place.location,
-            public_ip_address_name=self.called("nat-ip"),
+            resource_group_name=self._scope.group,
+            location=self._scope.location,
+            public_ip_address_name=self._resource_name("nat-ip"),
             sku=network.PublicIPAddressSkuArgs(name=network.PublicIPAddressSkuName.STANDARD),
             public_ip_allocation_method=network.IPAllocationMethod.STATIC,
-            tags=self.place.tags,
-            opts=self.under,
+            tags=self._scope.tags,
+            opts=self._child_options,
         )
         return network.NatGateway(
             "nat-gateway",
-            resource_group_name=self.place.group,
-            location=self.place.location,
-            nat_gateway_name=self.called("nat"),
+            resource_group_name=self._scope.group,
+            location=self._scope.location,
+            nat_gateway_name=self._resource_name("nat"),
             sku=network.NatGatewaySkuArgs(name=network.NatGatewaySkuName.STANDARD),
             public_ip_addresses=[network.SubResourceArgs(id=address.id)],
-            tags=self.place.tags,
-            opts=self.under,
+            tags=self._scope.tags,
+            opts=self._child_options,
         )

@@ -27,7 +27,7 @@ LAYOUT = 1
 """To be counted up with a change, in this file, to anything but scale and start task."""
 
 
-def foundations(settings: Settings) -> dict[str, Any]:
+def immutable_properties(settings: Settings) -> dict[str, Any]:
     """Return what Azure refuses to change on a pool that has nodes."""
     given: dict[str, Any] = {}
     if settings.batch_account_id:  # where other stacks' pools may be
@@ -37,10 +37,15 @@ def foundations(settings: Settings) -> dict[str, Any]:
         "generation": settings.pool_generation,
         "vm": [settings.vm_size, settings.os_disk_size_gb, settings.slots],
         "image": [settings.image, settings.node_agent_sku_id],
-        "network": [settings.subnet_id, settings.subnet_cidr, settings.network, settings.way_out],
+        "network": [
+            settings.subnet_id,
+            settings.subnet_cidr,
+            settings.network,
+            settings.effective_egress,
+        ],
         "identity": settings.pool_identity_id or settings.pool_identity,
         "monitor_agent": settings.monitor_agent,
-        "tags": settings.all_tags if settings.uses_own_subscription else None,
+        "tags": settings.all_tags if settings.is_user_subscription else None,
     }
 
 
@@ -52,7 +57,7 @@ def pool_name(planned: PlannedPool) -> str:
     living pool, and then its deletion.)
     """
     settings = planned.settings
-    parts = (settings.name_prefix, planned.name, naming.digest(foundations(settings)))
+    parts = (settings.name_prefix, planned.name, naming.digest(immutable_properties(settings)))
     return "-".join(filter(None, parts))
 
 
@@ -68,10 +73,11 @@ class Pool(pulumi.ComponentResource):
         access: Access,
         subnet_id: pulumi.Input[str] | None,
         endpoints: PrivateEndpoints | None,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         settings = planned.settings
         name = f"pool-{planned.name}" if planned.name else "pool"
-        super().__init__("runner:infra:Pool", name)
+        super().__init__("runner:infra:Pool", name, None, opts)
         pool = batch.Pool(
             name,
             pool_name=pool_name(planned),
@@ -94,7 +100,7 @@ class Pool(pulumi.ComponentResource):
             scale_settings=scale_settings(settings),
             start_task=start_task(settings, access),
             # The nodes are billed where no other tag of ours reaches; Batch's own take none.
-            resource_tags=settings.all_tags if settings.uses_own_subscription else None,
+            resource_tags=settings.all_tags if settings.is_user_subscription else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=account.provider,
@@ -167,7 +173,7 @@ def network_configuration(
     settings: Settings, subnet_id: pulumi.Input[str] | None
 ) -> batch.NetworkConfigurationArgs:
     """Put the nodes into the subnet, with addresses of their own only where that is the way out."""
-    public = settings.way_out == "batchManagedPublicIp"
+    public = settings.effective_egress == "batchManagedPublicIp"
     kinds = batch.IPAddressProvisioningType
     return batch.NetworkConfigurationArgs(
         subnet_id=subnet_id,

@@ -98,7 +98,7 @@ def quota_words(settings: Settings) -> Iterator[str]:
     if settings.pools:
         vcpus = ", ".join(f"{count} of {quota}" for quota, count in wanted_vcpus(settings).items())
         look = "`runner doctor` shows where to look"
-        if settings.uses_own_subscription:
+        if settings.is_user_subscription:
             look = f"what there is: `az vm list-usage -l {settings.location} -o table`"
         pools = len(settings.pools)
         yield f"at their largest the {pools} pools together want vCPUs: {vcpus}; {look}"

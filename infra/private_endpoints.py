@@ -6,7 +6,7 @@ import pulumi
 from pulumi_azure_native import network, privatedns
 
 from infra import ids, naming
-from infra.place import Place
+from infra.scope import Scope
 from infra.settings import Settings
 from infra.zones import ZONES
 
@@ -30,13 +30,13 @@ class PrivateEndpoints(pulumi.ComponentResource):
         self,
         name: str,
         settings: Settings,
-        place: Place,
+        scope: Scope,
         subnet_id: pulumi.Input[str],
         targets: list[Target],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("runner:infra:PrivateEndpoints", name, None, opts)
-        self._settings, self._place = settings, place
+        self._settings, self._scope = settings, scope
         self._child_options = pulumi.ResourceOptions(parent=self)
         self.ready = []
         zone_ids = self._zones(subnet_id)
@@ -62,20 +62,20 @@ class PrivateEndpoints(pulumi.ComponentResource):
         made = privatedns.PrivateZone(
             zone,
             private_zone_name=zone,
-            resource_group_name=self._place.group,
+            resource_group_name=self._scope.group,
             location="global",
-            tags=self._place.tags,
+            tags=self._scope.tags,
             opts=self._child_options,
         )
-        self._link(zone, self._place.group, made.name, network_id, self._child_options)
+        self._link(zone, self._scope.group, made.name, network_id, self._child_options)
         return made.id
 
     def _given_zone(self, zone_id: str, network_id: pulumi.Output[str]) -> str:
         """Use a zone that is there, linked to our own network; a given network has its links."""
-        if self._settings.makes_network:
+        if self._settings.creates_network:
             other = ids.parse_id(zone_id)
             options = pulumi.ResourceOptions(
-                parent=self, provider=self._place.provider_of(other.subscription)
+                parent=self, provider=self._scope.provider_of(other.subscription)
             )
             self._link(other.name, other.group, other.name, network_id, options)
         return zone_id
@@ -91,13 +91,13 @@ class PrivateEndpoints(pulumi.ComponentResource):
         """Have the network look names up in *zone*."""
         link = privatedns.VirtualNetworkLink(
             f"link-{name}",
-            virtual_network_link_name=self._named("link"),
+            virtual_network_link_name=self._resource_name("link"),
             private_zone_name=zone,
             resource_group_name=group,
             location="global",
             registration_enabled=False,
             virtual_network=privatedns.SubResourceArgs(id=network_id),
-            tags=self._place.tags,
+            tags=self._scope.tags,
             opts=pulumi.ResourceOptions.merge(
                 options,
                 # A network has one link to zones of a name.
@@ -115,9 +115,9 @@ class PrivateEndpoints(pulumi.ComponentResource):
         name = f"endpoint-{target.subresource}"
         endpoint = network.PrivateEndpoint(
             name,
-            private_endpoint_name=self._named(f"pe-{target.subresource}"),
-            resource_group_name=self._place.group,
-            location=self._place.location,
+            private_endpoint_name=self._resource_name(f"pe-{target.subresource}"),
+            resource_group_name=self._scope.group,
+            location=self._scope.location,
             subnet=network.SubnetArgs(id=subnet_id),
             private_link_service_connections=[
                 network.PrivateLinkServiceConnectionArgs(
@@ -126,7 +126,7 @@ class PrivateEndpoints(pulumi.ComponentResource):
                     group_ids=[target.subresource],
                 )
             ],
-            tags=self._place.tags,
+            tags=self._scope.tags,
             opts=pulumi.ResourceOptions.merge(
                 self._child_options,
                 # An endpoint leads to what it was made for.
@@ -137,7 +137,7 @@ class PrivateEndpoints(pulumi.ComponentResource):
             f"records-{target.subresource}",
             private_dns_zone_group_name="default",
             private_endpoint_name=endpoint.name,
-            resource_group_name=self._place.group,
+            resource_group_name=self._scope.group,
             private_dns_zone_configs=[
                 network.PrivateDnsZoneConfigArgs(
                     name=target.subresource, private_dns_zone_id=zone_id
@@ -147,6 +147,6 @@ class PrivateEndpoints(pulumi.ComponentResource):
         )
         self.ready.append(records)
 
-    def _named(self, kind: str) -> str:
+    def _resource_name(self, kind: str) -> str:
         """Return the name of a resource of this *kind*."""
-        return naming.plain(self._settings.name_prefix, self._settings.stack, kind)
+        return naming.local_name(self._settings.name_prefix, self._settings.stack, kind)

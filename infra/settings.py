@@ -111,22 +111,22 @@ class Settings:
     budget_start: str = ""
 
     @property
-    def uses_own_subscription(self) -> bool:
+    def is_user_subscription(self) -> bool:
         """Whether the nodes are made in the user's subscription rather than in Batch's."""
         return self.pool_allocation_mode == "UserSubscription"
 
     @property
     def has_vault(self) -> bool:
         """Whether a vault is given to a Batch account that is made here."""
-        return self.uses_own_subscription and not self.batch_account_id
+        return self.is_user_subscription and not self.batch_account_id
 
     @property
-    def makes_network(self) -> bool:
+    def creates_network(self) -> bool:
         """Whether the program makes the nodes' network, rather than being given a subnet."""
         return self.network == "own" and not self.subnet_id
 
     @property
-    def way_out(self) -> str:
+    def effective_egress(self) -> str:
         """The nodes' way to the Internet, with `auto` decided."""
         if self.egress != "auto":
             return self.egress

@@ -8,7 +8,7 @@ from pulumi_azure_native import storage
 from infra import naming
 from infra.existing import ExistingStorage
 from infra.ids import parse_key
-from infra.place import Place
+from infra.scope import Scope
 from infra.settings import Settings
 
 INPUT, OUTPUT, TOOLS = "input", "output", "tools"
@@ -26,47 +26,48 @@ class Storage(pulumi.ComponentResource):
         self,
         name: str,
         settings: Settings,
-        place: Place,
+        scope: Scope,
         subnet_id: pulumi.Input[str] | None,
         existing: ExistingStorage | None = None,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("runner:infra:Storage", name)
-        self.settings, self.place, self.existing = settings, place, existing
+        super().__init__("runner:infra:Storage", name, None, opts)
+        self._settings, self._scope, self._existing = settings, scope, existing
         if existing:
             self.account_name = pulumi.Output.from_input(existing.id.name)
             self.account_id = pulumi.Output.from_input(existing.id.text)
             self.blob_endpoint = pulumi.Output.from_input(existing.blob_endpoint)
         else:
-            account = self.account(subnet_id)
+            account = self._account(subnet_id)
             self.account_name = account.name
             self.account_id = account.id
             self.blob_endpoint = account.primary_endpoints.blob.apply(lambda url: url.rstrip("/"))
             # An account has one of each of these, which in one that is given is its owner's.
-            self.soft_delete()
-            self.expiry()
-        self.containers = {each: self.container(each) for each in (INPUT, OUTPUT, TOOLS)}
+            self._soft_delete()
+            self._expiry()
+        self.containers = {each: self._container(each) for each in (INPUT, OUTPUT, TOOLS)}
         self.register_outputs({"account_name": self.account_name})
 
     def container_name(self, kind: str) -> str:
         """Return the name of the container for *kind*: plain in an account of our own."""
-        if not self.existing:
+        if not self._existing:
             return kind
-        return naming.container(self.settings.name_prefix, self.settings.stack, kind)
+        return naming.container(self._settings.name_prefix, self._settings.stack, kind)
 
     @property
-    def kept(self) -> pulumi.ResourceOptions:
+    def _data_options(self) -> pulumi.ResourceOptions:
         """Options of what holds data."""
-        return pulumi.ResourceOptions(parent=self, protect=self.settings.protect_data)
+        return pulumi.ResourceOptions(parent=self, protect=self._settings.protect_data)
 
-    def account(self, subnet_id: pulumi.Input[str] | None) -> storage.StorageAccount:
+    def _account(self, subnet_id: pulumi.Input[str] | None) -> storage.StorageAccount:
         """Make the account: Entra ID only, HTTPS only, nothing public."""
         return storage.StorageAccount(
-            naming.base(self.settings.name_prefix, self.settings.stack, "st"),
-            account_name=self.settings.storage_account_name or None,
-            resource_group_name=self.place.group,
-            location=self.place.location,
+            naming.global_name_prefix(self._settings.name_prefix, self._settings.stack, "st"),
+            account_name=self._settings.storage_account_name or None,
+            resource_group_name=self._scope.group,
+            location=self._scope.location,
             kind=storage.Kind.STORAGE_V2,
-            sku=storage.SkuArgs(name=self.settings.storage_redundancy),
+            sku=storage.SkuArgs(name=self._settings.storage_redundancy),
             access_tier=storage.AccessTier.HOT,
             allow_shared_key_access=False,
             default_to_o_auth_authentication=True,
@@ -76,18 +77,18 @@ class Storage(pulumi.ComponentResource):
             minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
             is_hns_enabled=False,  # application packages do not work with it
             public_network_access=storage.PublicNetworkAccess.ENABLED
-            if self.settings.public_network_access
+            if self._settings.public_network_access
             else storage.PublicNetworkAccess.DISABLED,
-            network_rule_set=self.firewall(subnet_id),
-            **encryption(self.settings),
-            tags=self.place.tags,
-            opts=self.kept,
+            network_rule_set=self._firewall(subnet_id),
+            **encryption(self._settings),
+            tags=self._scope.tags,
+            opts=self._data_options,
         )
 
-    def firewall(self, subnet_id: pulumi.Input[str] | None) -> storage.NetworkRuleSetArgs:
+    def _firewall(self, subnet_id: pulumi.Input[str] | None) -> storage.NetworkRuleSetArgs:
         """Say from where the account answers: everywhere, the nodes and the given addresses, or neither."""
-        allowed = self.settings.storage_allowed_ips
-        if not self.settings.public_network_access:
+        allowed = self._settings.storage_allowed_ips
+        if not self._settings.public_network_access:
             return storage.NetworkRuleSetArgs(
                 default_action=storage.DefaultAction.DENY, bypass=storage.Bypass.AZURE_SERVICES
             )
@@ -103,35 +104,35 @@ class Storage(pulumi.ComponentResource):
             ],
         )
 
-    def container(self, kind: str) -> storage.BlobContainer:
+    def _container(self, kind: str) -> storage.BlobContainer:
         """Make a container, through the control plane: that needs no key, and no way to the data."""
-        given = self.existing
+        given = self._existing
         provider = pulumi.ResourceOptions(provider=given.provider if given else None)
         return storage.BlobContainer(
             kind,
             container_name=self.container_name(kind),
             account_name=self.account_name,
-            resource_group_name=given.id.group if given else self.place.group,
+            resource_group_name=given.id.group if given else self._scope.group,
             public_access=storage.PublicAccess.NONE,
-            opts=pulumi.ResourceOptions.merge(self.kept, provider),
+            opts=pulumi.ResourceOptions.merge(self._data_options, provider),
         )
 
-    def soft_delete(self) -> None:
+    def _soft_delete(self) -> None:
         """Keep what is deleted for some days."""
-        keep = storage.DeleteRetentionPolicyArgs(enabled=True, days=self.settings.soft_delete_days)
+        keep = storage.DeleteRetentionPolicyArgs(enabled=True, days=self._settings.soft_delete_days)
         storage.BlobServiceProperties(
             "soft-delete",
             blob_services_name="default",
             account_name=self.account_name,
-            resource_group_name=self.place.group,
+            resource_group_name=self._scope.group,
             delete_retention_policy=keep,
             container_delete_retention_policy=keep,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def expiry(self) -> None:
+    def _expiry(self) -> None:
         """Delete what runs leave; the worker in `tools` is small, and stays."""
-        days = {INPUT: self.settings.expire_input_days, OUTPUT: self.settings.expire_output_days}
+        days = {INPUT: self._settings.expire_input_days, OUTPUT: self._settings.expire_output_days}
         rules = [expiry_rule(container, after) for container, after in days.items() if after]
         if not rules:
             return
@@ -139,7 +140,7 @@ class Storage(pulumi.ComponentResource):
             "expiry",
             management_policy_name="default",
             account_name=self.account_name,
-            resource_group_name=self.place.group,
+            resource_group_name=self._scope.group,
             policy=storage.ManagementPolicySchemaArgs(rules=rules),
             opts=pulumi.ResourceOptions(parent=self),
         )

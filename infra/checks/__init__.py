@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from infra.checks import basics, existing, network, nodes, pools, private
-from infra.checks.found import Found
+from infra.findings import Findings
 from infra.settings import Settings
 
 
@@ -25,7 +25,7 @@ ELSEWHERE = {"location": "azure-native:location"}
 """Settings that are not keys of this project's own."""
 
 
-CHECKS: tuple[Callable[[Settings], Found], ...] = (
+CHECKS: tuple[Callable[[Settings], Findings], ...] = (
     *basics.CHECKS,
     *existing.CHECKS,
     *network.CHECKS,

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 from infra import naming
-from infra.checks.found import Found
+from infra.findings import Findings
 from infra.settings import Settings
 
 BATCH_APP_ID = "ddbf3205-c6bd-46ae-8127-60eb93363864"
@@ -17,7 +17,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _FIRST_OF_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])-01")
 
 
-def location(settings: Settings) -> Found:
+def location(settings: Settings) -> Findings:
     """Check that there is a region."""
     if not re.fullmatch(r"[a-z0-9]+", settings.location):
         yield (
@@ -26,9 +26,9 @@ def location(settings: Settings) -> Found:
         )
 
 
-def names(settings: Settings) -> Found:
+def names(settings: Settings) -> Findings:
     """Check the given names by Azure's rules, before Azure does."""
-    if words := naming.fault("prefix", settings.name_prefix):
+    if words := naming.validate_name("prefix", settings.name_prefix):
         yield "name_prefix", f"must be {words}"
     for name, kind in {
         "storage_account_name": "storage account",
@@ -37,11 +37,11 @@ def names(settings: Settings) -> Found:
         "resource_group": "resource group",
     }.items():
         given = getattr(settings, name)
-        if given and (words := naming.fault(kind, given)):
+        if given and (words := naming.validate_name(kind, given)):
             yield name, f"a {kind}'s name is {words}; or leave it empty"
 
 
-def tags(settings: Settings) -> Found:
+def tags(settings: Settings) -> Findings:
     """Check the tags, and that ours stay ours."""
     if len(settings.all_tags) > 50:
         yield "tags", "Azure takes 50 tags, of which this program sets 2"
@@ -63,7 +63,7 @@ def tags(settings: Settings) -> Found:
         yield "tags", f"{', '.join(twice)}: Azure does not tell tags apart by their case"
 
 
-def operator(settings: Settings) -> Found:
+def operator(settings: Settings) -> Findings:
     """Somebody has to be let in."""
     if not _UUID.fullmatch(settings.operator_principal_id):
         yield (
@@ -80,7 +80,7 @@ def operator(settings: Settings) -> Found:
 _PRINCIPAL = re.compile(rf"(User|Group|ServicePrincipal):{_UUID.pattern}", re.IGNORECASE)
 
 
-def more_operators(settings: Settings) -> Found:
+def more_operators(settings: Settings) -> Findings:
     """Check who else is let in."""
     for each in settings.more_operators:
         if not _PRINCIPAL.fullmatch(each) or each.partition(":")[0] not in PRINCIPAL_KINDS:
@@ -93,7 +93,7 @@ def more_operators(settings: Settings) -> Found:
         yield "more_operators", "names somebody twice (operatorPrincipalId counts too)"
 
 
-def batch_principal(settings: Settings) -> Found:
+def batch_principal(settings: Settings) -> Findings:
     """Batch itself has to be known, where it makes nodes in this subscription."""
     given = settings.batch_service_principal_object_id.lower()
     is_needed = settings.has_vault or settings.manage_subscription_role
@@ -115,9 +115,9 @@ def batch_principal(settings: Settings) -> Found:
     )
 
 
-def account(settings: Settings) -> Found:
+def account(settings: Settings) -> Findings:
     """Check what the two allocation modes allow."""
-    if settings.uses_own_subscription:
+    if settings.is_user_subscription:
         if settings.allow_shared_key:
             yield (
                 "allow_shared_key",
@@ -132,7 +132,7 @@ def account(settings: Settings) -> Found:
         yield "key_vault_soft_delete_days", "must be 7 to 90"
 
 
-def storage(settings: Settings) -> Found:
+def storage(settings: Settings) -> Findings:
     """Check how long things are kept."""
     if not 1 <= settings.soft_delete_days <= 365:
         yield "soft_delete_days", "must be 1 to 365"
@@ -141,7 +141,7 @@ def storage(settings: Settings) -> Found:
             yield name, "must be 1 to 3650, or 0 for never"
 
 
-def monitoring(settings: Settings) -> Found:
+def monitoring(settings: Settings) -> Findings:
     """Check what alerts and budget need."""
     if not 30 <= settings.log_retention_days <= 730:
         yield "log_retention_days", "must be 30 to 730"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pulumi_azure_native import batch, keyvault, managedidentity, storage
 
-from infra.checks.found import Found
+from infra.findings import Findings
 from infra.ids import ResourceId, is_id_of, parse_id, parse_key
 from infra.settings import Settings
 
@@ -38,7 +38,7 @@ CONTRADICTIONS = {
 VAULT_PERMISSIONS = ("get", "list", "set", "delete", "recover")
 
 
-def ids(settings: Settings) -> Found:
+def ids(settings: Settings) -> Findings:
     """Check that each id is one of its type."""
     for name, (resource_type, command) in TYPES.items():
         given = getattr(settings, name)
@@ -46,19 +46,19 @@ def ids(settings: Settings) -> Found:
             yield name, f"must be the id of a {resource_type}: `{command} --query id -o tsv …`"
 
 
-def contradictions(settings: Settings) -> Found:
+def contradictions(settings: Settings) -> Findings:
     """Check that nothing is said of how to make what is there."""
     for name, others in CONTRADICTIONS.items():
         for other in others:
             if getattr(settings, name) and getattr(settings, other):
                 yield other, "is only for what is made here; that one is given by its id"
-    if settings.key_vault_id and not settings.uses_own_subscription:
+    if settings.key_vault_id and not settings.is_user_subscription:
         yield "key_vault_id", "only poolAllocationMode UserSubscription has a vault"
     if settings.pool_identity_id and not settings.pool_identity:
         yield "pool_identity_id", "contradicts poolIdentity false"
 
 
-def network_of_account(settings: Settings) -> Found:
+def network_of_account(settings: Settings) -> Findings:
     """Check that nodes' network and Batch account are in one subscription, as Batch asks."""
     subnet, account = settings.subnet_id, settings.batch_account_id
     if not (is_id_of(account, TYPES["batch_account_id"][0]) and subnet.startswith("/")):
@@ -67,7 +67,7 @@ def network_of_account(settings: Settings) -> Found:
         yield "subnet_id", "must be in the Batch account's own subscription"
 
 
-def encryption(settings: Settings) -> Found:
+def encryption(settings: Settings) -> Findings:
     """Check that key and identity are both given, or neither."""
     key, identity = settings.storage_encryption_key, settings.storage_encryption_identity_id
     if key and parse_key(key) is None:
@@ -181,7 +181,7 @@ def account_findings(
             "does not take Entra ID sign-ins: allow AAD among its authentication modes "
             "(portal: Authentication mode)"
         )
-    if settings.makes_network and resource_id.subscription.lower() != subscription.lower():
+    if settings.creates_network and resource_id.subscription.lower() != subscription.lower():
         yield (
             "is in another subscription, where no network can be made for its nodes: "
             "give one there by subnetId, or set network none"

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 
-from infra.checks.found import Found
+from infra.findings import Findings
 from infra.pools import max_nodes
 from infra.regions import SERVICE_TAG_REGIONS
 from infra.settings import Settings
@@ -26,8 +26,8 @@ _SUBNET_ID = re.compile(
 )
 
 
-def network(settings: Settings) -> Found:
-    """Check that there is one network, and that its place is known."""
+def network(settings: Settings) -> Findings:
+    """Check that there is one network, and that its region is known."""
     if settings.subnet_id and not _SUBNET_ID.fullmatch(settings.subnet_id):
         yield (
             "subnet_id",
@@ -35,7 +35,7 @@ def network(settings: Settings) -> Found:
         )
     if settings.subnet_id and settings.network == "none":
         yield "subnet_id", "contradicts network none; set network own, or leave this empty"
-    if settings.makes_network:
+    if settings.creates_network:
         yield from address_space(settings)
         if settings.location and not (
             settings.service_tag_region or settings.location in SERVICE_TAG_REGIONS
@@ -50,7 +50,7 @@ def network(settings: Settings) -> Found:
             )
 
 
-def address_space(settings: Settings) -> Found:
+def address_space(settings: Settings) -> Findings:
     """Check that the subnet lies in the network and holds the pool at its largest."""
     spaces = {}
     for name in ("vnet_cidr", "subnet_cidr"):
@@ -82,14 +82,14 @@ def address_space(settings: Settings) -> Found:
         )
 
 
-def way_out(settings: Settings) -> Found:
+def egress(settings: Settings) -> Findings:
     """Check that the nodes' way out exists."""
     if settings.subnet_id and settings.egress == "natGateway":
         yield (
             "egress",
             "a NAT gateway goes with the program's own network; with subnetId: subnet or batchManagedPublicIp",
         )
-    if settings.makes_network and settings.egress == "subnet":
+    if settings.creates_network and settings.egress == "subnet":
         yield (
             "egress",
             "means a way out that subnetId already has; without one: natGateway or batchManagedPublicIp",
@@ -116,7 +116,7 @@ def address_fault(address: str) -> str | None:
     return None
 
 
-def firewall(settings: Settings) -> Found:
+def firewall(settings: Settings) -> Findings:
     """Check whom the firewalls let through."""
     for name in ("storage_allowed_ips", "batch_allowed_ips", "key_vault_allowed_ips"):
         for address in getattr(settings, name):
@@ -129,4 +129,4 @@ def firewall(settings: Settings) -> Found:
         )
 
 
-CHECKS = (network, way_out, firewall)
+CHECKS = (network, egress, firewall)

@@ -2,14 +2,14 @@
 
 import re
 
-from infra.checks.found import Found
+from infra.findings import Findings
 from infra.images import CHOICES, PRESETS, parse_image
 from infra.pools import installs_packages
 from infra.settings import Settings
 from infra.vm_sizes import parse_vm_size
 
 
-def image(settings: Settings) -> Found:
+def image(settings: Settings) -> Findings:
     """Check that image and agent are both known."""
     if parse_image(settings.image, settings.node_agent_sku_id) is None:
         yield "image", f"must be {CHOICES}"
@@ -30,13 +30,13 @@ MOST_NODES = 2500
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?(/[A-Za-z0-9._~/-]*)?")
 
 
-def ffmpeg(settings: Settings) -> Found:
+def ffmpeg(settings: Settings) -> Findings:
     """Check where nodes are to get ffmpeg from."""
     if settings.node_ffmpeg == "embeddedOnly" and not settings.pool_identity:
         yield "node_ffmpeg", "is fetched as the pool's identity; set poolIdentity true, or apt"
 
 
-def packages(settings: Settings) -> Found:
+def packages(settings: Settings) -> Findings:
     """Check the way to the packages, which is the same for all pools."""
     for name in ("package_mirror", "package_proxy"):
         given = getattr(settings, name)
@@ -46,7 +46,7 @@ def packages(settings: Settings) -> Found:
             yield name, "has no use: with these settings nodes install no packages"
 
 
-def machine(settings: Settings) -> Found:
+def machine(settings: Settings) -> Findings:
     """Check the VM size, and what depends on it."""
     size = parse_vm_size(settings.vm_size)
     if size is None:
@@ -69,10 +69,10 @@ def machine(settings: Settings) -> Found:
     if settings.os_disk_size_gb and not 30 <= settings.os_disk_size_gb <= 4095:
         yield "os_disk_size_gb", "must be 30 to 4095 GiB, or 0 for the image's own size"
     if settings.pool_generation < 1:
-        yield "pool_generation", "counts from 1"
+        yield "pool_generation", "must be 1 or more"
 
 
-def scale(settings: Settings) -> Found:
+def scale(settings: Settings) -> Findings:
     """Check the node counts."""
     counts = [name for name in Settings.__dataclass_fields__ if name.endswith("_nodes")]
     for name in counts:
@@ -90,7 +90,7 @@ def scale(settings: Settings) -> Found:
                 "fixed node counts need scale fixed; or take maxSpotNodes and maxDedicatedNodes",
             )
         if settings.max_nodes == 0:
-            yield "max_spot_nodes", "a pool that may have no nodes runs nothing"
+            yield "max_spot_nodes", "set maxSpotNodes or maxDedicatedNodes above 0"
         if settings.min_dedicated_nodes > settings.max_dedicated_nodes:
             yield (
                 "min_dedicated_nodes",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from infra.checks import nodes
-from infra.checks.found import Found
+from infra.findings import Findings
 from infra.pools import pools_of
 from infra.settings import Settings
 
@@ -34,7 +34,7 @@ def own(settings: Settings) -> Iterator[tuple[int, str, Any, str]]:
             yield index, name, getattr(pool.settings, name), remedy
 
 
-def of_a_pool(settings: Settings) -> Found:
+def of_a_pool(settings: Settings) -> Findings:
     """Check one pool by the settings that count for it."""
     for check in nodes.OF_A_POOL:
         yield from check(settings)

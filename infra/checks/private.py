@@ -2,8 +2,8 @@
 
 import ipaddress
 
-from infra.checks.found import Found
 from infra.checks.network import AZURE_RESERVES
+from infra.findings import Findings
 from infra.ids import ResourceId, is_id_of, parse_id
 from infra.pools import installs_packages
 from infra.settings import Settings
@@ -12,7 +12,7 @@ SUBNET = "Microsoft.Network/virtualNetworks/subnets"
 ZONE = "Microsoft.Network/privateDnsZones"
 
 
-def private_access(settings: Settings) -> Found:
+def private_access(settings: Settings) -> Findings:
     """Check that nodes reach Batch and storage, and that nothing contradicts it."""
     if settings.public_network_access:
         return
@@ -29,7 +29,7 @@ def private_access(settings: Settings) -> Found:
             yield name, "lets public addresses in, and publicNetworkAccess is false; leave it empty"
 
 
-def endpoint_subnet(settings: Settings) -> Found:
+def endpoint_subnet(settings: Settings) -> Findings:
     """Check that there is a subnet for the private endpoints."""
     given = settings.private_endpoint_subnet_id
     if given and settings.public_network_access:
@@ -41,7 +41,7 @@ def endpoint_subnet(settings: Settings) -> Found:
         )
     if not settings.private_subresources:
         return
-    if settings.makes_network:
+    if settings.creates_network:
         if given:
             yield (
                 "private_endpoint_subnet_id",
@@ -61,7 +61,7 @@ def endpoint_subnet(settings: Settings) -> Found:
         )
 
 
-def endpoint_range(settings: Settings) -> Found:
+def endpoint_range(settings: Settings) -> Findings:
     """Check that the subnet lies in the network, beside the nodes', and has room."""
     try:
         vnet, nodes = (
@@ -83,7 +83,7 @@ def endpoint_range(settings: Settings) -> Found:
         yield name, "is too small: a /28 has room for all endpoints"
 
 
-def zones(settings: Settings) -> Found:
+def zones(settings: Settings) -> Findings:
     """Check the private DNS zones that are given: all of those that are needed, or none."""
     given = settings.private_dns_zone_ids
     if not given:
@@ -119,7 +119,7 @@ def zones(settings: Settings) -> Found:
         )
 
 
-def no_way_out(settings: Settings) -> Found:
+def no_way_out(settings: Settings) -> Findings:
     """Check that nodes without a way out need none."""
     if settings.egress != "none":
         return

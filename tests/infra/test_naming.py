@@ -12,16 +12,16 @@ prefixes = st.from_regex(naming.RULES["prefix"][0], fullmatch=True)
 def test_made_up_names_keep_azures_rules_whatever_the_stack_is_called(
     prefix: str, stack: str, kind: str
 ) -> None:
-    name = naming.base(prefix, stack, kind) + "0a1b2c3d"
+    name = naming.global_name_prefix(prefix, stack, kind) + "0a1b2c3d"
     for resource in ("storage account", "Batch account", "key vault"):
-        assert naming.fault(resource, name) is None
+        assert naming.validate_name(resource, name) is None
 
 
 @given(prefixes, anything)
 def test_the_groups_name_keeps_azures_rules_whatever_the_stack_is_called(
     prefix: str, stack: str
 ) -> None:
-    assert naming.fault("resource group", naming.plain(prefix, stack, "rg")) is None
+    assert naming.validate_name("resource group", naming.local_name(prefix, stack, "rg")) is None
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_the_groups_name_keeps_azures_rules_whatever_the_stack_is_called(
     ],
 )
 def test_names_that_azure_refuses_are_refused_first(kind: str, name: str) -> None:
-    assert naming.fault(kind, name) == naming.RULES[kind][1]
+    assert naming.validate_name(kind, name) == naming.RULES[kind][1]
 
 
 def test_a_grant_has_the_same_name_in_every_stack() -> None:

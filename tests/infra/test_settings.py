@@ -78,10 +78,10 @@ def test_an_empty_configuration_is_answered_with_the_commands_that_give_the_valu
         ({"taskSlotsPerNode": "17"}, "taskSlotsPerNode: 17: must be 1 to 16 on Standard_D4ads_v5"),
         ({"taskSlotsPerNode": "-1"}, "taskSlotsPerNode: -1: must be 1 to 16"),
         ({"osDiskSizeGb": "10"}, "osDiskSizeGb: 10: must be 30 to 4095"),
-        ({"poolGeneration": "0"}, "poolGeneration: 0: counts from 1"),
+        ({"poolGeneration": "0"}, "poolGeneration: 0: must be 1 or more"),
         ({"maxSpotNodes": "many"}, 'maxSpotNodes: "many": must be a whole number'),
         ({"maxSpotNodes": "-1"}, "maxSpotNodes: -1: must be 0 or more"),
-        ({"maxSpotNodes": "0"}, "maxSpotNodes: 0: a pool that may have no nodes runs nothing"),
+        ({"maxSpotNodes": "0"}, "maxSpotNodes: 0: set maxSpotNodes or maxDedicatedNodes above 0"),
         ({"minDedicatedNodes": "1"}, "minDedicatedNodes: 1: is more than maxDedicatedNodes, 0"),
         ({"fixedSpotNodes": "2"}, 'scale: "auto": fixed node counts need scale fixed'),
         ({"scale": "manual"}, 'scale: "manual": must be one of auto, fixed'),
@@ -291,7 +291,7 @@ def test_the_example_stack_wants_exactly_two_values() -> None:
 def test_the_way_out_is_chosen_by_where_the_nodes_are(
     configuration: dict[str, str], way_out: str
 ) -> None:
-    assert settings(**configuration).way_out == way_out
+    assert settings(**configuration).effective_egress == way_out
 
 
 def test_slots_are_vcpus_unless_said() -> None:

@@ -11,7 +11,7 @@ from infra.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Scope:
     """A resource group with what its members need to know."""
 
     group: pulumi.Output[str]
@@ -42,11 +42,11 @@ class Place:
         return self._providers[other]
 
 
-def make_place(settings: Settings) -> Place:
+def make_scope(settings: Settings) -> Scope:
     """Make the resource group, or take the one that is given, which may hold other things."""
     client = authorization.get_client_config()
     given = settings.resource_group
-    return Place(
+    return Scope(
         group=pulumi.Output.from_input(given) if given else make_group(settings).name,
         location=settings.location,
         tags=settings.all_tags,
@@ -59,7 +59,7 @@ def make_group(settings: Settings) -> resources.ResourceGroup:
     """Make the resource group."""
     return resources.ResourceGroup(
         "group",
-        resource_group_name=naming.plain(settings.name_prefix, settings.stack, "rg"),
+        resource_group_name=naming.local_name(settings.name_prefix, settings.stack, "rg"),
         location=settings.location,
         tags=settings.all_tags,
     )

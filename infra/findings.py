@@ -2,5 +2,5 @@
 
 from collections.abc import Iterator
 
-Found = Iterator[tuple[str, str]]
+Findings = Iterator[tuple[str, str]]
 """Names of fields of Settings, and what to do about each."""
