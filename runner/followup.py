@@ -30,6 +30,11 @@ class FollowUp:
         """Shows what ffmpeg said about a file, which takes the place of the last word."""
         return self._command("logs", azure=False) + " FILE"
 
+    @property
+    def runs(self) -> str:
+        """Lists the runs."""
+        return self._command("runs", azure=False)
+
     def attach(self, run: str, *options: str) -> str:
         """Collects the results of *run*."""
         return self._command("attach", run, *options)

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 from runner.database import FOLDER, Database
 from runner.destination_lock import DestinationLock
 from runner.errors import ExitCode, SetupError, UsageError
+from runner.followup import FollowUp
 from runner.media.paths import is_windows, spelled
 from runner.media.strict import UnreadableError
 from runner.models import Event, Plan, State
@@ -30,6 +31,7 @@ from runner.recording import (
 from runner.records import AttemptRecord, KnownFailure, RunRecord, StoredResult
 
 Row = TypeVar("Row")
+_HERE = FollowUp()
 
 
 class Ledger:
@@ -208,8 +210,10 @@ class Ledger:
             " failed, unfinished, options FROM runs ORDER BY started DESC",
         )
 
-    def run(self, name: str | None) -> RunRecord:
+    def run(self, name: str | None, follow_up: FollowUp = _HERE) -> RunRecord:
         """The run that is called *name*, or starts so; the newest without a name.
+
+        *follow_up* makes the command that is advised where there is none.
 
         Raises:
             UsageError: There is none, or there are several.
@@ -217,7 +221,7 @@ class Ledger:
         found = [run for run in self.runs() if name is None or run.id.startswith(name)]
         if not found:
             raise UsageError(
-                f"no run '{name}' here; `runner runs` lists them" if name else "no runs yet"
+                f"no run '{name}' here; `{follow_up.runs}` lists them" if name else "no runs yet"
             )
         if name and len(found) > 1 and found[0].id != name:
             raise UsageError(f"'{name}' could be {', '.join(run.id for run in found[:5])}")

@@ -8,7 +8,7 @@ from runner.azure.context import RunContext, WorkItem
 from runner.azure.jobs import Finished
 from runner.azure.outcome import GONE, failure_of
 from runner.azure.worker_package import pack_worker
-from runner.errors import SetupError
+from runner.errors import RunnerError, SetupError, TransientError
 from runner.media.failures import ConversionError
 from runner.media.node import LONGEST_RECORD, RECORD, RESULT, Record
 from runner.media.strict import UnreadableError
@@ -25,7 +25,7 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
     """The event that the *end* of an attempt comes to: its result, or its failure.
 
     Raises:
-        RunnerError: Storage cannot be reached, or does not let us.
+        RunnerError: Storage cannot be reached, or does not let us; or this machine cannot take it.
     """
     record, unreadable = _record(context, item)
     signed = not context.deployment.pool_identity_id
@@ -40,12 +40,6 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
         except ConversionError as error:
             failure = error.failure
             uncollected = failure.kind is not Kind.TRANSIENT
-            if failure.kind is Kind.ENVIRONMENT:
-                # here, not on the node: the result stays in storage until somebody can take it
-                raise SetupError(
-                    f"cannot write {item.conversion.target}: {failure.message}; "
-                    "fix that, then run the same command again to collect the rest"
-                ) from error
     log = failure.log or _log(context, item)
     return Event(
         conversion=item.conversion,
@@ -83,7 +77,7 @@ def _fetch(context: RunContext, item: WorkItem, end: Finished, record: Record) -
         give_name(str(part), target, mtime_ns=mtime_ns)
         status = os.stat(target)
     except OSError as error:
-        raise from_os(error) from error
+        raise _not_written(conversion.target, from_os(error).failure) from error
     finally:
         with suppress(OSError):
             part.unlink()
@@ -99,6 +93,16 @@ def _fetch(context: RunContext, item: WorkItem, end: Finished, record: Record) -
         notices=record.notices,
         versions=_versions(record),
     )
+
+
+def _not_written(target: str, failure: Failure) -> RunnerError:
+    """What to say where this machine failed: the result stays in storage, and is not made again."""
+    message = f"cannot write {target}: {failure.message}"
+    if failure.kind is Kind.ENVIRONMENT:
+        return SetupError(
+            f"{message}; fix that, then run the same command again to collect the rest"
+        )
+    return TransientError(message)
 
 
 def _put_back(context: RunContext, item: WorkItem) -> str:

@@ -1,6 +1,7 @@
 """A run's steps, overlapped file by file: upload, submit, poll and download, in threads."""
 
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import replace
@@ -87,6 +88,8 @@ class Pipeline:
             self._loops.put(self._begin)
             try:
                 yield from self._listen()
+                if self._left:  # detached
+                    yield from self._shut_down()
             except (JobLostError, PoolLostError) as error:
                 yield from self._shut_down()
                 raise self._lost(error) from error
@@ -144,12 +147,26 @@ class Pipeline:
                 self._note(news)
                 yield news
             if self._stop.gently and self._left:
-                yield from self._drain()
-                raise self._interrupted()
+                yield from self._leave()
+                if self._left:
+                    raise self._interrupted()
+
+    def _leave(self) -> Generator[Event | Notice, None, None]:
+        """Let go as soon as somebody who pressed Ctrl-C expects it.
+
+        What has just got its name is taken in before, and the job is to end itself with what it has.
+        """
+        self._context.stopped.set()
+        deadline = time.monotonic() + _PATIENCE
+        ending = threading.Thread(target=self._try_to_finish, args=(self._jobs[-1],), daemon=True)
+        ending.start()
+        self._downloaders.close()
+        self._downloaders.wait(_PATIENCE)
+        yield from self._drain()
+        ending.join(max(0.0, deadline - time.monotonic()))
 
     def _drain(self) -> Generator[Event | Notice, None, None]:
         """What was reported before the stop: results that are there are to be known."""
-        self._context.stopped.set()
         while not self._inbox.empty():
             news = self._inbox.get()
             if news is not None and not isinstance(news, BaseException):
@@ -166,7 +183,7 @@ class Pipeline:
             self._settled.note(news)
 
     def _shut_down(self) -> Generator[Event | Notice, None, None]:
-        """After a job was ended: take in what is on its way, and leave in storage what is needed."""
+        """Where others go on: take in what is on its way, and leave in storage what is needed."""
         self._context.stopped.set()
         for workers in (self._uploaders, self._downloaders):
             workers.close()
@@ -216,6 +233,8 @@ class Pipeline:
 
     def _download(self, work: tuple[WorkItem, Finished]) -> None:
         item, end = work
+        if self._context.stopped.is_set():
+            return
         self._context.report(
             Event(conversion=item.conversion, state=State.DOWNLOADING, attempt=item.attempt)
         )
@@ -268,21 +287,12 @@ class Pipeline:
                 yield left_over_notice(left, self._plan, self._follow_up)
 
     def _interrupted(self) -> InterruptedRunError:
-        self._context.stopped.set()
-        self._let_job_end()
         if not self._has_begun:
             return InterruptedRunError("stopped before it had begun; the same command goes on")
         going_on, ended = len(self._context.in_flight), len(self._collecting)
         return InterruptedRunError(
             interrupted_text(going_on, ended, self._plan.id, self._follow_up)
         )
-
-    def _let_job_end(self) -> None:
-        """Have the job end itself with what it has, unless that takes longer than a user waits."""
-        job = self._jobs[-1]
-        call = threading.Thread(target=self._try_to_finish, args=(job,), daemon=True)
-        call.start()
-        call.join(_PATIENCE)
 
     def _try_to_finish(self, job: str) -> None:
         with suppress(RunnerError):

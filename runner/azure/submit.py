@@ -69,7 +69,8 @@ class Submitter:
             if item := self._next(wait):
                 due = due if batch else time.monotonic() + _LONGEST_HOLD
                 batch.append(item)
-            if batch and self._is_due(batch, due):
+            # not after the run was stopped: what would be tried again then is nobody's wish
+            if batch and self._is_due(batch, due) and not self._context.stopped.is_set():
                 self._submit(batch)
                 batch = []
 

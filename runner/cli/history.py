@@ -53,7 +53,7 @@ def runs(destination: Path, *, as_json: bool) -> None:
 def status(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
     """Show how a run stands: the newest, or RUN, which may be shortened."""
     with Ledger.read(destination) as ledger:
-        run = ledger.run(name)
+        run = ledger.run(name, follow_up_of(ctx))
         session = None if run.backend == "local" or not run.unfinished else find_session(options)
         if session is not None:
             session = session.on(session.deployment.on_that_of_a_run(run.options.pool))
@@ -110,10 +110,11 @@ def _status_lines(
 @option(
     "--attempt", type=click.IntRange(1), metavar="N", help="Which attempt.  [default: the newest]"
 )
-def logs(what: str | None, destination: Path, attempt: int | None) -> None:
+@click.pass_context
+def logs(ctx: click.Context, /, what: str | None, destination: Path, attempt: int | None) -> None:
     """Show what ffmpeg said about FILE, a source or a result, or about the failures of RUN."""
     with Ledger.read(destination) as ledger:
-        found = _attempts_of(ledger, what)
+        found = _attempts_of(ledger, what, follow_up_of(ctx))
     if attempt is not None:
         found = [one for one in found if one.number == attempt]
     if not found:
@@ -130,14 +131,17 @@ def logs(what: str | None, destination: Path, attempt: int | None) -> None:
 @destination_option()
 @where_options
 @option("--older-than", default="30d", metavar="AGE", help="Such as 12h, 7d, 4w, or 0d for all.")
-def clean(name: str | None, destination: Path, older_than: str, **options: Any) -> None:
+@click.pass_context
+def clean(
+    ctx: click.Context, /, name: str | None, destination: Path, older_than: str, **options: Any
+) -> None:
     """Forget runs and their logs, here and on Azure: old ones, or RUN. Converted files stay."""
     before = datetime.now().astimezone() - _age(older_than)
     backend = find_backend(options)
     run = name
     if backend.session is None or Ledger.exists(destination):
         with Ledger.read(destination) as ledger, ledger.lock.held_for("clean"):
-            run = name and ledger.run(name).id
+            run = name and ledger.run(name, follow_up_of(ctx)).id
             count = ledger.forget([run]) if run else ledger.forget_before(before)
         say(f"forgot {count_text(count, 'run')} in {destination}")
     if backend.session is not None:
@@ -153,13 +157,13 @@ def clean(name: str | None, destination: Path, older_than: str, **options: Any) 
         say(said)
 
 
-def _attempts_of(ledger: Ledger, what: str | None) -> list[AttemptRecord]:
+def _attempts_of(ledger: Ledger, what: str | None, follow_up: FollowUp) -> list[AttemptRecord]:
     if what is not None:
         target = below(os.path.abspath(what), os.path.abspath(ledger.destination))
         for file in filter(None, (what, target and target.replace(os.sep, "/"))):
             if attempts := ledger.attempts_at(file):
                 return attempts[:1] if attempts[0].number == 1 else attempts
-    return ledger.attempts(ledger.run(what).id, state=State.FAILED)
+    return ledger.attempts(ledger.run(what, follow_up).id, state=State.FAILED)
 
 
 def _age(text: str) -> timedelta:

@@ -50,7 +50,8 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
     """Convert the failed files of the newest run, or of RUN, once more, where that run was done."""
     program = find_ffmpeg(options["ffmpeg"])
     with Ledger.read(destination) as ledger:
-        old = ledger.run(name)
+        follow_up = follow_up_of(ctx)
+        old = ledger.run(name, follow_up)
         failed = ledger.attempts(old.id, state=State.FAILED)
         if not failed:
             raise NothingToConvertError(f"no failed files in run {old.id}")
@@ -61,7 +62,6 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
                 f"every failed file of run {old.id} shares its name with another: {advice}"
             )
         backend = _backend(ctx, old, options)
-        follow_up = follow_up_of(ctx)
         backend, chosen = backend.for_run(run_options_of(ctx, old.options))
         again = Plan(new_run_id(), destination.absolute(), tuple(map(_again, failed)))
         plan = again.verified_by(chosen.verify)

@@ -22,12 +22,11 @@ from urllib.parse import urlsplit
 from azure.core.exceptions import ResourceNotFoundError
 
 from runner.azure.jobs import Jobs
-from runner.azure.manifest import read_manifest
+from runner.azure.manifest import Manifest, read_manifest
 from runner.azure.names import result_in
 from runner.cli import _run
 from runner.ledger import Ledger
 from runner.media.node import ORDER, RECORD, Order
-from runner.models import Conversion
 from tests.cloud import POOL, Cloud
 from tests.conftest import RUNNER, Result, tree, until
 from tests.emulator import VirtualTasks
@@ -158,19 +157,21 @@ class World:
     said: list[str] = field(default_factory=list)
     cleaned: set[str] = field(default_factory=set)
     """The runs that `clean` was asked to delete."""
+    brought: set[bytes] = field(default_factory=set)
+    """All results that ever lay in a destination: whoever writes over one has had it."""
 
     def do(self, machine: Machine, *words: str) -> Result:
         """Give a command, and hold what is always promised against what it leaves."""
+        before = self.collected
         result = machine(*words)
+        assert before - {FOREIGN} <= self.collected, "a command took a result away"
         self.said.append(result.stderr + result.stdout)
         assert result.exit_code in (0, 1, 2, 3, 4, 5, 130), result.stderr
         assert "Traceback" not in result.stderr
         if words[0] == "clean":
             self.cleaned.add(self.run)
         self.check()
-        has_ended = "Error: " not in result.stderr and "--detach" not in words
-        if words[0] in ("convert", "attach") and has_ended:
-            # one that detaches leaves its plan as it is, whatever it collected on the way
+        if words[0] in ("convert", "attach") and "Error: " not in result.stderr:
             self._check_that_the_plan_is_needed(machine, result)
         return result
 
@@ -224,14 +225,19 @@ class World:
         return found
 
     @property
-    def plans(self) -> dict[str, list[Conversion]]:
-        """The conversions in each plan in storage, by run."""
+    def plans(self) -> dict[str, Manifest]:
+        """The plans in storage, by run."""
         found = {}
         for name, content in self.cloud.stored("input").items():
             if name.endswith(_PLAN):
                 run = name.partition("/")[0]
-                found[run] = list(read_manifest(content, run, Path()).plan.conversions)
+                found[run] = read_manifest(content, run, Path())
         return found
+
+    @property
+    def planned(self) -> dict[str, set[str]]:
+        """The ids of the conversions in each plan in storage, by run."""
+        return {run: {c.id for c in m.plan.conversions} for run, m in self.plans.items()}
 
     @property
     def collected(self) -> set[bytes]:
@@ -246,22 +252,22 @@ class World:
 
     def check(self) -> None:
         """Hold what is promised against what is."""
+        self.brought |= self.collected
         self._check_that_results_are_reachable()
         self.check_that_nothing_is_left_behind()
         for machine in (self.here, self.there):
             _check_ledger(machine)
 
     def _check_that_results_are_reachable(self) -> None:
-        collected = self.collected
-        plans = {run: {c.id for c in plan} for run, plan in self.plans.items()}
+        plans = self.planned
         named = {found[2] for text in self.said for found in _ATTACH.finditer(text)}
         for (run, conversion), content in self.paid.items():
-            if content not in collected and run not in self.cleaned:
+            if content not in self.brought and run not in self.cleaned:
                 assert conversion in plans.get(run, ()), f"a result of {run} is out of reach"
                 assert run in named, f"nobody was told how to collect {run}"
 
     def check_that_nothing_is_left_behind(self) -> None:
-        plans = {run: {c.id for c in plan} for run, plan in self.plans.items()}
+        plans = self.planned
         for blob in self.cloud.stored("input"):
             run, _, name = blob.partition("/")
             assert name == _PLAN or name.partition(".")[0] in plans.get(run, ()), f"{blob} is left"
@@ -270,7 +276,10 @@ class World:
         """After a run that came to its end: what it has collected is not in its plan any more."""
         found = re.search(r"^run (\S+)", result.stderr, re.MULTILINE)
         assert found is not None
-        for conversion in self.plans.get(found[1], ()):
+        manifest = self.plans.get(found[1])
+        if manifest is None or (result.stdout and manifest.options.may_replace):
+            return  # detached: what is there is being made anew
+        for conversion in manifest.plan.conversions:
             target = machine.destination / conversion.target
             made = made_of(Path(conversion.source.path).read_bytes())
             assert not (target.exists() and target.read_bytes() == made), f"{target} is collected"
@@ -286,7 +295,7 @@ class World:
         self.check()
         lost = {
             content for (run, _), content in self.paid.items() if run not in self.cleaned
-        } - self.collected
+        } - self.brought
         assert not lost
         assert not self.cloud.stored("input"), "all is collected, and something is left"
 

@@ -58,6 +58,14 @@ def test_a_run_is_found_by_how_its_name_starts(run: Run, mixed: Path) -> None:
     assert missing.error == "no run '2001' here; `runner runs` lists them"
 
 
+@pytest.mark.parametrize("command", ["status", "logs", "clean", "retry"])
+def test_the_list_of_runs_that_is_named_is_that_of_this_destination(
+    command: str, run: Run, mixed: Path
+) -> None:
+    missing = run(command, "2001", "-o", mixed.parent / "out")
+    assert missing.error.endswith("; `runner runs -o out` lists them")
+
+
 @pytest.mark.parametrize("what", ["in/bad.mp4", "out/bad.wav", "bad.wav"])
 def test_logs_show_ffmpegs_own_words(what: str, run: Run, mixed: Path) -> None:
     text = run("logs", what).stdout
