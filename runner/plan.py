@@ -4,7 +4,9 @@ import os
 import string
 from collections.abc import Iterable
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
+from socket import gethostname
 from types import ModuleType
 
 from runner.clashes import settle_clashes
@@ -166,18 +168,23 @@ def make_plan(
     conversions = list({c.source.path + "\0" + c.target: c for c in conversions}.values())
     root = os.path.abspath(destination)
     conversions, left_out = settle_clashes(conversions, root, on_clash)
-    return Plan(new_run_id(), Path(root), tuple(conversions), tuple(left_out))
+    return Plan(new_run_id(Path(root)), Path(root), tuple(conversions), tuple(left_out))
 
 
-def new_run_id(now: datetime | None = None) -> str:
-    """A name for a run: it sorts by time, and can be said on the telephone.
+def new_run_id(destination: Path, now: datetime | None = None, machine: str = "") -> str:
+    """A name for a run in *destination*: it sorts by time, and can be said on the telephone.
 
     Its words are the second and the fiftieth of it: runs of one destination, which follow each
-    other, never share a name.
+    other, never share a name. They are counted from another pair of words for each destination and
+    *machine* (by default this one): many may begin on one Batch account at the same moment, as
+    cron jobs do.
     """
     now = now or datetime.now().astimezone()
-    mood = _MOODS[now.microsecond * len(_MOODS) // 1_000_000]
-    return f"{now:%Y%m%d-%H%M}-{mood}-{_ANIMALS[now.second]}"
+    place = f"{machine or gethostname()} {destination}"
+    first = int.from_bytes(sha256(place.encode("utf-8", "surrogateescape")).digest(), "big")
+    fiftieths = now.second * 50 + now.microsecond // 20_000
+    animal, mood = divmod((first + fiftieths) % (len(_MOODS) * len(_ANIMALS)), len(_MOODS))
+    return f"{now:%Y%m%d-%H%M}-{_MOODS[mood]}-{_ANIMALS[animal]}"
 
 
 class _Namer:

@@ -63,7 +63,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
             )
         backend = _backend(ctx, old, options)
         backend, chosen = backend.for_run(run_options_of(ctx, old.options))
-        again = Plan(new_run_id(), destination.absolute(), tuple(map(_again, failed)))
+        again = Plan(new_run_id(place := destination.absolute()), place, tuple(map(_again, failed)))
         plan = again.verified_by(chosen.verify)
         run = Run(
             plan=plan,

@@ -191,6 +191,7 @@ def test_cancel_says_how_many_results_wait_and_what_collects_them(
         f"run {world.run} cancelled; `runner attach {world.run} -o out` collects the 2 results "
         "that it has in storage\n"
     )
+    assert list(world.cloud.stored("input")) == [f"{world.run}/plan.jsonl.gz"]
     status = world.do(world.here, "status").stdout
     assert "interrupted" in status
     assert "the same command" not in status

@@ -146,10 +146,17 @@ def test_an_id_is_stable_and_tells_conversions_apart() -> None:
 def test_names_of_runs_sort_by_time_and_are_never_given_twice() -> None:
     start = datetime(2026, 11, 22, 14, 12, tzinfo=UTC)
     moments = [start + timedelta(milliseconds=20 * n) for n in range(3000)]
-    runs = [new_run_id(moment) for moment in moments]
+    runs = [new_run_id(DESTINATION, moment) for moment in moments]
     assert len(set(runs)) == 3000
-    assert runs[0] == "20261122-1412-amber-badger"
-    assert new_run_id(start) < new_run_id(start + timedelta(minutes=1))
+    assert re.fullmatch("20261122-1412-[a-z]+-[a-z]+", runs[0])
+    assert runs[0] < new_run_id(DESTINATION, start + timedelta(minutes=1))
+
+
+def test_runs_that_begin_at_once_on_many_machines_have_names_of_their_own() -> None:
+    start = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    runs = {new_run_id(DESTINATION, start, f"machine {n}") for n in range(10)}
+    assert len(runs) == 10
+    assert new_run_id(DESTINATION / "other", start, "machine 1") not in runs
 
 
 RELATIVE = st.lists(
