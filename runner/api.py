@@ -71,7 +71,7 @@ def convert(
     """
     chosen = options or RunOptions()
     program, cores = find_ffmpeg(ffmpeg), jobs or usable_cores()
-    plan = replace(plan, id=new_run_id()).verified_by(chosen.verify)
+    plan = replace(plan, id=new_run_id(plan.destination)).verified_by(chosen.verify)
     made_with = identify(program)
     with Ledger.open(plan.destination) as ledger:
         run = Run(plan=plan, backend="local", command="runner.convert()", options=chosen)
