@@ -17,7 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from runner import __version__
-from runner.azure.stack import Deployment
+from runner.azure.pools import Pool
+from runner.azure.stack import OUTPUTS_SCHEMA, Deployment
 from tests.conftest import Result
 from tests.media import Media
 from tests.test_licences import needed
@@ -86,10 +87,16 @@ def _run(bin_folder: Path, folder: Path, *arguments: str) -> Result:
 
 def a_deployment() -> Deployment:
     """What a stack would say of an environment that nobody asks for anything here."""
-    texts: dict[str, Any] = {one.name: "" for one in fields(Deployment) if one.type in ("str", str)}
-    numbers = {one.name: 1 for one in fields(Deployment) if one.type in ("int", int)}
     urls = {"batch_endpoint": "https://b.example.com", "blob_endpoint": "https://s.example.com"}
-    return Deployment(**{**texts, **numbers, **urls})
+    pool = Pool(**_any_values(Pool), default=True)
+    numbers = {"outputs_schema": OUTPUTS_SCHEMA}
+    return Deployment(**{**_any_values(Deployment), **numbers, **urls}, pools=(pool,))
+
+
+def _any_values(kind: type) -> dict[str, Any]:
+    """A value for each field of *kind* that is a text or a whole number."""
+    values = {str: "", int: 1}
+    return {one.name: values[one.type] for one in fields(kind) if one.type in values}
 
 
 def test_the_installed_command_converts(bin_folder: Path, media: Media, tmp_path: Path) -> None:
