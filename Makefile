@@ -11,8 +11,10 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
+# the pip that comes with an older Python knows no dependency groups
 .venv/dev: .venv/runner
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[azure]' --group dev
 	touch $@
 
 # Azurite, by the npm and the node that come as a Python package
@@ -89,7 +91,7 @@ constraints:
 	$(PYTHON) -m venv --clear build/constraints
 	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check uv
 	UV_CUSTOM_COMPILE_COMMAND='make constraints' build/constraints/bin/uv pip compile --quiet --universal \
-	    --python-version 3.11 --no-annotate $(UPGRADE) --extra dev pyproject.toml -o constraints.txt
+	    --python-version 3.11 --no-annotate $(UPGRADE) --extra azure --group dev pyproject.toml -o constraints.txt
 
 # The command and its tests on Windows, by Wine, which it sets up: half an hour the first time.
 windows:

@@ -158,7 +158,7 @@ def test_the_wheel_offers_the_azure_clients_and_no_tool_of_ours(wheel: Path) -> 
         name = f"batch_ffmpeg_runner-{__version__}.dist-info/METADATA"
         metadata = Parser().parsestr(opened.read(name).decode())
     assert metadata["Version"] == __version__
-    assert metadata.get_all("Provides-Extra") == ["azure", "dev"]
+    assert metadata.get_all("Provides-Extra") == ["azure"]
     needs = metadata.get_all("Requires-Dist")
     assert needs is not None
     always = {wanted.name for need in needs if (wanted := Requirement(need)).marker is None}

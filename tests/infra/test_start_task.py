@@ -240,7 +240,7 @@ def node(tmp_path: Path) -> Node:
 
 @pytest.mark.parametrize("source", [NONE, APT, Source(embedded="ab", apt=True)])
 def test_shellcheck_has_nothing_to_say(source: Source, tmp_path: Path) -> None:
-    shellcheck = Path(sys.executable).with_name("shellcheck")  # the dev extra's
+    shellcheck = Path(sys.executable).with_name("shellcheck")  # of the group dev
     script = tmp_path / "start-task.sh"
     script.write_text(start_task_script(source))
     found = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False)
