@@ -10,7 +10,10 @@ from tests.infra.provider.azure import Azure
 from tests.infra.provider.server import Provider
 from tests.infra.provider.store import Store
 
-provider = Provider(Azure(Store(Path(os.environ["PROVIDER_STATE"]))))
+SECONDS = 0.02
+"""What a creation takes: long enough for what the engine does beside it to come in between."""
+
+provider = Provider(Azure(Store(Path(os.environ["PROVIDER_STATE"])), SECONDS))
 server = plugin.new_server()
 provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
 plugin.serve(server)

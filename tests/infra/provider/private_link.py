@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from tests.infra.provider.kinds import Inputs
 from tests.infra.provider.names import leaf
-from tests.infra.provider.rules import ArmError, at, under
+from tests.infra.provider.refusals import ArmError, at
+from tests.infra.provider.rules import under
 from tests.infra.provider.store import World
 
 POOL = "azure-native:batch:Pool"

@@ -1,41 +1,19 @@
-"""What Azure refuses, and with which words."""
+"""What Azure refuses whatever the kind: parents, references, uses; roles; and which rules a kind has."""
 
-import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from ipaddress import IPv4Network
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 from tests.emulator.roles import UnknownRoleError, find_role
+from tests.infra.provider import batch_rules, data_rules, network_rules
 from tests.infra.provider.kinds import BATCH_SERVICE, SUBSCRIPTION, Inputs
-from tests.infra.provider.names import leaf
+from tests.infra.provider.names import leaf, made_up_id
+from tests.infra.provider.refusals import ArmError
 from tests.infra.provider.store import World
+from tests.infra.provider.subscription import is_felt
 
-VAULT_PERMISSIONS = {"get", "list", "set", "delete", "recover"}
-
-
-SECRETS_OFFICER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"
-
-
+ASSIGNMENT = "azure-native:authorization:RoleAssignment"
+IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 GROUP = "azure-native:resources:ResourceGroup"
-
-
-CHANGEABLE = {
-    "azure-native:batch:Pool": {"scaleSettings", "startTask", "metadata", "applicationPackages"},
-    "azure-native:batch:BatchAccount": {
-        "allowedAuthenticationModes",
-        "autoStorage",
-        "encryption",
-        "identity",
-        "networkProfile",
-        "publicNetworkAccess",
-        "tags",
-    },
-    "azure-native:authorization:RoleAssignment": {"description", "condition"},
-}
-"""What Azure lets one change of resources where it does not let one change all."""
 
 
 HOLDS = {
@@ -45,25 +23,6 @@ HOLDS = {
     "azure-native:network:PublicIPAddress": "PublicIPAddressCannotBeDeleted",
 }
 """What Azure refuses to delete while something that is left refers to it."""
-
-
-IMAGES = {
-    ("0001-com-ubuntu-server-jammy", "22_04-lts"): "batch.node.ubuntu 22.04",
-    ("ubuntu-24_04-lts", "server"): "batch.node.ubuntu 24.04",
-}
-"""Node agents by offer and SKU, for those images that the stand-in knows."""
-
-
-@dataclass
-class ArmError(Exception):
-    """Azure's refusal."""
-
-    status: int
-    code: str
-    message: str
-
-    def __str__(self) -> str:
-        return f'Status={self.status} Code="{self.code}" Message="{self.message}"'
 
 
 def under(key: str, arm_id: str) -> bool:
@@ -115,101 +74,6 @@ def references(value: object) -> Iterator[str]:
             yield from references(member)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """A property that Azure keeps as it was made, and its words when one wants another."""
-
-    path: str
-    code: str
-    message: str
-    allowed: Callable[[Any, Any], bool] = lambda old, new: bool(old == new)
-
-
-KEPT: dict[str, tuple[Kept, ...]] = {
-    "azure-native:keyvault:Vault": (
-        Kept(
-            path="properties.softDeleteRetentionInDays",
-            code="BadRequest",
-            message='The property "softDeleteRetentionInDays" has been set already and it can\'t be modified.',
-        ),
-        Kept(
-            path="properties.enablePurgeProtection",
-            code="BadRequest",
-            message='The property "enablePurgeProtection" cannot be set to false.',
-            allowed=lambda old, new: not old or bool(new),
-        ),
-    ),
-    "azure-native:consumption:Budget": (
-        Kept(
-            path="timePeriod.startDate",
-            code="400",
-            message="Start date of budgets cannot be updated. Please delete and create a new budget",
-        ),
-    ),
-    "azure-native:storage:StorageAccount": (
-        Kept(
-            path="sku.name",
-            code="InvalidAccountType",
-            message="Storage account type conversion is not supported.",
-            allowed=lambda old, new: old == new or ("ZRS" not in old and "ZRS" not in new),
-        ),
-    ),
-}
-"""What azure-native sends as an update, and Azure refuses; all locations besides."""
-
-
-LOCATION = Kept(
-    path="location",
-    code="InvalidResourceLocation",
-    message="The resource already exists in another location. Resources cannot be moved by an update.",
-)
-
-
-def at(inputs: Inputs, path: str) -> Any:
-    """Return what is at *path*; None for nothing."""
-    value: Any = inputs
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def check_changes(token: str, old: Inputs, new: Inputs) -> None:
-    """Refuse a change to what cannot change."""
-    for kept in (LOCATION, *KEPT.get(token, ())):
-        if not kept.allowed(at(old, kept.path), at(new, kept.path)):
-            raise ArmError(409 if kept is LOCATION else 400, kept.code, kept.message)
-    allowed = CHANGEABLE.get(token)
-    if allowed is None:
-        return
-    for name in sorted(old.keys() | new.keys()):
-        if name not in allowed and old.get(name) != new.get(name):
-            raise ArmError(
-                409, "PropertyCannotBeUpdated", f"The property {name} cannot be updated."
-            )
-
-
-def check_address_space(world: World, arm_id: str, inputs: Inputs) -> None:
-    """Refuse a network that does not hold the subnets that are in it."""
-    spaces = [IPv4Network(each) for each in inputs["addressSpace"]["addressPrefixes"]]
-    for subnet in world.of("azure-native:network:Subnet"):
-        if under(subnet["id"].lower(), arm_id):
-            prefix = IPv4Network(subnet["inputs"]["addressPrefix"])
-            if not any(prefix.subnet_of(space) for space in spaces):
-                raise ArmError(
-                    400, "NetcfgSubnetRangeOutsideVnet", f"{prefix} is not contained in the network"
-                )
-
-
-def check_budget(_world: World, _arm_id: str, inputs: Inputs) -> None:
-    """Refuse a budget that begins before this month, or after a year."""
-    start = date.fromisoformat(inputs["timePeriod"]["startDate"][:10])
-    today = datetime.now(UTC).date()
-    ahead = (start.year - today.year) * 12 + start.month - today.month
-    if not 0 <= ahead <= 12:
-        words = "prior to the current month" if ahead < 0 else "more than twelve months ahead"
-        raise ArmError(400, "400", f"Start date for the time period cannot be {words}")
-
-
 def check_use(world: World, token: str, arm_id: str) -> None:
     """Refuse to delete what something left over refers to, or is in."""
     if token == GROUP:
@@ -234,50 +98,6 @@ def check_group_is_empty(world: World, arm_id: str) -> None:
         raise ArmError(409, "TestGroupIsNotEmpty", f"{arm_id} still holds {', '.join(left)}")
 
 
-def check_vault_name(world: World, arm_id: str, _inputs: Inputs) -> None:
-    """Refuse a name that a deleted vault still has."""
-    if leaf(arm_id).lower() in world.deleted_vaults:
-        raise ArmError(
-            409,
-            "ConflictError",
-            f"A vault with the same name already exists in deleted state: {leaf(arm_id)}",
-        )
-
-
-def check_vault_grant(world: World, _arm_id: str, inputs: Inputs) -> None:
-    """Refuse an account in user-subscription mode that Batch cannot keep its secrets for."""
-    if inputs.get("poolAllocationMode") != "UserSubscription":
-        return
-    reference = inputs.get("keyVaultReference")
-    if not reference:
-        raise ArmError(400, "InvalidRequestBody", "A key vault reference is required.")
-    vault = world.get(reference["id"])
-    if vault is None or not batch_may_use(world, vault):
-        raise ArmError(
-            400,
-            "InvalidKeyVaultReference",
-            f"The specified Key Vault {reference['id']} does not have the Batch Service in "
-            "access policies.",
-        )
-
-
-def batch_may_use(world: World, vault: dict[str, Any]) -> bool:
-    """Whether Batch has its five permissions on *vault*, by policy or by role."""
-    properties = vault["inputs"]["properties"]
-    if properties.get("enableRbacAuthorization"):
-        return any(
-            each["inputs"]["principalId"] == BATCH_SERVICE
-            and each["inputs"]["scope"] == vault["id"]
-            and each["inputs"]["roleDefinitionId"].endswith(SECRETS_OFFICER)
-            for each in world.of("azure-native:authorization:RoleAssignment")
-        )
-    return any(
-        each["objectId"] == BATCH_SERVICE
-        and {word.lower() for word in each["permissions"].get("secrets", ())} >= VAULT_PERMISSIONS
-        for each in properties.get("accessPolicies", ())
-    )
-
-
 def check_assignment(world: World, _arm_id: str, inputs: Inputs) -> None:
     """Refuse a grant that is there under another name, of no known role, or for somebody not known yet."""
     try:
@@ -286,54 +106,38 @@ def check_assignment(world: World, _arm_id: str, inputs: Inputs) -> None:
         message = f"The specified role definition with ID '{leaf(inputs['roleDefinitionId'])}' does not exist."
         raise ArmError(400, "RoleDefinitionDoesNotExist", message) from error
     same = ("principalId", "roleDefinitionId", "scope")
-    for each in world.of("azure-native:authorization:RoleAssignment"):
+    for each in world.of(ASSIGNMENT):
         if all(each["inputs"][name] == inputs[name] for name in same):
             raise ArmError(409, "RoleAssignmentExists", "The role assignment already exists.")
-    if not inputs.get("principalType"):
+    check_principal(world, inputs["principalId"], inputs.get("principalType"))
+
+
+def check_principal(world: World, principal: str, kind: str | None) -> None:
+    """Refuse a principal of another kind than is said, and, of none, one that nobody has heard of yet.
+
+    An identity is known everywhere only minutes after its making; with its kind it is taken on trust.
+    """
+    made = [each for each in world.of(IDENTITY) if made_up_id(each["id"], "principal") == principal]
+    if kind is None and not all(is_felt(world, each) for each in made):
+        words = f"Principal {principal} does not exist in the directory."
+        raise ArmError(400, "PrincipalNotFound", words)
+    if kind not in {None, "ServicePrincipal"} and (made or principal == BATCH_SERVICE):
         raise ArmError(
             400,
-            "PrincipalNotFound",
-            f"Principal {inputs['principalId']} does not exist in the directory.",
+            "UnmatchedPrincipalType",
+            f"The PrincipalId '{principal}' has type 'ServicePrincipal', which is different from the "
+            f"specified PrincipalType '{kind}'.",
         )
 
 
-def check_storage_firewall(world: World, _arm_id: str, inputs: Inputs) -> None:
-    """Refuse to let in a subnet that has no service endpoint."""
-    for rule in (inputs.get("networkRuleSet") or {}).get("virtualNetworkRules", ()):
-        subnet = world.get(rule["virtualNetworkResourceId"])
-        offered = subnet["inputs"].get("serviceEndpoints", []) if subnet else []
-        if "Microsoft.Storage" not in [each["service"] for each in offered]:
-            raise ArmError(
-                400,
-                "NetworkAclsValidationFailure",
-                "SubnetsHaveNoServiceEndpointsConfigured for Microsoft.Storage",
-            )
+Check = Callable[[World, str, Inputs], None]
+Checks = Mapping[str, tuple[Check, ...]]
+ON_WRITE: tuple[Checks, ...] = (batch_rules.ON_WRITE, data_rules.ON_WRITE, network_rules.ON_WRITE)
+ON_CREATE: tuple[Checks, ...] = (data_rules.ON_CREATE, {ASSIGNMENT: (check_assignment,)})
+ON_UPDATE: tuple[Checks, ...] = (network_rules.ON_CHANGE,)
 
 
-def check_pool(_world: World, _arm_id: str, inputs: Inputs) -> None:
-    """Refuse a pool whose image and agent do not fit, or that says nothing of its size."""
-    machine = inputs["deploymentConfiguration"]["virtualMachineConfiguration"]
-    reference, agent = machine["imageReference"], machine["nodeAgentSkuId"]
-    fitting = IMAGES.get((reference.get("offer"), reference.get("sku")), agent)
-    if agent != fitting:
-        raise ArmError(
-            400,
-            "InvalidPropertyValue",
-            f"The specified imageReference {json.dumps(reference)} is not supported with {agent}",
-        )
-    if len(inputs.get("scaleSettings", {})) != 1:
-        raise ArmError(400, "InvalidRequestBody", "Exactly one kind of scale settings is required.")
-
-
-ON_CREATE: dict[str, tuple[Callable[[World, str, Inputs], None], ...]] = {
-    "azure-native:keyvault:Vault": (check_vault_name,),
-    "azure-native:batch:BatchAccount": (check_vault_grant,),
-    "azure-native:batch:Pool": (check_pool,),
-    "azure-native:authorization:RoleAssignment": (check_assignment,),
-    "azure-native:storage:StorageAccount": (check_storage_firewall,),
-    "azure-native:consumption:Budget": (check_budget,),
-}
-ON_UPDATE: dict[str, tuple[Callable[[World, str, Inputs], None], ...]] = {
-    "azure-native:network:VirtualNetwork": (check_address_space,),
-    "azure-native:storage:StorageAccount": (check_storage_firewall,),
-}
+def checks(token: str, tables: tuple[Checks, ...]) -> Iterator[Check]:
+    """List what *tables* have for a kind."""
+    for table in tables:
+        yield from table.get(token, ())

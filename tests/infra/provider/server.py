@@ -13,7 +13,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from tests.infra.provider import schema
 from tests.infra.provider.azure import Azure
 from tests.infra.provider.kinds import KINDS, SUBSCRIPTION, outputs_of
-from tests.infra.provider.rules import ArmError
+from tests.infra.provider.refusals import ArmError
 
 VERSION = "3.29.0"
 

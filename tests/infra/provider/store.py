@@ -9,6 +9,24 @@ from typing import Any
 
 from filelock import FileLock
 
+REGISTERED = (
+    "Microsoft.Batch",
+    "Microsoft.Insights",
+    "Microsoft.KeyVault",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.Network",
+    "Microsoft.OperationalInsights",
+    "Microsoft.Storage",
+)
+QUOTA = {
+    "batch:BatchAccount": 3,
+    "batch:Pool": 100,
+    "network:PublicIPAddress": 1000,
+    "network:VirtualNetwork": 1000,
+    "authorization:RoleAssignment": 4000,
+}
+"""What a subscription has by default: "Batch service quotas and limits", "Azure subscription limits"."""
+
 
 @dataclass
 class World:
@@ -22,6 +40,22 @@ class World:
     """What shall fail: token, method (create, update, delete), code, message, times."""
     journal: list[list[str]] = field(default_factory=list)
     """What was done, in order: method, token, name."""
+    registered: list[str] = field(default_factory=lambda: list(REGISTERED))
+    """The services that the subscription may use."""
+    deployer: str = "Owner"
+    """The role of whoever deploys."""
+    deployer_scope: str = ""
+    """Where they have it: the subscription, or a resource group's id."""
+    batch_may_make_nodes: bool = True
+    """Whether Batch has its role on the subscription, given by hand and long ago."""
+    quota: dict[str, int] = field(default_factory=lambda: dict(QUOTA))
+    """How many there may be, by kind."""
+    taken: list[str] = field(default_factory=list)
+    """Names in lower case that somebody else in the world has."""
+    clock: float = 0.0
+    """Seconds; only tests move it."""
+    spreads: float = 0.0
+    """Seconds that a role, or an identity, takes to be known everywhere."""
 
     def get(self, arm_id: str) -> dict[str, Any] | None:
         """Look up a resource; ids are compared without case."""
