@@ -26,6 +26,24 @@ _LONGEST_OUTPUTS = 10_000_000
 _PULUMI_TIMEOUT = 120
 # Before, Pulumi decrypted the whole state to show what is no secret (pulumi#21141, mended by #23820).
 _READS_WITHOUT_PASSPHRASE = (3, 253)
+_SIGN_INS = {
+    # Without a sign-in, and with one that is over; pulumi/pkg backend/httpstate.
+    r"PULUMI_ACCESS_TOKEN must be set|requires logging in|\[401\]|invalid access token": (
+        "not signed in to Pulumi Cloud, where it looks for stacks unless told otherwise: run "
+        "`pulumi login`, or set PULUMI_ACCESS_TOKEN; if the stacks are kept elsewhere, run "
+        "`pulumi login --local` or set PULUMI_BACKEND_URL"
+    ),
+    # azblob://…: Pulumi's state in Azure storage, by the Azure SDK for Go
+    "DefaultAzureCredential|failed to acquire a token|AADSTS": (
+        "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and nobody is signed in to "
+        "Azure here: run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and what goes with them"
+    ),
+    "AuthorizationPermissionMismatch": (
+        "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and this sign-in may not read "
+        'them: it needs the role "Storage Blob Data Contributor" on that container'
+    ),
+}
+"""What Pulumi says, as a pattern, where it may not look at its stacks, and what to do."""
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 
 
@@ -196,12 +214,20 @@ def _pulumi(kind: type[Answer], *arguments: str) -> Answer:
     if done.returncode != 0:
         if "PULUMI_CONFIG_PASSPHRASE" in done.stderr:
             raise SetupError(f"{what} failed: {_passphrase_wanted()}")
-        reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
-        raise SetupError(f"{what} failed: {reason}; {advice}")
+        for pattern, remedy in _SIGN_INS.items():
+            if re.search(pattern, done.stderr):
+                raise SetupError(f"{what} failed: {remedy}")
+        raise SetupError(f"{what} failed: {_reason(done)}; {advice}")
     with suppress(ValueError):
         if isinstance(answer := json.loads(done.stdout), kind):
             return answer
     raise SetupError(f"{what} printed no JSON that is known here; {advice}")
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    """The line of what Pulumi said that says what is wrong: the last one, unless one is marked as the error."""
+    lines = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()
+    return next((line for line in lines if line.startswith("error: ")), lines[-1])
 
 
 def _run_pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -250,7 +251,7 @@ def pulumi(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         program.write_text(
             f'#!/bin/sh\ncd {folder}\necho "$*" >> asked\n'
             f"test \"$1\" != version || {{ echo '{version}'; exit; }}\n"
-            + (f"echo '{error}' >&2; exit 255\n" if error else "")
+            + (f"echo {shlex.quote(error)} >&2; exit 255\n" if error else "")
             + (f"echo '{garbage}'; exit 0\n" if garbage else "")
             + 'case "$2" in ls) exec cat ls;; esac\n'
             'test -e "outputs-$5" || { echo "error: no stack named \'$5\' found" >&2; exit 255; }\n'
@@ -386,6 +387,48 @@ def test_a_pulumi_that_wants_a_passphrase_is_told_by_its_version(
     assert str(caught.value).startswith(f"`pulumi stack output` failed: {said}")
     assert "set PULUMI_CONFIG_PASSPHRASE to the stack's passphrase" in str(caught.value)
     assert ("update it to 3.253 or newer" in str(caught.value)) == ("this Pulumi" in said)
+    assert "\n" not in str(caught.value)
+
+
+AZBLOB = """error: read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml") (code=Unknown): DefaultAzureCredential: failed to acquire a token.
+Attempted credentials:
+\tEnvironmentCredential: missing environment variable AZURE_TENANT_ID
+\tTo troubleshoot, visit https://aka.ms/azsdk/go/identity/troubleshoot"""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions",
+            "not signed in to Pulumi Cloud, where it looks for stacks unless told otherwise: run `pulumi login`",
+        ),
+        (
+            "error: this command requires logging in; try running `pulumi login` first",
+            "not signed in to Pulumi Cloud",
+        ),
+        (
+            "error: [401] Unauthorized: No credentials provided or are invalid.",
+            "not signed in to Pulumi Cloud",
+        ),
+        (AZBLOB, "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and nobody is signed"),
+        (
+            "error: could not list bucket: (code=PermissionDenied)\nERROR CODE: AuthorizationPermissionMismatch\n--",
+            "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and this sign-in may not read",
+        ),
+        (
+            "Logging in using access token from PULUMI_ACCESS_TOKEN\nerror: no such host\nmore about it",
+            "error: no such host; fix that, or convert on this machine",
+        ),
+    ],
+)
+def test_who_may_not_see_the_stacks_is_told_in_one_line(
+    project: Path, pulumi: Pulumi, error: str, said: str
+) -> None:
+    pulumi({"dev": OUTPUTS}, selected="dev", error=error)
+    with pytest.raises(SetupError) as caught:
+        choose_stack(None, None)
+    assert str(caught.value).startswith(f"`pulumi stack ls` failed: {said}")
     assert "\n" not in str(caught.value)
 
 
