@@ -21,16 +21,21 @@ class PoolOutputs:
     name: str
     """What `runner --pool` calls it; empty for the only one of a stack without the setting `pools`."""
     id: pulumi.Input[str]
+    """The pool, as Batch calls it; another one after a change that a pool does not bear."""
     vm_size: str
+    """The nodes' VM size."""
     task_slots: int
     """Tasks that one node runs at once."""
     purpose: str
+    """What it is for, in the words of the configuration."""
     default: bool
     """Whether it is used where none is asked for; one of them is."""
     max_nodes: int
     """Spot and dedicated together."""
     max_spot_nodes: int
+    """The most Spot nodes that the pool ever has."""
     max_dedicated_nodes: int
+    """The most nodes at full price that it ever has."""
     node_vcpus: int
     """Of one node: times the nodes, what the pool wants of a quota at its largest."""
     quota_family: str
@@ -48,21 +53,32 @@ class Outputs:
     """The stack's outputs: the fields' names are theirs."""
 
     outputs_schema: int = SCHEMA
+    """The version of this set of names."""
     needs_runner: str = NEEDS_RUNNER
+    """The first `runner` that reads this version."""
     subscription_id: pulumi.Input[str]
+    """The subscription that everything is in."""
     resource_group: pulumi.Input[str]
+    """The resource group that everything is in."""
     location: str
+    """The region, by its short name."""
     batch_account: pulumi.Input[str]
+    """The Batch account's name."""
     batch_endpoint: pulumi.Input[str]
     """With its scheme, https."""
     pool_allocation_mode: Literal["UserSubscription", "BatchService"]
+    """Whose the nodes are: of this subscription, or of the Batch service."""
     pools: list[dict[str, Any]]
     """Each of PoolOutputs."""
     pool_identity_id: pulumi.Input[str]
     """The ARM id of the identity that nodes of all pools act as; empty when they have none."""
     storage_account: pulumi.Input[str]
+    """The storage account's name."""
     blob_endpoint: pulumi.Input[str]
     """With its scheme, https, and no slash at its end."""
     input_container: str
+    """The container that sources are uploaded to."""
     output_container: str
+    """The container that results and the start tasks' logs are in."""
     tools_container: str
+    """The container of the worker and of the ffmpeg that nodes take."""

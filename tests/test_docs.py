@@ -13,17 +13,25 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_reference_is_what_the_program_makes(tmp_path: Path) -> None:
-    reference = ROOT / "docs" / "reference.md"
+@pytest.mark.parametrize("name", ["reference", "outputs"])
+def test_the_page_is_what_the_program_makes(name: str) -> None:
     made = subprocess.run(
-        [sys.executable, "tools/reference.py", "-"],
+        [sys.executable, f"tools/{name}.py", "-"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         encoding="utf-8",
         check=True,
     )
-    assert made.stdout == reference.read_text(encoding="utf-8"), "run python tools/reference.py"
+    page = ROOT / "docs" / f"{name}.md"
+    assert made.stdout == page.read_text(encoding="utf-8"), f"run python tools/{name}.py"
+
+
+def test_every_output_of_the_stack_says_what_it_is() -> None:
+    page = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", page, re.MULTILINE)
+    assert len(rows) > 20
+    assert [name for name, what, who in rows if not (what and who)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,0 +1,67 @@
+"""Write docs/outputs.md from infra/outputs.py: each output of the stack, what it is, and who reads it.
+
+python tools/outputs.py
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DECLARED = ROOT / "infra" / "outputs.py"
+READERS = (ROOT / "runner" / "azure" / "stack.py", ROOT / "runner" / "azure" / "pools.py")
+
+BEFORE = """# Outputs of the stack
+
+`pulumi stack output` shows them, `pulumi stack output NAME` one for a script, and `pulumi stack output --json > outputs.json`
+all of them in a file that `runner --outputs` takes, on a machine without Pulumi too. None is a secret. A later program may
+add some; when one goes or means something else, `outputs_schema` counts up, and an older `runner` says so.
+
+Made by `python tools/outputs.py`.
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    read = {name for path in READERS if path.exists() for _, name, _ in fields(path)}
+    rows: dict[str, list[str]] = {}
+    for kind, name, what in fields(DECLARED):
+        who = "`runner`" if name in read else "people and scripts"
+        rows.setdefault(kind, []).append(f"| `{name}` | {what} | {who} |")
+    tables = []
+    for kind, lines in rows.items():
+        title = "" if kind == "Outputs" else f"## {kind}\\n\\n"
+        tables.append(
+            title + "\n".join(["| name | what it is | read by |", "|---|---|---|", *lines])
+        )
+    return "\n".join([BEFORE, *tables]) + "\n"
+
+
+def fields(path: Path) -> Iterator[tuple[str, str, str]]:
+    """List the dataclasses' fields: class, name, and the text below it in one line."""
+    for each in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(each, ast.ClassDef):
+            continue
+        for node, after in zip(each.body, [*each.body[1:], ast.Pass()], strict=True):
+            if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+                continue
+            match after:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    what = " ".join(text.split()).rstrip(".")
+                case _:
+                    what = ""
+            yield each.name, node.target.id, what
+
+
+def main() -> None:
+    """Write the page; with `-` to stdout."""
+    if sys.argv[1:] == ["-"]:
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+        sys.stdout.write(page())
+    else:
+        (ROOT / "docs" / "outputs.md").write_text(page(), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
