@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.infra.engine import ROOT, THIS_MONTH, UNASKED, Deployment
+from tests.infra.provider.azure import Azure
 from tests.infra.provider.kinds import BATCH_SERVICE
 
 SOMEBODY_ELSE = "cccccccc-0000-0000-0000-000000000003"
@@ -214,6 +215,27 @@ def test_everything_at_once_comes_up_twice_and_goes(new: Deployment) -> None:
     assert changes_nothing(new.up())
     new.destroy()
     assert new.world.resources == {}
+
+
+def test_an_existing_group_takes_it_all_behind_firewalls_by_rights_on_it_alone(
+    new: Deployment,
+) -> None:
+    arm = Azure(new.store)
+    group = {"resourceGroupName": "media", "location": "westeurope"}
+    scope, _ = arm.create("azure-native:resources:ResourceGroup", group)
+    with new.store.open() as world:
+        world.deployer_scope = scope
+    addresses = ["8.8.8.8"]
+    new.up(
+        resourceGroup="media",
+        storageAllowedIps=addresses,
+        batchAllowedIps=addresses,
+        keyVaultAllowedIps=addresses,
+    )
+    assert changes_nothing(new.up())
+    assert new.outputs["resource_group"] == "media"
+    new.destroy()
+    assert [each["id"] for each in new.world.resources.values()] == [scope]
 
 
 def test_batch_service_mode_without_a_network_comes_up_and_goes(new: Deployment) -> None:
