@@ -44,6 +44,10 @@ def definition_of(name: str, resource: Mapping[str, Any]) -> Json:
     ):
         agent = machine.get("nodeAgentSkuId") or machine.get("nodeAgentSKUId")
         rest = {k: v for k, v in machine.items() if k.lower() != "nodeagentskuid"}
+        image = dict(machine.get("imageReference") or {})
+        if "id" in image:
+            image["virtualMachineImageId"] = image.pop("id")
+        rest["imageReference"] = image
         definition["virtualMachineConfiguration"] = {**rest, "nodeAgentSKUId": agent}
     mode = str(properties.get("interNodeCommunication", "Disabled")).lower()
     definition["enableInterNodeCommunication"] = mode == "enabled"

@@ -86,6 +86,18 @@ def filled(name: str, value: Any) -> str:
     return str(value)
 
 
+def matching(pattern: str, words: str) -> Check:
+    def check(name: str, value: Any) -> str:
+        if not re.fullmatch(pattern, text(name, value)):
+            raise invalid_property(name, value, words)
+        return str(value)
+
+    return check
+
+
+address = matching(r"https?://[^\s/]+/\S+", "the address of something in storage")
+
+
 def between(low: int, high: int) -> Check:
     def check(name: str, value: Any) -> int:
         number = integer(name, value)

@@ -8,6 +8,7 @@ from typing import Any
 from tests.emulator.checks import (
     Check,
     Shape,
+    address,
     an_object,
     anything,
     between,
@@ -18,11 +19,13 @@ from tests.emulator.checks import (
     identifier,
     integer,
     list_of,
+    matching,
     one_of,
     text,
     text_up_to,
 )
 from tests.emulator.errors import BatchError, invalid_property
+from tests.emulator.machines import vcpus_of
 
 MAX_RESOURCE_FILES = 32_768
 """Characters of JSON."""
@@ -32,7 +35,16 @@ MAX_DEPENDENCIES = 64_000
 NAME_VALUE = Shape({"name": filled}, {"value": text})
 SETTINGS = list_of(NAME_VALUE)
 METADATA = list_of(Shape({"name": text, "value": text}))
-IDENTITY = Shape({}, {"resourceId": text})
+IDENTITY = Shape(
+    {},
+    {
+        "resourceId": matching(
+            r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity"
+            r"/userAssignedIdentities/[^/]+|/\w+",  # the short ones are tests' own
+            "a user-assigned identity's id",
+        )
+    },
+)
 DISPLAY_NAME = text_up_to(1024)
 DEALLOCATION = one_of("requeue", "terminate", "taskcompletion", "retaineddata")
 RETRIES = between(-1, 2**31 - 1)
@@ -56,11 +68,11 @@ RESOURCE_FILE = Shape(
     {},
     {
         "autoStorageContainerName": text,
-        "storageContainerUrl": text,
-        "httpUrl": text,
+        "storageContainerUrl": address,
+        "httpUrl": address,
         "blobPrefix": text,
         "filePath": text,
-        "fileMode": text,
+        "fileMode": matching(r"0?[0-7]{3,4}", "an octal mode"),
         "identityReference": IDENTITY,
     },
     check_resource_file,
@@ -82,7 +94,7 @@ OUTPUT_FILES = list_of(
             "destination": Shape(
                 {
                     "container": Shape(
-                        {"containerUrl": filled},
+                        {"containerUrl": address},
                         {"path": text, "identityReference": IDENTITY, "uploadHeaders": SETTINGS},
                     )
                 }
@@ -93,14 +105,21 @@ OUTPUT_FILES = list_of(
         }
     )
 )
+
+
+def check_user(body: dict[str, Any]) -> None:
+    exactly_one(body, ("username", "autoUser"), "userIdentity")
+
+
 USER_IDENTITY = Shape(
     {},
     {
-        "username": text,
+        "username": text_up_to(20),
         "autoUser": Shape(
             {}, {"scope": one_of("task", "pool"), "elevationLevel": one_of("nonadmin", "admin")}
         ),
     },
+    check_user,
 )
 START_TASK = Shape(
     {"commandLine": filled},
@@ -118,8 +137,27 @@ TASK_CONSTRAINTS = Shape(
 )
 PACKAGES = list_of(Shape({"applicationId": text}, {"version": text}))
 
+IMAGE = Shape(
+    {},
+    dict.fromkeys(
+        [
+            "publisher",
+            "offer",
+            "sku",
+            "version",
+            "exactVersion",
+            "virtualMachineImageId",
+            "sharedGalleryImageId",
+            "communityGalleryImageId",
+        ],
+        text,
+    ),
+)
 VM_CONFIGURATION = Shape(
-    {"imageReference": an_object, "nodeAgentSKUId": filled},
+    {
+        "imageReference": IMAGE,
+        "nodeAgentSKUId": matching(r"batch\.node\.\S.*", "a node agent's SKU"),
+    },
     dict.fromkeys(
         [
             "windowsConfiguration",
@@ -144,11 +182,41 @@ _SCALE: dict[str, Check] = {
     "autoScaleFormula": text,
     "autoScaleEvaluationInterval": duration,
 }
+NETWORK = Shape(
+    {},
+    {
+        "subnetId": filled,
+        "dynamicVNetAssignmentScope": one_of("none", "job"),
+        "endpointConfiguration": Shape({"inboundNATPools": list_of(an_object, at_most=5)}),
+        "publicIPAddressConfiguration": an_object,
+        "enableAcceleratedNetworking": boolean,
+    },
+)
+USER_ACCOUNT = Shape(
+    {"name": text_up_to(20), "password": filled},
+    {
+        "elevationLevel": one_of("nonadmin", "admin"),
+        "linuxUserConfiguration": an_object,
+        "windowsUserConfiguration": an_object,
+    },
+)
+MOUNT = Shape(
+    {},
+    dict.fromkeys(
+        [
+            "azureBlobFileSystemConfiguration",
+            "azureFileShareConfiguration",
+            "cifsMountConfiguration",
+            "nfsMountConfiguration",
+        ],
+        an_object,
+    ),
+)
 _POOL_BODY: dict[str, Check] = {
     "displayName": DISPLAY_NAME,
     "virtualMachineConfiguration": VM_CONFIGURATION,
     "enableInterNodeCommunication": boolean,
-    "networkConfiguration": an_object,
+    "networkConfiguration": NETWORK,
     "startTask": START_TASK,
     "applicationPackageReferences": PACKAGES,
     "taskSlotsPerNode": between(1, 256),
@@ -159,9 +227,9 @@ _POOL_BODY: dict[str, Check] = {
             "jobDefaultOrder": one_of("none", "creationtime"),
         },
     ),
-    "userAccounts": list_of(an_object),
+    "userAccounts": list_of(USER_ACCOUNT),
     "metadata": METADATA,
-    "mountConfiguration": list_of(an_object),
+    "mountConfiguration": list_of(MOUNT, at_most=10),
     "upgradePolicy": an_object,
 }
 _OLD_POOL: dict[str, Check] = dict.fromkeys(
@@ -171,9 +239,20 @@ _OLD_POOL: dict[str, Check] = dict.fromkeys(
 """What clients of earlier versions of the API send, and 2025-06-01 does not know."""
 
 
+def check_machine(body: dict[str, Any]) -> None:
+    """Refuse a size that there is not, and more slots than its cores bear."""
+    cores = vcpus_of(body["vmSize"])
+    if cores is None:
+        raise invalid_property("vmSize", body["vmSize"], "there is no such size")
+    slots, most = body.get("taskSlotsPerNode", 1), min(4 * cores, 256)
+    if slots > most:
+        raise invalid_property("taskSlotsPerNode", slots, f"at most {most} on {body['vmSize']}")
+
+
 def check_new_pool(body: dict[str, Any]) -> None:
     if not body.get("virtualMachineConfiguration"):
         raise BatchError("MissingRequiredProperty", {"PropertyName": "virtualMachineConfiguration"})
+    check_machine(body)
     fixed = [
         n for n in ("targetDedicatedNodes", "targetLowPriorityNodes", "resizeTimeout") if n in body
     ]
@@ -255,14 +334,24 @@ RELEASE_TASK = Shape(
     },
 )
 ALL_COMPLETE = one_of("noaction", "terminatejob")
+
+
+def parallel(name: str, value: Any) -> Any:
+    """Take -1 for no bound, or at least one."""
+    if integer(name, value) == 0:
+        raise invalid_property(name, value, "-1, or at least 1")
+    return between(-1, 2**31 - 1)(name, value)
+
+
 _JOB_CHANGEABLE: dict[str, Check] = {
     "priority": between(-1000, 1000),
-    "maxParallelTasks": between(-1, 2**31 - 1),
+    "maxParallelTasks": parallel,
     "allowTaskPreemption": boolean,
     "constraints": JOB_CONSTRAINTS,
     "onAllTasksComplete": ALL_COMPLETE,
     "metadata": METADATA,
 }
+JOB_NETWORK = Shape({"subnetId": filled}, {"skipWithdrawFromVNet": boolean})
 JOB_ADD = Shape(
     {"id": identifier, "poolInfo": POOL_INFO},
     {
@@ -274,10 +363,12 @@ JOB_ADD = Shape(
         "jobReleaseTask": RELEASE_TASK,
         "commonEnvironmentSettings": SETTINGS,
         "onTaskFailure": one_of("noaction", "performexitoptionsjobaction"),
-        "networkConfiguration": an_object,
+        "networkConfiguration": JOB_NETWORK,
     },
 )
-JOB_PATCH = Shape({}, {**_JOB_CHANGEABLE, "poolInfo": POOL_INFO, "networkConfiguration": an_object})
+JOB_PATCH = Shape(
+    {}, {**_JOB_CHANGEABLE, "poolInfo": POOL_INFO, "networkConfiguration": JOB_NETWORK}
+)
 _READ_ONLY_JOB = [
     "id",
     "displayName",
@@ -314,12 +405,20 @@ EXIT_OPTIONS = Shape(
         "dependencyAction": one_of("satisfy", "block"),
     },
 )
+
+
+def check_range(body: dict[str, Any]) -> None:
+    if body["start"] > body["end"]:
+        raise invalid_property("start", body["start"], f"not after the end, {body['end']}")
+
+
+COUNT = between(0, 2**31 - 1)
 EXIT_CONDITIONS = Shape(
     {},
     {
         "exitCodes": list_of(Shape({"code": integer, "exitOptions": EXIT_OPTIONS})),
         "exitCodeRanges": list_of(
-            Shape({"start": integer, "end": integer, "exitOptions": EXIT_OPTIONS})
+            Shape({"start": integer, "end": integer, "exitOptions": EXIT_OPTIONS}, {}, check_range)
         ),
         "preProcessingError": EXIT_OPTIONS,
         "fileUploadError": EXIT_OPTIONS,
@@ -337,7 +436,10 @@ def task_ids(name: str, value: Any) -> list[str]:
 
 DEPENDS_ON = Shape(
     {},
-    {"taskIds": task_ids, "taskIdRanges": list_of(Shape({"start": integer, "end": integer}))},
+    {
+        "taskIds": task_ids,
+        "taskIdRanges": list_of(Shape({"start": COUNT, "end": COUNT}, {}, check_range)),
+    },
 )
 TASK_ADD = Shape(
     {"id": identifier, "commandLine": filled},

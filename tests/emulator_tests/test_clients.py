@@ -173,7 +173,10 @@ def test_it_is_started_by_hand_and_says_how_to_connect(option: str | None) -> No
         while "side door" not in said:
             name, _, value = process.stdout.readline().partition("  ")
             said[name.strip()] = value.strip()
-        pool = {"scaleSettings": {"fixedScale": {"targetDedicatedNodes": 1}}, "vmSize": "x"}
+        pool = {
+            "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 1}},
+            "vmSize": "standard_d2s_v5",
+        }
         urllib3.disable_warnings()
         answer = requests.put(
             f"{said['side door']}/pools/pool", data=json.dumps(pool), verify=False, timeout=10

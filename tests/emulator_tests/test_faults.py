@@ -178,7 +178,7 @@ def test_everything_can_be_asked_for_over_http(
         (
             "PUT",
             "pools/pool",
-            {"vmSize": "x", "scaleSettings": {"autoScale": {"formula": "a = ;"}}},
+            {"vmSize": "standard_d2s_v5", "scaleSettings": {"autoScale": {"formula": "a = ;"}}},
         ),
         ("POST", "roles", {"identity": "x"}),
         ("POST", "roles", {"identity": "x", "role": "king"}),

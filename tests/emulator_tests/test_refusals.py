@@ -168,6 +168,116 @@ def test_a_malformed_task_is_refused_with_its_reason(
     assert reason(answer).get("PropertyName") == property_name
 
 
+FILE = {"httpUrl": "https://x/y", "filePath": "y"}
+OUTPUT = {
+    "filePattern": "*",
+    "uploadOptions": {"uploadCondition": "tasksuccess"},
+    "destination": {"container": {"containerUrl": "https://x/y"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"resourceFiles": [{**FILE, "httpUrl": "y"}]}, "httpUrl"),
+        ({"resourceFiles": [{**FILE, "fileMode": "rwx"}]}, "fileMode"),
+        ({"resourceFiles": [{**FILE, "identityReference": {"resourceId": "me"}}]}, "resourceId"),
+        (
+            {"outputFiles": [{**OUTPUT, "destination": {"container": {"containerUrl": "runs"}}}]},
+            "containerUrl",
+        ),
+        ({"outputFiles": [{**OUTPUT, "filePattern": ""}]}, "filePattern"),
+        ({"userIdentity": {}}, "userIdentity"),
+        ({"userIdentity": {"username": "u", "autoUser": {"scope": "pool"}}}, "userIdentity"),
+        ({"userIdentity": {"username": "u" * 21}}, "username"),
+        ({"constraints": {"maxTaskRetryCount": -2}}, "maxTaskRetryCount"),
+        ({"constraints": {"retentionTime": "7 days"}}, "retentionTime"),
+        ({"environmentSettings": [{"name": ""}]}, "name"),
+        ({"requiredSlots": 257}, "requiredSlots"),
+        ({"displayName": "n" * 1025}, "displayName"),
+        (
+            {
+                "exitConditions": {
+                    "exitCodeRanges": [
+                        {"start": 5, "end": 4, "exitOptions": {"dependencyAction": "block"}}
+                    ]
+                }
+            },
+            "start",
+        ),
+        ({"dependsOn": {"taskIdRanges": [{"start": 3, "end": 2}]}}, "start"),
+        ({"dependsOn": {"taskIdRanges": [{"start": -1, "end": 2}]}}, "start"),
+    ],
+)
+def test_a_task_with_a_value_that_is_none_is_refused(
+    send: Any, job: str, change: dict[str, Any], name: str
+) -> None:
+    answer = send("POST", f"/jobs/{job}/tasks", {**TASK, **change})
+    assert refusal(answer) == (400, "InvalidPropertyValue")
+    assert reason(answer)["PropertyName"] == name
+
+
+POOL = {
+    "id": "new",
+    "vmSize": "standard_d2s_v5",
+    "virtualMachineConfiguration": {
+        "imageReference": {"publisher": "canonical", "offer": "o", "sku": "s"},
+        "nodeAgentSKUId": "batch.node.ubuntu 24.04",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"vmSize": "standard_d3s_v5"}, "InvalidPropertyValue"),
+        ({"taskSlotsPerNode": 9}, "InvalidPropertyValue"),
+        ({"id": "a/b"}, "InvalidPropertyValue"),
+        ({"resizeTimeout": "PT4M"}, "InvalidPropertyValue"),
+        ({"enableAutoScale": True, "autoScaleFormula": "a = ;"}, "AutoScalingFormulaSyntaxError"),
+        ({"networkConfiguration": {"subnet": "x"}}, "InvalidRequestBody"),
+        ({"userAccounts": [{"name": "u"}]}, "MissingRequiredProperty"),
+        ({"mountConfiguration": [{"smb": {}}]}, "InvalidRequestBody"),
+        ({"metadata": [{"name": "n"}]}, "MissingRequiredProperty"),
+        (
+            {
+                "virtualMachineConfiguration": {
+                    "imageReference": {"id": "x"},
+                    "nodeAgentSKUId": "batch.node.el 9",
+                }
+            },
+            "InvalidRequestBody",
+        ),
+        (
+            {"virtualMachineConfiguration": {"imageReference": {}, "nodeAgentSKUId": "ubuntu"}},
+            "InvalidPropertyValue",
+        ),
+    ],
+)
+def test_a_pool_that_cannot_be_is_refused(send: Any, change: dict[str, Any], code: str) -> None:
+    assert refusal(send("POST", "/pools", {**POOL, **change})) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"id": "j" * 65}, "InvalidPropertyValue"),
+        ({"id": "with space"}, "InvalidPropertyValue"),
+        ({"priority": 1001}, "InvalidPropertyValue"),
+        ({"maxParallelTasks": 0}, "InvalidPropertyValue"),
+        ({"onAllTasksComplete": "stop"}, "InvalidPropertyValue"),
+        ({"poolInfo": {}}, "InvalidPropertyValue"),
+        ({"onAllTaskComplete": "noaction"}, "InvalidRequestBody"),
+        ({"networkConfiguration": {}}, "MissingRequiredProperty"),
+    ],
+)
+def test_a_job_that_cannot_be_is_refused(
+    send: Any, pool: str, change: dict[str, Any], code: str
+) -> None:
+    body = {"id": "new", "poolInfo": {"poolId": pool}, **change}
+    assert refusal(send("POST", "/jobs", body)) == (400, code)
+
+
 def test_numbers_may_be_written_as_strings(send: Any, client: BatchClient, job: str) -> None:
     """As `az batch` writes them, to which the service does not object."""
     body = {**TASK, "requiredSlots": "3", "constraints": {"maxTaskRetryCount": "2"}}
@@ -316,7 +426,7 @@ def test_a_pool_with_an_identity_is_none_of_the_data_planes(send: Any) -> None:
     body = {
         "id": "p",
         "vmSize": "standard_d2s_v5",
-        "virtualMachineConfiguration": {"imageReference": {}, "nodeAgentSKUId": "x"},
+        "virtualMachineConfiguration": {"imageReference": {}, "nodeAgentSKUId": "batch.node.el 9"},
         "identity": {"type": "UserAssigned"},
     }
     assert refusal(send("POST", "/pools", body)) == (400, "InvalidRequestBody")

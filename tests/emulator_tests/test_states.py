@@ -128,7 +128,12 @@ class Life(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        definition = {"id": "pool", "vmSize": "x", "taskSlotsPerNode": 2, "targetDedicatedNodes": 1}
+        definition = {
+            "id": "pool",
+            "vmSize": "standard_d2s_v5",
+            "taskSlotsPerNode": 2,
+            "targetDedicatedNodes": 1,
+        }
         scaling.create_pool(self.account, definition | {"targetLowPriorityNodes": 1})
         jobs.create(self.account, {"id": "job", "poolInfo": {"poolId": "pool"}})
 
@@ -164,7 +169,11 @@ class Life(RuleBasedStateMachine):
 
     @rule(start_task=st.booleans(), wait=st.booleans())
     def a_pool_is_made(self, start_task: bool, wait: bool) -> None:
-        definition: dict[str, Any] = {"id": "pool", "vmSize": "x", "targetDedicatedNodes": 1}
+        definition: dict[str, Any] = {
+            "id": "pool",
+            "vmSize": "standard_d2s_v5",
+            "targetDedicatedNodes": 1,
+        }
         if start_task:
             definition["startTask"] = {"commandLine": "x", "waitForSuccess": wait}
         self.attempt(lambda: scaling.create_pool(self.account, definition))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.emulator.machines import vcpus_of
 from tests.infra.engine import THIS_MONTH
 from tests.infra.mocked import Deployed, deploy
 from tests.infra.provider import schema
@@ -17,7 +18,6 @@ from tests.infra.provider.azure import Azure
 from tests.infra.provider.kinds import BATCH_SERVICE, KINDS, SUBSCRIPTION, Inputs
 from tests.infra.provider.lasting import KEPT
 from tests.infra.provider.limits import LIMITS, NAMES
-from tests.infra.provider.machines import vcpus_of
 from tests.infra.provider.names import leaf, made_up_id
 from tests.infra.provider.refusals import ArmError
 from tests.infra.provider.store import Store

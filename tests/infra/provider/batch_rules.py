@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.emulator.autoscale import AutoScaleError, evaluate
+from tests.emulator.machines import vcpus_of
 from tests.emulator.roles import find_role
 from tests.infra.provider.kinds import BATCH_SERVICE, SUBSCRIPTION, Inputs
-from tests.infra.provider.machines import vcpus_of
 from tests.infra.provider.refusals import ArmError, at
 from tests.infra.provider.store import World
 from tests.infra.provider.subscription import is_felt

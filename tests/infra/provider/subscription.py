@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tests.emulator.machines import REGIONS
 from tests.infra.provider.kinds import DEPLOYER, KINDS, SUBSCRIPTION, Inputs
-from tests.infra.provider.machines import REGIONS
 from tests.infra.provider.names import leaf
 from tests.infra.provider.refusals import ArmError
 from tests.infra.provider.store import World
