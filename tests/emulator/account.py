@@ -107,6 +107,7 @@ class Account:
         self.rights = rights
         """Of callers."""
         self.url = ""
+        self.ca_file = ""
         """Scheme, host and port; known once the server listens."""
         self.pools: dict[str, Pool] = {}
         self.jobs: dict[str, Job] = {}

@@ -158,6 +158,7 @@ class Emulator:
         port = self._listener.sockets[0].getsockname()[1]
         self.endpoint = f"{'https' if self._https else 'http'}://127.0.0.1:{port}"
         self._account.url = self.endpoint
+        self._account.ca_file = self.ca_file
 
     async def _hang_up(self) -> None:
         self._listener.close()

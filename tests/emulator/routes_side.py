@@ -16,6 +16,7 @@ from tests.emulator.calls import Answer, Call, Routes
 from tests.emulator.checks import Shape, an_object, number, text
 from tests.emulator.errors import BatchError
 from tests.emulator.faults import Fault
+from tests.emulator.ids import made_up_id
 from tests.emulator.model import key
 from tests.emulator.states import AllocationState
 from tests.emulator.times import timestamp
@@ -177,6 +178,27 @@ EVENTS: dict[str, Callable[[Account, Node], None]] = {
 @routes.add("GET", "/_emulator/principals/{principal}/token")
 def side_token(call: Call, principal: str) -> Answer:
     """Answer as a managed identity's endpoint does, for programs that sign in by themselves."""
+    return token_for(principal, call)
+
+
+@routes.add("GET", "/_emulator/pools/{pool}/metadata/identity/oauth2/token")
+def side_metadata(call: Call, pool: str) -> Answer:
+    """Answer a pool's nodes as the metadata service does: with tokens of the identities on the pool.
+
+    Raises:
+        BatchError: The header that it wants is missing, or no identity of the pool is named.
+    """
+    if call.headers.get("metadata", "").lower() != "true":
+        raise BatchError("MissingRequiredHeader", {"HeaderName": "Metadata"})
+    wanted = call.query.get("client_id", "").lower()
+    for identity in call.account.pool(pool).identities:
+        if made_up_id(identity, "client") == wanted:
+            return token_for(made_up_id(identity, "principal"), call)
+    raise BatchError("InvalidQueryParameterValue", {"Reason": "Identity not found"})
+
+
+def token_for(principal: str, call: Call) -> Answer:
+    """Answer with a token that is *principal*'s."""
     audience = auth.audience_of(call.query.get("resource", ""))
     expires = str(int(time.time()) + 3600)
     return Answer(

@@ -99,8 +99,9 @@ def start_task_work(account: Account, node: Node, definition: Json, run: int) ->
         **node_environment(account, node),
         "AZ_BATCH_TASK_DIR": "{root}/startup",
         "AZ_BATCH_TASK_WORKING_DIR": "{root}/startup/wd",
-        # there is none here, and this machine's own is left alone, should it be on Azure
-        "AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:9",
+        # the side door's, and not this machine's own, should it be on Azure
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{account.url}/_emulator/pools/{node.pool.id}",
+        **({"SSL_CERT_FILE": account.ca_file} if account.ca_file else {}),
         **settings_of(definition),
     }
     return Work(
