@@ -1,6 +1,6 @@
 """Measure, print the tables, and write them to BENCHMARKS.md: `make bench`.
 
-    python -m tests.benchmarks [local] [sample] [azure] [emulator]
+    python -m tests.benchmarks [local] [sample] [azure] [nodes] [emulator]
 
 Without a name all parts are measured; a part that is named alone replaces only its own tables.
 """
@@ -9,10 +9,16 @@ import re
 import sys
 from pathlib import Path
 
-from tests.benchmarks import azure, emulator, local, sample
+from tests.benchmarks import azure, emulator, local, nodes, sample
 from tests.benchmarks.tables import machine
 
-PARTS = {"local": local, "sample": sample, "azure": azure, "emulator": emulator}
+PARTS = {
+    "local": local,
+    "sample": sample,
+    "azure": azure,
+    "nodes": nodes,
+    "emulator": emulator,
+}
 _FILE = Path("BENCHMARKS.md")
 _HEAD = """# Benchmarks
 
