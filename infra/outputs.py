@@ -31,13 +31,13 @@ class PoolOutputs:
     default: bool
     """Whether it is used where none is asked for; one of them is."""
     max_nodes: int
-    """Spot and dedicated together."""
+    """The most nodes that the pool ever has, Spot and dedicated together."""
     max_spot_nodes: int
     """The most Spot nodes that the pool ever has."""
     max_dedicated_nodes: int
     """The most nodes at full price that it ever has."""
     node_vcpus: int
-    """Of one node: times the nodes, what the pool wants of a quota at its largest."""
+    """vCPUs of one node: times the nodes, what the pool wants of a quota at its largest."""
     quota_family: str
     """The quota of dedicated nodes, as Azure's usage list names it; that of Spot is `lowPriorityCores`."""
     autoscale_minutes: int
@@ -65,17 +65,17 @@ class Outputs:
     batch_account: pulumi.Input[str]
     """The Batch account's name."""
     batch_endpoint: pulumi.Input[str]
-    """With its scheme, https."""
+    """The Batch account's data plane, with its scheme, https."""
     pool_allocation_mode: Literal["UserSubscription", "BatchService"]
     """Whose the nodes are: of this subscription, or of the Batch service."""
     pools: list[dict[str, Any]]
-    """Each of PoolOutputs."""
+    """The pools, a list; below is what each says."""
     pool_identity_id: pulumi.Input[str]
     """The ARM id of the identity that nodes of all pools act as; empty when they have none."""
     storage_account: pulumi.Input[str]
     """The storage account's name."""
     blob_endpoint: pulumi.Input[str]
-    """With its scheme, https, and no slash at its end."""
+    """The storage account's blobs, with the scheme, https, and no slash at the end."""
     input_container: str
     """The container that sources are uploaded to."""
     output_container: str

@@ -30,11 +30,9 @@ def page() -> str:
         who = "`runner`" if name in read else "people and scripts"
         rows.setdefault(kind, []).append(f"| `{name}` | {what} | {who} |")
     tables = []
-    for kind, lines in rows.items():
-        title = "" if kind == "Outputs" else f"## {kind}\\n\\n"
-        tables.append(
-            title + "\n".join(["| name | what it is | read by |", "|---|---|---|", *lines])
-        )
+    for kind in sorted(rows, key=lambda kind: kind != "Outputs"):  # the stack's own first
+        title = [] if kind == "Outputs" else ["", "## Of each pool in `pools`", ""]
+        tables += [*title, "| name | what it is | read by |", "|---|---|---|", *rows[kind]]
     return "\n".join([BEFORE, *tables]) + "\n"
 
 

@@ -9,7 +9,7 @@ from tests.infra.engine import Deployment
 from tests.infra.mocked import Deployed, deploy
 from tests.infra.provider.azure import Azure
 from tests.infra.provider.kinds import SUBSCRIPTION
-from tests.infra.provider.rules import ArmError
+from tests.infra.provider.refusals import ArmError
 from tests.infra.provider.store import Store
 from tests.infra.test_engine import changes_nothing
 
