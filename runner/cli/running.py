@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from runner import runs
+from runner import interrupt, runs
 from runner.cli.console import heard_console_end
 from runner.cli.output import say
 from runner.engine import Engine, Stop
@@ -85,6 +85,8 @@ def _signals(stop: Stop, reporter: Reporter) -> Iterator[None]:
         if (number := getattr(signal, name, None)) is not None
     }
     try:
+        if interrupt.was_pressed():
+            raise KeyboardInterrupt
         with heard_console_end(end):
             yield
     finally:

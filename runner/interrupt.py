@@ -1,0 +1,27 @@
+"""Whether Ctrl-C was pressed before a run listened to it itself."""
+
+import signal
+from types import FrameType
+
+_pressed = False
+
+
+def listen() -> None:
+    """Remember Ctrl-C from now on, besides raising `KeyboardInterrupt`.
+
+    Python drops one that is raised in a finalizer, or in a callback of an import.
+    """
+    # who started this process in the background may want Ctrl-C to be ignored
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _remember)
+
+
+def was_pressed() -> bool:
+    """Whether it was, since `listen`."""
+    return _pressed
+
+
+def _remember(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    global _pressed  # noqa: PLW0603 - a signal handler has no other place
+    _pressed = True
+    raise KeyboardInterrupt
