@@ -1,4 +1,7 @@
-"""What to do when several sources would be written to one name, or over a source. Pure."""
+"""What to do when results cannot have the names that they would get. Pure.
+
+Several would have one name, or that of a source, or one that this system has for no file.
+"""
 
 import hashlib
 import os
@@ -11,7 +14,7 @@ from types import ModuleType
 from runner.errors import SetupError, UsageError
 from runner.formatting import display_path, printable
 from runner.media.failures import Failure, Kind
-from runner.media.paths import local_name, resolved
+from runner.media.paths import fault_on_windows, is_windows, local_name, resolved
 from runner.models import Conversion, LeftOut, Notice, Plan
 
 ON_CLASH = ("report", "suffix", "error")
@@ -21,20 +24,22 @@ _SHOWN = 5
 
 
 def settle_clashes(
-    conversions: Sequence[Conversion], root: str, on_clash: str
+    conversions: Sequence[Conversion], root: str, on_clash: str, system: ModuleType = os.path
 ) -> tuple[list[Conversion], list[LeftOut]]:
     """Part *conversions* into those with a name of their own below *root*, and the rest.
+
+    *system* is the module `os.path` of the machine that it is for.
 
     Raises:
         UsageError: *on_clash* is "error", and there are some.
     """
-    groups = _sharing_a_target(conversions)
-    if on_clash == "suffix" and groups:
-        marked = {c: _with_mark(c) for group in groups for c in group}
+    if on_clash == "suffix":
+        marked = {c: _with_mark(c) for group in _sharing_a_target(conversions) for c in group}
         conversions = [marked.get(c, c) for c in conversions]
-        groups = []
-    reasons = {c: _shares_its_name(c, group) for group in groups for c in group}
-    for conversion in _overwriting_sources(conversions, root):
+    reasons = _impossible_names(conversions) if is_windows(system) else {}
+    named = [c for c in conversions if c not in reasons]
+    reasons |= {c: _shares_its_name(c, group) for group in _sharing_a_target(named) for c in group}
+    for conversion in _overwriting_sources(named, root):
         reasons.setdefault(conversion, _overwrites(conversion, root))
     if reasons and on_clash == "error":
         raise _refusal(reasons)
@@ -75,6 +80,18 @@ def _here(target: str, system: ModuleType) -> str:
 
 def _fold(target: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", target).casefold())
+
+
+def name_fault(target: str) -> str:
+    """Why Windows cannot have *target*, a name with `/`; empty if it can."""
+    for part in target.split("/"):
+        if fault := fault_on_windows(part):
+            return f"Windows cannot have the name {printable(part)}: {fault}; see --name"
+    return ""
+
+
+def _impossible_names(conversions: Iterable[Conversion]) -> dict[Conversion, str]:
+    return {c: fault for c in conversions if (fault := name_fault(c.target))}
 
 
 def _sharing_a_target(conversions: Iterable[Conversion]) -> list[list[Conversion]]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from socket import gethostname
 from types import ModuleType
 
-from runner.clashes import settle_clashes
+from runner.clashes import name_fault, settle_clashes
 from runner.errors import NothingToConvertError, UsageError
 from runner.formatting import printable
 from runner.media.failures import ConversionError
-from runner.media.paths import fault_on_windows, is_windows
+from runner.media.paths import is_windows
 from runner.media.target import check_name
 from runner.models import Conversion, Plan, Recipe
 from runner.selection import Found
@@ -151,12 +151,13 @@ def make_plan(
 ) -> Plan:
     """Pair every file in *found* with its target below *destination*, named by *name*.
 
-    Files that would share a target, or be written over a source, are dealt with as *on_clash* says,
-    one of `clashes.ON_CLASH`; *system* is the module `os.path` of the machine that it is for.
+    Files that would share a target, be written over a source, or have a name that nobody can have
+    there, are dealt with as *on_clash* says, one of `clashes.ON_CLASH`; *system* is the module `os.path` of the machine that it is for.
 
     Raises:
         NothingToConvertError: There is no file.
-        UsageError: A target lies outside of the destination, or *on_clash* refuses a clash.
+        UsageError: A target lies outside of the destination, *name* makes none that can be had, or
+            *on_clash* refuses a clash.
     """
     if on_clash == "suffix":
         # of all files, not only of those that clash today: names must not change with their neighbours
@@ -167,7 +168,7 @@ def make_plan(
         raise NothingToConvertError("no media files among what was named")
     conversions = list({c.source.path + "\0" + c.target: c for c in conversions}.values())
     root = os.path.abspath(destination)
-    conversions, left_out = settle_clashes(conversions, root, on_clash)
+    conversions, left_out = settle_clashes(conversions, root, on_clash, system)
     return Plan(new_run_id(Path(root)), Path(root), tuple(conversions), tuple(left_out))
 
 
@@ -204,9 +205,12 @@ class _Namer:
         if not used & {"stem", "name"}:
             raise UsageError("--name needs {stem} or {name}, else all files get one name")
         try:
-            self._fill("folder", "file.mp4")
+            usual = self._fill("folder", "file.mp4")
         except (KeyError, ValueError) as error:
             raise UsageError(f"--name {template}: {error}") from error
+        if is_windows(system) and (fault := name_fault(usual.replace(system.sep, "/"))):
+            # that of a plain file, and so of all: it is none of a few files' names
+            raise UsageError(f"--name {template}: {fault}")
 
     def target(self, relative: str) -> str:
         system = self._system
@@ -219,17 +223,7 @@ class _Namer:
             check_name(target)
         except ConversionError as error:
             raise UsageError(f"--name: {printable(relative)}: {error}") from error
-        if is_windows(system):
-            self._refuse_on_windows(relative, target)
         return str(target)
-
-    def _refuse_on_windows(self, relative: str, target: str) -> None:
-        for part in target.split("/"):
-            if fault := fault_on_windows(part):
-                message = (
-                    f"Windows cannot have the name {printable(part)} for {printable(relative)}"
-                )
-                raise UsageError(f"{message}: {fault}; see --name")
 
     def _fill(self, folder: str, name: str) -> str:
         stem, _ = os.path.splitext(name)

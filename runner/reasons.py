@@ -10,7 +10,7 @@ from runner.models import Event, Kind
 
 _EXAMPLES = 3
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_NO_NAME = "its result would have the name of another file, or of a source"
+_NO_NAME = "its result cannot have the name that it would get"
 
 
 @dataclass(frozen=True)

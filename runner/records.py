@@ -2,7 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Self, TypeVar
 
@@ -157,7 +157,7 @@ def _name(value: object) -> str:
 
 def _moment(value: object) -> datetime:
     try:
-        return datetime.fromtimestamp(number(value)).astimezone()
+        return datetime.fromtimestamp(number(value), UTC).astimezone()
     except (OverflowError, ValueError, OSError) as error:
         raise UnreadableError("a time out of range") from error
 

@@ -1,24 +1,18 @@
 """What tests are given: media, the real command, a destination, and stand-ins for ffmpeg."""
 
-import io
 import os
-import shlex
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from tests.media import Media, make_media
+from tests.stand_in import MakeStandIn, StandIn, kill_all, stand_in_for_ffmpeg
 
 
 def _find_runner() -> Path:
@@ -128,19 +122,6 @@ def _as_here(data: bytes) -> str:
     return text if os.name == "posix" or text.startswith("{") else text.replace("\\", "/")
 
 
-@dataclass(frozen=True)
-class StandIn:
-    """A program in ffmpeg's place that writes down its starts."""
-
-    path: Path
-    starts_file: Path
-
-    @property
-    def starts(self) -> list[str]:
-        """The arguments of each start so far."""
-        return self.starts_file.read_text().splitlines() if self.starts_file.exists() else []
-
-
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
     return make_media(tmp_path_factory.mktemp("media"))
@@ -164,84 +145,26 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture
-def stand_in(
-    tmp_path_factory: pytest.TempPathFactory, media: Media
-) -> Iterator[Callable[[str], StandIn]]:
-    """Make a program of a shell script; in it "$real" is ffmpeg and "$last" names the result.
+def stand_in(tmp_path_factory: pytest.TempPathFactory, media: Media) -> Iterator[MakeStandIn]:
+    """Make a program that does a Python script, with what is in tests/acting.py, and then is ffmpeg.
 
-    On Windows it needs a shell, such as that of Git.
     What still runs of it at the end of the test, as after a runner that was killed, is killed.
     """
-    folders: list[Path] = []
+    made: list[StandIn] = []
 
-    def make(script: str) -> StandIn:
-        folder = tmp_path_factory.mktemp("bin")
-        folders.append(folder)
-        real = Path(media.ffmpeg).as_posix()
-        text = (
-            "#!/bin/sh\n"
-            f"here={shlex.quote(folder.as_posix())} real={shlex.quote(real)}\n"
-            'for last in "$@"; do :; done\n'
-            'case "$last" in *.tags) eval "last=\\${$(($# - 6))}";; esac\n'
-            f'echo $$ >> "$here/all"; printf "%s\\n" "$*" >> "$here/starts"\n{script}\n'
-        )
-        return StandIn(shell_program(folder, "ffmpeg", text), folder / "starts")
+    def make(script: str = "") -> StandIn:
+        made.append(stand_in_for_ffmpeg(tmp_path_factory.mktemp("bin"), script, media.ffmpeg))
+        return made[-1]
 
     yield make
-    for folder in folders:
-        kill_all(folder / "all")
-
-
-def shell_program(folder: Path, name: str, text: str) -> Path:
-    """A program in *folder* that is the shell script *text*."""
-    if os.name == "posix":
-        program = folder / name
-        program.write_text(text)
-        program.chmod(0o755)
-        return program
-    shell = shutil.which("sh")
-    if shell is None:
-        pytest.skip("the stand-in for a program is a shell script, and this machine has no sh")
-    script = folder / f"{name}.sh"
-    script.write_text(text, newline="\n")
-    return python_program(
-        folder,
-        name,
-        "import subprocess, sys\n"
-        f"sys.exit(subprocess.run([{shell!r}, {str(script)!r}, *sys.argv[1:]]).returncode)\n",
-    )
-
-
-def python_program(folder: Path, name: str, text: str) -> Path:
-    """A program in *folder* that is the Python script *text*; on Windows an .exe, as pip makes them."""
-    if os.name == "posix":
-        program = folder / name
-        program.write_text(f"#!{sys.executable}\n{text}")
-        program.chmod(0o755)
-        return program
-    launcher = files("pip._vendor.distlib").joinpath("t64.exe").read_bytes()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("__main__.py", text)
-    program = folder / f"{name}.exe"
-    program.write_bytes(launcher + f'#!"{sys.executable}"\r\n'.encode() + packed.getvalue())
-    return program
-
-
-def kill_all(listed: Path) -> None:
-    """Kill the processes whose ids are in the file *listed*, with their groups."""
-    if os.name == "nt":
-        return  # they have ended with their runner
-    for pid in listed.read_text().split() if listed.exists() else ():
-        with suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(int(pid)) == int(pid):  # it is still ours: the leader of its session
-                os.killpg(int(pid), signal.SIGKILL)
+    for program in made:
+        kill_all(program.path.with_name("all"))
 
 
 @pytest.fixture
 def started(
     run: Run,
-    stand_in: Callable[[str], StandIn],  # its programs are ended after the command that starts them
+    stand_in: MakeStandIn,  # its programs are ended after the command that starts them
 ) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start the command; what still runs at the end of the test is killed."""
     processes: list[subprocess.Popen[str]] = []

@@ -14,6 +14,8 @@ from typing import Any, Self, TypeVar
 from runner import __version__
 from runner.azure.pools import Pool, find_pool, read_only_pool, read_pools, read_values
 from runner.errors import SetupError
+from runner.formatting import printable
+from runner.media.process import run
 from runner.media.strict import parse_json
 from runner.text import decoded
 
@@ -44,6 +46,9 @@ _SIGN_INS = {
     ),
 }
 """What Pulumi says, as a pattern, where it may not look at its stacks, and what to do."""
+# Pulumi's rule, with an organisation and a project before it. It matters here, too: on Windows the CLI
+# may be a script such as pulumi.cmd, for which other letters could be commands.
+_STACK = re.compile(r"[A-Za-z0-9_.-]{1,100}(?:/[A-Za-z0-9_.-]{1,100}){0,2}")
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 
 
@@ -164,7 +169,9 @@ def choose_stack(stack: str | None, outputs: str | None) -> StackChoice:
         )
     if not stack and not _in_project():
         return StackChoice(None, "no stack here")
-    if not shutil.which("pulumi"):
+    if stack and not _STACK.fullmatch(stack):
+        raise SetupError(f"--stack {printable(stack)}: no stack can have this name")
+    if not _program():
         if stack:
             raise SetupError("--stack needs the Pulumi CLI on PATH; or give --outputs FILE")
         return StackChoice(None, "no Pulumi CLI")
@@ -230,23 +237,31 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
     return next((line for line in lines if line.startswith("error: ")), lines[-1])
 
 
+def _program() -> str | None:
+    """Pulumi's CLI, if it is on PATH."""
+    found = shutil.which("pulumi")
+    # Windows looks into the current folder first, where anybody's media may lie
+    folders = {os.path.abspath(folder) for folder in os.get_exec_path()}
+    return found if found and os.path.abspath(os.path.dirname(found)) in folders else None
+
+
 def _run_pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["pulumi", *arguments]
+    command = [_program() or "pulumi", *arguments]
+    asked = f"`pulumi {' '.join(arguments)}`"
     # Pulumi signs in with what is there, but not to the Batch account
     ours = {name: value for name, value in os.environ.items() if name != "RUNNER_BATCH_KEY"}
     try:
-        return subprocess.run(
+        done = run(
             command,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
             timeout=_PULUMI_TIMEOUT,
-            env={**ours, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-            stdin=subprocess.DEVNULL,
+            environment={**ours, "PULUMI_SKIP_UPDATE_CHECK": "true"},
         )
     except subprocess.TimeoutExpired as error:
-        raise SetupError(f"`{' '.join(command)}` gave no answer in {_PULUMI_TIMEOUT} s") from error
+        raise SetupError(f"{asked} gave no answer in {_PULUMI_TIMEOUT} s") from error
+    except OSError as error:
+        raise SetupError(f"{asked} does not start: {error.strerror}") from error
+    out, errors = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(command, done.returncode, out, errors)
 
 
 def _passphrase_wanted() -> str:

@@ -59,7 +59,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
         if not failed:
             advice = "convert them with --on-clash suffix, or --name"
             raise NothingToConvertError(
-                f"every failed file of run {old.id} shares its name with another: {advice}"
+                f"no failed file of run {old.id} can have the name that its result would get: {advice}"
             )
         backend = _backend(ctx, old, options)
         backend, chosen = backend.for_run(run_options_of(ctx, old.options))

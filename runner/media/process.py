@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from runner.media.environment import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 if sys.platform == "win32":
     from runner.media.job_object import JobObject
@@ -34,7 +34,7 @@ else:
 
 
 class Child(subprocess.Popen[bytes]):
-    """A program that works for us, with nothing to read from, and none of our secrets.
+    """A program that works for us, with nothing to read from, and by default none of our secrets.
 
     A Ctrl-C in our terminal is ours to handle, and does not reach it. On Windows it ends with us,
     however we end; elsewhere whoever comes after us can find it, see `runner.scratch`.
@@ -46,6 +46,7 @@ class Child(subprocess.Popen[bytes]):
         *,
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         stderr: int | IO[bytes] = subprocess.DEVNULL,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         if sys.platform == "win32":
             _our_job()
@@ -54,7 +55,7 @@ class Child(subprocess.Popen[bytes]):
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            env=without_secrets(),
+            env=without_secrets() if environment is None else environment,
             start_new_session=os.name == "posix",
             creationflags=_FLAGS,
         )
@@ -80,14 +81,18 @@ class Child(subprocess.Popen[bytes]):
 
 
 def run(
-    command: Sequence[str], *, timeout: float | None = None
+    command: Sequence[str],
+    *,
+    timeout: float | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run *command* to its end, and return what it printed.
 
     Raises:
         subprocess.TimeoutExpired: It took longer than *timeout*, in seconds, and was killed.
     """
-    with Child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    pipe = subprocess.PIPE
+    with Child(command, stdout=pipe, stderr=pipe, environment=environment) as child:
         try:
             out, errors = child.communicate(timeout=timeout)
         except BaseException:

@@ -82,16 +82,16 @@ def check_target(target: str, *, replace: bool) -> None:
     """Raise `ConversionError` if no result can have the name *target*."""
     # asked before the work, as a name that is too long would else cost a whole conversion
     try:
-        os.lstat(target)
+        _look_up(target)
     except (FileNotFoundError, NotADirectoryError) as error:
-        if _is_below_a_file(target):
+        folder = _nearest_folder(target)
+        if not os.path.isdir(folder):
             raise ConversionError(Kind.INPUT, "a file stands where its folder should be") from error
+        # what is below a folder that is not there was not looked at
+        for name in target[len(folder) :].strip(os.sep).split(os.sep):
+            with suppress(FileNotFoundError):
+                _look_up(os.path.join(folder, name))
         return
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) in _NO_NAME:
-            message = "the result's name is too long for this file system; see --name"
-            raise ConversionError(Kind.INPUT, message) from error
-        raise
     if os.path.isdir(target):
         raise ConversionError(Kind.INPUT, "a folder has the name of its result")
     if not replace:
@@ -103,12 +103,28 @@ def check_target(target: str, *, replace: bool) -> None:
         _replace(target, target)
 
 
-def _is_below_a_file(path: str) -> bool:
-    """Whether one of its folders is none."""
+def _look_up(path: str) -> None:
+    """Ask for what is at *path*.
+
+    Raises:
+        ConversionError: This file system has no such name.
+        OSError: Nothing is there, or it cannot be told.
+    """
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) in _NO_NAME:
+            message = "the result's name is too long for this file system; see --name"
+            raise ConversionError(Kind.NAME, message) from error
+        raise
+
+
+def _nearest_folder(path: str) -> str:
+    """The last of the folders above *path* that is there, which may be none but a file."""
     folder = os.path.dirname(path)
     while folder != os.path.dirname(folder) and not os.path.lexists(folder):
         folder = os.path.dirname(folder)
-    return os.path.lexists(folder) and not os.path.isdir(folder)
+    return folder
 
 
 def _replace(result: str, target: str) -> None:

@@ -25,6 +25,7 @@ from tests.conftest import Run
 from tests.emulator.azurite import Azurite
 from tests.emulator.fixtures import storage
 from tests.media import Media
+from tests.stand_in import MakeStandIn, StandIn, stand_in_for_ffmpeg
 
 __all__ = ["storage"]
 
@@ -113,7 +114,11 @@ def make_a_world(make_cloud: MakeCloud, tmp_path: Path) -> MakeWorld:
 class Gate:
     """An ffmpeg for the nodes that converts nothing until it is let."""
 
-    program: Path
+    stand_in: StandIn
+
+    @property
+    def program(self) -> Path:
+        return self.stand_in.path
 
     def open(self) -> None:
         """Let all conversions go on."""
@@ -122,36 +127,22 @@ class Gate:
     @property
     def waiting(self) -> int:
         """How many conversions have come so far."""
-        starts = self.program.parent / "starts"
-        return len(starts.read_text().splitlines()) if starts.exists() else 0
+        return len(self.stand_in.said("waiting"))
 
 
 @pytest.fixture
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     folder = tmp_path_factory.mktemp("gate")
-    program = folder / "ffmpeg"
-    program.write_text(
-        "#!/bin/sh\n"
-        f'case "$*" in *-progress*) ;; *) exec {get_ffmpeg_exe()} "$@";; esac\n'
-        f"echo start >> {folder}/starts\n"
-        f"while test ! -e {folder}/open; do sleep 0.02; done\n"
-        f'exec {get_ffmpeg_exe()} "$@"\n'
-    )
-    program.chmod(0o755)
-    yield Gate(program)
-    (folder / "open").touch()
+    waits = "if '-progress' in ARGUMENTS:\n    append('waiting', WORDS)\n    wait_for('open')"
+    gate = Gate(stand_in_for_ffmpeg(folder, waits, get_ffmpeg_exe()))
+    yield gate
+    gate.open()
 
 
 @pytest.fixture
-def stuck(tmp_path: Path) -> Path:
+def stuck(stand_in: MakeStandIn) -> Path:
     """An ffmpeg for this machine that looks at three files, and then stands still."""
-    program = tmp_path / "stuck"
-    program.write_text(
-        f"#!/bin/sh\necho x >> {tmp_path}/looks\n"
-        f'test "$(wc -l < {tmp_path}/looks)" -le 3 || exec sleep 60\nexec {get_ffmpeg_exe()} "$@"\n'
-    )
-    program.chmod(0o755)
-    return program
+    return stand_in("if not any(is_first(f'look {n}') for n in range(3)): time.sleep(60)").path
 
 
 @pytest.fixture

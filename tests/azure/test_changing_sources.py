@@ -15,8 +15,9 @@ from runner.errors import RunnerError
 from runner.media.failures import ConversionError
 from tests.azure.conftest import MakeEngine, drive, plan_of
 from tests.cloud import Cloud
-from tests.conftest import StandIn, names
+from tests.conftest import names
 from tests.media import Media
+from tests.stand_in import MakeStandIn
 
 ONE_REQUEST, MANY_REQUESTS = 1 << 20, 20 << 20
 
@@ -90,13 +91,11 @@ def test_a_source_that_changes_while_its_audio_is_copied_out_stops_no_other(
     media: Media,
     tmp_path: Path,
     destination: Path,
-    stand_in: Callable[[str], StandIn],
+    stand_in: MakeStandIn,
 ) -> None:
     folder = tmp_path / "in"
     media.put("clip.mp4", folder / "a.mp4", folder / "changing.mp4", folder / "z.mp4")
-    program = stand_in(
-        f'case "$*" in *changing*) printf more >> "{folder}/changing.mp4";; esac; exec "$real" "$@"'
-    )
+    program = stand_in(f"if 'changing' in WORDS: append({str(folder / 'changing.mp4')!r}, 'more')")
     engine = replace(engine_on(cloud), ffmpeg=str(program.path))
     told = drive(engine, plan_of(folder, destination))
     assert names(destination) == {"a.mp3", "z.mp3"}

@@ -1,7 +1,6 @@
 """What `Engine.run` promises, of the local engine and of Azure's, with an identity and with signed URLs."""
 
 import os
-import shlex
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from runner.presets import BUILT_IN
 from tests.azure.conftest import MP3, MakeCloud, MakeEngine, drive, plan_of
 from tests.conftest import names, tree
 from tests.media import Media
+from tests.stand_in import stand_in_for_ffmpeg
 
 AWKWARD = (
     "with spaces.wav",
@@ -54,7 +54,7 @@ class Place:
 
     make: Callable[..., Engine]
     node_ffmpeg: Callable[[str], None]
-    """Put a shell script in the place of the ffmpeg that converts; in it $real is the true one."""
+    """Put a stand-in that does this script in the place of the ffmpeg that converts."""
 
 
 @pytest.fixture(params=["local", "azure", "signed"])
@@ -67,10 +67,7 @@ def place(
 
     def put_script(script: str) -> None:
         program.unlink()
-        program.write_text(
-            f"#!/bin/sh\nhere={shlex.quote(str(programs))} real={get_ffmpeg_exe()}\n{script}\n"
-        )
-        program.chmod(0o755)
+        stand_in_for_ffmpeg(programs, script, get_ffmpeg_exe())
 
     def local(**options: Any) -> Engine:
         return LocalEngine(
@@ -187,7 +184,7 @@ def test_a_fault_that_does_not_pass_ends_after_the_retries(
 def test_what_takes_too_long_is_given_up_and_not_tried_again(
     place: Place, one: Path, destination: Path
 ) -> None:
-    place.node_ffmpeg('case "$*" in *-version*) exec $real -version;; esac\nexec sleep 60')
+    place.node_ffmpeg("if '-version' not in ARGUMENTS: time.sleep(60)")
     told = drive(place.make(timeout=0.5), plan_of(one, destination))
     failure = told.failures["a.mp3"]
     assert (failure.kind, failure.message) == (Kind.TIMEOUT, "took longer than its time limit")
@@ -289,16 +286,10 @@ def test_a_film_becomes_another_film(
     assert names(destination) == {"film.mp4"}
 
 
-KILLED_AT_FIRST = """
-case "$*" in *-progress*) ;; *) exec $real "$@";; esac
-echo start >> "$here/starts"
-test "$(wc -l < "$here/starts")" -gt 2 || kill -9 $$
-exec $real "$@"
-"""
-KILLED_ALWAYS = """
-case "$*" in *-progress*) kill -9 $$;; esac
-exec $real "$@"
-"""
+KILLED_ALWAYS = "if '-progress' in ARGUMENTS: end_abruptly()"
+KILLED_AT_FIRST = (
+    "if '-progress' in ARGUMENTS and (is_first('one') or is_first('two')): end_abruptly()"
+)
 
 
 def stopped_after_the_first_result(

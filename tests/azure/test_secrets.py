@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,10 +21,11 @@ from runner.media.environment import secrets_put_away, without_secrets
 from runner.models import Conversion, Plan, Source
 from tests.azure.conftest import MP3, MakeCloud, MakeEngine, drive, on_cloud, plan_of
 from tests.cloud import Cloud
-from tests.conftest import Run, StandIn, tree
+from tests.conftest import Run, tree
 from tests.emulator import Settings
 from tests.emulator.azurite import KEY
 from tests.media import Media
+from tests.stand_in import MakeStandIn, python_program
 
 SIGNATURE = re.compile(rb"(?i)sig=[a-z0-9%]")
 TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{20,}")
@@ -195,10 +195,10 @@ def test_signatures_hold_as_long_as_the_run_needs_and_never_past_their_key(
 
 
 def test_programs_are_told_no_secret(
-    cloud: Cloud, azure_run: Run, stand_in: Callable[[str], StandIn], media: Media, tmp_path: Path
+    cloud: Cloud, azure_run: Run, stand_in: MakeStandIn, media: Media, tmp_path: Path
 ) -> None:
     media.put("clip.mp4", tmp_path / "in" / "film.mp4")
-    program = stand_in('env >> "$here/told"; exec "$real" "$@"')
+    program = stand_in("append('told', '\\n'.join(map('='.join, os.environ.items())))")
     harmless = {"AZURE_REGION": "westeurope", "HTTPS_PROXY": "", "KEYBOARD": "de", "MONKEYS": "2"}
     told = {**SECRETS, **harmless}
     for where in ("local", "azure"):
@@ -242,10 +242,9 @@ def test_a_secret_is_told_by_its_name_or_by_what_is_in_it(
 def test_pulumi_is_told_what_it_signs_in_with_and_not_the_batch_key(
     run: Run, tmp_path: Path, one: Path
 ) -> None:
-    pulumi = tmp_path / "bin" / "pulumi"
-    pulumi.parent.mkdir()
-    pulumi.write_text(f"#!/bin/sh\nenv > {tmp_path}/told\necho '[]'\n")
-    pulumi.chmod(0o755)
+    (tmp_path / "bin").mkdir()
+    note = f"open({str(tmp_path / 'told')!r}, 'w').write('\\n'.join(map('='.join, os.environ.items())))"
+    pulumi = python_program(tmp_path / "bin", "pulumi", f"import os\n{note}\nprint([])\n")
     (tmp_path / "Pulumi.yaml").write_text("name: x\n")
     result = run(
         *("convert", "in"),

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from runner.azure.stack import OUTPUTS_SCHEMA, Deployment, choose_stack
 from runner.errors import SetupError, UsageError
 from tests.conftest import Run
 from tests.media import Media
+from tests.stand_in import python_program
 
 POOL: dict[str, Any] = {
     "name": "",
@@ -230,6 +230,24 @@ def test_outputs_of_another_version_say_which_side_is_behind(
 
 Pulumi = Callable[..., Path]
 
+PULUMI = """
+import os, sys
+os.chdir(said["folder"])
+with open("asked", "a") as asked:
+    print(*sys.argv[1:], file=asked)
+if sys.argv[1] == "version":
+    sys.exit(print(said["version"]))
+if said["error"]:
+    print(said["error"], file=sys.stderr)
+    sys.exit(255)
+if said["garbage"]:
+    sys.exit(print(said["garbage"]))
+answer = "ls" if sys.argv[2] == "ls" else f"outputs-{sys.argv[5]}"
+if not os.path.exists(answer):
+    sys.exit(f"error: no stack named '{sys.argv[5]}' found")
+print(open(answer).read())
+"""
+
 
 @pytest.fixture
 def pulumi(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Pulumi:
@@ -247,17 +265,8 @@ def pulumi(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         (folder / "ls").write_text(json.dumps(listed))
         for name, outputs in stacks.items():
             (folder / f"outputs-{name}").write_text(json.dumps(outputs))
-        program = folder / "pulumi"
-        program.write_text(
-            f'#!/bin/sh\ncd {folder}\necho "$*" >> asked\n'
-            f"test \"$1\" != version || {{ echo '{version}'; exit; }}\n"
-            + (f"echo {shlex.quote(error)} >&2; exit 255\n" if error else "")
-            + (f"echo '{garbage}'; exit 0\n" if garbage else "")
-            + 'case "$2" in ls) exec cat ls;; esac\n'
-            'test -e "outputs-$5" || { echo "error: no stack named \'$5\' found" >&2; exit 255; }\n'
-            'exec cat "outputs-$5"\n'
-        )
-        program.chmod(0o755)
+        said = {"folder": str(folder), "version": version, "error": error, "garbage": garbage}
+        python_program(folder, "pulumi", f"said = {said!r}\n{PULUMI}")
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
         return folder / "asked"
 
@@ -336,6 +345,37 @@ def test_without_the_cli_there_is_no_deployment_unless_a_stack_is_named(
     assert choose_stack(None, None).why == "no Pulumi CLI"
     with pytest.raises(SetupError, match="--stack needs the Pulumi CLI on PATH; or give --outputs"):
         choose_stack("dev", None)
+
+
+@pytest.mark.parametrize(
+    "name", ["dev&calc", "%PATH%", 'a"b', "a b", "a/b/c/d", "é", "dev\n", "^", "$(x)", "/dev"]
+)
+def test_a_name_that_no_stack_can_have_is_not_passed_on(
+    name: str, project: Path, pulumi: Pulumi
+) -> None:
+    asked = pulumi({"dev": OUTPUTS}, selected="dev")
+    with pytest.raises(SetupError, match="no stack can have this name"):
+        choose_stack(name, None)
+    assert not asked.exists()
+
+
+@pytest.mark.parametrize("name", ["dev", "acme/media/dev", "a.b-c_1"])
+def test_every_name_that_a_stack_can_have_is(name: str, project: Path, pulumi: Pulumi) -> None:
+    asked = pulumi({"dev": OUTPUTS})
+    with pytest.raises(SetupError, match=r"no stack named '.*' found|has no outputs"):
+        choose_stack(f"{name}-not", None)
+    assert f"--stack {name}-not " in asked.read_text()
+
+
+def test_a_pulumi_that_does_not_start_is_said(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "pulumi"
+    program.write_bytes(b"\0\1\2\3")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SetupError, match=r"`pulumi stack ls --json.*` does not start"):
+        choose_stack(None, None)
 
 
 def test_a_named_stack_that_is_not_there_is_an_error(project: Path, pulumi: Pulumi) -> None:

@@ -6,7 +6,6 @@
 import json
 import os
 import resource
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -40,6 +39,7 @@ from tests.benchmarks.slow_storage import SlowStorage
 from tests.benchmarks.tables import Table
 from tests.cloud import Cloud, fixed, stand_in_cloud
 from tests.emulator import VirtualTasks
+from tests.stand_in import stand_in_for_ffmpeg
 
 FILES = 20
 SLOTS = 2
@@ -120,17 +120,19 @@ def _overlap(work: Path) -> Table:
     )
 
 
+SLOW = """
+if '-progress' in ARGUMENTS:
+    with open(os.path.join(HERE, 'seconds')) as file:
+        end = time.monotonic() + float(file.read())
+    code = start(REAL, *ARGUMENTS).wait()
+    time.sleep(max(0, end - time.monotonic()))
+    sys.exit(code)
+"""
+
+
 def _slow_ffmpeg(work: Path) -> Path:
     """An ffmpeg that converts, and then waits for as long as the file "seconds" says."""
-    program = work / "slow-ffmpeg"
-    real = shlex.quote(get_ffmpeg_exe())
-    program.write_text(
-        "#!/bin/sh\n"
-        f'case "$*" in *-progress*) ;; *) exec {real} "$@";; esac\n'
-        f'sleep $(cat {shlex.quote(str(work))}/seconds) & {real} "$@"; code=$?; wait; exit $code\n'
-    )
-    program.chmod(0o755)
-    return program
+    return stand_in_for_ffmpeg(work, SLOW, get_ffmpeg_exe()).path
 
 
 def _one_shape(

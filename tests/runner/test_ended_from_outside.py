@@ -1,6 +1,5 @@
 """A program that somebody ended says nothing about the file: it is never called damaged."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,9 @@ from runner.media.failures import ConversionError, Kind
 from runner.media.ffmpeg import without_verbose
 from runner.media.probe import parse_log
 from runner.media.verify import check_existing
-from tests.conftest import StandIn
 from tests.media import Media
 from tests.runner.programs import failure_of, recipe, work
+from tests.stand_in import MakeStandIn
 
 WORKS = (
     "[info] Stream #0:0: Audio: mp3\n[out#0/mp3 @ 0x55bf77a6ae80] [verbose] Starting thread...\n"
@@ -86,32 +85,35 @@ def test_what_cannot_run_is_no_end_from_outside(code: int) -> None:
 
 # As soon as the real ffmpeg has begun to talk, it gets a signal.
 SIGNALLED = """
-case "$*" in *{when}*) ;; *) exec "$real" "$@";; esac
-"$real" -re "$@" & real_pid=$!
-for n in 1 2 3 4 5; do sleep 0.1; done
-kill -{signal} $real_pid; wait $real_pid
+if {when!r} not in WORDS:
+    be_ffmpeg()
+real = start(REAL, "-re", *ARGUMENTS)
+time.sleep(0.5)
+os.kill(real.pid, {number})
+code = real.wait()
+sys.exit(code if code >= 0 else 128 - code)  # as a shell does
 """
 
 
-@pytest.mark.parametrize("signal", ["TERM", "INT", "KILL"])
+@pytest.mark.parametrize("number", [15, 2, 9], ids=["TERM", "INT", "KILL"])
 @pytest.mark.parametrize(
     ("when", "preset", "verify"),
     [
         ("file:", "mp3", "duration"),
         ("print_format", "podcast", "duration"),
-        ("\\ null\\ -", "wav", "decode"),
+        (" null -", "wav", "decode"),
     ],
 )
 def test_an_ffmpeg_that_is_ended_is_tried_again_whatever_it_did(
-    signal: str,
+    number: int,
     when: str,
     preset: str,
     verify: str,
     media: Media,
     destination: Path,
-    stand_in: Callable[[str], StandIn],
+    stand_in: MakeStandIn,
 ) -> None:
-    program = stand_in(SIGNALLED.format(when=when, signal=signal))
+    program = stand_in(SIGNALLED.format(when=when, number=number))
     how = recipe(preset, verify=verify)
     failure = failure_of(
         work(media("clip.mp4"), destination / "a", how=how, ffmpeg=str(program.path))
@@ -127,14 +129,20 @@ def test_a_shells_code_for_a_killed_program_is_known() -> None:
 
 # What Windows can do to the real one: it ends in the middle, and its exit code is 0.
 CUT_OFF = """
-case "$last" in *.flac|*.m4a|*.wav) ;; *) exec "$real" "$@";; esac
-"$real" -readrate 10 "$@" & real_pid=$!; until [ -s "${last#file:}" ]; do sleep 0.02; done; kill -9 $real_pid; wait $real_pid; exit 0
+if not result().endswith((".flac", ".m4a", ".wav")):
+    be_ffmpeg()
+real = start(REAL, "-readrate", "10", *ARGUMENTS)
+while not (os.path.exists(result()) and os.path.getsize(result())):
+    time.sleep(0.02)
+real.kill()
+real.wait()
+sys.exit()
 """
 
 
 @pytest.mark.parametrize("preset", ["flac", "m4a", "wav"])
 def test_half_a_result_is_none_whatever_the_exit_code(
-    preset: str, media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    preset: str, media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
     program = str(stand_in(CUT_OFF).path)
     one = work(media("long.mp3"), destination / "a", how=recipe(preset), ffmpeg=program)
@@ -143,9 +151,9 @@ def test_half_a_result_is_none_whatever_the_exit_code(
 
 @pytest.mark.parametrize("what", ["trace", "copy"])
 def test_an_ended_look_at_a_result_does_not_judge_it(
-    what: str, media: Media, stand_in: Callable[[str], StandIn]
+    what: str, media: Media, stand_in: MakeStandIn
 ) -> None:
-    program = str(stand_in(f'case "$*" in *{what}*) kill -9 $$;; esac; exec "$real" "$@"').path)
+    program = str(stand_in(f"if {what!r} in WORDS: end_abruptly()").path)
     clip = str(media("clip.mp3"))
     with pytest.raises(ConversionError) as caught:
         check_existing(program, clip, clip, recipe("mp3"))

@@ -2,16 +2,16 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from runner.errors import ExitCode
 from runner.media.failures import Kind
-from tests.conftest import Run, StandIn, names
+from tests.conftest import Run, names, until
 from tests.media import Media
 from tests.runner.programs import every_ffmpeg, failure_of, recipe, work
+from tests.stand_in import KILLED, MakeStandIn, is_running
 
 
 @pytest.fixture
@@ -118,9 +118,11 @@ def test_no_ffmpeg_is_4(run: Run, folder: Path, program: str) -> None:
         assert result.error == f"--ffmpeg {program}: there is no such program"
 
 
-@pytest.mark.parametrize("script", ["exit 127", "exec /nowhere/ffmpeg"])
+@pytest.mark.parametrize(
+    "script", ["sys.exit(126)", "say('sh: 1: exec: /nowhere/ffmpeg: not found'); sys.exit(127)"]
+)
 def test_an_ffmpeg_that_does_not_start_is_4(
-    run: Run, folder: Path, stand_in: Callable[[str], StandIn], destination: Path, script: str
+    run: Run, folder: Path, stand_in: MakeStandIn, destination: Path, script: str
 ) -> None:
     result = run("convert", "in", "--ffmpeg", stand_in(script).path)
     assert result.exit_code == 4
@@ -205,10 +207,10 @@ def test_a_file_size_limit_is_no_reason_to_leave_half_a_file(
 
 
 def test_an_unknown_encoder_stops_the_run_once_the_first_files_fail_alike(
-    run: Run, media: Media, tmp_path: Path, stand_in: Callable[[str], StandIn]
+    run: Run, media: Media, tmp_path: Path, stand_in: MakeStandIn
 ) -> None:
     media.put("clip.mp3", *(tmp_path / "in" / f"{n}.mp3" for n in range(9)))
-    program = stand_in('exec "$real" "$@"')
+    program = stand_in()
     result = run(
         *("convert", "in", "-j", "1", "--ffmpeg", program.path),
         *("--to", "mp3", "--", "-c:a", "libfraunhofer"),
@@ -246,10 +248,10 @@ def test_an_unknown_format_is_settings(run: Run, folder: Path) -> None:
 
 
 def test_fail_fast_stops_after_so_many_failures(
-    run: Run, tmp_path: Path, media: Media, stand_in: Callable[[str], StandIn]
+    run: Run, tmp_path: Path, media: Media, stand_in: MakeStandIn
 ) -> None:
     media.put("text.mp4", *(tmp_path / "in" / f"{n}.mp4" for n in range(9)))
-    program = stand_in('exec "$real" "$@"')
+    program = stand_in()
     result = run("convert", "in", "-j", "1", "--fail-fast", "2", "--ffmpeg", program.path)
     assert result.exit_code == 1
     assert result.error == "stopped after 2 failed files, as --fail-fast asks"
@@ -276,9 +278,9 @@ def test_the_help_tells_every_exit_code(run: Run) -> None:
 
 
 def test_a_file_that_takes_too_long_is_given_up(
-    run: Run, folder: Path, stand_in: Callable[[str], StandIn], destination: Path
+    run: Run, folder: Path, stand_in: MakeStandIn, destination: Path
 ) -> None:
-    program = stand_in('case "$*" in *a.mp3*) exec sleep 60;; esac; exec "$real" "$@"')
+    program = stand_in("if 'a.mp3' in WORDS: time.sleep(60)")
     result = run("convert", "in", "--to", "wav", "--timeout", "0.5", "--ffmpeg", program.path)
     assert result.exit_code == 1
     assert "in/a.mp3  timeout: took longer than its time limit" in result.failures[0]
@@ -287,42 +289,45 @@ def test_a_file_that_takes_too_long_is_given_up(
 
 
 def test_a_timeout_ends_the_children_too(
-    run: Run, folder: Path, stand_in: Callable[[str], StandIn], tmp_path: Path
+    run: Run, folder: Path, stand_in: MakeStandIn, tmp_path: Path
 ) -> None:
-    program = stand_in(f'sleep 60 & echo $! >> "{tmp_path}/children"; wait')
+    program = stand_in(
+        "child = start_python('import time; time.sleep(60)')\nappend('pids', str(child.pid))\n"
+        "child.wait()"
+    )
     result = run("convert", "in/a.mp3", "--timeout", "0.5", "--ffmpeg", program.path)
     assert result.exit_code == 1
-    for child in (tmp_path / "children").read_text().split():
-        assert not Path("/proc", child).exists() or "Z" in Path("/proc", child, "stat").read_text()
+    (child,) = program.said("pids")
+    until(lambda: not is_running(int(child)))
 
 
 def test_a_killed_ffmpeg_is_tried_again(
-    run: Run, folder: Path, stand_in: Callable[[str], StandIn], destination: Path
+    run: Run, folder: Path, stand_in: MakeStandIn, destination: Path
 ) -> None:
-    program = stand_in('mkdir "$here/once" 2>/dev/null && kill -9 $$; exec "$real" "$@"')
+    program = stand_in("if is_first('once'): end_abruptly()")
     result = run("convert", "in/a.mp3", "--to", "wav", "--ffmpeg", program.path)
     assert result.exit_code == 0
-    assert "again in/a.mp3  transient: ffmpeg was killed by signal 9" in result.stderr
+    assert f"again in/a.mp3  transient: ffmpeg {KILLED}" in result.stderr
     assert len(program.starts) == 2
     assert names(destination) == {"a.wav"}
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_retries_are_counted(
-    run: Run, folder: Path, stand_in: Callable[[str], StandIn], destination: Path, retries: int
+    run: Run, folder: Path, stand_in: MakeStandIn, destination: Path, retries: int
 ) -> None:
-    program = stand_in("kill -9 $$")
+    program = stand_in("end_abruptly()")
     result = run("convert", "in/a.mp3", "--retries", retries, "--ffmpeg", program.path)
     assert result.exit_code == 1
     assert len(program.starts) == retries + 1
-    assert "transient: ffmpeg was killed by signal 9" in result.failures[0]
+    assert f"transient: ffmpeg {KILLED}" in result.failures[0]
     assert names(destination) == set()
 
 
 def test_a_damaged_file_is_not_tried_again(
-    run: Run, media: Media, tmp_path: Path, stand_in: Callable[[str], StandIn]
+    run: Run, media: Media, tmp_path: Path, stand_in: MakeStandIn
 ) -> None:
     media.put("truncated.mp4", tmp_path / "a.mp4")
-    program = stand_in('exec "$real" "$@"')
+    program = stand_in()
     assert run("convert", "a.mp4", "--ffmpeg", program.path).exit_code == 1
     assert sum(" -y " in start for start in program.starts) == 1

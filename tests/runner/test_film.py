@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +13,11 @@ from runner.media.film import make_film
 from runner.media.picture import Samples, picture_of, read_samples
 from runner.media.probe import MediaInfo, Stream, parse_log
 from runner.presets import BUILT_IN, read_presets
-from tests.conftest import Run, StandIn
+from tests.conftest import Run
 from tests.media import SECOND_TONE, TONE, Media
 from tests.runner.programs import converted, every_ffmpeg, failure_of, recipe, work
 from tests.runner.test_presets import look, tone
+from tests.stand_in import MakeStandIn
 
 
 def streams(media: Media, path: Path) -> list[str]:
@@ -222,11 +222,12 @@ def test_subtitles_that_cannot_be_read_do_not_cost_the_film(
 
 
 def test_what_the_target_refuses_to_copy_is_encoded(
-    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
     program = stand_in(
-        'case "$*" in *"-c:a:0 copy"*) echo "[aost#0:1/copy @ 0x1] [error] Non-monotonic DTS" >&2;'
-        ' exit 1;; esac; exec "$real" "$@"'
+        "if '-c:a:0 copy' in WORDS:\n"
+        "    say('[aost#0:1/copy @ 0x1] [error] Non-monotonic DTS')\n"
+        "    sys.exit(1)"
     )
     one = work(media("clip.mp4"), destination / "a", how=recipe("mp4"), ffmpeg=str(program.path))
     made = converted(one)
@@ -373,11 +374,12 @@ def test_the_brightness_that_hdr_was_made_for_is_kept(
 
 
 def test_without_a_filter_for_it_hdr_is_refused_for_h264_with_the_way_out(
-    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
     program = stand_in(
-        'case "$*" in *filter=zscale*) echo "Unknown filter \'zscale\'." >&2; exit 0;; esac;'
-        ' exec "$real" "$@"'
+        "if 'filter=zscale' in WORDS:\n"
+        """    say("Unknown filter 'zscale'.")\n"""
+        "    sys.exit()"
     )
     one = work(media("hdr10.mkv"), destination / "a", how=recipe("mp4"), ffmpeg=str(program.path))
     failure = failure_of(one)

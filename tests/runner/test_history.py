@@ -1,14 +1,14 @@
 """What the ledger remembers: runs, status, logs, retry, clean."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from runner.ledger import Ledger
-from tests.conftest import Run, StandIn, names
+from tests.conftest import Run, names
 from tests.media import Media
+from tests.stand_in import MakeStandIn
 
 
 @pytest.fixture
@@ -82,13 +82,10 @@ def test_logs_of_a_run_are_those_of_its_failures(run: Run, mixed: Path) -> None:
 
 
 def test_every_attempt_keeps_its_log(
-    run: Run, media: Media, tmp_path: Path, stand_in: Callable[[str], StandIn]
+    run: Run, media: Media, tmp_path: Path, stand_in: MakeStandIn
 ) -> None:
     media.put("clip.mp3", tmp_path / "a.mp3")
-    program = stand_in(
-        'mkdir "$here/once" 2>/dev/null && echo "[error] first words" >&2 && kill -9 $$\n'
-        'exec "$real" "$@"'
-    )
+    program = stand_in("if is_first('once'):\n    say('[error] first words')\n    end_abruptly()")
     assert run("convert", "a.mp3", "--to", "wav", "--ffmpeg", program.path).exit_code == 0
     assert "first words" in run("logs", "a.mp3", "--attempt", "1").stdout
     assert "Output #0, wav" in run("logs", "a.mp3", "--attempt", "2").stdout
@@ -111,7 +108,7 @@ def test_retry_does_the_failed_files_alone_with_the_same_settings(
 
 
 def test_clean_forgets_runs_and_logs_and_keeps_what_the_results_are(
-    run: Run, mixed: Path, stand_in: Callable[[str], StandIn]
+    run: Run, mixed: Path, stand_in: MakeStandIn
 ) -> None:
     before = {path: path.read_bytes() for path in mixed.glob("*.wav")}
     assert "forgot 0 runs" in run("clean").stderr
@@ -120,7 +117,7 @@ def test_clean_forgets_runs_and_logs_and_keeps_what_the_results_are(
     assert run("runs").stdout == ""
     assert run("logs", "in/a.mp3").exit_code == 2
     assert {path: path.read_bytes() for path in mixed.glob("*.wav")} == before
-    program = stand_in('exec "$real" "$@"')
+    program = stand_in()
     assert (
         "2 up to date"
         in run(

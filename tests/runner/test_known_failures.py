@@ -1,18 +1,18 @@
 """A file that failed for a reason of its own is not tried again by the same command."""
 
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run, StandIn, names
+from tests.conftest import Run, names
 from tests.media import Media
+from tests.stand_in import MakeStandIn, StandIn
 
 
 @pytest.fixture
-def program(stand_in: Callable[[str], StandIn]) -> StandIn:
-    return stand_in('exec "$real" "$@"')
+def program(stand_in: MakeStandIn) -> StandIn:
+    return stand_in()
 
 
 @pytest.fixture
@@ -68,10 +68,8 @@ def test_other_settings_are_tried(
     assert any("bad.mp4" in line for line in program.starts)
 
 
-def test_another_ffmpeg_tries_it(
-    run: Run, failed: Path, stand_in: Callable[[str], StandIn]
-) -> None:
-    other = stand_in('exec "$real" "$@" # another one')
+def test_another_ffmpeg_tries_it(run: Run, failed: Path, stand_in: MakeStandIn) -> None:
+    other = stand_in("# another one")
     assert run("convert", "in", "--ffmpeg", other.path).exit_code == 1
     assert other.starts
 

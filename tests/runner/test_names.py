@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from runner.media.paths import fault_on_windows
-from tests.conftest import Run, StandIn, names
+from tests.conftest import Run, names
 from tests.media import Media
+from tests.stand_in import MakeStandIn
 
 NAMES = {
     "spaces": "two  words and a trailing one .mp3",
@@ -74,14 +74,23 @@ def test_a_leading_dash_is_a_name_behind_a_folder(
     assert names(destination) == {"-i.wav"}
 
 
+@pytest.mark.parametrize("folder", ["", "sub", "sub/sub"])
 def test_a_name_that_gets_too_long_is_said_to_be_before_the_work(
-    run: Run, media: Media, tmp_path: Path, destination: Path, stand_in: Callable[[str], StandIn]
+    folder: str,
+    run: Run,
+    media: Media,
+    tmp_path: Path,
+    destination: Path,
+    stand_in: MakeStandIn,
 ) -> None:
-    media.put("clip.mp3", tmp_path / "in" / ("n" * 251 + ".mp3"), tmp_path / "in" / "ok.mp3")
-    program = stand_in('exec "$real" "$@"')
+    media.put(
+        "clip.mp3", tmp_path / "in" / folder / ("n" * 251 + ".mp3"), tmp_path / "in" / "ok.mp3"
+    )
+    program = stand_in()
     result = run("convert", "in", "--to", "opus", "--ffmpeg", program.path)
     assert result.exit_code == 1
-    assert "input: the result's name is too long for this file system; see --name" in result.stderr
+    assert " cannot have the name " in result.stderr or " name is too long " in result.stderr
+    assert "  name: " in result.failures[0]
     assert names(destination) == {"ok.opus"}
     assert sum(" -i " in start for start in program.starts) == 1
     short = run("convert", "in", "--to", "opus", "--name", "{stem:.20}{ext}")

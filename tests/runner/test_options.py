@@ -10,8 +10,9 @@ import pytest
 from runner.ledger import Ledger
 from runner.options import RunOptions
 from runner.schema import STEPS
-from tests.conftest import Run, StandIn
+from tests.conftest import Run
 from tests.media import Media
+from tests.stand_in import MakeStandIn, StandIn
 
 OTHERS = RunOptions(
     overwrite="if-newer",
@@ -55,15 +56,13 @@ def test_what_no_option_can_be_is_refused(text: str) -> None:
 
 
 @pytest.fixture
-def failed(
-    run: Run, media: Media, tmp_path: Path, stand_in: Callable[[str], StandIn]
-) -> Callable[..., StandIn]:
+def failed(run: Run, media: Media, tmp_path: Path, stand_in: MakeStandIn) -> Callable[..., StandIn]:
     """Make a run fail with its one file, over a target that is there; returns that ffmpeg."""
 
     def fail(*arguments: object) -> StandIn:
         media.put("clip.mp3", tmp_path / "in" / "a.mp3")
         media.put("talk.mp3", tmp_path / "out" / "a.wav")
-        broken = stand_in('echo "[error] out of luck" >&2; kill -9 $$')
+        broken = stand_in("say('[error] out of luck'); end_abruptly()")
         result = run("convert", "in/a.mp3", "--to", "wav", "--ffmpeg", broken.path, *arguments)
         assert result.exit_code == 1, result.stderr
         return broken

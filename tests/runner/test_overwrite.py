@@ -2,13 +2,13 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run, StandIn, names, tree
+from tests.conftest import Run, names, tree
 from tests.media import Media
+from tests.stand_in import MakeStandIn
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def ledger(destination: Path) -> Path:
 
 @pytest.mark.parametrize("overwrite", ["never", "if-newer"])
 def test_what_is_verified_is_left_alone(
-    overwrite: str, run: Run, target: Path, stand_in: Callable[[str], StandIn]
+    overwrite: str, run: Run, target: Path, stand_in: MakeStandIn
 ) -> None:
-    program = stand_in('exec "$real" "$@"')
+    program = stand_in()
     result = run("convert", "in", "--to", "wav", "--overwrite", overwrite, "--ffmpeg", program.path)
     assert result.exit_code == 0
     assert "1 up to date" in result.stderr
@@ -146,9 +146,9 @@ def test_a_folder_with_the_results_name_is_reported(
 
 
 def test_a_file_that_appears_meanwhile_is_not_overwritten(
-    run: Run, source: Path, destination: Path, stand_in: Callable[[str], StandIn]
+    run: Run, source: Path, destination: Path, stand_in: MakeStandIn
 ) -> None:
-    program = stand_in(f'echo mine > "{destination}/a.wav"; exec "$real" "$@"')
+    program = stand_in(f"append({str(destination / 'a.wav')!r}, 'mine')")
     result = run("convert", "in", "--to", "wav", "--ffmpeg", program.path)
     assert result.exit_code == 1
     assert "another program created the result" in result.failures[0]
@@ -221,11 +221,11 @@ def test_a_dry_run_writes_nothing(
 
 
 def test_a_deleted_ledger_loses_no_media(
-    run: Run, target: Path, destination: Path, stand_in: Callable[[str], StandIn]
+    run: Run, target: Path, destination: Path, stand_in: MakeStandIn
 ) -> None:
     before = target.read_bytes(), target.stat().st_mtime_ns
     ledger(destination).unlink()
-    program = stand_in('exec "$real" "$@"')
+    program = stand_in()
     result = run("convert", "in", "--to", "wav", "--ffmpeg", program.path)
     assert "1 up to date" in result.stderr
     assert (target.read_bytes(), target.stat().st_mtime_ns) == before

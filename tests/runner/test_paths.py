@@ -11,6 +11,7 @@ from runner.clashes import renamed_here
 from runner.database import address_of
 from runner.errors import SetupError, UsageError
 from runner.formatting import display_path, printable
+from runner.media.failures import Kind
 from runner.media.paths import (
     below,
     extended,
@@ -158,10 +159,47 @@ def test_windows_refuses_a_template_before_anything_starts(template: str, word: 
     with pytest.raises(UsageError, match="Windows cannot have the name") as caught:
         make_plan(found, recipe(), Path("/out"), template, system=ntpath)
     assert word in str(caught.value)
-    assert "day 1/a.mp4" in str(caught.value)
+    assert str(caught.value).startswith("--name ")
     assert (
         len(make_plan(found, recipe(), Path("/out"), template, system=posixpath).conversions) == 1
     )
+
+
+@pytest.mark.parametrize(
+    ("template", "relative"),
+    [
+        ("{dir}/{stem}{ext}", f"{'n' * 251}.ts"),
+        ("{dir}/{stem}{ext}", "what?.mp4"),
+        ("{dir}/{stem}{ext}", "aux/b.mp4"),
+        ("{dir}/{stem}{ext}", "con.tar.mp4"),
+        ("{stem}", "b..mp4"),
+        ("{name}", "b.mp4 "),
+        ("{stem:.3}{ext}", "conduct.mp4"),
+        ("{stem:.3}/{name}", "con.mp4"),
+    ],
+)
+def test_windows_leaves_out_the_files_alone_whose_names_it_cannot_have(
+    template: str, relative: str
+) -> None:
+    found = [Found(Source(f"D:\\in\\{one}", 1, 1), one) for one in ("fine.mp4", relative)]
+    plan = make_plan(found, recipe("opus"), Path("/out"), template, system=ntpath)
+    assert [c.source.path for c in plan.conversions] == ["D:\\in\\fine.mp4"]
+    [left_out] = plan.left_out
+    assert left_out.failure.kind is Kind.NAME
+    assert left_out.failure.message.startswith("Windows cannot have the name ")
+    assert left_out.failure.message.endswith("; see --name")
+    with pytest.raises(UsageError, match="Windows cannot have the name"):
+        make_plan(found, recipe("opus"), Path("/out"), template, "error", system=ntpath)
+    assert not make_plan(found, recipe(), Path("/out"), template, system=posixpath).left_out
+
+
+def test_a_name_that_nobody_can_have_is_in_nobodys_way() -> None:
+    found = [
+        Found(Source(f"D:\\{n}\\{one}", 1, 1), one) for n, one in enumerate(["a?.mp4", "A?.mov"])
+    ]
+    plan = make_plan(found, recipe(), Path("/out"), system=ntpath)
+    assert all("no name has a ?" in one.failure.message for one in plan.left_out)
+    assert not plan.conversions
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,10 +15,11 @@ from runner.media.probe import parse_log
 from runner.media.recipe import Recipe
 from runner.media.strict import UnreadableError
 from runner.presets import BUILT_IN
-from tests.conftest import Run, StandIn
+from tests.conftest import Run
 from tests.media import SECOND_TONE, TONE, Media
 from tests.runner.programs import converted, every_ffmpeg, failure_of, recipe, work
 from tests.runner.test_presets import look, samples, tone
+from tests.stand_in import MakeStandIn
 
 
 def own(encoder: str, suffix: str, **details: object) -> Recipe:
@@ -249,9 +249,9 @@ def test_a_language_has_several_names(one: str, other: str, same: bool) -> None:
 
 
 def test_a_plain_source_costs_one_ffmpeg(
-    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
-    program = stand_in('exec "$real" "$@"')
+    program = stand_in()
     for name in ("clip.mp4", "clip.mkv", "languages.mkv"):
         converted(work(media(name), destination / f"{name}.mp3", ffmpeg=str(program.path)))
     assert len(program.starts) == 3
@@ -266,9 +266,9 @@ def test_a_plain_source_costs_one_ffmpeg(
     ids=["the user's words", "an own preset"],
 )
 def test_words_that_name_a_stream_are_taken_as_they_are(
-    how: Recipe, media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    how: Recipe, media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
-    program = stand_in('exec "$real" "$@"')
+    program = stand_in()
     one = work(media("two-tracks.mkv"), destination / "a.wav", how=how, ffmpeg=str(program.path))
     assert converted(one).notices == ()
     assert len(program.starts) == 1

@@ -8,42 +8,50 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import Run, StandIn, names, tree, until
+from tests.conftest import Run, names, needs_links, tree, until
 from tests.media import Media
+from tests.stand_in import MakeStandIn, StandIn, is_running
 
-fcntl = pytest.importorskip(
-    "fcntl",
-    reason="signals, groups and locks are POSIX'; tools/windows/check.py does the same there",
+if TYPE_CHECKING or os.name == "posix":
+    import fcntl
+
+signals = pytest.mark.skipif(
+    os.name != "posix",
+    reason="a program gets no signals there; tools/windows/check.py presses Ctrl-C and Ctrl-Break",
+)
+orphans_stay = pytest.mark.skipif(
+    os.name != "posix",
+    reason="there, what a runner started ends with it, so nothing is to be found",
 )
 
 Start = Callable[..., subprocess.Popen[str]]
 
 # Begins its work, says so, and goes on only when the test lets it.
 HELD = """
-echo $$ >> "$here/pids"
-while [ ! -e "$here/go" ]; do sleep 0.02; done
-exec "$real" "$@"
+append("pids", str(os.getpid()))
+wait_for("go")
+"""
+
+
+# The same, with a child that nobody lets go on.
+WITH_A_CHILD = """
+child = start_python("import time; time.sleep(60)")
+append("pids", str(os.getpid()))
+append("pids", str(child.pid))
+child.wait()
 """
 
 
 def pids(program: StandIn) -> list[int]:
-    file = program.path.parent / "pids"
-    return [int(line) for line in file.read_text().split()] if file.exists() else []
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path("/proc", str(pid), "stat").read_text().rsplit(")")[1].split()[0] != "Z"
-    except OSError:
-        return False
+    return [int(line) for line in program.said("pids")]
 
 
 @pytest.fixture
-def held(stand_in: Callable[[str], StandIn]) -> StandIn:
+def held(stand_in: MakeStandIn) -> StandIn:
     """An ffmpeg that waits for `go`."""
     return stand_in(HELD)
 
@@ -75,13 +83,14 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, errors
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@signals
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_the_first_signal_lets_the_running_files_end(
-    number: int, started: Start, held: StandIn, folder: Path, run: Run, destination: Path
+    number: str, started: Start, held: StandIn, folder: Path, run: Run, destination: Path
 ) -> None:
     process = started("convert", "in", "--to", "wav", "-j", "2", "--ffmpeg", held.path)
     until(lambda: len(pids(held)) == 2)
-    process.send_signal(number)
+    process.send_signal(getattr(signal, number))
     go(held)
     code, errors = finish(process)
     assert code == 130
@@ -93,6 +102,7 @@ def test_the_first_signal_lets_the_running_files_end(
     assert "4 converted, 2 up to date of 6" in again.stderr
 
 
+@signals
 def test_a_whole_process_group_may_be_interrupted_as_a_terminal_does(
     started: Start, held: StandIn, folder: Path, destination: Path
 ) -> None:
@@ -104,11 +114,12 @@ def test_a_whole_process_group_may_be_interrupted_as_a_terminal_does(
     assert len(names(destination)) == 2
 
 
+@signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_signal_ends_the_running_files_and_their_children(
-    number: int, started: Start, stand_in: Callable[[str], StandIn], folder: Path, destination: Path
+    number: int, started: Start, stand_in: MakeStandIn, folder: Path, destination: Path
 ) -> None:
-    program = stand_in('echo $$ >> "$here/pids"; sleep 60 & echo $! >> "$here/pids"; wait')
+    program = stand_in(WITH_A_CHILD)
     process = started("convert", "in", "-j", "2", "--ffmpeg", program.path)
     until(lambda: len(pids(program)) == 4)
     stop_twice(process, number)
@@ -118,6 +129,7 @@ def test_the_second_signal_ends_the_running_files_and_their_children(
     assert not list((destination / ".runner").glob("tmp/*"))
 
 
+@signals
 def test_no_half_file_is_left_by_an_interrupted_ffmpeg(
     started: Start, media: Media, tmp_path: Path, destination: Path
 ) -> None:
@@ -130,10 +142,11 @@ def test_no_half_file_is_left_by_an_interrupted_ffmpeg(
     assert not list((destination / ".runner").glob("tmp/*"))
 
 
+@signals
 def test_after_the_first_signal_nothing_is_tried_again(
-    started: Start, stand_in: Callable[[str], StandIn], folder: Path
+    started: Start, stand_in: MakeStandIn, folder: Path
 ) -> None:
-    program = stand_in(HELD.replace('exec "$real" "$@"', "kill -9 $$"))
+    program = stand_in(f"{HELD}\nend_abruptly()")
     process = started("convert", "in", "-j", "1", "--ffmpeg", program.path)
     until(lambda: len(pids(program)) == 1)
     process.send_signal(signal.SIGTERM)
@@ -144,6 +157,7 @@ def test_after_the_first_signal_nothing_is_tried_again(
     assert len(program.starts) == 1
 
 
+@signals
 def test_an_interrupt_in_json_is_told_as_an_error(
     started: Start, held: StandIn, folder: Path
 ) -> None:
@@ -167,7 +181,7 @@ def test_a_killed_run_goes_on_and_leaves_no_ffmpeg_behind(
     process.kill()
     process.wait()
     orphans = pids(held)
-    assert all(map(is_running, orphans))
+    assert os.name != "posix" or all(map(is_running, orphans))
     assert list((destination / ".runner" / "tmp").glob("*/*.log"))
 
     status = run("status")
@@ -191,6 +205,7 @@ def test_orphans_are_ended_in_either_pass(
     until(lambda: not any(map(is_running, pids(held))))
 
 
+@orphans_stay
 @pytest.mark.parametrize(
     ("note", "is_ended"),
     [
@@ -261,22 +276,31 @@ def test_an_orphan_is_found_whose_runner_had_no_time_for_a_note(
     until(lambda: not any(map(is_running, pids(held))))
 
 
-# The first one cannot be ended: it is in a session of its own, and has left our log. It writes what it
-# was told to write when the second one has done so, and before that one ends.
+# The first one has a child that cannot be ended: it is in a session of its own, and has left our log.
+# That writes what it was told to write when the second one has done so, and before that one ends.
 LATE_ORPHAN = """
-if [ ! -e "$here/pids" ]; then
-    export here last
-    setsid sh -c 'until [ -e "$here/made" ]; do sleep 0.02; done
-        echo late >> "${last#file:}"; : > "$here/written"' > /dev/null 2>&1 &
-    echo $$ > "$here/pids"; exec sleep 60
-fi
-"$real" "$@"; : > "$here/made"
-until [ -e "$here/written" ]; do sleep 0.02; done
+if is_first("started"):
+    if not os.fork():
+        os.setsid()
+        os.dup2(0, 1), os.dup2(0, 2)
+        wait_for("made")
+        try:
+            append(result(), "late")
+        finally:  # its folder may be gone by now
+            append("written", "")
+        sys.exit()
+    append("pids", str(os.getpid()))
+    time.sleep(60)
+start(REAL, *ARGUMENTS).wait()
+append("made", "")
+wait_for("written")
+sys.exit()
 """
 
 
+@orphans_stay
 def test_an_orphan_that_cannot_be_ended_writes_into_no_result_of_ours(
-    started: Start, stand_in: Callable[[str], StandIn], folder: Path, run: Run, destination: Path
+    started: Start, stand_in: MakeStandIn, folder: Path, run: Run, destination: Path
 ) -> None:
     program = stand_in(LATE_ORPHAN)
     command = ("convert", "in/0.mp3", "--to", "wav", "--ffmpeg", program.path)
@@ -300,6 +324,7 @@ def test_what_a_kill_left_is_cleared_even_if_nothing_is_left_to_convert(
     assert not (scratch / "left.wav").exists()
 
 
+@needs_links
 @pytest.mark.parametrize("linked", [".runner/tmp", ".runner/tmp/left"])
 def test_what_a_link_leads_to_is_not_cleared_away(
     linked: str, folder: Path, run: Run, destination: Path
@@ -312,11 +337,11 @@ def test_what_a_link_leads_to_is_not_cleared_away(
 
 
 def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice(
-    started: Start, stand_in: Callable[[str], StandIn], media: Media, run: Run, tmp_path: Path
+    started: Start, stand_in: MakeStandIn, media: Media, run: Run, tmp_path: Path
 ) -> None:
     total = 16
     media.put("clip.mp3", *(tmp_path / "in" / f"{n:02}.mp3" for n in range(total)))
-    program = stand_in('sleep 0.1; exec "$real" "$@"')
+    program = stand_in("time.sleep(0.1)")
     command = ("convert", "in", "--to", "wav", "-j", "2", "--ffmpeg", str(program.path))
     chance = random.Random(20261122)
     seen: dict[str, int] = {}
@@ -350,12 +375,12 @@ def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice(
 
 
 def test_killed_between_the_name_and_the_ledger_a_result_is_checked_and_not_made_again(
-    run: Run, folder: Path, destination: Path, stand_in: Callable[[str], StandIn]
+    run: Run, folder: Path, destination: Path, stand_in: MakeStandIn
 ) -> None:
     assert run("convert", "in", "--to", "wav").exit_code == 0
     # as if the process had ended after the renames: the files are there, the ledger knows nothing
     (destination / ".runner" / "ledger.sqlite").unlink()
-    program = stand_in('exec "$real" "$@"')
+    program = stand_in()
     again = run("convert", "in", "--to", "wav", "--ffmpeg", program.path)
     assert again.exit_code == 0
     assert "6 up to date of 6" in again.stderr
@@ -373,7 +398,8 @@ def test_the_second_runner_is_told_who_holds_the_destination(
     second = run("convert", "in", "--to", "wav")
     assert second.exit_code == 5
     assert "is in use by run " in second.error
-    assert f"process {first.pid} on " in second.error
+    if os.name == "posix":  # on Windows, runner.exe has a Python as its child
+        assert f"process {first.pid} on " in second.error
     assert names(destination) == set()
     go(held)
     assert finish(first)[0] == 0

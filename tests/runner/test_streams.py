@@ -5,8 +5,8 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,12 +20,17 @@ from runner.options import RunOptions
 from runner.runs import Run as RunOfPlan
 from runner.runs import convert
 from runner.selection import stat_source
-from tests.conftest import RUNNER, Run, StandIn, names, until
+from tests.conftest import RUNNER, Run, names, until
 from tests.media import Media
 from tests.runner.programs import recipe
+from tests.stand_in import MakeStandIn
 
-pty = pytest.importorskip("pty", reason="there are no such terminals")
+if TYPE_CHECKING or os.name == "posix":
+    import pty
 
+in_a_shell = pytest.mark.skipif(
+    os.name != "posix", reason="no shell closes a stream there, or has a /dev/full"
+)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -55,6 +60,7 @@ def in_shell(run: Run, script: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@in_a_shell
 @pytest.mark.parametrize(
     ("streams", "exit_code"),
     [
@@ -79,6 +85,7 @@ def test_a_run_goes_on_whoever_listens(
     assert "Traceback" not in shown
 
 
+@in_a_shell
 @pytest.mark.parametrize(
     ("command", "exit_code"),
     [
@@ -101,26 +108,31 @@ def test_a_command_that_only_shows_ends_as_others_do(
     assert "bug" not in shown
 
 
+@in_a_shell
 def test_a_closed_input_is_named(run: Run) -> None:
     _, shown = in_shell(run, "runner convert --files-from - <&-")
     assert shown == "Error: cannot read the list -: standard input is closed\n"
 
 
+@in_a_shell
 def test_no_file_takes_the_number_of_a_closed_stream(
-    run: Run, folder: Path, stand_in: Callable[[str], StandIn], destination: Path
+    run: Run, folder: Path, stand_in: MakeStandIn, destination: Path
 ) -> None:
     # were the ledger number 2, this would go into it
-    program = stand_in('ls -l /proc/$PPID/fd/ > "$here/files"; exec "$real" "$@"')
+    program = stand_in(
+        "for n in '012':\n"
+        "    append('files', f'{n} -> ' + os.readlink(f'/proc/{os.getppid()}/fd/{n}'))"
+    )
     code, _ = in_shell(run, f"runner convert in --to wav --ffmpeg {program.path} <&- >&- 2>&-")
     assert code == 0
-    open_files = (program.path.parent / "files").read_text()
-    assert [*re.findall(r" ([012]) -> (\S+)", open_files)] == [(n, "/dev/null") for n in "012"]
+    assert program.said("files")[:3] == [f"{n} -> /dev/null" for n in "012"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there are no such terminals")
 def test_a_terminal_that_is_closed_stops_the_run_in_order(
-    run: Run, folder: Path, stand_in: Callable[[str], StandIn], destination: Path
+    run: Run, folder: Path, stand_in: MakeStandIn, destination: Path
 ) -> None:
-    program = stand_in('sleep 1; exec "$real" "$@"')
+    program = stand_in("time.sleep(1)")
     mine, theirs = pty.openpty()
     process = subprocess.Popen(
         [RUNNER, "convert", "in", "--to", "wav", "-j", "1", "--ffmpeg", program.path],
@@ -174,10 +186,10 @@ def test_nothing_that_controls_a_terminal_is_shown_but_lines_and_tabs() -> None:
 
 
 def test_a_log_cannot_control_the_terminal_it_is_shown_on(
-    run: Run, folder: Path, stand_in: Callable[[str], StandIn], tmp_path: Path
+    run: Run, folder: Path, stand_in: MakeStandIn, tmp_path: Path
 ) -> None:
-    (tmp_path / "sly").write_text(f"[error] {SLY}\n\t[info] more\n")
-    program = stand_in(f"cat {tmp_path}/sly >&2; exit 1")
+    said = f"[error] {SLY}\n\t[info] more"
+    program = stand_in(f"say({said!r}); sys.exit(1)")
     first = run("convert", "in/a.mp3", "--ffmpeg", program.path, "-v")
     shown = run("logs").stdout
     assert "\\x1b]52;c;ZXZpbA==\\x07" in shown

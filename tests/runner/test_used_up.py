@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,7 +26,10 @@ from tests.conftest import Run
 from tests.media import Media
 from tests.runner.programs import failure_of, recipe, work
 
-resource = pytest.importorskip("resource", reason="there are no such limits")
+if TYPE_CHECKING or os.name == "posix":
+    import resource
+
+limited = pytest.mark.skipif(os.name != "posix", reason="there are no such limits")
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM])
@@ -63,6 +67,7 @@ def no_threads_left() -> Iterator[None]:
         threading.stack_size(before)
 
 
+@limited
 def test_a_source_that_cannot_be_opened_for_that_is_not_accused(
     media: Media, tmp_path: Path
 ) -> None:
@@ -72,12 +77,14 @@ def test_a_source_that_cannot_be_opened_for_that_is_not_accused(
     assert caught.value.failure.kind is Kind.ENVIRONMENT
 
 
+@limited
 def test_nor_is_a_folder_that_cannot_be_looked_into(media: Media, tmp_path: Path) -> None:
     media.put("clip.mp3", tmp_path / "in" / "a.mp3")
     with no_files_left(), pytest.raises(SetupError, match="too many open files: raise `ulimit -n`"):
         list(find_files([str(tmp_path / "in")], Selection()))
 
 
+@limited
 def test_nor_is_a_result_that_cannot_be_checked(
     media: Media, tmp_path: Path, destination: Path
 ) -> None:
@@ -90,6 +97,7 @@ def test_nor_is_a_result_that_cannot_be_checked(
     assert event.failure.kind is Kind.ENVIRONMENT
 
 
+@limited
 def test_a_conversion_that_cannot_start_a_process_is_not_accused(
     media: Media, tmp_path: Path
 ) -> None:
@@ -99,6 +107,7 @@ def test_a_conversion_that_cannot_start_a_process_is_not_accused(
     assert failure.kind is Kind.ENVIRONMENT
 
 
+@limited
 def test_a_run_without_threads_ends_with_a_word(
     media: Media, tmp_path: Path, destination: Path
 ) -> None:
@@ -112,6 +121,7 @@ def test_a_run_without_threads_ends_with_a_word(
     assert end.state is State.CONVERTED
 
 
+@limited
 def test_an_ffmpeg_that_nobody_can_watch_is_ended(media: Media, tmp_path: Path) -> None:
     reins = Reins()
     ffmpeg = Ffmpeg(
@@ -123,6 +133,7 @@ def test_an_ffmpeg_that_nobody_can_watch_is_ended(media: Media, tmp_path: Path) 
     assert caught.value.failure.kind is Kind.ENVIRONMENT
 
 
+@limited
 @pytest.mark.parametrize("limit", [7, 12, 14])
 def test_a_run_with_few_files_to_open_accuses_none(
     run: Run, media: Media, tmp_path: Path, limit: int

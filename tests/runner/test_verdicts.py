@@ -10,9 +10,9 @@ import pytest
 from runner.media.failures import Kind
 from runner.media.probe import read_streams
 from runner.media.recipe import Recipe
-from tests.conftest import StandIn
 from tests.media import Media
 from tests.runner.programs import converted, failure_of, recipe, work
+from tests.stand_in import MakeStandIn
 
 _CHANCE = random.Random(5)
 RANDOM = _CHANCE.randbytes(100_000)
@@ -346,9 +346,9 @@ def test_a_wrong_setting_is_called_that(
 
 
 def test_a_clean_source_costs_one_start_of_ffmpeg(
-    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
-    program = stand_in('exec "$real" "$@"')
+    program = stand_in()
     kinds = ("mp3", "aac", "ac3", "m4a", "ogg", "mkv", "avi", "ts", "wma")
     for kind in kinds:
         how = recipe("wav")

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import mutagen
@@ -20,9 +19,10 @@ from runner.media.ffmpeg import Limits, Reins
 from runner.media.source import without_tags
 from runner.media.verify import tolerance
 from runner.media.worker import Progress, convert, sha256_of
-from tests.conftest import StandIn, until
+from tests.conftest import until
 from tests.media import Media
 from tests.runner.programs import converted, every_ffmpeg, failure_of, recipe, work
+from tests.stand_in import KILLED, OWN_END, MakeStandIn
 
 PACKAGE = Path(runner.media.__file__).parent
 PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
@@ -130,9 +130,9 @@ def test_progress_rises_to_the_end(preset: str, media: Media, destination: Path)
 
 
 def test_a_file_without_progress_is_given_up(
-    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
-    program = stand_in("exec sleep 60")
+    program = stand_in("time.sleep(60)")
     failure = failure_of(
         work(
             media("clip.mp3"),
@@ -146,9 +146,9 @@ def test_a_file_without_progress_is_given_up(
 
 
 def test_a_file_that_stops_half_way_is_given_up(
-    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
-    program = stand_in("echo out_time_us=1000000; echo progress=continue; exec sleep 60")
+    program = stand_in("report('out_time_us=1000000', 'progress=continue'); time.sleep(60)")
     failure = failure_of(
         work(
             media("clip.mp3"),
@@ -161,11 +161,12 @@ def test_a_file_that_stops_half_way_is_given_up(
 
 
 def test_progress_keeps_a_slow_file_alive(
-    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
     program = stand_in(
-        "for n in 1 2 3 4 5 6 7 8; do echo out_time_us=${n}00; echo progress=continue;"
-        ' sleep 0.2; done; exec "$real" "$@"'
+        "for n in range(1, 9):\n"
+        "    report(f'out_time_us={n}00', 'progress=continue')\n"
+        "    time.sleep(0.2)"
     )
     one = work(
         media("clip.mp3"),
@@ -180,9 +181,9 @@ def test_progress_keeps_a_slow_file_alive(
 
 
 def test_the_time_limit_covers_both_passes(
-    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
-    program = stand_in('case "$*" in *print_format*) exec "$real" "$@";; esac; exec sleep 60')
+    program = stand_in("if 'print_format' not in WORDS: time.sleep(60)")
     failure = failure_of(
         work(
             media("talk.wav"),
@@ -200,9 +201,9 @@ def test_the_time_limit_covers_both_passes(
 
 
 def test_the_reins_end_it_and_leave_nothing(
-    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
-    program = stand_in('echo half > "${last#file:}"; exec sleep 60')
+    program = stand_in("append(result(), 'half'); time.sleep(60)")
     reins, ends = Reins(), []
     one = work(media("clip.mp3"), destination / "a.wav", ffmpeg=str(program.path))
 
@@ -223,9 +224,9 @@ def test_the_reins_end_it_and_leave_nothing(
 
 
 def test_reins_that_were_pulled_start_nothing(
-    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
-    program = stand_in('exec "$real" "$@"')
+    program = stand_in()
     reins = Reins()
     reins.end()
     with pytest.raises(Stopped):
@@ -238,14 +239,16 @@ def test_reins_that_were_pulled_start_nothing(
 
 @every_ffmpeg
 def test_a_result_is_decoded_when_asked_for(
-    ffmpeg: str, media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    ffmpeg: str, media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
     how = recipe("mp3", verify="decode")
     converted(work(media("clip.mp4"), destination / "good.mp3", how=how, ffmpeg=ffmpeg))
     # an encoder that writes nonsense behind good sound
     program = stand_in(
-        f'real={ffmpeg}; "$real" "$@" || exit; case "$last" in *.mp3)'
-        ' for n in 1 2 3 4 5 6 7 8 9; do printf "nonsense%900d" 7 >> "${last#file:}"; done;; esac'
+        f"code = start({ffmpeg!r}, *ARGUMENTS).wait()\n"
+        "if not code and result().endswith('.mp3'):\n"
+        "    append(result(), f'nonsense{7:900}' * 9)\n"
+        "sys.exit(code)"
     )
     failure = failure_of(
         work(media("clip.mp4"), destination / "bad.mp3", how=how, ffmpeg=str(program.path))
@@ -256,11 +259,14 @@ def test_a_result_is_decoded_when_asked_for(
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("exit 0", "ffmpeg produced no output"),
-        (': > "${last#file:}"', "ffmpeg produced no output"),
-        ('echo x > "${last#file:}"; echo out_time_us=0; echo progress=end', "no audio in it"),
-        ("exit 1", "ffmpeg failed: it gave no reason"),
-        ('exec "$real" -t 0.5 "$@"', "the file ends early: 0.5 s of 2.0 s are there"),
+        (f"{OWN_END}; sys.exit()", "ffmpeg produced no output"),
+        (f"{OWN_END}; open(result(), 'w').close(); sys.exit()", "ffmpeg produced no output"),
+        (
+            f"{OWN_END}; append(result(), 'x'); report('out_time_us=0', 'progress=end'); sys.exit()",
+            "no audio in it",
+        ),
+        (f"{OWN_END}; sys.exit(1)", "ffmpeg failed: it gave no reason"),
+        ("be_ffmpeg('-t', '0.5')", "the file ends early: 0.5 s of 2.0 s are there"),
     ],
 )
 def test_a_lying_ffmpeg_is_not_believed(
@@ -268,7 +274,7 @@ def test_a_lying_ffmpeg_is_not_believed(
     message: str,
     media: Media,
     destination: Path,
-    stand_in: Callable[[str], StandIn],
+    stand_in: MakeStandIn,
 ) -> None:
     program = stand_in(script)
     failure = failure_of(
@@ -278,11 +284,11 @@ def test_a_lying_ffmpeg_is_not_believed(
 
 
 def test_a_killed_process_is_a_passing_fault(
-    media: Media, destination: Path, stand_in: Callable[[str], StandIn]
+    media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
-    program = stand_in("kill -15 $$")
+    program = stand_in("end_abruptly()")
     failure = failure_of(work(media("clip.mp3"), destination / "a", ffmpeg=str(program.path)))
-    assert (failure.kind, failure.message) == (Kind.TRANSIENT, "ffmpeg was killed by signal 15")
+    assert (failure.kind, failure.message) == (Kind.TRANSIENT, f"ffmpeg {KILLED}")
 
 
 def test_a_folder_on_another_disk_gets_its_result_whole(media: Media, tmp_path: Path) -> None:
