@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -79,7 +79,7 @@ def _describe(holder: Path) -> str:
     try:
         with holder.open("rb") as file:
             facts = read_as(_Holder, parse_json(file.read(_LONGEST_HOLDER), _LONGEST_HOLDER))
-        since = f"{datetime.fromtimestamp(facts.since).astimezone():%H:%M:%S}"
+        since = f"{datetime.fromtimestamp(facts.since, UTC).astimezone():%H:%M:%S}"
     except (OSError, ValueError, OverflowError):
         return "another runner"
     return f"run {facts.run} (process {facts.pid} on {facts.host}, since {since})"

@@ -143,7 +143,7 @@ def test_a_damaged_ledger_is_set_aside_by_whoever_reads_it(
         assert len(kept) == 1
         # sqlite itself may have taken note that it opened the file
         assert len(kept[0]) == len(before)
-        assert f"it is kept as {destination}/.runner/ledger.damaged-" in caplog.text
+        assert f"it is kept as {destination / '.runner' / 'ledger.damaged-'}" in caplog.text
         assert ledger.runs() == []
         begin(ledger, destination)
         ledger.record(RUN, DONE)

@@ -136,6 +136,8 @@ def test_two_files_for_one_name_are_left_out_and_reported_and_the_rest_is_conver
     one: str, other: str, run: Run, media: Media, tmp_path: Path, destination: Path
 ) -> None:
     media.put("clip.mp4", *(tmp_path / "in" / name for name in (one, other, "third.mp4")))
+    if len(names(tmp_path / "in")) < 3:
+        pytest.skip("this file system has one file for both names")
     for _ in range(2):  # the same command again says the same
         result = run("convert", "in")
         assert result.exit_code == 1
@@ -190,7 +192,8 @@ def test_a_template_names_the_results(
 def test_names_are_shown_on_a_terminal_of_another_encoding(
     encoding: str, run: Run, media: Media, tmp_path: Path
 ) -> None:
-    media.put("clip.mp3", tmp_path / "in" / "🎵.mp3", tmp_path / "in" / NAMES["invalid UTF-8"])
+    kinds = [kind for kind in ("emoji", "invalid UTF-8") if can_be_had(kind)]
+    media.put("clip.mp3", *(tmp_path / "in" / NAMES[kind] for kind in kinds))
     media.put("text.mp4", tmp_path / "in" / "bad 🎵 too.mp4")
     codes = {
         ("convert", "in", "--to", "wav", "--dry-run"): 0,
@@ -209,7 +212,8 @@ def test_names_are_shown_on_a_terminal_of_another_encoding(
 def test_json_tells_any_name_in_a_way_that_can_be_turned_back(
     run: Run, media: Media, tmp_path: Path
 ) -> None:
-    wanted = {NAMES[kind] for kind in ("invalid UTF-8", "a newline", "emoji", "quotes")}
+    kinds = ("invalid UTF-8", "a newline", "emoji", "quotes", "a percent and hash", "a pattern")
+    wanted = {NAMES[kind] for kind in kinds if can_be_had(kind)}
     media.put("clip.mp3", *(tmp_path / "in" / name for name in wanted))
     lines = run("convert", "in", "--to", "wav", "--json").stdout.splitlines()
     sources = {Path(line["source"]).name for line in map(json.loads, lines) if "source" in line}

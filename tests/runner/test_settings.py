@@ -73,7 +73,7 @@ def test_a_settings_file_that_is_not_right_is_2_and_named(
     user_file.write_text(text)
     result = run("convert", "in")
     assert result.exit_code == 2
-    assert str(user_file) in result.error
+    assert user_file.as_posix() in result.error
     assert reason in result.error
 
 

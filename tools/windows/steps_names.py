@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from using import NotHere, another_drive, names, runner, sound, step
@@ -38,7 +39,7 @@ def odd_paths(where: Path) -> None:
     sound(where / "in/Day 1/Cut Short.wav")
     runner(where, "convert", f"\\\\?\\{where}\\in").expect(0, "1 converted")
     runner(where, "convert", "IN/day 1\\CUT short.wav", "-o", "flat").expect(0, "1 converted")
-    runner(where, "convert", "NUL").expect(2, "NUL is a device there")
+    runner(where, "convert", "NUL").expect(1, "name: ", "NUL is a device there")
     runner(where, "convert", "NUL", "--name", "x{stem}{ext}").expect(1, "not a file but a device")
     for name in ("in\\day 1\\cut short.WAV", "OUT/Day 1/Cut Short.mp3", "day 1\\cut short.mp3"):
         runner(where, "logs", name).expect(0, "Cut Short.wav")
@@ -74,12 +75,19 @@ def words(where: Path) -> None:
     assert names(where / "5") == {"a.mp3", "b.mp3"}
 
 
-@step("names that Windows cannot have are refused before anything starts")
+@step("names that Windows cannot have are said before anything starts, and cost no other file")
 def bad_names(where: Path) -> None:
     sound(where / "in/a.wav")
+    shutil.copy(where / "in/a.wav", where / "in/conduct.wav")
     for template in ("{stem}:x{ext}", "{stem}?{ext}", "aux/{stem}{ext}", "{dir}/{stem}{ext}."):
         runner(where, "convert", "in", "--name", template).expect(2, "Windows cannot have the name")
-    assert not names(where / "out") if (where / "out").exists() else True
+    assert not (where / "out").exists()
+    runner(where, "convert", "in", "--name", "{stem:.3}{ext}").expect(
+        1,
+        "1 converted, 1 failed of 2",
+        "name: Windows cannot have the name con.mp3: con is a device",
+    )
+    assert names(where / "out") == {"a.mp3"}
 
 
 @step("awkward names that it can have are converted")
@@ -116,3 +124,30 @@ def text(where: Path) -> None:
     (where / "outputs.json").write_text('{"outputsSchema": 1}', encoding="utf-16")
     said = runner(where, "doctor", "--outputs", "outputs.json")
     assert "is not JSON" not in said.out + said.err, said.out
+
+
+ANSWER = """
+import sys
+print('[{"name": "dev", "current": true}]' if "ls" in sys.argv else '{"outputs_schema": 99}')
+"""
+
+
+@step("Pulumi may be a script on PATH, and not in this folder; a stack's name runs nothing")
+def pulumi_script(where: Path) -> None:
+    sound(where / "in/a.wav")
+    (where / "bin").mkdir()
+    (where / "bin/answer.py").write_text(ANSWER)
+    script = f'@"{sys.executable}" "%~dp0answer.py" %*\r\n'
+    (where / "bin/pulumi.cmd").write_text(script)
+    path = f"{where / 'bin'};{os.environ['PATH']}"
+    runner(where, "convert", "in", "--stack", "dev", PATH=path).expect(4, "are of version 99")
+    for name in ("dev&echo x>owned", '"&echo x>owned&"', "%PATH%"):
+        runner(where, "convert", "in", "--stack", name, PATH=path).expect(
+            4, "no stack can have this name"
+        )
+    assert not (where / "owned").exists()
+    (where / "Pulumi.yaml").touch()
+    runner(where, "convert", "in", PATH=path).expect(4, "are of version 99")
+    (where / "pulumi.cmd").write_text("@echo x>owned\r\n")
+    runner(where, "convert", "in").expect(0, "(no Pulumi CLI)")
+    assert not (where / "owned").exists()

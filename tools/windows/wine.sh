@@ -48,6 +48,8 @@ make_windows() {
     mkdir -p "$WINEPREFIX"
     xvfb-run -a wineboot -i >/dev/null 2>&1
     wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >/dev/null 2>&1
+    mkdir -p "$WINEPREFIX/dosdevices/unc/localhost" # where it looks for \\localhost\C$
+    ln -s ../../../drive_c "$WINEPREFIX/dosdevices/unc/localhost/C\$"
     touch "$WINEPREFIX/made"
 }
 
