@@ -177,7 +177,7 @@ def started(
     for process in processes:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        process.communicate(timeout=PATIENCE)  # longer, if somebody else still holds its output
 
 
 @pytest.fixture

@@ -262,6 +262,7 @@ def somebody() -> Iterator[Callable[[IO[bytes]], subprocess.Popen[bytes]]]:
         process.wait()
 
 
+@orphans_stay
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc")
 def test_an_orphan_is_found_whose_runner_had_no_time_for_a_note(
     started: Start, held: StandIn, folder: Path, run: Run, destination: Path
@@ -336,6 +337,9 @@ def test_what_a_link_leads_to_is_not_cleared_away(
     assert not (destination / linked).exists()
 
 
+@pytest.mark.skipif(
+    os.name != "posix", reason="a start takes seconds there; tools/windows/check.py does the same"
+)
 def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice(
     started: Start, stand_in: MakeStandIn, media: Media, run: Run, tmp_path: Path
 ) -> None:
