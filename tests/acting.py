@@ -3,13 +3,16 @@
 Starts as fast as a Python can, as a test may start hundreds: subprocess and its like only where needed.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, NoReturn
 
+TYPE_CHECKING = False  # typing itself takes longer than all the rest
 if TYPE_CHECKING:
     import subprocess
+    from typing import NoReturn
 
 REAL = ""
 """The real ffmpeg."""
@@ -72,14 +75,14 @@ def end_abruptly(number: int = 9) -> NoReturn:
     raise AssertionError("unreachable")
 
 
-def start(*command: str) -> "subprocess.Popen[bytes]":
+def start(*command: str) -> subprocess.Popen[bytes]:
     """Start a program."""
     import subprocess
 
     return subprocess.Popen(command)
 
 
-def start_python(text: str) -> "subprocess.Popen[bytes]":
+def start_python(text: str) -> subprocess.Popen[bytes]:
     """Start the Python program *text*."""
     return start(sys.executable, "-IS", "-c", text)
 
