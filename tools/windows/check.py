@@ -30,10 +30,11 @@ def main() -> int:
     only = parser.parse_args().only
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    steps = {words: do for words, do in STEPS.items() if only in words}
+    if not steps:
+        parser.error(f"no step has the word {only}")
     faults = 0
-    for words, do in STEPS.items():
-        if only not in words:
-            continue
+    for words, do in steps.items():
         began = time.monotonic()
         reason = ""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
