@@ -14,6 +14,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
+# Some programs write no mark. No list that NUL separates has a line's end among its names.
+_LINE_ENDS = ((b"\r\0\n\0", "utf-16-le"), (b"\0\r\0\n", "utf-16-be"))
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
@@ -68,7 +70,14 @@ def code_pages() -> tuple[str, ...] | None:
 
 
 def _marked(data: bytes) -> str:
-    return next((encoding for mark, encoding in _MARKS if data.startswith(mark)), "")
+    """The encoding that *data* itself tells; empty without one."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return encoding
+    for end, encoding in _LINE_ENDS:
+        if (found := data.find(end)) >= 0 and found % 2 == 0:
+            return encoding
+    return ""
 
 
 def _in_best_code_page(

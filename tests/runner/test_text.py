@@ -18,6 +18,8 @@ WAYS = {
     "utf-8 with a mark": codecs.BOM_UTF8 + LINES.encode(),
     "utf-16 little": codecs.BOM_UTF16_LE + LINES.encode("utf-16-le"),
     "utf-16 big": codecs.BOM_UTF16_BE + LINES.encode("utf-16-be"),
+    "utf-16 little without a mark": LINES.encode("utf-16-le"),
+    "utf-16 big without a mark": LINES.encode("utf-16-be"),
     "utf-32": codecs.BOM_UTF32_LE + LINES.encode("utf-32-le"),
     "nul-separated": "\0".join(NAMES).encode(),
     "nul-separated with a mark": codecs.BOM_UTF16_LE + "\0".join(NAMES).encode("utf-16-le"),
