@@ -193,7 +193,7 @@ def test_the_time_limit_covers_both_passes(
             destination / "a",
             how=recipe("podcast"),
             ffmpeg=str(program.path),
-            limits=Limits(seconds=1.0 * SLOW),
+            limits=Limits(seconds=2.0 * SLOW),
         )
     )
     assert failure.kind is Kind.TIMEOUT
