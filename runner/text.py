@@ -42,7 +42,7 @@ def listed_names(
         UnicodeDecodeError: There are code pages, and it is in none.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
-    if marked := _marked(data):
+    if marked := _marked(data) or _by_line_ends(data):
         text = data.decode(marked)
         return [
             name for name in (text.split("\0") if "\0" in text else _LINE_END.split(text)) if name
@@ -70,10 +70,11 @@ def code_pages() -> tuple[str, ...] | None:
 
 
 def _marked(data: bytes) -> str:
-    """The encoding that *data* itself tells; empty without one."""
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return encoding
+    return next((encoding for mark, encoding in _MARKS if data.startswith(mark)), "")
+
+
+def _by_line_ends(data: bytes) -> str:
+    """The encoding in which *data* has lines of Windows, if they are of 16 bits."""
     for end, encoding in _LINE_ENDS:
         if (found := data.find(end)) >= 0 and found % 2 == 0:
             return encoding
