@@ -16,9 +16,10 @@ from runner.engine import Stop, next_of, starting_threads
 from runner.errors import SetupError
 from runner.media.environment import secrets_put_away
 from runner.media.failures import ConversionError, Stopped
-from runner.media.ffmpeg import Limits, Reins
+from runner.media.ffmpeg import Limits, ProcessHandle
 from runner.media.target import writable_target
-from runner.media.worker import Made, Progress, Work, convert
+from runner.media.work import ConversionResult, Progress, Work
+from runner.media.worker import convert
 from runner.models import Conversion, Event, Failure, Kind, Notice, Plan, Result, State
 from runner.options import RunOptions
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch
@@ -115,7 +116,7 @@ class _Workers:
         self._plan = plan
         self._waiting = deque((conversion, 1) for conversion in plan.longest_first())
         self._lock = threading.Lock()
-        self._reins: set[Reins] = set()
+        self._handles: set[ProcessHandle] = set()
         self._ended = False
         self._is_closed = False
         self._working = max(1, min(engine.jobs, len(plan.conversions)))
@@ -140,9 +141,9 @@ class _Workers:
         with self._lock:
             self._ended = True
             self._waiting.clear()
-            reins = tuple(self._reins)
-        for rein in reins:
-            rein.end()
+            handles = tuple(self._handles)
+        for handle in handles:
+            handle.cancel()
 
     def join(self) -> None:
         """Wait for the workers; a bug that ended one is raised here."""
@@ -161,25 +162,25 @@ class _Workers:
             if last:
                 self.events.put(_END)
 
-    def _next(self) -> tuple[Conversion, int, Reins] | None:
+    def _next(self) -> tuple[Conversion, int, ProcessHandle] | None:
         with self._lock:
             if not self._waiting:
                 return None
-            reins = Reins()
-            self._reins.add(reins)
-            return (*self._waiting.popleft(), reins)
+            handle = ProcessHandle()
+            self._handles.add(handle)
+            return (*self._waiting.popleft(), handle)
 
-    def _attempt(self, conversion: Conversion, number: int, reins: Reins) -> None:
+    def _attempt(self, conversion: Conversion, number: int, handle: ProcessHandle) -> None:
         attempt = _Attempt(conversion, number, self.events)
         try:
-            attempt.converted(convert(self._describe(conversion, number), reins, attempt.progress))
+            attempt.converted(convert(self._describe(conversion, number), handle, attempt.progress))
         except Stopped:
             return
         except ConversionError as error:
             self._failed(attempt, error.failure)
         finally:
             with self._lock:
-                self._reins.discard(reins)
+                self._handles.discard(handle)
 
     def _failed(self, attempt: "_Attempt", failure: Failure) -> None:
         again = failure.kind is Kind.TRANSIENT and attempt.number <= self._engine.options.retries
@@ -219,7 +220,7 @@ class _Attempt:
     def progress(self, progress: Progress) -> None:
         self._put(State.RUNNING, media_done=progress.done, media_total=progress.total)
 
-    def converted(self, made: Made) -> None:
+    def converted(self, made: ConversionResult) -> None:
         length = made.media_seconds
         result = Result(size=made.size, sha256=made.sha256, mtime_ns=made.mtime_ns)
         self._put(

@@ -12,7 +12,7 @@ from runner.errors import RunnerError, SetupError, TransientError
 from runner.media.failures import ConversionError
 from runner.media.node import LONGEST_RECORD, RECORD, RESULT, Record
 from runner.media.strict import UnreadableError
-from runner.media.target import check_target, from_os, give_name, writable_target
+from runner.media.target import check_target, from_os, move_into_place, writable_target
 from runner.models import Event, Failure, Kind, Result, State
 
 _DOWNLOADS = 3
@@ -74,7 +74,7 @@ def _fetch(context: RunContext, item: WorkItem, end: Finished, record: Record) -
             raise ConversionError(Kind.TRANSIENT, "the result arrived damaged, three times over")
         check_target(target, replace=context.options.may_replace)
         mtime_ns = conversion.source.mtime_ns if context.options.keep_times else None
-        give_name(str(part), target, mtime_ns=mtime_ns)
+        move_into_place(str(part), target, mtime_ns=mtime_ns)
         status = os.stat(target)
     except OSError as error:
         raise _not_written(conversion.target, from_os(error).failure) from error

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from runner.azure.context import RunContext, WorkItem
 from runner.errors import RunnerError
+from runner.media.audio_copy import extract_audio
 from runner.media.failures import ConversionError
-from runner.media.slim import slim_copy
 from runner.media.source import check_source, check_unchanged
 from runner.media.target import check_target, from_os, writable_target
 from runner.models import Kind
@@ -75,7 +75,9 @@ def _audio_copy(context: RunContext, item: WorkItem) -> str | None:
     if upload == "whole":
         return None
     stem = Path(context.scratch, f"{item.conversion.id}-audio")
-    copy = slim_copy(context.ffmpeg, item.conversion.source.path, item.conversion.recipe, str(stem))
+    copy = extract_audio(
+        context.ffmpeg, item.conversion.source.path, item.conversion.recipe, str(stem)
+    )
     if copy is None and upload == "audio-only":
         message = "its audio cannot travel alone without loss; --upload auto sends the whole file"
         raise ConversionError(Kind.INPUT, message)

@@ -151,7 +151,11 @@ def _long_name(option: click.Option) -> str:
     show_default=False,
     help="What stands before ffmpeg's -i: '-ss 5 -hwaccel auto', '-f s16le -ar 44100 -ac 2' …",
 )
-@option("--strict", is_flag=True, help="Count a file that is converted with a notice as failed.")
+@option(
+    "--strict",
+    is_flag=True,
+    help="Count a file that is converted with a notice as failed, advice aside.",
+)
 @option("--id3", type=click.Choice(ID3), default="2.4", help="Version of the tags in MP3 and WAV.")
 @run_options("overwrite", "keep_times", "verify", "retries", "timeout", "fail_fast")
 @where_options

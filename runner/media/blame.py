@@ -176,7 +176,7 @@ _UNFINISHED = ("mp4als", "wmavoice", "als")
 _UNSUPPORTED = re.compile(r"[Nn]ot (?:yet )?implemented|patches welcome|is not supported")
 
 
-def judge_log(log: str, *, source: str = "", code: int = 1) -> tuple[Kind, str]:
+def classify_log(log: str, *, source: str = "", code: int = 1) -> tuple[Kind, str]:
     """The failure of a run of ffmpeg that ended with the exit *code*, as a kind and one line.
 
     *log* is what it said at level info or above of the file *source*.

@@ -48,6 +48,10 @@ _STAY = re.compile(
 )
 
 
+_MUCH = 1_000_000
+"""Bytes that are worth a word: tables and covers make many a small result larger."""
+
+
 def fits_picture(recipe: Recipe, video: Stream, samples: Samples) -> bool:
     """Whether the picture of *video* is what *recipe* makes."""
     picture = picture_of(video)
@@ -106,13 +110,13 @@ def encoded_again(recipe: Recipe, media: MediaInfo) -> str:
 
 
 def growth(recipe: Recipe, before: int, after: int) -> str:
-    """One sentence if a lossy result of *after* bytes is no smaller than its source of *before*."""
+    """One sentence if a lossy result of *after* bytes takes far more room than its source did."""
     name = encoder(recipe.arguments, "v" if recipe.media == "video" else "a") or ""
     if recipe.media == "image" or name.startswith("pcm_") or name in (*LOSSLESS, "copy"):
         return ""
-    if after < 1.1 * before:
+    if after < 1.1 * before + _MUCH:
         return ""
-    return "the result is larger than its source"
+    return f"the result is larger than its source: {after / 1e6:.1f} MB instead of {before / 1e6:.1f} MB"
 
 
 def _codec(recipe: Recipe, kind: str) -> str:

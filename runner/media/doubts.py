@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from runner.media.probe import parse_log
+if TYPE_CHECKING:
+    from runner.media.ffmpeg import FfmpegResult
+
 
 _FAULT = re.compile(
     # since ffmpeg 7 the part that speaks is named, with the stream that it works on
@@ -27,17 +30,17 @@ class Doubt:
     """Which of the source's streams it is about, if it says so."""
 
 
-def doubts_of(log: str, used: frozenset[int]) -> tuple[Doubt, ...]:
-    """What *log* complains of in the source's streams of these numbers, in order."""
-    source = parse_log(log)
+def doubts_of(ran: FfmpegResult) -> tuple[Doubt, ...]:
+    """What ffmpeg complained of in the source's streams that it decoded, in order."""
+    source = ran.media
     # up to ffmpeg 6; since then these words are a muxer's or a codec's of the same name
-    demuxer = f"[{source.format} @" if source and "[in#0" not in log else "[in#0"
+    demuxer = f"[{source.format} @" if source and "[in#0" not in ran.log else "[in#0"
     found: list[Doubt] = []
-    for line in log.splitlines():
+    for line in ran.log.splitlines():
         match = _FAULT.search(line)
         if match is None and not ("[error]" in line and demuxer in line and "muxer" not in line):
             continue
         named = next((int(n) for n in match.groups() if n), None) if match else None
-        if named is None or named in used:
+        if named is None or named in ran.frames:
             found.append(Doubt(line, named))
     return tuple(found)

@@ -8,16 +8,20 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
 from runner.media.exit_code import ended_from_outside
 from runner.media.failures import ConversionError, Kind, Stopped
 from runner.media.orphans import lock_log, note_process
+from runner.media.probe import parse_log
 from runner.media.process import Child
 from runner.media.target import from_os
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from runner.media.probe import MediaInfo
 
 # Only at level verbose does ffmpeg say how much it decoded; it costs some forty lines a file.
 _QUIET = ("-nostdin", "-hide_banner", "-loglevel", "repeat+level+verbose", "-nostats")
@@ -42,23 +46,23 @@ class Limits:
     """Seconds without any progress."""
 
 
-class Reins:
+class ProcessHandle:
     """Holds the process that works for one conversion, so that another thread can end it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: Child | None = None
-        self._ended = False
+        self._cancelled = False
 
     def start(self, command: Sequence[str], log: IO[bytes]) -> Child:
         """Start *command* with its errors going to *log*.
 
         Raises:
-            Stopped: `end` was called already.
+            Stopped: `cancel` was called already.
             ConversionError: There is no such program.
         """
         with self._lock:
-            if self._ended:
+            if self._cancelled:
                 raise Stopped
             try:
                 self._process = Child(command, stdout=subprocess.PIPE, stderr=log)
@@ -67,21 +71,21 @@ class Reins:
                 raise ConversionError(Kind.ENVIRONMENT, message) from error
             return self._process
 
-    def end(self) -> None:
+    def cancel(self) -> None:
         """End the process and its children at once; nothing is started after that."""
         with self._lock:
-            self._ended = True
+            self._cancelled = True
             if self._process is not None:
                 self._process.kill_tree()
 
     @property
-    def ended(self) -> bool:
-        """Whether somebody called `end`."""
-        return self._ended
+    def cancelled(self) -> bool:
+        """Whether somebody called `cancel`."""
+        return self._cancelled
 
 
 @dataclass(frozen=True)
-class Ran:
+class FfmpegResult:
     """How a run of ffmpeg ended."""
 
     code: int
@@ -95,14 +99,21 @@ class Ran:
     frames: Mapping[int, int] = field(default_factory=dict)
     """The same in frames, of sound and of picture."""
 
+    @cached_property  # several steps ask
+    def media(self) -> MediaInfo | None:
+        """What ffmpeg said of its first input; none if it opened none."""
+        return parse_log(self.log)
+
 
 class Ffmpeg:
     """One ffmpeg program, run for one conversion."""
 
-    def __init__(self, program: str, *, log_path: str, reins: Reins, limits: Limits) -> None:
+    def __init__(
+        self, program: str, *, log_path: str, handle: ProcessHandle, limits: Limits
+    ) -> None:
         self.program = program
         self._log_path = log_path
-        self._reins = reins
+        self._handle = handle
         self._limits = limits
         self._deadline = time.monotonic() + limits.seconds if limits.seconds else None
 
@@ -110,35 +121,35 @@ class Ffmpeg:
         self,
         arguments: Sequence[str],
         watch: Callable[[float, str], None] = lambda *_: None,
-        hear: Callable[[bytes], None] = lambda _: None,
-    ) -> Ran:
+        on_line: Callable[[bytes], None] = lambda _: None,
+    ) -> FfmpegResult:
         """Run ffmpeg with *arguments*; *watch* is told the seconds written and where its log is.
 
-        *hear* is given each line that it writes to its standard output besides. Whatever they
+        *on_line* is given each line that it writes to its standard output besides. Whatever they
         raise ends it.
 
         Raises:
             ConversionError: It took longer than the limits allow, was ended from outside, or could
                 not be started.
-            Stopped: The reins were pulled.
+            Stopped: The handle was cancelled.
         """
         with open(self._log_path, "wb") as log:
             lock_log(log)
-            process = self._reins.start([self.program, *_QUIET, *_PROGRESS, *arguments], log)
+            process = self._handle.start([self.program, *_QUIET, *_PROGRESS, *arguments], log)
             note_process(self._log_path, process.pid)
         with process, _Watchdog(process, self._deadline, self._limits.stall) as watchdog:
             try:
-                done = self._follow(process, watchdog, watch, hear)
+                done = self._follow(process, watchdog, watch, on_line)
             except BaseException:
                 process.kill_tree()
                 raise
-        if self._reins.ended:
+        if self._handle.cancelled:
             raise Stopped
         words = read_log(self._log_path)
         decoded = _DECODED.findall(words)
         samples = {int(stream): int(count) for stream, _, count in decoded if count}
         frames = {int(stream): int(count) for stream, count, _ in decoded}
-        ran = Ran(process.returncode, done, without_verbose(words), samples, frames)
+        ran = FfmpegResult(process.returncode, done, without_verbose(words), samples, frames)
         if watchdog.verdict:
             raise ConversionError(Kind.TIMEOUT, watchdog.verdict, ran.log)
         if how := ended_from_outside(process.returncode, words):
@@ -150,7 +161,7 @@ class Ffmpeg:
         process: Child,
         watchdog: _Watchdog,
         watch: Callable[[float, str], None],
-        hear: Callable[[bytes], None],
+        on_line: Callable[[bytes], None],
     ) -> float:
         """Tell *watch* how far *process* is until it ends; returns the last seconds written."""
         assert process.stdout is not None
@@ -164,7 +175,7 @@ class Ffmpeg:
                 watch(done, self._log_path)
             elif not value:
                 watchdog.alive()
-                hear(line)
+                on_line(line)
         return done
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.media.doubts import Doubt
-    from runner.media.ffmpeg import Ffmpeg, Ran
+    from runner.media.ffmpeg import Ffmpeg, FfmpegResult
     from runner.media.layout import Layout
     from runner.media.probe import MediaInfo
 
@@ -33,7 +33,9 @@ _ENDS_EARLY = re.compile(r"ended prematurely|Truncating packet|partial file")
 _CUT = "the file ends within a packet, which was ignored"
 
 
-def check_layout(layout: Layout, length: float | None, ran: Ran, *, is_doubted: bool) -> None:
+def check_layout(
+    layout: Layout, length: float | None, ran: FfmpegResult, *, is_doubted: bool
+) -> None:
     """Refuse a stream in which something else than a tag lies between the frames.
 
     Raises:
@@ -45,14 +47,14 @@ def check_layout(layout: Layout, length: float | None, ran: Ran, *, is_doubted: 
         raise damaged(hole.seconds, length, ran)
 
 
-def goes_back(ran: Ran, source: MediaInfo) -> bool:
-    """Whether more was heard than the target's time tells: that of joined files begins anew."""
+def goes_back(ran: FfmpegResult, source: MediaInfo) -> bool:
+    """Whether more was decoded than the target's time tells: that of joined files begins anew."""
     sounds = [s for s in source.all("audio") if s.rate and s.index in ran.samples]
-    heard = max((ran.samples[s.index] / s.rate for s in sounds), default=0.0)
-    return ran.seconds > 0 and heard > 1.1 * ran.seconds + 1.0
+    decoded = max((ran.samples[s.index] / s.rate for s in sounds), default=0.0)
+    return ran.seconds > 0 and decoded > 1.1 * ran.seconds + 1.0
 
 
-def check_all_is_heard(layout: Layout, ran: Ran, source: MediaInfo) -> None:
+def check_all_is_decoded(layout: Layout, ran: FfmpegResult, source: MediaInfo) -> None:
     """Refuse a stream of which ffmpeg decoded less than its frames last.
 
     Raises:
@@ -61,9 +63,9 @@ def check_all_is_heard(layout: Layout, ran: Ran, source: MediaInfo) -> None:
     sound = source.stream("audio")
     if not sound or not sound.rate or sound.index not in ran.samples:
         return
-    heard = ran.samples[sound.index] / sound.rate
-    if heard < layout.seconds * (1 - layout.without_data / layout.count) - _LONGEST_TAIL:
-        message = f"only {heard:.1f} s of {layout.seconds:.1f} s were decoded{REMEDY}"
+    decoded = ran.samples[sound.index] / sound.rate
+    if decoded < layout.seconds * (1 - layout.without_data / layout.count) - _LONGEST_TAIL:
+        message = f"only {decoded:.1f} s of {layout.seconds:.1f} s were decoded{REMEDY}"
         raise ConversionError(Kind.INPUT, message, ran.log)
 
 
@@ -71,7 +73,7 @@ def weigh(
     ffmpeg: Ffmpeg,
     source: Sequence[str],
     doubts: Sequence[Doubt],
-    ran: Ran,
+    ran: FfmpegResult,
     length: float | None,
 ) -> tuple[str, ...]:
     """What to say of a source that was converted in spite of *doubts*, a sentence each.
@@ -89,7 +91,7 @@ def weigh(
     return tuple(dict.fromkeys(filter(None, said)))
 
 
-def damaged(seconds: float, length: float | None, ran: Ran) -> ConversionError:
+def damaged(seconds: float, length: float | None, ran: FfmpegResult) -> ConversionError:
     """The failure of a source that has a fault *seconds* after its start."""
     if reason := decoded_in_part(ran.log):
         return ConversionError(Kind.INPUT, reason, ran.log)
@@ -102,7 +104,7 @@ def _weigh_stream(
     source: Sequence[str],
     stream: int,
     doubts: Sequence[Doubt],
-    ran: Ran,
+    ran: FfmpegResult,
     length: float | None,
 ) -> str:
     good, code = _frames(ffmpeg, source, stream, "-xerror")
@@ -120,7 +122,7 @@ def _weigh_stream(
 
 
 def _weigh_rest(
-    ffmpeg: Ffmpeg, source: Sequence[str], stream: int, ran: Ran, length: float | None
+    ffmpeg: Ffmpeg, source: Sequence[str], stream: int, ran: FfmpegResult, length: float | None
 ) -> str:
     """The same for a stream whose first fault is at its beginning."""
     whole, _ = _frames(ffmpeg, source, stream)

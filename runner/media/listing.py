@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runner.media.ffmpeg import Ffmpeg, Ran
+    from runner.media.ffmpeg import Ffmpeg, FfmpegResult
 
 # One line for each, at once, in words that are the same from ffmpeg 4.2 to 9.0.
 _LISTED = ("-f", "framecrc", "-flush_packets", "1", "pipe:1")
@@ -60,7 +60,7 @@ class Track:
 
 def list_frames(
     ffmpeg: Ffmpeg, source: Sequence[str], *streams: str, options: Sequence[str] = ()
-) -> tuple[dict[int, Track], Ran]:
+) -> tuple[dict[int, Track], FfmpegResult]:
     """The decoded frames of *streams* of a source, up to where ffmpeg stops, and how it did."""
     # in several threads a decoder is further than what it gave
     return _list(ffmpeg, (*options, "-threads", "1", *source), streams, ())
@@ -73,10 +73,10 @@ def list_packets(ffmpeg: Ffmpeg, source: Sequence[str], *streams: str) -> dict[i
 
 def _list(
     ffmpeg: Ffmpeg, source: Sequence[str], streams: Sequence[str], codec: Sequence[str]
-) -> tuple[dict[int, Track], Ran]:
+) -> tuple[dict[int, Track], FfmpegResult]:
     tracks: dict[int, Track] = {}
 
-    def hear(line: bytes) -> None:
+    def take_in(line: bytes) -> None:
         if found := _LINE.match(line):
             track = tracks[int(found[1])]
             track.add(int(found[3]) * track.base, int(found[4]) * track.base)
@@ -84,5 +84,5 @@ def _list(
             tracks[int(found[1])] = Track(base=int(found[2]) / int(found[3]))
 
     maps = (part for stream in streams for part in ("-map", stream))
-    ran = ffmpeg.run((*source, *maps, *codec, *_LISTED), hear=hear)
+    ran = ffmpeg.run((*source, *maps, *codec, *_LISTED), on_line=take_in)
     return tracks, ran

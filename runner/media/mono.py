@@ -11,13 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind
-from runner.media.probe import parse_log
 from runner.media.recipe import option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runner.media.ffmpeg import Ran
+    from runner.media.ffmpeg import FfmpegResult
     from runner.media.recipe import Recipe
 
 NOTICE = "mixed to mono, its two channels cancel each other out: the first one was taken alone"
@@ -36,22 +35,20 @@ _MEASURE = ("-af", "volumedetect", "-f", "null", "-")
 _PEAK = re.compile(r"max_volume: (\S+) dB")
 
 
-def is_mixed_down(log: str, number: int | None) -> bool:
-    """Whether ffmpeg's *log* tells that of one channel made of the several of a stream *number*."""
-    source = parse_log(log)
-    sound = source.stream("audio", number) if source else None
+def is_mixed_down(ran: FfmpegResult, number: int | None) -> bool:
+    """Whether *ran* made one channel of the several of the audio stream *number*."""
+    sound = ran.media.stream("audio", number) if ran.media else None
     several = sound is not None and sound.layout not in ("", "mono", "1 channels")
-    return several and bool(_MONO_OUTPUT.search(log))
+    return several and bool(_MONO_OUTPUT.search(ran.log))
 
 
-def of_one_channel(recipe: Recipe, ran: Ran) -> Recipe:
+def of_one_channel(recipe: Recipe, ran: FfmpegResult) -> Recipe:
     """*recipe* with the first channel instead of the sum of the two.
 
     Raises:
         ConversionError: There are more than two, or the user has a filter of their own.
     """
-    source = parse_log(ran.log)
-    sound = source and source.stream("audio", recipe.audio_stream)
+    sound = ran.media and ran.media.stream("audio", recipe.audio_stream)
     own_filters = any(option(recipe.arguments, name) is not None for name in _FILTERS)
     if not sound or sound.layout not in ("stereo", "2 channels") or own_filters:
         raise ConversionError(Kind.INPUT, _REFUSAL, ran.log)
@@ -59,7 +56,9 @@ def of_one_channel(recipe: Recipe, ran: Ran) -> Recipe:
     return replace(recipe, audio_filter=chain)
 
 
-def is_lost(run: Callable[..., Ran], result: str, source: tuple[str, ...], stream: str) -> bool:
+def is_lost(
+    run: Callable[..., FfmpegResult], result: str, source: tuple[str, ...], stream: str
+) -> bool:
     """Whether *result* is silent, and the *stream* of the source that it was made from is not.
 
     *run* runs ffmpeg with the arguments that it is given; *source* are those for the source.
@@ -72,7 +71,7 @@ def is_lost(run: Callable[..., Ran], result: str, source: tuple[str, ...], strea
     return before is not None and peak is not None and before - peak > _APART
 
 
-def _peak(ran: Ran) -> float | None:
+def _peak(ran: FfmpegResult) -> float | None:
     """The loudest sample, in decibels of full scale."""
     found = _PEAK.search(ran.log)
     return float(found[1]) if found and ran.code == 0 else None

@@ -21,7 +21,8 @@ from runner.media.failures import ConversionError, Failure, Kind
 from runner.media.ffmpeg import Limits
 from runner.media.recipe import Recipe
 from runner.media.strict import UnreadableError, parse_json, read_as
-from runner.media.worker import Made, Work, convert
+from runner.media.work import ConversionResult, Work
+from runner.media.worker import convert
 
 ORDER = "RUNNER_ORDER"
 """The environment variable that holds the `Order`, as JSON."""
@@ -182,7 +183,7 @@ def _work(order: Order) -> Work:
     )
 
 
-def _success(made: Made) -> Record:
+def _success(made: ConversionResult) -> Record:
     return Record(
         size=made.size,
         sha256=made.sha256,

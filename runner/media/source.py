@@ -39,11 +39,11 @@ def check_source(path: str) -> None:
         if is_used_up(error):
             raise from_os(error) from error
         if error.errno == errno.ENOENT and os.path.islink(path):
-            raise ConversionError(Kind.INPUT, "the link leads nowhere") from error
+            raise ConversionError(Kind.INPUT, "a broken link") from error
         reasons = {
             errno.ENOENT: "the file is gone",
             errno.EACCES: _NO_ACCESS,
-            errno.ELOOP: "the link leads in a circle",
+            errno.ELOOP: "a link that leads to itself",
         }
         reason = reasons.get(error.errno or 0, f"not readable: {error.strerror}")
         raise ConversionError(Kind.INPUT, reason) from error

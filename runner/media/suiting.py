@@ -11,12 +11,11 @@ from runner.media.copying import copying, fits_sound
 from runner.media.failures import ConversionError, Kind
 from runner.media.film import Avoided, is_known, main_picture, make_film
 from runner.media.picture import Samples, read_samples, sampling
-from runner.media.probe import parse_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runner.media.ffmpeg import Ran
+    from runner.media.ffmpeg import FfmpegResult
     from runner.media.probe import MediaInfo
     from runner.media.recipe import Recipe
 
@@ -55,7 +54,7 @@ class Fitting:
     wish: Recipe
     source: tuple[str, ...]
     """ffmpeg's input arguments."""
-    run: Callable[..., Ran]
+    run: Callable[..., FfmpegResult]
     """Runs ffmpeg with the arguments that it is given."""
 
     def suit(self, avoided: Avoided = Avoided()) -> Suited:  # noqa: B008 - frozen
@@ -64,7 +63,7 @@ class Fitting:
         Raises:
             ConversionError: The source has not what is wished for.
         """
-        media = parse_log(self.run(*self.source).log)
+        media = self.run(*self.source).media
         if media is None:
             return Suited(settle(self.wish))  # the conversion tells why it cannot be opened
         if self.wish.film and not all(map(is_known, media.streams)):
@@ -79,7 +78,7 @@ class Fitting:
             replace(recipe, arguments=copying(recipe), audio_filter=""), _check(recipe, copied)
         )
 
-    def suit_again(self, first: Suited, ran: Ran) -> Suited | None:
+    def suit_again(self, first: Suited, ran: FfmpegResult) -> Suited | None:
         """What it is after the *first* one failed so; none if that was not its fault."""
         unreadable = frozenset(index for index in first.texts if not self._is_readable(index))
         refused = bool(first.check) and _REFUSED.search(ran.log) is not None
@@ -98,7 +97,7 @@ class Fitting:
 
     def suit_film(self, avoided: Avoided, media: MediaInfo | None = None) -> Suited:
         """What the recipe is for this source, a film, which holds *media* if that is known."""
-        media = media or parse_log(self.run(*self.source).log)
+        media = media or self.run(*self.source).media
         assert media is not None  # it was opened before
         film = make_film(self.wish, media, self._sample(media), avoided)
         if any("zscale" in argument for argument in film.arguments):

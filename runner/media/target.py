@@ -142,7 +142,7 @@ def _replace(result: str, target: str) -> None:
         raise ConversionError(Kind.INPUT, message) from error
 
 
-def give_name(result: str, target: str, *, mtime_ns: int | None = None) -> None:
+def move_into_place(result: str, target: str, *, mtime_ns: int | None = None) -> None:
     """Move the finished file *result* to *target*, which from then on exists as a whole.
 
     Its file time becomes *mtime_ns*, nanoseconds since the epoch; none leaves it.

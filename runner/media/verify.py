@@ -14,14 +14,14 @@ from runner.media.failures import ConversionError, Kind, fault_lines
 from runner.media.judgement import REMEDY
 from runner.media.listing import Track, list_frames, list_packets
 from runner.media.ogg import ending_of
-from runner.media.probe import MediaInfo, Stream, parse_log, read_streams
+from runner.media.probe import MediaInfo, Stream, read_streams
 from runner.media.process import run
 from runner.media.source import check_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runner.media.ffmpeg import Ffmpeg, Ran
+    from runner.media.ffmpeg import Ffmpeg, FfmpegResult
     from runner.media.recipe import Recipe
 
 _NO_END_MARK = "the file has no end mark: it was cut off, or recorded from a broadcast"
@@ -38,7 +38,7 @@ def tolerance(seconds: float, rate: int = 0) -> float:
 
 
 def check_length(
-    ffmpeg: Ffmpeg, source: Sequence[str], result: str, recipe: Recipe, ran: Ran
+    ffmpeg: Ffmpeg, source: Sequence[str], result: str, recipe: Recipe, ran: FfmpegResult
 ) -> None:
     """Compare the length of *result* with the stream of the source that it was made from.
 
@@ -55,31 +55,32 @@ def check_length(
     """
     if recipe.media == "image":
         return
-    seen = parse_log(ran.log)
+    seen = ran.media
     length = seen.duration if seen else None
     audio = seen.stream("audio", recipe.audio_stream) if seen else None
     rate = audio.rate if audio else 0
-    heard = _heard(audio, ran)
-    shortest = ran.seconds if heard is None else min(ran.seconds, heard)
+    decoded = _decoded_seconds(audio, ran)
+    if recipe.media == "audio" and decoded == 0:
+        raise ConversionError(Kind.INPUT, "no sound in it could be decoded", ran.log)
+    shortest = ran.seconds if decoded is None else min(ran.seconds, decoded)
     if ran.seconds and (not length or not recipe.keeps_length or _reaches(shortest, length, rate)):
         return
-    result_media = read_streams(ffmpeg.program, result)
-    made = (result_media and result_media.duration) or ran.seconds or heard
+    made = _length_of(read_streams(ffmpeg.program, result)) or ran.seconds or decoded
     if not made:
-        raise ConversionError(Kind.INPUT, f"no {recipe.media} in it", ran.log)
+        raise ConversionError(Kind.INPUT, f"the result contains no {recipe.media}", ran.log)
     if recipe.media == "audio" and ran.seconds:
         made = min(made, ran.seconds)  # with a copy, ffmpeg 4 takes FLAC's promise of a length over
     if length and recipe.keeps_length:
         _check_what_is_there(ffmpeg, source, recipe, ran, length, made)
 
 
-def check_ending(path: str, recipe: Recipe, ran: Ran) -> tuple[str, ...]:
+def check_ending(path: str, recipe: Recipe, ran: FfmpegResult) -> tuple[str, ...]:
     """What to say of the end of the source at *path*, of which ffmpeg sees no fault in a cut.
 
     Raises:
         ConversionError: It is cut.
     """
-    seen = parse_log(ran.log)
+    seen = ran.media
     if seen is None or not recipe.keeps_length:
         return ()
     if ending := ending_of(path) if seen.format == "ogg" else None:
@@ -88,25 +89,32 @@ def check_ending(path: str, recipe: Recipe, ran: Ran) -> tuple[str, ...]:
             raise ConversionError(Kind.INPUT, message, ran.log)
         return () if ending.is_ended else (_NO_END_MARK,)
     missing = missing_bytes(path, seen.format)
-    wanted = ran.seconds * (1 + missing / os.path.getsize(path))
-    if not _reaches(ran.seconds, wanted):
-        raise ConversionError(Kind.INPUT, _short(ran.seconds, wanted, ran), ran.log)
+    # of very few samples ffmpeg gives no time
+    there = max(ran.seconds, _decoded_seconds(seen.stream("audio", recipe.audio_stream), ran) or 0)
+    wanted = there * (1 + missing / os.path.getsize(path))
+    if not _reaches(there, wanted):
+        raise ConversionError(Kind.INPUT, _short(there, wanted, ran), ran.log)
     return (f"the last {missing:,} bytes of the file are missing",) if missing else ()
 
 
 def _check_what_is_there(
-    ffmpeg: Ffmpeg, source: Sequence[str], recipe: Recipe, ran: Ran, length: float, made: float
+    ffmpeg: Ffmpeg,
+    source: Sequence[str],
+    recipe: Recipe,
+    ran: FfmpegResult,
+    length: float,
+    made: float,
 ) -> None:
     """Weigh what the header of a source promises against the packets that are in the file."""
     media = read_streams(ffmpeg.program, source[-1].removeprefix("file:"), recipe.input_arguments)
     audio = media.stream("audio", recipe.audio_stream) if media else None
-    rate, heard = audio.rate if audio else 0, _heard(audio, ran)
+    rate, decoded = audio.rate if audio else 0, _decoded_seconds(audio, ran)
     if media is not None and media.format == "asf":
         # its length is the time at which it ends, and that of each of its streams is the same
         length -= min((s.start for s in media.streams if s.start), default=0.0)
         media = None
     wanted, *_ = (media and _mapped_length(media, recipe)) or (length,)
-    if audio is not None and heard is not None:
+    if audio is not None and decoded is not None:
         sound = list_frames(ffmpeg, source, f"0:{audio.index}")[0].get(0, Track())
         lost = sum(gap for *_, gap in sound.inner_gaps)
         if lost > tolerance(sound.total, rate):
@@ -115,16 +123,16 @@ def _check_what_is_there(
         return  # its last page tells whether it is whole, and its time may begin anywhere
     own = (f"0:{audio.index}",) if audio else ()
     tracks = list_packets(ffmpeg, source, *own, "0:V?")
-    if audio is not None and heard is not None and (packets := tracks.get(0)):
+    if audio is not None and decoded is not None and (packets := tracks.get(0)):
         span = packets.end - packets.start
-        if not _reaches(heard, span, rate):
-            raise ConversionError(Kind.INPUT, _short(heard, span, ran), ran.log)
+        if not _reaches(decoded, span, rate):
+            raise ConversionError(Kind.INPUT, _short(decoded, span, ran), ran.log)
     # the length of a container is that of its longest stream, counted from where it begins
     end = max((track.end for track in tracks.values()), default=0.0)
     start = min((track.start for track in tracks.values()), default=0.0)
     is_whole = _reaches(max(end, end - start), length, rate)
-    if heard is None and is_whole:
-        # it was copied, or ffmpeg had no time to say how much it heard
+    if decoded is None and is_whole:
+        # it was copied, or ffmpeg had no time to say how much it decoded
         own_track = tracks.get(0) if audio else None
         mapped = [own_track] if own_track and recipe.media == "audio" else tracks.values()
         there = min(wanted, max((track.end - track.start for track in mapped), default=0.0))
@@ -135,7 +143,7 @@ def _check_what_is_there(
         raise ConversionError(Kind.INPUT, _short(made, wanted, ran), ran.log)
 
 
-def _lost(lost: float, sound: Track, ran: Ran) -> ConversionError:
+def _lost(lost: float, sound: Track, ran: FfmpegResult) -> ConversionError:
     if reason := decoded_in_part(ran.log):
         return ConversionError(Kind.INPUT, reason, ran.log)
     at = max(sound.inner_gaps, key=lambda gap: gap[2])[1]
@@ -143,7 +151,7 @@ def _lost(lost: float, sound: Track, ran: Ran) -> ConversionError:
     return ConversionError(Kind.INPUT, message, ran.log)
 
 
-def _short(made: float, wanted: float, ran: Ran) -> str:
+def _short(made: float, wanted: float, ran: FfmpegResult) -> str:
     early = f"the file ends early: {made:.1f} s of {wanted:.1f} s are there{REMEDY}"
     return decoded_in_part(ran.log) or early
 
@@ -203,11 +211,22 @@ def check_decodes(ffmpeg: Ffmpeg, result: str, log: str) -> None:
         raise ConversionError(Kind.INPUT, f"the result does not decode: {fault}", log + ran.log)
 
 
-def _heard(audio: Stream | None, ran: Ran) -> float | None:
+def _decoded_seconds(audio: Stream | None, ran: FfmpegResult) -> float | None:
     """How many seconds of the mapped *audio* were decoded; none if it was only copied."""
     if not audio or not audio.rate or audio.index not in ran.samples:
         return None
     return ran.samples[audio.index] / audio.rate
+
+
+def _length_of(result: MediaInfo | None) -> float:
+    """How long the sound and the picture of a *result* are; 0 where that is not known.
+
+    A list of chapters may be longer, and a container is as long as the longest of all.
+    """
+    streams = (*result.all("audio"), *result.all("video")) if result else ()
+    ends = [(stream.start or 0.0) + stream.duration for stream in streams if stream.duration]
+    length = (result and result.duration) or 0.0
+    return min(length, max(ends)) if ends else length
 
 
 def _mapped_length(media: MediaInfo, recipe: Recipe) -> tuple[float, ...] | None:

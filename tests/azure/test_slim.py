@@ -9,8 +9,8 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from mutagen.flac import FLAC
 from mutagen.mp4 import MP4
 
+from runner.media.audio_copy import extract_audio
 from runner.media.choices import settle
-from runner.media.slim import slim_copy
 from runner.models import State
 from runner.presets import BUILT_IN
 from tests.azure.conftest import MP3, MakeEngine, Told, drive, plan_of
@@ -25,7 +25,7 @@ FFMPEG = get_ffmpeg_exe()
 
 def copied(source: Path, folder: Path) -> Path | None:
     """The slim copy of *source*."""
-    made = slim_copy(FFMPEG, str(source), MP3, str(folder / "copy"))
+    made = extract_audio(FFMPEG, str(source), MP3, str(folder / "copy"))
     return Path(made) if made else None
 
 
@@ -147,7 +147,7 @@ def test_what_may_want_the_picture_gets_the_whole_file(
     media: Media, tmp_path: Path, recipe: object
 ) -> None:
     big = with_more_picture(media("clip.mp4"), tmp_path)
-    assert slim_copy(FFMPEG, str(big), recipe, str(tmp_path / "copy")) is None  # type: ignore[arg-type] # a recipe
+    assert extract_audio(FFMPEG, str(big), recipe, str(tmp_path / "copy")) is None  # type: ignore[arg-type] # a recipe
 
 
 def film(folder: Path, seconds: int = 8) -> Path:

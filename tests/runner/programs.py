@@ -10,7 +10,8 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from runner.media.failures import ConversionError, Failure
 from runner.media.ffmpeg import Limits
 from runner.media.recipe import Recipe
-from runner.media.worker import Made, Work, convert
+from runner.media.work import ConversionResult, Work
+from runner.media.worker import convert
 from runner.presets import BUILT_IN
 
 _OTHERS = os.environ.get("RUNNER_TEST_FFMPEGS", "")
@@ -71,7 +72,7 @@ def failure_of(one: Work) -> Failure:
     raise AssertionError(f"a bad file was passed: {made}")
 
 
-def converted(one: Work) -> Made:
+def converted(one: Work) -> ConversionResult:
     """The result of *one*, which must not fail.
 
     Raises:

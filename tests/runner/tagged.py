@@ -10,7 +10,7 @@ from typing import Any
 from mediafile import MediaFile
 
 from runner.media.recipe import Recipe
-from runner.media.worker import Made
+from runner.media.work import ConversionResult
 from tests.media import Media
 from tests.runner.programs import converted, work
 
@@ -81,7 +81,7 @@ def tagged(media: Media, name: str, path: Path, fields: dict[str, Any]) -> Path:
     return path
 
 
-def about_tags(made: Made) -> tuple[str, ...]:
+def about_tags(made: ConversionResult) -> tuple[str, ...]:
     """The notices of what was *made*, but for those about its sound."""
     others = ("encoded again", "larger than its source")
     return tuple(n for n in made.notices if not any(other in n for other in others))

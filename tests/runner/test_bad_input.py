@@ -21,7 +21,7 @@ BAD = {
     "no-moov.mp4": "not a whole media file: moov atom not found",
     "no-audio.mp4": "no audio stream",
     "zero-length-audio.mp4": "no audio stream",
-    "empty-audio.wav": "no audio in it",
+    "empty-audio.wav": "the result contains no audio",
     "corrupt.mp4": "damaged",
 }
 DAMAGED = (
@@ -123,8 +123,8 @@ def test_what_is_no_file_is_said_to_be_none(
     assert said == {
         "folder.mp4": "input: not a file but a folder",
         "pipe.mp4": "input: not a file but a FIFO",
-        "dangling.mp4": "input: the link leads nowhere",
-        "circle.mp4": "input: the link leads in a circle",
+        "dangling.mp4": "input: a broken link",
+        "circle.mp4": "input: a link that leads to itself",
         "socket.mp4": "input: not a file but a socket",
     }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.formatting import bytes_text, printable, seconds_text, shortened
-from runner.media.blame import judge_log
+from runner.media.blame import classify_log
 from runner.media.failures import Kind, fault_lines
 from runner.media.ffmpeg import without_verbose
 from runner.media.probe import MediaInfo, Stream, parse_log
@@ -45,7 +45,7 @@ def test_the_oldest_and_the_newest_version_were_recorded() -> None:
 @pytest.mark.parametrize("case", FAULTS)
 @every_version
 def test_a_fault_is_named_alike_by_every_version(case: str, version: str) -> None:
-    assert judge_log(log(version, case)) == FAULTS[case]
+    assert classify_log(log(version, case)) == FAULTS[case]
 
 
 WRONG_SETTINGS = {
@@ -101,7 +101,7 @@ def settings_logs(version: str) -> dict[str, str]:
 def test_no_wrong_setting_is_held_against_the_file(version: str) -> None:
     logs = settings_logs(version)
     assert len(logs) > 55
-    verdicts = {name: judge_log(words, source="/in/film.mkv") for name, words in logs.items()}
+    verdicts = {name: classify_log(words, source="/in/film.mkv") for name, words in logs.items()}
     assert {name: kind for name, (kind, _) in verdicts.items() if kind is not Kind.SETTINGS} == {}
     assert [message for _, message in verdicts.values() if "damaged" in message] == []
     assert [message for _, message in verdicts.values() if "\n" in message or not message] == []
@@ -110,13 +110,13 @@ def test_no_wrong_setting_is_held_against_the_file(version: str) -> None:
 @pytest.mark.parametrize("case", WRONG_SETTINGS)
 @every_version
 def test_a_wrong_setting_is_said_in_plain_words(case: str, version: str) -> None:
-    assert judge_log(settings_logs(version)[case])[1] == WRONG_SETTINGS[case]
+    assert classify_log(settings_logs(version)[case])[1] == WRONG_SETTINGS[case]
 
 
 @pytest.mark.parametrize("case", ["nvenc", "qsv"])
 @every_version
 def test_a_gpu_that_is_not_there_is_no_damage(case: str, version: str) -> None:
-    _, message = judge_log(settings_logs(version)[case])
+    _, message = classify_log(settings_logs(version)[case])
     encoder = f"h264_{case}"
     assert message.startswith(
         (f"no GPU for {encoder} here", f"this ffmpeg has no encoder '{encoder}'")
@@ -125,7 +125,7 @@ def test_a_gpu_that_is_not_there_is_no_damage(case: str, version: str) -> None:
 
 @every_version
 def test_a_layout_that_an_encoder_refuses_is_no_damage(version: str) -> None:
-    assert judge_log(log(version, "layout")) == (
+    assert classify_log(log(version, "layout")) == (
         Kind.SETTINGS,
         (
             "the encoder libopus refuses these settings:"
@@ -136,7 +136,7 @@ def test_a_layout_that_an_encoder_refuses_is_no_damage(version: str) -> None:
 
 def test_a_missing_stream_is_named_by_what_was_wanted() -> None:
     words = "[info] Input #0, mp3, from 'x':\n[fatal] Stream map '0:V:0' matches no streams."
-    assert judge_log(words) == (Kind.INPUT, "no video stream")
+    assert classify_log(words) == (Kind.INPUT, "no video stream")
 
 
 @pytest.mark.parametrize(
@@ -171,11 +171,11 @@ def test_a_missing_stream_is_named_by_what_was_wanted() -> None:
 def test_only_an_allocator_that_is_refused_is_out_of_memory(
     words: str, verdict: tuple[Kind, str]
 ) -> None:
-    assert judge_log(words, source="/in/x") == verdict
+    assert classify_log(words, source="/in/x") == verdict
 
 
 def test_no_words_are_held_against_nobody() -> None:
-    kind, message = judge_log("")
+    kind, message = classify_log("")
     assert kind is Kind.SETTINGS
     assert message == "ffmpeg failed: it gave no reason"
 

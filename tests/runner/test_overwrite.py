@@ -151,7 +151,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(
     program = stand_in(f"append({str(destination / 'a.wav')!r}, 'mine')")
     result = run("convert", "in", "--to", "wav", "--ffmpeg", program.path)
     assert result.exit_code == 1
-    assert "another program created the result" in result.failures[0]
+    assert "not replaced: another program created the result" in result.failures[0]
     assert (destination / "a.wav").read_text() == "mine\n"
 
 

@@ -17,7 +17,7 @@ from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.local import LocalEngine
 from runner.media.failures import ConversionError
-from runner.media.ffmpeg import Ffmpeg, Limits, Reins
+from runner.media.ffmpeg import Ffmpeg, Limits, ProcessHandle
 from runner.media.source import check_source
 from runner.media.target import from_os
 from runner.models import Conversion, Event, Kind, Plan, State
@@ -123,9 +123,9 @@ def test_a_run_without_threads_ends_with_a_word(
 
 @limited
 def test_an_ffmpeg_that_nobody_can_watch_is_ended(media: Media, tmp_path: Path) -> None:
-    reins = Reins()
+    handle = ProcessHandle()
     ffmpeg = Ffmpeg(
-        media.ffmpeg, log_path=str(tmp_path / "log"), reins=reins, limits=Limits(seconds=60)
+        media.ffmpeg, log_path=str(tmp_path / "log"), handle=handle, limits=Limits(seconds=60)
     )
     endless = ("-f", "lavfi", "-re", "-i", "sine", "-f", "null", "-")
     with no_threads_left(), pytest.raises(ConversionError, match="no more threads") as caught:

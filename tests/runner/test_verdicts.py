@@ -244,6 +244,39 @@ def test_half_a_file_is_not_passed_where_its_length_is_known(
 
 @pytest.mark.parametrize("kind", ["ogg", "opus", "oga"])
 @pytest.mark.parametrize("share", [0.3, 0.7, 0.9, 0.99])
+@pytest.mark.parametrize(("preset", "share"), [("m4a", 0.0), ("m4a", 0.9), ("mp4", 0.9)])
+def test_a_list_of_chapters_does_not_hide_a_cut(
+    preset: str, share: float, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    source, chapters = tmp_path / "a.mp4", tmp_path / "chapters.txt"
+    chapters.write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=6\ntitle=a\n")
+    inputs = f"-f lavfi -i testsrc2=s=64x48:d=6 -f lavfi -i sine=d=6 -i {chapters}"
+    output = "-map 0 -map 1 -map_metadata 2 -c:v libx264 -c:a aac -movflags +faststart"
+    media.run(*inputs.split(), *output.split(), str(source))
+    data = source.read_bytes()
+    start = data.index(b"mdat") + 4
+    source.write_bytes(data[: start + int(share * (len(data) - start))])
+    how = recipe(preset)
+    failure = failure_of(work(source, destination / f"a{how.suffix}", how=how))
+    assert failure.kind is Kind.INPUT
+    assert failure.message.startswith("the file ends early" if share else "no sound in it could be")
+
+
+def test_three_samples_of_a_promised_hour_are_a_cut(tmp_path: Path, destination: Path) -> None:
+    source = tmp_path / "a.wav"
+    facts = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 44100, 44100 * 4, 4, 16)
+    promise = 3600 * 44100 * 4
+    source.write_bytes(
+        struct.pack("<4sI4s", b"RIFF", promise + 36, b"WAVE")
+        + facts
+        + struct.pack("<4sI", b"data", promise)
+        + bytes(12)
+    )
+    how = recipe("opus")
+    failure = failure_of(work(source, destination / "a.opus", how=how))
+    assert failure.message.startswith("the file ends early: 0.0 s of ")
+
+
 def test_a_cut_between_pages_of_an_ogg_is_a_notice(
     share: float, kind: str, media: Media, tmp_path: Path, destination: Path
 ) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mutagen
 import pytest
@@ -15,14 +16,17 @@ import pytest
 import runner.media
 from runner.azure.worker_package import pack_worker
 from runner.media.failures import ConversionError, Kind, Stopped
-from runner.media.ffmpeg import Limits, Reins
+from runner.media.ffmpeg import Limits, ProcessHandle
 from runner.media.source import without_tags
 from runner.media.verify import tolerance
-from runner.media.worker import Progress, convert, sha256_of
+from runner.media.worker import convert, sha256_of
 from tests.conftest import until
 from tests.media import Media
 from tests.runner.programs import converted, every_ffmpeg, failure_of, recipe, work
 from tests.stand_in import KILLED, OWN_END, MakeStandIn
+
+if TYPE_CHECKING:
+    from runner.media.work import Progress
 
 PACKAGE = Path(runner.media.__file__).parent
 PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
@@ -81,7 +85,7 @@ def test_the_packed_worker_converts_with_a_bare_python(
         "    for module in pkgutil.iter_modules(package.__path__):\n"
         "        importlib.import_module(package.__name__ + '.' + module.name)\n"
         "from runner.media.recipe import Recipe\n"
-        "from runner.media.worker import Work, convert\n"
+        "from runner.media.work import Work\nfrom runner.media.worker import convert\n"
         "source, target, ffmpeg = sys.argv[1:]\n"
         "recipe = Recipe(suffix='.wav', arguments=('-map', '0:a:0', '-c:a', 'pcm_s16le'))\n"
         "made = convert(Work(source=source, target=target, scratch='scratch', name='x',"
@@ -203,37 +207,37 @@ def test_the_time_limit_covers_both_passes(
 # ---- being stopped
 
 
-def test_the_reins_end_it_and_leave_nothing(
+def test_cancelling_ends_it_and_leaves_nothing(
     media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
     program = stand_in("append(result(), 'half'); time.sleep(60)")
-    reins, ends = Reins(), []
+    handle, ends = ProcessHandle(), []
     one = work(media("clip.mp3"), destination / "a.wav", ffmpeg=str(program.path))
 
     def run() -> None:
         try:
-            convert(one, reins)
+            convert(one, handle)
         except Stopped as stopped:
             ends.append(stopped)
 
     thread = threading.Thread(target=run)
     thread.start()
     until(lambda: list(destination.glob(".scratch/*.mp3")))
-    reins.end()
+    handle.cancel()
     thread.join(10)
     assert ends
     assert not list(destination.glob("*.wav"))
     assert not list(destination.glob(".scratch/*"))
 
 
-def test_reins_that_were_pulled_start_nothing(
+def test_a_handle_that_was_cancelled_starts_nothing(
     media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
     program = stand_in()
-    reins = Reins()
-    reins.end()
+    handle = ProcessHandle()
+    handle.cancel()
     with pytest.raises(Stopped):
-        convert(work(media("clip.mp3"), destination / "a", ffmpeg=str(program.path)), reins)
+        convert(work(media("clip.mp3"), destination / "a", ffmpeg=str(program.path)), handle)
     assert not program.starts
 
 
@@ -266,7 +270,7 @@ def test_a_result_is_decoded_when_asked_for(
         (f"{OWN_END}; open(result(), 'w').close(); sys.exit()", "ffmpeg produced no output"),
         (
             f"{OWN_END}; append(result(), 'x'); report('out_time_us=0', 'progress=end'); sys.exit()",
-            "no audio in it",
+            "the result contains no audio",
         ),
         (f"{OWN_END}; sys.exit(1)", "ffmpeg failed: it gave no reason"),
         ("be_ffmpeg('-t', '0.5')", "the file ends early: 0.5 s of 2.0 s are there"),

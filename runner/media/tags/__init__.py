@@ -18,7 +18,7 @@ from runner.media.tags.pictures import Studio
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from runner.media.ffmpeg import Ran
+    from runner.media.ffmpeg import FfmpegResult
     from runner.media.probe import MediaInfo
     from runner.media.recipe import Recipe
 
@@ -94,7 +94,7 @@ class Tagging:
         result: str,
         recipe: Recipe,
         media: MediaInfo | None,
-        run: Callable[[Sequence[str]], Ran],
+        run: Callable[[Sequence[str]], FfmpegResult],
     ) -> tuple[str, ...]:
         """Give *result* the tags of the source, in which ffmpeg saw *media*; returns what is lost.
 

@@ -12,7 +12,7 @@ from runner.media.tags.model import FRONT, Picture
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from runner.media.ffmpeg import Ran
+    from runner.media.ffmpeg import FfmpegResult
 
 _SHOWN = ("image/jpeg", "image/png")
 # without loss what was without; the others as JPEG
@@ -23,7 +23,7 @@ _AS_PNG = ("image/gif", "image/bmp")
 class Studio:
     """Works on pictures with ffmpeg."""
 
-    run: Callable[[Sequence[str]], Ran]
+    run: Callable[[Sequence[str]], FfmpegResult]
     """Runs ffmpeg with these arguments."""
     stem: str
     """Of the files that are made on the way."""

@@ -26,7 +26,7 @@ _FRAGMENTED = ("-movflags", "empty_moov", "-frag_duration", "10000000")
 _HASHED = ("-map", "0:a", "-f", "streamhash", "-hash", "md5", "-")
 
 
-def slim_copy(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | None:
+def extract_audio(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | None:
     """Copy all audio of *source*, with tags, chapters and cover, to *stem* plus a suffix.
 
     Returns the path of the copy: the conversion of it by *recipe* has the same audio as that of the

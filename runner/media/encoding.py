@@ -1,0 +1,180 @@
+"""Have ffmpeg encode one source as its recipe says, and once more where the source wants another.
+
+A conversion begins without a look at its source, as nearly all are plain. ffmpeg's first lines tell
+what it holds; where the recipe depends on that, ffmpeg is stopped and started anew.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from runner.media.blame import classify_log
+from runner.media.choices import settle
+from runner.media.exit_code import has_not_started
+from runner.media.failures import ConversionError, Kind
+from runner.media.ffmpeg import Ffmpeg, FfmpegResult, ProcessHandle
+from runner.media.frames import copy_frames
+from runner.media.loudness import correcting, measuring
+from runner.media.orphans import LOG, note_of
+from runner.media.probe import parse_log
+from runner.media.source import has_checksums, is_free_format, without_tags
+from runner.media.suiting import Fitting, Suited
+from runner.media.tags import Tagging
+from runner.media.work import Progress, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.media.layout import Layout
+    from runner.media.probe import MediaInfo
+
+
+class _NotPlainError(Exception):
+    """The source wants another recipe than a plain one, which is known now."""
+
+
+class Encoding:
+    """The encoding of one source, and what was found out about it on the way."""
+
+    def __init__(
+        self, work: Work, handle: ProcessHandle, watch: Callable[[Progress], None]
+    ) -> None:
+        stem = os.path.join(work.scratch, work.name)
+        self.work = work
+        self.recipe = settle(work.recipe)
+        self.suited = Suited(self.recipe)
+        self.source = work.source
+        """What ffmpeg reads: the user's file, or a copy of a part of it."""
+        self.result = stem + work.recipe.suffix
+        self.handle = handle
+        self.log_path = stem + LOG
+        self.ffmpeg = Ffmpeg(work.ffmpeg, log_path=self.log_path, handle=handle, limits=work.limits)
+        self.tagging = Tagging(work.source, stem)
+        self.audio_filter = ""
+        """The filters of the last encoding."""
+        self.first_filter = ""
+        """The one that the source turned out to need ahead of the others."""
+        self.stops_at_faults = True
+        """Whether ffmpeg ends at a fault in what it could do without."""
+        self._copies = (f"{stem}.source", f"{stem}.source.frames")
+        self._watch = watch
+        self._total: float | None = None
+        self._passes = 1 if work.recipe.loudness is None else 2
+
+    @property
+    def input(self) -> tuple[str, ...]:
+        """Ffmpeg's arguments for the source."""
+        # only so does ffmpeg look at them
+        is_checked = self.recipe.verify != "none" and has_checksums(self.source)
+        checked = ("-err_detect:a", "crccheck+explode") if is_checked else ()
+        return (*checked, *self.recipe.input_arguments, "-i", f"file:{self.source}")
+
+    def prepare(self) -> None:
+        """Leave out what ffmpeg would stumble over, and look ahead where the recipe wants it."""
+        self.source = without_tags(self.work.source, self._copies[0])
+        wish = self.work.recipe
+        if wish.film or wish.copy_if_fits:
+            self._suit(self._fitting().suit())
+
+    def run(self) -> FfmpegResult:
+        """Encode as a plain source wants it, and anew if it turns out not to be one."""
+        with suppress(_NotPlainError):
+            ran = self.run_again()
+            self._settle(ran.media)
+            return ran
+        return self.run_again()
+
+    def run_again(self) -> FfmpegResult:
+        """Encode with what is known by now."""
+        recipe = self.recipe
+        self.audio_filter = ",".join(filter(None, (self.first_filter, self._loudness_filter())))
+        filters = ("-filter:a", self.audio_filter) if self.audio_filter else ()
+        words = (*recipe.arguments, *filters, *self.tagging.words(recipe))
+        output = ("-y", f"file:{self.result}", *self.tagging.second_output(recipe))
+        output += self.suited.check
+        return self._run((*words, *output), done_before=self._passes - 1)
+
+    def run_without_what_failed(self, ran: FfmpegResult) -> FfmpegResult:
+        """Do without the parts of a film that made *ran* fail, if there are any."""
+        if again := self._fitting().suit_again(self.suited, ran):
+            self._suit(again)
+            return self.run_again()
+        return ran
+
+    def run_frames_alone(self, layout: Layout) -> FfmpegResult:
+        """Encode once more, without what the source has besides frames."""
+        whole, self.source = self.source, self._copies[1]
+        copy_frames(whole, layout, self.source)
+        return self.run()
+
+    def run_quietly(self, *arguments: str) -> FfmpegResult:
+        """Run ffmpeg for something else, of which nobody hears."""
+        return self.ffmpeg.run(arguments)
+
+    def failure(self, ran: FfmpegResult) -> ConversionError:
+        """What a failed *ran* is to be called."""
+        if has_not_started(ran.code):
+            message = f"{self.work.ffmpeg} does not start: {ran.log.strip()[-200:]}"
+            return ConversionError(Kind.ENVIRONMENT, message, ran.log)
+        kind, message = classify_log(ran.log, source=self.source, code=ran.code)
+        if kind is Kind.INPUT and is_free_format(self.source):
+            message = "this ffmpeg cannot decode MP3 of free format"
+        return ConversionError(kind, message, ran.log)
+
+    def clean_up(self) -> None:
+        """Delete what was made on the way; a result that has its name is there no more."""
+        self.tagging.clean_up()
+        for path in (self.result, self.log_path, note_of(self.log_path), *self._copies):
+            with suppress(OSError):
+                os.unlink(path)
+
+    def _fitting(self) -> Fitting:
+        return Fitting(self.work.recipe, self.input, self.run_quietly)
+
+    def _suit(self, suited: Suited) -> None:
+        self.suited, self.recipe = suited, suited.recipe
+
+    def _settle(self, media: MediaInfo | None) -> None:
+        """See whether the recipe suits what the source holds.
+
+        Raises:
+            _NotPlainError: It did not; now it does.
+        """
+        better = settle(self.work.recipe, media)
+        if media and self.recipe == settle(self.work.recipe) != better:
+            self.recipe = better
+            raise _NotPlainError
+
+    def _loudness_filter(self) -> str:
+        """The audio filter of the encoding pass, after a measuring pass where one is due."""
+        recipe = self.recipe
+        if recipe.loudness is None:
+            return recipe.audio_filter
+        stream = ("-map", f"0:a:{recipe.audio_stream}")
+        ran = self._run((*stream, "-filter:a", measuring(recipe), "-f", "null", "-"), done_before=0)
+        if ran.code != 0:
+            raise self.failure(ran)
+        sound = ran.media.stream("audio", recipe.audio_stream) if ran.media else None
+        return correcting(recipe, ran.log, sound)
+
+    def _run(self, output: tuple[str, ...], *, done_before: int) -> FfmpegResult:
+        # what is copied, and texts, can be done without: there a fault must end the attempt
+        may_end = self.stops_at_faults and self.recipe.verify != "none"
+        strict = ("-xerror",) if may_end and (self.suited.check or self.suited.texts) else ()
+        return self.ffmpeg.run(
+            (*strict, *self.input, *output),
+            lambda seconds, log: self._report(seconds, log, done_before),
+        )
+
+    def _report(self, seconds: float, log_path: str, done_before: int) -> None:
+        if self._total is None:
+            with open(log_path, "rb") as file:
+                media = parse_log(file.read(1 << 16).decode(errors="replace"))
+            self._settle(media)
+            # 0 says that it was looked for and is not known
+            self._total = (media and media.duration) or 0.0
+        if self._total:
+            seconds = (done_before * self._total + min(seconds, self._total)) / self._passes
+        self._watch(Progress(seconds, self._total or None))
