@@ -45,6 +45,11 @@ _UNOPENED: tuple[tuple[str, Kind, str], ...] = (
 )
 _NO_DECODER: tuple[tuple[str, Kind, str], ...] = (
     (
+        r"Decoder \(codec none\) not found|no decoder found for: none",
+        Kind.INPUT,
+        "this ffmpeg does not know its codec",
+    ),
+    (
         r"Decoder \(codec ([^)]+)\) not found|no decoder found for: (\S+)",
         Kind.INPUT,
         "this ffmpeg cannot decode {0}",

@@ -5,6 +5,7 @@ What remains is a result to be verified, with what is to be said of its source, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.media import mono
@@ -13,6 +14,7 @@ from runner.media.failures import Kind
 from runner.media.frames import find_frames, find_hidden_frames
 from runner.media.judgement import check_all_is_decoded, check_layout, goes_back, weigh
 from runner.media.loudness import is_corrected
+from runner.media.tags import leaves_tags_to_ffmpeg
 
 if TYPE_CHECKING:
     from runner.media.encoding import Encoding
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 # The time of each sample by its number, whatever the source says.
 _RESTAMP = "asetpts=N/SR/TB"
+_REFUSED = "Could not write header"
 # FLAC has no block of less than 16 samples (RFC 9639).
 _TOO_SHORT, _LENGTHEN = "invalid block size", "asetnsamples=n=16:p=1"
 
@@ -51,6 +54,10 @@ def _encode_somehow(encoding: Encoding) -> tuple[FfmpegResult, list[str]]:
         ran = encoding.run_again()
     if ran.code > 0 and encoding.recipe.is_preset and _TOO_SHORT in ran.log:
         encoding.first_filter = _LENGTHEN
+        ran = encoding.run()
+    if ran.code > 0 and _REFUSED in ran.log and not leaves_tags_to_ffmpeg(encoding.recipe):
+        # FLAC holds 16 MB of text: what fits of it is put there afterwards
+        encoding.tagging = replace(encoding.tagging, is_ours_alone=True)
         ran = encoding.run()
     if ran.code > 0 and (layout := find_hidden_frames(encoding.work.source, encoding.source)):
         return encoding.run_frames_alone(layout), list(layout.notices)

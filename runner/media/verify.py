@@ -130,7 +130,11 @@ def _check_what_is_there(
     # the length of a container is that of its longest stream, counted from where it begins
     end = max((track.end for track in tracks.values()), default=0.0)
     start = min((track.start for track in tracks.values()), default=0.0)
-    is_whole = _reaches(max(end, end - start), length, rate)
+    # an edit list may cut the last picture short, or leave out the first
+    a_frame = max(
+        (track.total / track.count for track in tracks.values() if track.count), default=0
+    )
+    is_whole = _reaches(max(end, end - start) + a_frame, length, rate)
     if decoded is None and is_whole:
         # it was copied, or ffmpeg had no time to say how much it decoded
         own_track = tracks.get(0) if audio else None

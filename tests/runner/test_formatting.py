@@ -174,6 +174,19 @@ def test_only_an_allocator_that_is_refused_is_out_of_memory(
     assert classify_log(words, source="/in/x") == verdict
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "[aist#0:0/none @ 0x1] [error] Decoding requested, but no decoder found for: none",
+        "[error] Decoder (codec none) not found for input stream #0:0",
+    ],
+)
+def test_a_codec_without_a_name_is_not_called_none(words: str) -> None:
+    opened = "[info] Input #0, mov, from 'file:/in/x':\n"
+    verdict = (Kind.INPUT, "this ffmpeg does not know its codec")
+    assert classify_log(opened + words, source="/in/x") == verdict
+
+
 def test_no_words_are_held_against_nobody() -> None:
     kind, message = classify_log("")
     assert kind is Kind.SETTINGS

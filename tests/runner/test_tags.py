@@ -271,3 +271,28 @@ def test_id3_of_the_first_version_is_understood(
     after = result_of(source, destination / "a.mp3", recipe("mp3"))
     assert (after.title, after.composer, after.disc, after.disctotal) == ("Title", "Cleo", 1, 2)
     assert (after.bpm, after.year, after.comp) == (99, 1999, True)
+
+
+def test_ids_that_old_tags_join_are_several_again(
+    media: Media, tmp_path: Path, destination: Path
+) -> None:
+    source = media.put("clip.mp3", tmp_path / "a.mp3")
+    frames = ID3()
+    frames.add(TXXX(encoding=1, desc="MusicBrainz Artist Id", text=["one/two"]))
+    frames.save(source, v2_version=3)
+    converted(work(source, destination / "a.mp3"))
+    ids = ID3(destination / "a.mp3").getall("TXXX:MusicBrainz Artist Id")
+    assert [frame.text for frame in ids] == [["one", "two"]]
+
+
+def test_lyrics_that_flac_cannot_hold_are_left_out_alone(
+    media: Media, tmp_path: Path, destination: Path
+) -> None:
+    source = media.put("clip.mp3", tmp_path / "a.mp3")
+    frames = ID3()
+    frames.add(USLT(encoding=0, lang="eng", desc="", text="la la " * 2_900_000))
+    frames.add(TIT2(encoding=0, text=["Title"]))
+    frames.save(source)
+    made = converted(work(source, destination / "a.flac", how=recipe("flac")))
+    assert made.notices == (".flac cannot hold the tag LYRICS",)
+    assert MediaFile(destination / "a.flac").title == "Title"

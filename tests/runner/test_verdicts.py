@@ -262,6 +262,19 @@ def test_a_list_of_chapters_does_not_hide_a_cut(
     assert failure.message.startswith("the file ends early" if share else "no sound in it could be")
 
 
+def test_an_edit_list_may_cut_a_long_picture_short(
+    media: Media, tmp_path: Path, destination: Path
+) -> None:
+    slides = tmp_path / "slides.mp4"
+    media.run(
+        *["-f", "lavfi", "-i", "testsrc2=s=64x48:r=1:d=13", "-c:v", "libx264", "-g", "1"],
+        str(slides),
+    )
+    source = tmp_path / "a.mp4"
+    media.run("-ss", "0.5", "-i", str(slides), "-c", "copy", str(source))
+    converted(work(source, destination / "a.mp4", how=recipe("mp4")))
+
+
 def test_three_samples_of_a_promised_hour_are_a_cut(tmp_path: Path, destination: Path) -> None:
     source = tmp_path / "a.wav"
     facts = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 44100, 44100 * 4, 4, 16)

@@ -69,9 +69,13 @@ class Tagging:
     source: str
     stem: str
     """Of the files that are made on the way."""
+    is_ours_alone: bool = False
+    """Whether ffmpeg writes none, as the container refused what it would write."""
 
     def words(self, recipe: Recipe) -> tuple[str, ...]:
         """Options for ffmpeg's output: what it carries itself, for who reads nothing else."""
+        if self.is_ours_alone:
+            return ("-map_metadata", "-1", "-map_metadata:s", "-1")
         words: list[str] = []
         if not _names(recipe, ("-map_metadata",)) and recipe.media != "image":
             words += ("-map_metadata", "0")  # or the date of a recording is lost

@@ -71,8 +71,8 @@ class Tags:
         """Take in what *form* calls *name*, unless it is about the container or a program."""
         texts = tuple(text for value in values if (text := value.strip("\0")).strip())
         known = field_of(name, form)
-        if known.startswith(_NEVER_WITH_SLASH):
-            texts = tuple(part for text in texts for part in text.split("/"))
+        if known.startswith(_NEVER_WITH_SLASH) and any("/" in text for text in texts):
+            texts, native = tuple(part for text in texts for part in text.split("/")), None
         if texts and not is_junk(name) and not is_junk(known):
             alias = "" if is_first_name(name, known, form) else name
             self.items.append(Item(known, texts, native, alias))

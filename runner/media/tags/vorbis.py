@@ -22,6 +22,8 @@ _PAIRED = {"TRACKNUMBER": "TRACKTOTAL", "DISCNUMBER": "DISCTOTAL"}
 # Opus has its own two fields, 5 dB below ReplayGain's reference, in 256ths of a dB; others it
 # should not have: https://www.rfc-editor.org/rfc/rfc7845#section-5.2.1
 _R128 = {"REPLAYGAIN_TRACK_GAIN": "R128_TRACK_GAIN", "REPLAYGAIN_ALBUM_GAIN": "R128_ALBUM_GAIN"}
+_LARGEST_BLOCK = 2**24 - 2**18
+"""Bytes of text that one block of a FLAC file holds beside names and chapters."""
 LARGEST_PICTURE = 2**24 - 2**10
 """Bytes that one block of a FLAC file holds beside what is said of the picture."""
 
@@ -54,6 +56,8 @@ def put(file: Any, tags: Tags, chapters: list[Chapter]) -> list[str]:
     if type(file).__name__ == "OggOpus":
         fields = _with_r128(fields)
     lost = [field for field in fields if not _KEY.fullmatch(field)]
+    if hasattr(file, "add_picture"):
+        lost += _too_long({f: values for f, values in fields.items() if f not in lost})
     for field, values in fields.items():
         comments.extend((field, value) for value in values if field not in lost)
     comments.extend(_chapter_comments(chapters))
@@ -64,6 +68,16 @@ def put(file: Any, tags: Tags, chapters: list[Chapter]) -> list[str]:
             file.add_picture(block)
     else:
         comments.extend((_PICTURE, base64.b64encode(b.write()).decode()) for b in blocks)
+    return lost
+
+
+def _too_long(fields: dict[str, list[str]]) -> list[str]:
+    """The longest of *fields*, without which the others fit into one block."""
+    sizes = {field: sum(len(v.encode()) for v in values) for field, values in fields.items()}
+    lost: list[str] = []
+    while sum(sizes.values()) > _LARGEST_BLOCK:
+        lost.append(max(sizes, key=lambda field: sizes[field]))
+        del sizes[lost[-1]]
     return lost
 
 
