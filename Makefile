@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # `make demo` is the first thing to try.
-.PHONY: install demo demo-cloud pulumi quick test fuzz lint lint-workflows lint-project docs constraints bench windows clean
+.PHONY: install infra demo demo-cloud pulumi quick test fuzz lint lint-workflows lint-project docs constraints bench windows clean
 .DEFAULT_GOAL := demo
 
 .venv/runner: pyproject.toml constraints.txt
@@ -23,6 +23,11 @@ BIN := .venv/bin
 	touch $@
 
 install: .venv/runner
+
+# What `pulumi up` and `runner` need on Azure.
+infra:
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	cd infra && ../$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 
 # One of the files is cut short, so that you see a failure; that is exit code 1.
 demo: .venv/runner
