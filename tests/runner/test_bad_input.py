@@ -21,7 +21,7 @@ BAD = {
     "no-moov.mp4": "not a whole media file: moov atom not found",
     "no-audio.mp4": "no audio stream",
     "zero-length-audio.mp4": "no audio stream",
-    "empty-audio.wav": "the result contains no audio",
+    "empty-audio.wav": "no sound in it could be decoded",
     "corrupt.mp4": "damaged",
 }
 DAMAGED = (
