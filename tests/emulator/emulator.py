@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aiohttp import web
 
-from tests.emulator import misfortunes, pools, routes_side, views
+from tests.emulator import node_faults, pools, routes_side, views
 from tests.emulator.account import Account, Settings
-from tests.emulator.agent import ProcessExecutor
 from tests.emulator.auth import PRINCIPAL, AsyncEmulatedCredential, EmulatedCredential
 from tests.emulator.certificates import Certificates, make_certificates
 from tests.emulator.clock import Clock
 from tests.emulator.faults import Faults
+from tests.emulator.node_agent import ProcessExecutor
 from tests.emulator.rights import Rights
 from tests.emulator.scheduler import settle
 from tests.emulator.server import Crashes, Seen, Server
@@ -282,19 +282,19 @@ class Emulator:
 
     def preempt(self, pool: str, node: str) -> None:
         """Take a Spot node away, as the cloud does."""
-        self._call(lambda: misfortunes.preempt(self._account, self._account.node(pool, node)))
+        self._call(lambda: node_faults.preempt(self._account, self._account.node(pool, node)))
 
     def restore(self, pool: str, node: str) -> None:
         """Give a preempted node back."""
-        self._call(lambda: misfortunes.restore(self._account, self._account.node(pool, node)))
+        self._call(lambda: node_faults.restore(self._account, self._account.node(pool, node)))
 
     def lose(self, pool: str, node: str) -> None:
         """Let a node become unknown to the service."""
-        self._call(lambda: misfortunes.lose(self._account, self._account.node(pool, node)))
+        self._call(lambda: node_faults.lose(self._account, self._account.node(pool, node)))
 
     def make_unusable(self, pool: str, node: str, code: str = "Unknown") -> None:
         self._call(
-            lambda: misfortunes.make_unusable(self._account, self._account.node(pool, node), code)
+            lambda: node_faults.make_unusable(self._account, self._account.node(pool, node), code)
         )
 
 

@@ -6,9 +6,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 from tests.emulator import files, nodes, views
-from tests.emulator.calls import Answer, Call, Routes, listing
 from tests.emulator.errors import BatchError
 from tests.emulator.model import Node, Task, key
+from tests.emulator.operations import Answer, Call, Routes, listing
 from tests.emulator.states import TaskState
 from tests.emulator.times import SECOND, parse_duration
 from tests.emulator.work import node_folder, task_directory

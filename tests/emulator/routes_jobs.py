@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.emulator import jobs, shapes, views
-from tests.emulator.calls import Answer, Call, Routes, created, done, entity, listing
+from tests.emulator import bodies, bodies_jobs, jobs, views
+from tests.emulator.operations import Answer, Call, Routes, created, done, entity, listing
 from tests.emulator.times import SECOND
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ FIELDS = {
 }
 
 
-@routes.add("POST", "/jobs", 201, shapes.JOB_ADD)
+@routes.add("POST", "/jobs", 201, bodies_jobs.JOB_ADD)
 def create_job(call: Call) -> Answer:
-    shapes.refuse_left_out(call.body)
+    bodies.refuse_left_out(call.body)
     job = jobs.create(call.account, call.body)
     # the service names its internal first run of the job here, whatever the job's id
     return created(f"{call.url}/jobs/job-1", job.modified)
@@ -63,7 +63,7 @@ def get_job(call: Call, job: str) -> Answer:
     return entity(call, view(call, found), "jobs", found.modified)
 
 
-@routes.add("PATCH", "/jobs/{job}", 200, shapes.JOB_PATCH)
+@routes.add("PATCH", "/jobs/{job}", 200, bodies_jobs.JOB_PATCH)
 def update_job(call: Call, job: str) -> Answer:
     found = call.account.job(job)
     call.expect(found.modified)
@@ -71,7 +71,7 @@ def update_job(call: Call, job: str) -> Answer:
     return done(call, found.modified)
 
 
-@routes.add("PUT", "/jobs/{job}", 200, shapes.JOB_PUT)
+@routes.add("PUT", "/jobs/{job}", 200, bodies_jobs.JOB_PUT)
 def replace_job(call: Call, job: str) -> Answer:
     found = call.account.job(job)
     call.expect(found.modified)
@@ -87,7 +87,7 @@ def delete_job(call: Call, job: str) -> Answer:
     return Answer()
 
 
-@routes.add("POST", "/jobs/{job}/disable", 202, shapes.JOB_DISABLE)
+@routes.add("POST", "/jobs/{job}/disable", 202, bodies_jobs.JOB_DISABLE)
 def disable_job(call: Call, job: str) -> Answer:
     found = call.account.job(job)
     call.expect(found.modified)
@@ -103,7 +103,7 @@ def enable_job(call: Call, job: str) -> Answer:
     return done(call, found.modified)
 
 
-@routes.add("POST", "/jobs/{job}/terminate", 202, shapes.JOB_TERMINATE)
+@routes.add("POST", "/jobs/{job}/terminate", 202, bodies_jobs.JOB_TERMINATE)
 def terminate_job(call: Call, job: str) -> Answer:
     found = call.account.job(job)
     call.expect(found.modified)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from tests.emulator import nodes, shapes, views
-from tests.emulator.calls import Answer, Call, Routes, entity, listing
-from tests.emulator.calls import done as action_done
+from tests.emulator import bodies_pools, nodes, views
 from tests.emulator.errors import BatchError, invalid_query
 from tests.emulator.model import Json, Node, Pool, key
+from tests.emulator.operations import Answer, Call, Routes, entity, listing
+from tests.emulator.operations import done as action_done
 from tests.emulator.states import NodeState
 
 routes = Routes()
@@ -58,14 +58,14 @@ def get_node(call: Call, pool: str, node: str) -> Answer:
     return entity(call, view(call, call.account.node(pool, node)), "nodes")
 
 
-@routes.add("POST", "/pools/{pool}/nodes/{node}/reboot", 202, shapes.REBOOT)
+@routes.add("POST", "/pools/{pool}/nodes/{node}/reboot", 202, bodies_pools.REBOOT)
 def reboot_node(call: Call, pool: str, node: str) -> Answer:
     option = call.body.get("nodeRebootOption", "requeue").lower()
     nodes.reboot(call.account, call.account.node(pool, node), option)
     return action_done(call)
 
 
-@routes.add("POST", "/pools/{pool}/nodes/{node}/reimage", 202, shapes.REIMAGE)
+@routes.add("POST", "/pools/{pool}/nodes/{node}/reimage", 202, bodies_pools.REIMAGE)
 def reimage_node(call: Call, pool: str, node: str) -> Answer:
     """Refuse, as the service was recorded to do on every pool that can still be had."""
     call.account.node(pool, node)
@@ -73,7 +73,7 @@ def reimage_node(call: Call, pool: str, node: str) -> Answer:
     raise BatchError("OperationNotValidOnNode", {"Reason": reason})
 
 
-@routes.add("POST", "/pools/{pool}/nodes/{node}/deallocate", 202, shapes.DEALLOCATE)
+@routes.add("POST", "/pools/{pool}/nodes/{node}/deallocate", 202, bodies_pools.DEALLOCATE)
 def deallocate_node(call: Call, pool: str, node: str) -> Answer:
     option = call.body.get("nodeDeallocateOption", "requeue").lower()
     nodes.deallocate(call.account, call.account.node(pool, node), option)
@@ -86,7 +86,9 @@ def start_node(call: Call, pool: str, node: str) -> Answer:
     return action_done(call)
 
 
-@routes.add("POST", "/pools/{pool}/nodes/{node}/disablescheduling", 200, shapes.DISABLE_SCHEDULING)
+@routes.add(
+    "POST", "/pools/{pool}/nodes/{node}/disablescheduling", 200, bodies_pools.DISABLE_SCHEDULING
+)
 def disable_node_scheduling(call: Call, pool: str, node: str) -> Answer:
     option = call.body.get("nodeDisableSchedulingOption", "requeue").lower()
     nodes.disable_scheduling(call.account, call.account.node(pool, node), option)

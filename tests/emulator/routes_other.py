@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING
 
-from tests.emulator.calls import Answer, Call, Routes, listing
 from tests.emulator.errors import BatchError
+from tests.emulator.operations import Answer, Call, Routes, listing
 
 if TYPE_CHECKING:
     from tests.emulator.model import Json

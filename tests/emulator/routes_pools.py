@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.emulator import pools, scaling, shapes, views
-from tests.emulator.calls import Answer, Call, Routes, created, done, entity, listing
+from tests.emulator import bodies, bodies_pools, pools, scaling, views
+from tests.emulator.operations import Answer, Call, Routes, created, done, entity, listing
 
 if TYPE_CHECKING:
     from tests.emulator.model import Json, Pool
@@ -26,11 +26,11 @@ FIELDS = {
 }
 
 
-@routes.add("POST", "/pools", 201, shapes.POOL_ADD_OLD)
+@routes.add("POST", "/pools", 201, bodies_pools.POOL_ADD_OLD)
 def create_pool(call: Call) -> Answer:
     if not call.is_old:
-        shapes.POOL_ADD("body", call.body)
-    shapes.refuse_left_out(call.body)
+        bodies_pools.POOL_ADD("body", call.body)
+    bodies.refuse_left_out(call.body)
     pool = scaling.create_pool(call.account, call.body)
     return created(f"{call.url}/pools/{pool.id}", pool.modified)
 
@@ -65,11 +65,11 @@ def get_pool(call: Call, pool: str) -> Answer:
     return entity(call, view(call, found), "pools", found.modified)
 
 
-@routes.add("PATCH", "/pools/{pool}", 200, shapes.POOL_PATCH)
+@routes.add("PATCH", "/pools/{pool}", 200, bodies_pools.POOL_PATCH)
 def update_pool(call: Call, pool: str) -> Answer:
     found = call.account.pool(pool)
     call.expect(found.modified)
-    shapes.refuse_left_out(call.body)
+    bodies.refuse_left_out(call.body)
     pools.update(call.account, found, call.body)
     return done(call, found.modified)
 
@@ -82,15 +82,15 @@ def delete_pool(call: Call, pool: str) -> Answer:
     return Answer()
 
 
-@routes.add("POST", "/pools/{pool}/updateproperties", 204, shapes.POOL_REPLACE)
+@routes.add("POST", "/pools/{pool}/updateproperties", 204, bodies_pools.POOL_REPLACE)
 def replace_pool_properties(call: Call, pool: str) -> Answer:
     found = call.account.pool(pool)
-    shapes.refuse_left_out(call.body)
+    bodies.refuse_left_out(call.body)
     pools.replace(call.account, found, call.body)
     return done(call, found.modified)
 
 
-@routes.add("POST", "/pools/{pool}/resize", 202, shapes.POOL_RESIZE)
+@routes.add("POST", "/pools/{pool}/resize", 202, bodies_pools.POOL_RESIZE)
 def resize_pool(call: Call, pool: str) -> Answer:
     found = call.account.pool(pool)
     call.expect(found.modified)
@@ -106,7 +106,7 @@ def stop_pool_resize(call: Call, pool: str) -> Answer:
     return done(call, found.modified)
 
 
-@routes.add("POST", "/pools/{pool}/removenodes", 202, shapes.REMOVE_NODES)
+@routes.add("POST", "/pools/{pool}/removenodes", 202, bodies_pools.REMOVE_NODES)
 def remove_nodes(call: Call, pool: str) -> Answer:
     found = call.account.pool(pool)
     call.expect(found.modified)
@@ -114,7 +114,7 @@ def remove_nodes(call: Call, pool: str) -> Answer:
     return done(call, found.modified)
 
 
-@routes.add("POST", "/pools/{pool}/enableautoscale", 200, shapes.ENABLE_AUTOSCALE)
+@routes.add("POST", "/pools/{pool}/enableautoscale", 200, bodies_pools.ENABLE_AUTOSCALE)
 def enable_pool_auto_scale(call: Call, pool: str) -> Answer:
     found = call.account.pool(pool)
     call.expect(found.modified)
@@ -129,7 +129,7 @@ def disable_pool_auto_scale(call: Call, pool: str) -> Answer:
     return done(call, found.modified)
 
 
-@routes.add("POST", "/pools/{pool}/evaluateautoscale", 200, shapes.EVALUATE_AUTOSCALE)
+@routes.add("POST", "/pools/{pool}/evaluateautoscale", 200, bodies_pools.EVALUATE_AUTOSCALE)
 def evaluate_pool_auto_scale(call: Call, pool: str) -> Answer:
     found = call.account.pool(pool)
     outcome = scaling.evaluate_now(call.account, found, call.body["autoScaleFormula"])

@@ -1,6 +1,6 @@
 """The side door: what happens to the account from outside the data plane, as HTTP.
 
-ARM's pools, the roles of identities, faults, the clock, the misfortunes of nodes, and tokens.
+ARM's pools, the roles of identities, faults, the clock, faults of nodes, and tokens.
 Nothing here asks for a sign-in.
 """
 
@@ -11,13 +11,13 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.emulator import arm, auth, jobs, misfortunes, pools, scaling, views
-from tests.emulator.calls import Answer, Call, Routes
+from tests.emulator import arm, auth, jobs, node_faults, pools, scaling, views
 from tests.emulator.checks import Shape, an_object, number, text
 from tests.emulator.errors import BatchError
 from tests.emulator.faults import Fault
 from tests.emulator.ids import made_up_id
 from tests.emulator.model import key
+from tests.emulator.operations import Answer, Call, Routes
 from tests.emulator.states import AllocationState
 from tests.emulator.times import timestamp
 
@@ -167,10 +167,10 @@ def side_node_event(call: Call, pool: str, node: str, event: str) -> Answer:
 
 
 EVENTS: dict[str, Callable[[Account, Node], None]] = {
-    "preempt": misfortunes.preempt,
-    "restore": misfortunes.restore,
-    "lose": misfortunes.lose,
-    "unusable": partial(misfortunes.make_unusable, code="Unknown"),
+    "preempt": node_faults.preempt,
+    "restore": node_faults.restore,
+    "lose": node_faults.lose,
+    "unusable": partial(node_faults.make_unusable, code="Unknown"),
 }
 """What may befall a node."""
 

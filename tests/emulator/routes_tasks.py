@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.emulator import jobs, shapes, tasks, views
-from tests.emulator.calls import Answer, Call, Routes, created, done, entity, listing
+from tests.emulator import bodies, bodies_tasks, jobs, tasks, views
 from tests.emulator.errors import BatchError, invalid_property
+from tests.emulator.operations import Answer, Call, Routes, created, done, entity, listing
 from tests.emulator.times import etag, timestamp
 from tests.emulator.wire import error_body
 
@@ -43,18 +43,18 @@ FIELDS = {
 
 
 def add_checked(call: Call, job: Job, definition: Json) -> Task:
-    shapes.refuse_left_out(definition)
+    bodies.refuse_left_out(definition)
     jobs.check_exit_actions(job, definition)
     return tasks.add(call.account, job, definition)
 
 
-@routes.add("POST", "/jobs/{job}/tasks", 201, shapes.TASK_ADD)
+@routes.add("POST", "/jobs/{job}/tasks", 201, bodies_tasks.TASK_ADD)
 def create_task(call: Call, job: str) -> Answer:
     task = add_checked(call, call.account.job(job), call.body)
     return created(views.task_url(call.url, task), task.modified)
 
 
-@routes.add("POST", "/jobs/{job}/addtaskcollection", 200, shapes.TASK_COLLECTION)
+@routes.add("POST", "/jobs/{job}/addtaskcollection", 200, bodies_tasks.TASK_COLLECTION)
 def create_task_collection(call: Call, job: str) -> Answer:
     found = call.account.job(job)
     given = call.body["value"]
@@ -62,7 +62,7 @@ def create_task_collection(call: Call, job: str) -> Answer:
         raise invalid_property("value", len(given), f"at most {LARGEST_COLLECTION} tasks")
     tasks.refuse_closed(found)
     # one malformed task refuses the whole request
-    definitions = [shapes.TASK_ADD("value", each) for each in given]
+    definitions = [bodies_tasks.TASK_ADD("value", each) for each in given]
     results = [add_one(call, found, definition) for definition in definitions]
     if call.account.faults.take("shuffle", "create_task_collection"):
         results = call.account.faults.shuffled(results)
@@ -122,7 +122,7 @@ def get_task(call: Call, job: str, task: str) -> Answer:
     return entity(call, view(call, found), "tasks", found.modified)
 
 
-@routes.add("PUT", "/jobs/{job}/tasks/{task}", 200, shapes.TASK_PUT)
+@routes.add("PUT", "/jobs/{job}/tasks/{task}", 200, bodies_tasks.TASK_PUT)
 def replace_task(call: Call, job: str, task: str) -> Answer:
     found = call.account.task(job, task)
     call.expect(found.modified)

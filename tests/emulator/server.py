@@ -20,9 +20,9 @@ from tests.emulator import (
     routes_tasks,
 )
 from tests.emulator.auth import CHALLENGE, Signed, authenticate
-from tests.emulator.calls import Answer, Call, Route, read_body
-from tests.emulator.casing import cased
+from tests.emulator.enum_casing import cased
 from tests.emulator.errors import BatchError
+from tests.emulator.operations import Answer, Call, Route, read_body
 from tests.emulator.roles import batch_need
 from tests.emulator.times import http_date
 from tests.emulator.wire import ERROR_KIND, error_body, reset, response

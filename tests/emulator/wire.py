@@ -14,9 +14,9 @@ from aiohttp import web
 from tests.emulator.times import from_epoch, http_date, timestamp
 
 if TYPE_CHECKING:
-    from tests.emulator.calls import Answer
     from tests.emulator.errors import BatchError
     from tests.emulator.model import Json
+    from tests.emulator.operations import Answer
 
 JSON_TYPE = "application/json;odata=minimalmetadata"
 ALWAYS = {

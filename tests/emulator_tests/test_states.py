@@ -1,4 +1,4 @@
-"""No sequence of calls and misfortunes leads to a state or a change that Batch does not have."""
+"""No sequence of calls and faults leads to a state or a change that Batch does not have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.emulator import jobs, misfortunes, nodes, pools, scaling, states, tasks
+from tests.emulator import jobs, node_faults, nodes, pools, scaling, states, tasks
 from tests.emulator.account import Account, Limits, Settings, Timings
 from tests.emulator.clock import Clock
 from tests.emulator.errors import BatchError
@@ -273,9 +273,9 @@ class Life(RuleBasedStateMachine):
             [
                 nodes.start,
                 nodes.enable_scheduling,
-                misfortunes.preempt,
-                misfortunes.restore,
-                misfortunes.lose,
+                node_faults.preempt,
+                node_faults.restore,
+                node_faults.lose,
             ]
         ),
     )

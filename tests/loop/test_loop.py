@@ -120,11 +120,11 @@ def test_thirty_files_come_back_from_a_pool_at_zero_that_loses_a_node(
         time.sleep(1)
         up.azure.restore(pool, node)
 
-    misfortune = threading.Thread(target=take_one_away)
-    misfortune.start()
+    fault = threading.Thread(target=take_one_away)
+    fault.start()
     out = sources.parent / "out"
     ended = up.runner("convert", str(sources), "-o", str(out), "--json", check=1)
-    misfortune.join()
+    fault.join()
 
     events = [json.loads(line) for line in ended.stdout.splitlines()]
     assert events[-1]["event"] == "summary"
