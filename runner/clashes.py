@@ -64,7 +64,7 @@ def renamed_here(plan: Plan, system: ModuleType = os.path) -> Iterator[Notice]:
     taken = {folded(c.target) for c in plan.conversions if not _here(c.target, system)}
     for target, here in others:
         if folded(here) in taken:
-            message = f"{printable(target)} and another result would have one name here, {here}"
+            message = f"{printable(target)} and another result would both be called {here} here"
             raise SetupError(f"{message}: collect this run on another system")
         taken.add(folded(here))
     examples = ", ".join(f"{printable(target)} is {here}" for target, here in others[:_SHOWN])
@@ -147,4 +147,4 @@ def _refusal(reasons: dict[Conversion, str]) -> UsageError:
     lines = [f"  {printable(c.source.path)}: {why}" for c, why in list(reasons.items())[:_SHOWN]]
     if len(reasons) > _SHOWN:
         lines.append(f"  and {len(reasons) - _SHOWN} more")
-    return UsageError("\n".join(["these files cannot have the names that they would get:", *lines]))
+    return UsageError("\n".join(["these files would be written to names that are taken:", *lines]))

@@ -117,7 +117,7 @@ class Database:
             with self._lock.acquire(timeout=0):
                 self._replace(error)
         except Timeout:
-            message = "another runner works with it, and must end first"
+            message = "another runner is using it: wait until that has finished"
             raise SetupError(f"{self._path} is damaged: {message}") from error
         except (*_BAD, OSError) as fault:
             raise self._unfit(fault) from error
@@ -126,8 +126,8 @@ class Database:
         if _identity(self._path) == self._file:  # else another runner has done it
             kept = _set_aside(self._path)
             _LOG.warning(
-                "the ledger %s was damaged (%s): it is kept as %s, and a new one is begun; results "
-                "are checked once more",
+                "the ledger %s was damaged (%s): it was kept as %s, and a new one was started; results "
+                "are checked again",
                 *(display_path(self._path), _reason(error), display_path(kept)),
             )
         with self._connection() as db:

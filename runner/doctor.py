@@ -35,7 +35,7 @@ def _ffmpeg(given: str | None) -> Finding:
     version = _output(program, "-version").split("\n", 1)[0]
     good = version.startswith("ffmpeg version")
     return Finding(
-        "ffmpeg", good, f"{program}: {version or 'does not run'}", "name another with --ffmpeg"
+        "ffmpeg", good, f"{program}: {version or 'does not run'}", "choose another with --ffmpeg"
     )
 
 
@@ -51,7 +51,7 @@ def _encoders(given: str | None, presets: Mapping[str, Preset], wanted: str) -> 
     detail = not_available(lacking, chain.from_iterable(lacking.values()))
     # the others are no reason to mend anything until somebody wants them
     good = wanted not in lacking
-    return Finding("encoders", good, detail, "name another ffmpeg with --ffmpeg")
+    return Finding("encoders", good, detail, "choose another with --ffmpeg")
 
 
 def _writable(destination: Path) -> Finding:

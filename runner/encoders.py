@@ -25,7 +25,7 @@ def require_encoders(preset: Preset, ffmpeg: str) -> None:
     has = listed_encoders(ffmpeg)
     if missing := [name for name in wanted if name not in has]:
         message = not_available([preset.name], missing)
-        raise SetupError(f"{message}: name another with --ffmpeg")
+        raise SetupError(f"{message}: choose another with --ffmpeg")
 
 
 def encoders_of(preset: Preset) -> list[str]:
@@ -43,10 +43,10 @@ def listed_encoders(ffmpeg: str) -> frozenset[str]:
     try:
         done = run([ffmpeg, "-hide_banner", "-encoders"], timeout=_PATIENCE)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise SetupError(f"{ffmpeg} does not run: {error}; name another with --ffmpeg") from error
+        raise SetupError(f"{ffmpeg} does not run: {error}; choose another with --ffmpeg") from error
     found = frozenset(_LISTED.findall(done.stdout.decode(errors="replace")))
     if not found:
-        raise SetupError(f"{ffmpeg} lists no encoders: name another with --ffmpeg")
+        raise SetupError(f"{ffmpeg} lists no encoders: choose another with --ffmpeg")
     return found
 
 

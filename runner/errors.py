@@ -28,7 +28,7 @@ _MEANINGS = {
     ExitCode.NOTHING_MATCHED: "nothing matched the selection",
     ExitCode.ENVIRONMENT: "the environment is not ready: sign-in, permissions, quota, disk space, missing ffmpeg",
     ExitCode.TRY_AGAIN: "stopped by a temporary error; run the same command again to continue",
-    ExitCode.BUG: "a bug of runner",
+    ExitCode.BUG: "a bug in runner",
     ExitCode.INTERRUPTED: "interrupted",
 }
 

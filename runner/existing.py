@@ -16,42 +16,63 @@ from runner.media.paths import below
 from runner.media.target import from_os, is_used_up, target_path
 from runner.media.verify import check_existing
 from runner.media.worker import sha256_of
-from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State
+from runner.models import Conversion, Event, Failure, FileState, Kind, Plan, Result, State
 from runner.records import KnownFailure, StoredResult
 
 
-class Decision(Enum):
+class Action(Enum):
     """What is to be done about one conversion."""
 
     CONVERT = "convert"
+    REPLACE = "replace"
+    """Convert it, and replace the file that has the target's name."""
     UP_TO_DATE = "up to date"
     CHECK = "check"
-    """Something has the target's name, and nobody wrote down what it is."""
-    STALE = "stale"
-    """The target was made from another source or with other settings, and is to be kept."""
+    """Something has the target's name, and the ledger does not say that it is this conversion."""
+    KEEP = "keep"
+    """What has the target's name is out of date, and may not be replaced."""
     FAILED_BEFORE = "failed before"
     """It failed for a reason that lies in the source, and neither that nor the settings changed."""
     REFUSED = "refused"
     """The target was made with a notice, which `--strict` does not take."""
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done about one conversion, and why."""
+
+    action: Action
+    why: str = ""
+    """Why what is there is kept, or refused."""
+    replaces: FileState | None = None
+    """The file that is to be replaced, as it is now."""
+
+
+_CONVERT = Decision(Action.CONVERT)
+_UP_TO_DATE = Decision(Action.UP_TO_DATE)
+_CHECK = Decision(Action.CHECK)
+_FAILED_BEFORE = Decision(Action.FAILED_BEFORE)
+
+
 @dataclass(frozen=True)
 class Existing:
-    """Sorts out conversions whose targets are there."""
+    """Decides about conversions whose targets are there."""
 
     ledger: Ledger
     ffmpeg: str = ""
     """Checks what the ledger does not know."""
-    overwrite: str = "never"
+    overwrite: str = "auto"
     """As in `RunOptions`."""
     jobs: int = 1
     made_with: str = ""
     """What converts. A failure that was found with it is not tried again; "" tries all again."""
+    planned_now: bool = True
+    """Whether the plan has the sources as they are now, and not as they were when a run began."""
 
     def has(self, destination: Path, conversion: Conversion) -> bool:
         """Whether the ledger knows the target of *conversion* in *destination* to be made of it."""
         decision = self.decide(Plan("", destination, ()), conversion)
-        return decision in (Decision.UP_TO_DATE, Decision.REFUSED)
+        return decision.action in (Action.UP_TO_DATE, Action.REFUSED)
 
     def decide(self, plan: Plan, conversion: Conversion) -> Decision:
         """Decide from names, times and the ledger alone; opens no media."""
@@ -59,39 +80,60 @@ class Existing:
             path = target_path(plan.destination, conversion.target)
             status = os.stat(path, follow_symlinks=False)
         except ConversionError:
-            return Decision.CONVERT  # who converts says what is wrong about the name
+            return _CONVERT  # who converts says what is wrong about the name
         except OSError:
-            return Decision.FAILED_BEFORE if self._is_known(conversion) else Decision.CONVERT
-        if self.overwrite == "always" or stat.S_ISDIR(status.st_mode):
-            return Decision.CONVERT
+            return _FAILED_BEFORE if self._is_known(conversion) else _CONVERT
+        if stat.S_ISDIR(status.st_mode):
+            return _CONVERT  # likewise
+        return self._about_a_file(conversion, (status.st_size, status.st_mtime_ns))
+
+    def _about_a_file(self, conversion: Conversion, now: FileState) -> Decision:
+        """What to do where a file has the target's name, which is *now* in that state."""
+        if self.overwrite == "always":
+            return Decision(Action.REPLACE, replaces=now)
         record = self.ledger.find(conversion.target)
-        unchanged = record is not None and (record.result.size, record.result.mtime_ns) == (
-            status.st_size,
-            status.st_mtime_ns,
+        if record is not None and _out_of_date(record, conversion):
+            return self._about_an_outdated(conversion, record, now)
+        if record is None or record.result.state != now:
+            is_newer = conversion.source.mtime_ns > now[1]
+            may_replace = self.overwrite == "if-newer" and is_newer
+            return Decision(Action.REPLACE, replaces=now) if may_replace else _CHECK
+        if conversion.recipe.strict and record.notices:
+            why = f"converted before, but --strict refuses it: {'; '.join(record.notices)}"
+            return Decision(Action.REFUSED, why)
+        return _UP_TO_DATE
+
+    def _about_an_outdated(
+        self, conversion: Conversion, record: StoredResult, now: FileState
+    ) -> Decision:
+        """What to do where the file that is there, *now*, was made of something else."""
+        obstacle = self._obstacle(conversion, record, now)
+        if self.overwrite == "if-newer":
+            may_replace = record.result.state == now or conversion.source.mtime_ns > now[1]
+        else:
+            may_replace = self.overwrite == "auto" and not obstacle
+        if not may_replace:
+            mode = "always" if obstacle else "auto"
+            why = f"{_out_of_date(record, conversion)}{obstacle}; --overwrite {mode} replaces it"
+            return Decision(Action.KEEP, why)
+        return (
+            _FAILED_BEFORE if self._is_known(conversion) else Decision(Action.REPLACE, replaces=now)
         )
-        if record is None or not unchanged:
-            newer = conversion.source.mtime_ns > status.st_mtime_ns
-            return Decision.CONVERT if newer and self.overwrite == "if-newer" else Decision.CHECK
-        if _made_from(record) == (
-            conversion.source.size,
-            conversion.source.mtime_ns,
-            conversion.recipe.fingerprint,
-        ):
-            refused = conversion.recipe.strict and record.notices
-            return Decision.REFUSED if refused else Decision.UP_TO_DATE
-        return Decision.STALE if self.overwrite == "never" else Decision.CONVERT
+
+    def _obstacle(self, conversion: Conversion, record: StoredResult, now: FileState) -> str:
+        """Why `--overwrite auto` keeps what is there *now*, though it is out of date; else ""."""
+        if record.result.state != now:
+            return ", and it was changed after it was made"
+        if not record.is_ours:
+            return ", but there is no record that runner made it"
+        if not self.planned_now and record.source.mtime_ns > conversion.source.mtime_ns:
+            return ", but from a newer version of its source"
+        return ""
 
     def failed(self, conversion: Conversion, decision: Decision) -> Event:
         """The failure of a conversion that is not tried, because of the *decision* about it."""
-        if decision is Decision.STALE:
-            why = (
-                "made from an older source or with other settings; --overwrite if-newer replaces it"
-            )
-            return _kept(conversion, why)
-        if decision is Decision.REFUSED:
-            record = self.ledger.find(conversion.target)
-            notices = "; ".join(record.notices) if record else ""
-            return _kept(conversion, f"converted before, but --strict refuses it: {notices}")
+        if decision.why:
+            return _kept(conversion, decision.why)
         known = self._known[_key(conversion)]
         return Event(
             conversion=conversion,
@@ -120,33 +162,42 @@ class Existing:
         """Open targets and sources, and yield for each pair whether the one is made of the other."""
         with ThreadPoolExecutor(self.jobs) as pool:
             with starting_threads():
-                checks = [pool.submit(self._check, plan, conversion) for conversion in conversions]
+                checks = [
+                    pool.submit(self._check, plan, conversion, self._sha256_made(conversion))
+                    for conversion in conversions
+                ]
             try:
                 yield from map(awaited, checks)
             finally:
                 for check in checks:
                     check.cancel()
 
-    def _check(self, plan: Plan, conversion: Conversion) -> Event:
+    def _check(self, plan: Plan, conversion: Conversion, made: str) -> Event:
+        """Look into the target of *conversion*; *made* is the SHA-256 of what runner made there."""
         try:
             path = target_path(plan.destination, conversion.target)
             check_existing(self.ffmpeg, conversion.source.path, path, conversion.recipe)
             status = os.stat(path)
-            result = Result(
-                size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=sha256_of(path)
-            )
+            # what was touched, or copied without its time, is still runner's own
+            sha256 = made if made and sha256_of(path) == made else ""
+            result = Result(size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=sha256)
         except OSError as error:
             if is_used_up(error):
                 return Event(
                     conversion=conversion, state=State.FAILED, failure=from_os(error).failure
                 )
-            return _kept(conversion, f"its name is taken: {error.strerror}")
+            return _kept(conversion, f"the file there cannot be read: {error.strerror}")
         except ConversionError as error:
             if error.failure.kind is not Kind.INPUT:
                 return Event(conversion=conversion, state=State.FAILED, failure=error.failure)
             why = f"the file there is not this conversion ({error.failure.message}); --overwrite always replaces it"
             return _kept(conversion, why)
         return Event(conversion=conversion, state=State.UP_TO_DATE, result=result)
+
+    def _sha256_made(self, conversion: Conversion) -> str:
+        """The SHA-256 of what runner made under the target's name, as far as the ledger knows."""
+        record = self.ledger.find(conversion.target)
+        return record.result.sha256 if record else ""
 
 
 def is_result(path: str, ledger: Ledger) -> bool:
@@ -164,6 +215,11 @@ def _kept(conversion: Conversion, why: str) -> Event:
     return Event(conversion=conversion, state=State.FAILED, failure=failure)
 
 
-def _made_from(record: StoredResult) -> tuple[int, int, str]:
-    # not its path: who moves the sources has not changed them
-    return record.source.size, record.source.mtime_ns, record.recipe
+def _out_of_date(record: StoredResult, conversion: Conversion) -> str:
+    """What makes the result in *record* another one than *conversion* would make; else ""."""
+    # its path does not: who moves the sources has not changed them
+    if record.source.state != conversion.source.state:
+        return "it was made from another version of its source"
+    if record.recipe != conversion.recipe.fingerprint:
+        return "it was made with other settings"
+    return ""

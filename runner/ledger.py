@@ -89,7 +89,7 @@ class Ledger:
             UsageError: There is none.
         """
         if not cls.exists(destination):
-            raise UsageError(f"no runs in {destination}: name the folder of the results with -o")
+            raise UsageError(f"no runs in {destination}: give the output folder with -o")
         return cls(destination, writes=True)
 
     @property
@@ -221,7 +221,9 @@ class Ledger:
         found = [run for run in self.runs() if name is None or run.id.startswith(name)]
         if not found:
             raise UsageError(
-                f"no run '{name}' here; `{follow_up.runs}` lists them" if name else "no runs yet"
+                f"no run '{name}' here; list them with `{follow_up.runs}`"
+                if name
+                else "no runs yet"
             )
         if name and len(found) > 1 and found[0].id != name:
             raise UsageError(f"'{name}' could be {', '.join(run.id for run in found[:5])}")

@@ -43,14 +43,14 @@ def find_ffmpeg(given: str | None = None) -> str:
     if given:
         if found := shutil.which(given):
             return _no_batch_file(os.path.abspath(found))
-        raise SetupError(f"--ffmpeg {given}: there is no such program")
+        raise SetupError(f"--ffmpeg {given}: no such program")
     from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - it starts ffmpeg to try it
 
     try:
         with secrets_put_away():
             return _no_batch_file(str(get_ffmpeg_exe()))
     except RuntimeError as error:
-        advice = "install ffmpeg, or name one with --ffmpeg PATH"
+        advice = "install ffmpeg, or give its path with --ffmpeg PATH"
         raise SetupError(f"no bundled ffmpeg for this platform: {advice}") from error
 
 
@@ -59,7 +59,7 @@ def _no_batch_file(program: str) -> str:
     if os.path.splitext(program)[1].lower() in _BATCH_FILES:
         name = os.path.basename(program)
         raise SetupError(
-            f"{name} is a batch file, to which names are commands: name ffmpeg.exe itself"
+            f"{name} is a batch file, which could run parts of file names as commands: use ffmpeg.exe itself"
         )
     return program
 
@@ -199,7 +199,9 @@ class _Workers:
             recipe=conversion.recipe,
             ffmpeg=self._engine.ffmpeg,
             limits=Limits(seconds=self._engine.options.timeout),
-            replace=self._engine.options.may_replace,
+            replaceable=self._engine.options.replaceable(
+                self._plan.replaces.get(conversion.target)
+            ),
             mtime_ns=conversion.source.mtime_ns if self._engine.options.keep_times else None,
             expected=conversion.source.state,
         )

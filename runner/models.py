@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -33,6 +34,10 @@ _BYTES_A_SECOND = {
 _VIDEO_BYTES_A_SECOND = 500_000
 
 
+FileState = tuple[int, int]
+"""A file's size in bytes and its mtime in nanoseconds, which tell whether it is still the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A media file as it was found."""
@@ -44,8 +49,8 @@ class Source:
     mtime_ns: int
 
     @property
-    def state(self) -> tuple[int, int] | None:
-        """Its size and mtime, which tell whether it is still the file that was found."""
+    def state(self) -> FileState | None:
+        """As it was found; none where it could not be looked at."""
         return None if self.size < 0 else (self.size, self.mtime_ns)
 
     @property
@@ -92,6 +97,8 @@ class Plan:
     """Files that were selected and cannot be converted as they are named."""
     done: tuple[Conversion, ...] = ()
     """What the run is about besides, and nothing is left to do about."""
+    replaces: Mapping[str, FileState] = field(default_factory=dict)
+    """The targets that may be replaced, each as long as the file there is in this state."""
 
     @property
     def files(self) -> int:
@@ -139,8 +146,13 @@ class Result:
     size: int
     """Bytes."""
     sha256: str
-    """Empty for one that was there already and was verified by its length."""
+    """Empty for one that was there already, and that this runner does not know to have made."""
     mtime_ns: int = 0
+
+    @property
+    def state(self) -> FileState:
+        """As it was when it was verified."""
+        return self.size, self.mtime_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

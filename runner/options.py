@@ -9,8 +9,9 @@ from typing import Any, Self
 
 from runner.media.recipe import VERIFY
 from runner.media.strict import UnreadableError, parse_json, read_as
+from runner.media.target import ANYTHING, Replaceable
 
-OVERWRITE = ("never", "if-newer", "always")
+OVERWRITE = ("auto", "never", "if-newer", "always")
 UPLOAD = ("auto", "whole", "audio-only")
 """What travels to Azure of a film that becomes audio."""
 MOST_TRANSFERS = 64
@@ -29,7 +30,7 @@ class RunOptions:
     Which ffmpeg, and how many cores, are the machine's: another one may follow the run.
     """
 
-    overwrite: str = "never"
+    overwrite: str = "auto"
     """What is done about results that are there: one of `OVERWRITE`."""
     verify: str = "duration"
     """How results are checked: one of `VERIFY`."""
@@ -55,10 +56,9 @@ class RunOptions:
             if not is_right(value := getattr(self, name)):
                 raise UnreadableError(f"{name} cannot be {value!r}")
 
-    @property
-    def may_replace(self) -> bool:
-        """Whether targets that are there may be replaced."""
-        return self.overwrite != "never"
+    def replaceable(self, planned: tuple[int, int] | None) -> Replaceable:
+        """Which file a result may replace, if it was *planned* to replace one in that state."""
+        return ANYTHING if self.overwrite == "always" else Replaceable(planned)
 
     def as_json(self) -> str:
         """One line of JSON that `from_json` reads."""

@@ -165,7 +165,7 @@ def make_plan(
     namer = _Namer(name, recipe.suffix, system)
     conversions = [Conversion(f.source, namer.target(f.relative), recipe) for f in found]
     if not conversions:
-        raise NothingToConvertError("no media files among what was named")
+        raise NothingToConvertError("no media files among the given files")
     conversions = list({c.source.path + "\0" + c.target: c for c in conversions}.values())
     root = os.path.abspath(destination)
     conversions, left_out = settle_clashes(conversions, root, on_clash, system)
@@ -201,9 +201,9 @@ class _Namer:
             raise UsageError(f"--name {template}: {error}") from error
         if unknown := sorted(used - set(NAME_FIELDS)):
             known = ", ".join(f"{{{field}}}" for field in NAME_FIELDS)
-            raise UsageError(f"--name: there is no {{{unknown[0]}}}; there are {known}")
+            raise UsageError(f"--name: unknown field {{{unknown[0]}}}; choose from {known}")
         if not used & {"stem", "name"}:
-            raise UsageError("--name needs {stem} or {name}, else all files get one name")
+            raise UsageError("--name needs {stem} or {name}, or all files would get the same name")
         try:
             usual = self._fill("folder", "file.mp4")
         except (KeyError, ValueError) as error:

@@ -181,7 +181,7 @@ def find_preset(name: str, own: Mapping[str, Preset]) -> Preset:
         if preset := presets.get(name) or presets.get(_ALIASES.get(wanted, wanted)):
             return preset
     known = ", ".join([*own, *BUILT_IN])
-    raise UsageError(f"unknown preset '{name}'; there are {known}")
+    raise UsageError(f"unknown preset '{name}'; choose from {known}")
 
 
 def for_suffix(name: str, arguments: tuple[str, ...], own: Mapping[str, Preset]) -> Preset:

@@ -38,8 +38,8 @@ class Reporter(Protocol):
 
 
 STOPPING = (
-    "stopping after the files that run; once more ends them now",
-    "ending the files that run",
+    "stopping once the running files are done; press Ctrl-C again to stop now",
+    "stopping the running files",
 )
 
 

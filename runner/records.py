@@ -28,6 +28,11 @@ class StoredResult:
     result: Result
     notices: tuple[str, ...]
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether runner made it, and did not find it there."""
+        return bool(self.result.sha256)
+
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Read a row of `results`.

@@ -30,7 +30,7 @@ def as_text(report: Report, follow_up: FollowUp) -> list[str]:
     }
     left = total - len(report.results)
     if left:  # detached
-        counts["left to Azure"] = left
+        counts["still on Azure"] = left
     said = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing done"
     parts = [f"{said} of {total}" if sum(counts.values()) > 1 or total > 1 else said]
     made = [event for event in report.results if event.state is State.CONVERTED]
@@ -45,10 +45,10 @@ def as_text(report: Report, follow_up: FollowUp) -> list[str]:
     if left:
         run = report.plan.id
         lines.append(
-            f"`{follow_up.attach(run)}` collects the rest, `{follow_up.cancel(run)}` ends it"
+            f"collect the rest with `{follow_up.attach(run)}`, or cancel it with `{follow_up.cancel(run)}`"
         )
     if counts["failed"]:
-        lines.append(f"why: {follow_up.logs} · once more: {follow_up.retry()}")
+        lines.append(f"why: {follow_up.logs} · retry: {follow_up.retry()}")
     return lines
 
 

@@ -15,10 +15,10 @@ from runner.errors import (
     SetupError,
     UsageError,
 )
-from runner.existing import Decision, Existing
+from runner.existing import Action, Decision, Existing
 from runner.followup import FollowUp
 from runner.ledger import Ledger
-from runner.models import Conversion, Event, Kind, Notice, Plan, Report, State
+from runner.models import Conversion, Event, FileState, Kind, Notice, Plan, Report, State
 from runner.options import RunOptions
 
 _ALIKE = 3
@@ -116,27 +116,54 @@ def _events(
 ) -> Generator[Event | Notice, None, None]:
     for one in plan.left_out:
         yield Event(conversion=one.conversion, state=State.FAILED, failure=one.failure)
-    todo: list[Conversion] = []
-    unknown: list[Conversion] = []
-    done: list[Conversion] = []
+    decided = _Decided()
     for conversion in plan.conversions:
         decision = existing.decide(plan, conversion)
-        if decision is Decision.UP_TO_DATE:
-            done.append(conversion)
+        decided.note(conversion, decision)
+        if decision.action is Action.UP_TO_DATE:
             yield Event(conversion=conversion, state=State.UP_TO_DATE)
-        elif decision in (Decision.CONVERT, Decision.CHECK):
-            (unknown if decision is Decision.CHECK else todo).append(conversion)
-        else:
-            if decision in (Decision.FAILED_BEFORE, Decision.REFUSED):
-                done.append(conversion)
+        elif decision.action not in _TO_DO:
             yield existing.failed(conversion, decision)
-    for event in _until(stop, existing.check(plan, unknown)):
+    for event in _until(stop, existing.check(plan, decided.to_check)):
         if event.state is State.UP_TO_DATE:
-            done.append(event.conversion)
+            decided.done.append(event.conversion)
         yield event
     if not stop.gently:
         # also with nothing to do: what a killed run left behind is cleared away
-        yield from engine.run(replace(plan, conversions=tuple(todo), done=tuple(done)), stop)
+        yield from engine.run(decided.left_of(plan), stop)
+
+
+_TO_DO = (Action.CONVERT, Action.REPLACE, Action.CHECK)
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """What was decided about the conversions of a run."""
+
+    to_convert: list[Conversion] = field(default_factory=list)
+    to_check: list[Conversion] = field(default_factory=list)
+    done: list[Conversion] = field(default_factory=list)
+    replaces: dict[str, FileState] = field(default_factory=dict)
+
+    def note(self, conversion: Conversion, decision: Decision) -> None:
+        match decision.action:
+            case Action.CONVERT | Action.REPLACE:
+                self.to_convert.append(conversion)
+                if decision.replaces:
+                    self.replaces[conversion.target] = decision.replaces
+            case Action.CHECK:
+                self.to_check.append(conversion)
+            case Action.UP_TO_DATE | Action.FAILED_BEFORE | Action.REFUSED:
+                self.done.append(conversion)
+
+    def left_of(self, plan: Plan) -> Plan:
+        """What is left of *plan* for an engine."""
+        return replace(
+            plan,
+            conversions=tuple(self.to_convert),
+            done=tuple(self.done),
+            replaces=self.replaces,
+        )
 
 
 def _until(stop: Stop, events: Iterator[Event]) -> Iterator[Event]:
@@ -176,7 +203,7 @@ class _StopPolicy:
         elif self._alike == self._settled == few:
             self._give_up(UsageError(f"every file failed with the same error: {failure.message}"))
         elif self._failed == self._run.options.fail_fast:
-            message = f"stopped after {self._failed} failed files, as --fail-fast asks"
+            message = f"stopped after {self._failed} failed files (--fail-fast)"
             self._give_up(_StoppedEarlyError(message))
 
     @contextmanager
@@ -195,7 +222,9 @@ class _StopPolicy:
             raise self._reason
         if self._stop.gently and left:
             total = self._run.plan.files
-            message = f"stopped with {left} of {total} files left; the same command goes on"
+            message = (
+                f"stopped with {left} of {total} files left; run the same command again to continue"
+            )
             raise InterruptedRunError(message)
 
     def _give_up(self, reason: RunnerError) -> None:

@@ -36,7 +36,9 @@ def clear_leftovers(destination: Path) -> Iterator[Notice]:
     held = [left for left in leftovers if os.path.lexists(left)]
     if held:
         where = display_path(held[0])
-        yield Notice(f"a program holds what an earlier run left in {where}; it may be deleted")
+        yield Notice(
+            f"another program has files of an earlier run open in {where}; they can be deleted"
+        )
 
 
 def make_scratch(destination: Path) -> Path:

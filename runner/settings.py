@@ -64,11 +64,11 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"cannot read the settings in {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not in UTF-8: save it so") from error
+        raise UsageError(f"{path} is not in UTF-8: save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not right: {error}") from error
+        raise UsageError(f"{path} is not valid TOML: {error}") from error
     except RecursionError as error:
-        raise UsageError(f"{path} is not right: it is nested too deeply") from error
+        raise UsageError(f"{path} is not valid TOML: it is nested too deeply") from error
 
 
 def _table(path: Path, table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -83,5 +83,5 @@ def _refuse_unknown(
 ) -> None:
     if unknown := sorted(set(table) - set(known)):
         raise UsageError(
-            f"{path}: there is no {what} '{unknown[0]}'; there are {', '.join(sorted(known))}"
+            f"{path}: unknown {what} '{unknown[0]}'; choose from {', '.join(sorted(known))}"
         )

@@ -19,6 +19,9 @@ _NARROW = 60
 _MOST_FAILURES = 20
 """Of so many files each failure is shown; beyond that they scroll by unread."""
 _WIDEST = 100
+_FOR_CTRL_C = 5
+"""Columns left free for the ^C that the terminal itself writes behind the display: if that wrapped to
+another line, rich would erase one line too few at the next refresh, and leave the first as it was."""
 _SHORT = {State.UPLOADING: "up", State.RUNNING: "runs", State.DOWNLOADING: "down"}
 
 
@@ -67,7 +70,7 @@ class Terminal:
             line = failure_line(event, self._tally)
             self._console.print(Text(line, style="red" if event.state.is_final else "yellow"))
         elif self._failures == _MOST_FAILURES + 1 and event.state.is_final:
-            words = "more files failed: the end counts them by reason, `runner status` lists them"
+            words = "more files failed: the summary counts them by reason, and `runner status` lists them"
             self._console.print(Text(words, style="red"))
 
     def stopping(self, level: int) -> None:
@@ -76,7 +79,7 @@ class Terminal:
 
     def _render(self) -> RenderableType:
         with self._lock:
-            width = min(self._console.width, _WIDEST)
+            width = min(self._console.width - _FOR_CTRL_C, _WIDEST)
             parts = [self._summary(width)]
             if not self._quiet:
                 parts.append(self._files(width))
@@ -85,6 +88,7 @@ class Terminal:
     def _summary(self, width: int) -> Table:
         # in a table, as a bar alone does not end its line
         summary = Table.grid()
+        summary.width = width
         summary.add_row(ProgressBar(total=1.0, completed=self._tally.share, width=width))
         line = Text(status_line(self._tally), style="bold", no_wrap=True, overflow="ellipsis")
         summary.add_row(line)

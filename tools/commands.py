@@ -37,7 +37,7 @@ THERE = (
     ("On Azure: submit, and leave", "runner convert in -o cloud --detach"),
     ("How it stands", "runner status -o cloud"),
     ("Collect the results, from any machine", "runner attach -o elsewhere"),
-    ("End a run", "runner convert in -o again --detach -q; runner cancel -o again"),
+    ("Cancel a run", "runner convert in -o again --detach -q; runner cancel -o again"),
     ("Remove what runs left", "runner clean --older-than 0d -o cloud"),
 )
 

@@ -15,6 +15,7 @@ import click
 from runner.azure.pools import Pool
 from runner.azure.stack import Deployment
 from runner.cli import cli
+from runner.cli.help import Command
 from runner.errors import ExitCode
 from runner.media.film import plain_arguments
 from runner.presets import BUILT_IN
@@ -53,16 +54,20 @@ def _commands() -> Iterator[str]:
         assert command is not None
         with click.Context(command, info_name=f"runner {name}") as inner:
             usage = " ".join([inner.command_path, *command.collect_usage_pieces(inner)])
-            rows = [
-                (f"`{_escaped(record[0])}`", _escaped(record[1]))
-                for parameter in command.params
-                if isinstance(parameter, click.Option)
-                and (record := parameter.get_help_record(inner)) is not None
-            ]
+            assert isinstance(command, Command) or not any(
+                isinstance(parameter, click.Option) for parameter in command.params
+            ), f"{name} has options, and no sections for them"
+            sections = [*command.sections(inner)] if isinstance(command, Command) else []
         yield f"## `{usage}`"
         yield (command.help or "").split("\n\n")[0].replace("\n", " ")
-        if rows:
-            yield _table(("option", ""), rows)
+        for section, records in sections:
+            rows = [
+                (f"`{_escaped(names)}`", _escaped(text))
+                for names, text in records
+                if "--help" not in names
+            ]
+            if rows:
+                yield _table((section, ""), rows)
 
 
 def _presets() -> Iterator[str]:

@@ -64,7 +64,7 @@ class TaskAdder:
             if tries < TRIES and self._ended.wait(wait_before(tries, fault)):
                 break
         raise TransientError(
-            f"job {job}: {len(waiting)} tasks could not be added; the same command goes on"
+            f"job {job}: {len(waiting)} tasks could not be added; run the same command again to continue"
         )
 
     def _call(self, job: str, tasks: Tasks) -> Sequence[batch.BatchTaskCreateResult]:

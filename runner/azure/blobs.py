@@ -126,7 +126,9 @@ class Blobs:
                 except (ResourceModifiedError, ResourceNotFoundError):
                     continue
                 return
-        raise TransientError(f"{name} is changed by others all the time; the same command goes on")
+        raise TransientError(
+            f"{name} keeps being changed by others; run the same command again to continue"
+        )
 
     def read_end(self, container: str, name: str, longest: int) -> bytes:
         """The last bytes of a blob, *longest* at the most; none at all if there is no such blob."""

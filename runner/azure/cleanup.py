@@ -43,24 +43,24 @@ class Settled:
 
 def left_over_notice(left: tuple[Conversion, ...], plan: Plan, follow_up: FollowUp) -> Notice:
     """What to do about the files of the run of *plan* that are *left* to be collected."""
-    files = f"{count_text(len(left), 'file')} of run {plan.id} left in Azure"
+    files = f"{count_text(len(left), 'file')} of run {plan.id} left on Azure"
     if any(os.path.lexists(plan.destination / conversion.target) for conversion in left):
         attach = follow_up.attach(plan.id, "--overwrite", "always")
-        how = f", as what is here was kept: `{attach}` replaces it, another -o puts them elsewhere"
+        how = f", because files here were kept: replace those with `{attach}`, or use another -o"
     else:
-        how = f": `{follow_up.attach(plan.id)}` collects the rest"
+        how = f": collect the rest with `{follow_up.attach(plan.id)}`"
     return Notice(files + how, uncollected=len(left))
 
 
 def interrupted_text(going_on: int, ended: int, run: str, follow_up: FollowUp) -> str:
     """What a user who stops *run* is told: how many of its tasks go on, or wait to be collected."""
-    goes = f"{count_text(going_on, 'task')} {'goes' if going_on == 1 else 'go'} on in Azure"
-    waits = f"{count_text(ended, 'task')} ended there"
+    goes = f"{count_text(going_on, 'task')} still running on Azure"
+    waits = f"{count_text(ended, 'task')} done there"
     said = ", ".join(text for text, count in ((goes, going_on), (waits, ended)) if count)
     if not said:
-        return "stopped; nothing goes on in Azure, and the same command goes on"
+        return "stopped; nothing is running on Azure; run the same command again to continue"
     them = "it" if going_on + ended == 1 else "them"
-    commands = f"`{follow_up.attach(run)}` collects {them}"
+    commands = f"collect {them} with `{follow_up.attach(run)}`"
     if going_on:
-        commands += f", `{follow_up.cancel(run)}` ends {'it' if going_on == 1 else 'them'}"
+        commands += f", or cancel the run with `{follow_up.cancel(run)}`"
     return f"stopped here; {said}: {commands}"

@@ -36,10 +36,12 @@ def batch_client(deployment: Deployment, credential: TokenCredential) -> BatchCl
     key = os.environ.get(BATCH_KEY, "").strip()
     if key and deployment.pool_allocation_mode != "BatchService":
         raise SetupError(
-            f"{BATCH_KEY} is set, but an account in user-subscription mode takes no key: unset it"
+            f"{BATCH_KEY} is set, but an account in user-subscription mode does not accept keys: unset it"
         )
     if key and not _is_base64(key):
-        raise SetupError(f"{BATCH_KEY} is no key of a Batch account: was it cut short in copying?")
+        raise SetupError(
+            f"{BATCH_KEY} is not a Batch account key: was it cut off when it was copied?"
+        )
     named = AzureNamedKeyCredential(deployment.batch_account, key) if key else None
     return BatchClient(
         deployment.batch_endpoint,

@@ -1,7 +1,7 @@
-"""What the parts of an Azure run share: its options, its blob names, and what is on its way."""
+"""What the parts of an Azure run share: its options, its blob names, and what is starting."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from runner.azure.names import BlobNames, TaskName
 from runner.azure.signing import Lifetimes
 from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
-from runner.models import Conversion, Event, Notice
+from runner.media.target import Replaceable
+from runner.models import Conversion, Event, FileState, Notice
 from runner.options import RunOptions
 
 
@@ -116,4 +117,10 @@ class RunContext:
     stored: StoredRun
     stopped: threading.Event
     """Set when nobody waits any longer."""
+    replaces: Mapping[str, FileState] = field(default_factory=dict)
+    """As in `Plan`."""
     in_flight: InFlightTasks = field(default_factory=InFlightTasks)
+
+    def replaceable(self, conversion: Conversion) -> Replaceable:
+        """Which file the result of *conversion* may replace."""
+        return self.options.replaceable(self.replaces.get(conversion.target))

@@ -21,18 +21,18 @@ _RESIZE = {
     ),
     "allocationfailed": (
         "Azure could not allocate machines",
-        "check the Batch service's role on the subscription, the image and the subnet; see the README's troubleshooting",
+        "check that the Batch service has its role on the subscription, the image and the subnet; see the README's troubleshooting",
     ),
     "unsupportedvmsize": (
         "this vmSize is not offered here",
         "`{set_vm_size}`, then `pulumi up`",
     ),
     "incompatiblevmsize": (
-        "this vmSize does not fit the image",
+        "this vmSize does not work with the image",
         "`{set_vm_size}`, then `pulumi up`",
     ),
     "overconstrainedallocationrequesterror": (
-        "no machine fits all demands",
+        "no machine meets all requirements",
         "choose another vmSize or region",
     ),
 }
@@ -52,7 +52,7 @@ def alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
     run = pool.auto_scale_run
     if run is not None and run.error is not None:
         words = redacted(f"{run.error.code} {run.error.message or ''}")
-        yield Alarm("formula", f"the pool's formula fails: {words}; run `pulumi up`")
+        yield Alarm("formula", f"the pool's autoscale formula failed: {words}; run `pulumi up`")
     yield from node_alarms(look, deployment)
 
 
@@ -62,7 +62,7 @@ def why_nothing_runs(look: PoolLook, deployment: Deployment) -> str:
         return found.text
     pool = look.pool
     if word(pool.state) != "active":
-        return f"pool {pool.id} is being deleted; run `pulumi up`, then the same command again"
+        return f"pool {pool.id} is being deleted; run `pulumi up`, then run the same command again"
     return _of_nodes(pool, look.nodes) or _of_target(
         pool, deployment.pool.autoscale_minutes, look.now
     )
@@ -72,12 +72,12 @@ def _of_nodes(pool: batch.BatchPool, nodes: Sequence[batch.BatchNode]) -> str:
     states = [word(node.state) for node in nodes]
     if coming := [state for state in states if state in _COMING]:
         stages = ", ".join(sorted(set(coming)))
-        are = "is on its way" if len(coming) == 1 else "are on their way"
-        return f"{count_text(len(coming), 'node')} {are} ({stages}): that takes minutes"
+        are = "is starting" if len(coming) == 1 else "are starting"
+        return f"{count_text(len(coming), 'node')} {are} ({stages}), which takes minutes"
     if "preempted" in states:
-        return "Azure has taken the Spot nodes back; they return when there is room, or set maxDedicatedNodes"
+        return "Azure evicted the Spot nodes; they come back when there is capacity, or set maxDedicatedNodes"
     if _target(pool) > len(nodes):
-        return f"the pool is growing to {count_text(_target(pool), 'node')}: that takes minutes"
+        return f"the pool is growing to {count_text(_target(pool), 'node')}, which takes minutes"
     return ""
 
 

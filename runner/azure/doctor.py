@@ -92,9 +92,7 @@ def _image(session: Session) -> Finding:
         images = session.jobs.images(agent or "")
     except NoRoleError:
         # the account's own read: no run needs it, and the Job Submitter does not have it
-        detail = (
-            f"{agent}; how long Batch supports it may be looked up by an Azure Batch Account Reader"
-        )
+        detail = f"{agent}; only an Azure Batch Account Reader can see until when Batch supports it"
         return Finding("image", good=True, detail=detail)
     ends = [image.batch_support_end_of_life for image in images]
     noble = session.deployment.set_for_pool("image", "noble")
@@ -107,7 +105,7 @@ def image_finding(
     """What it means that Batch gives up the images of *agent* at *ends*; none has no end yet."""
     last = max((end for end in ends if end is not None), default=None)
     if not ends or (last is not None and last <= now):
-        detail = f"Batch supports no image for {agent} any more"
+        detail = f"Batch no longer supports any image for {agent}"
         return Finding("image", good=False, detail=detail, remedy=remedy)
     detail = f"{agent} is supported"
     if last is not None and last < now + _SOON:
@@ -127,7 +125,7 @@ def _nodes(session: Session) -> Finding:
     what = (
         f"{count} there, no problems reported"
         if count
-        else "none now; the pool grows with the work"
+        else "none now; the pool grows when there is work"
     )
     return Finding("nodes", good=True, detail=what)
 
@@ -141,14 +139,16 @@ def _quota(session: Session) -> Finding:
         wanted[pool.quota_family] += pool.max_dedicated_nodes * pool.node_vcpus
     vcpus = [f"{count} of {name}" for name, count in wanted.items() if count]
     if not vcpus:
-        return Finding("quota", good=True, detail="what the pool wants is not said by this stack")
+        return Finding(
+            "quota", good=True, detail="this stack's outputs do not say which quota the pool needs"
+        )
     if deployment.pool_allocation_mode == "BatchService":
         look = f"az batch account show -g {deployment.resource_group} -n {deployment.batch_account}"
     else:
         look = f"az vm list-usage -l {deployment.location} -o table"
     count = len(deployment.pools)
-    who = "its largest the pool wants" if count == 1 else f"their largest all {count} pools want"
-    detail = f"at {who} vCPUs: {', '.join(vcpus)}; what there is: `{look}`"
+    who = "the pool needs" if count == 1 else f"all {count} pools need"
+    detail = f"at full size {who} these vCPUs: {', '.join(vcpus)}; compare with `{look}`"
     return Finding("quota", good=True, detail=detail)
 
 
@@ -156,7 +156,7 @@ def _node_ffmpeg(session: Session) -> Finding:
     deployment = session.deployment
     name, package = deployment.pool.node_ffmpeg, deployment.pool.node_ffmpeg_package
     if not name:
-        detail = "from their image or the package mirrors, as the stack has it"
+        detail = "from their image or the package mirrors, as the stack is configured"
     elif session.blobs.exists(deployment.tools_container, name):
         detail = f"that of {package}, from storage"
     else:

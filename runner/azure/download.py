@@ -40,7 +40,8 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
         except ConversionError as error:
             failure = error.failure
             uncollected = failure.kind is not Kind.TRANSIENT
-    log = failure.log or _log(context, item)
+    # the node's log says nothing of what is wrong here
+    log = failure.log or ("" if uncollected else _log(context, item))
     return Event(
         conversion=item.conversion,
         state=State.FAILED,
@@ -64,15 +65,15 @@ def _fetch(context: RunContext, item: WorkItem, end: Finished, record: Record) -
                 context.deployment.output_container, name, part, record.size
             )
             if digest is None:
-                raise ConversionError(Kind.TRANSIENT, "its result is not in storage any more")
+                raise ConversionError(Kind.TRANSIENT, "its result is no longer in storage")
             if digest == "":
-                message = "the result in storage is not of the size that its record says"
+                message = "the result in storage does not have the size in its record"
                 raise ConversionError(Kind.TRANSIENT, message)
             if digest == record.sha256:
                 break
         else:
-            raise ConversionError(Kind.TRANSIENT, "the result arrived damaged, three times over")
-        check_target(target, replace=context.options.may_replace)
+            raise ConversionError(Kind.TRANSIENT, "the result arrived damaged three times")
+        check_target(target, context.replaceable(conversion))
         mtime_ns = conversion.source.mtime_ns if context.options.keep_times else None
         move_into_place(str(part), target, mtime_ns=mtime_ns)
         status = os.stat(target)
@@ -110,9 +111,9 @@ def _put_back(context: RunContext, item: WorkItem) -> str:
     # the service does not say which, and putting the worker where it is already costs one call
     context.blobs.put(context.deployment.tools_container, *pack_worker())
     if item.blob and context.blobs.exists(context.deployment.input_container, item.blob):
-        return "the worker was not in storage any more; it is there again"
+        return "the worker was no longer in storage; it was uploaded again"
     item.blob = ""
-    return "its source is not in storage any more"
+    return "its source is no longer in storage"
 
 
 def _record(context: RunContext, item: WorkItem) -> tuple[Record | None, str]:

@@ -86,6 +86,7 @@ class AzureEngine:
             blob_names=BlobNames(plan.id, deployment, signer.readable, signer.writable),
             report=report,
             stopped=stopped,
+            replaces=plan.replaces,
         )
 
     def _lifetimes(self, plan: Plan) -> Lifetimes:

@@ -98,7 +98,7 @@ def _translated(error: AzureError, doing: str, service: str, date: str) -> Runne
         return SetupError(f"{doing}: the container is gone: run `pulumi up`")
     reason = redacted(f"{code}: {_first_line(error)}" if code else _first_line(error))
     if is_transient(error):
-        return TransientError(f"{doing}: {reason}; the same command goes on from here")
+        return TransientError(f"{doing}: {reason}; run the same command again to continue")
     return SetupError(f"{doing}: {reason}")
 
 

@@ -41,7 +41,7 @@ class DamagedPlanError(SetupError):
     """What storage has in the place of a plan is none."""
 
     def __init__(self, run: str, error: Exception) -> None:
-        advice = f"`runner cancel {run}` gives it up, then convert again"
+        advice = f"`runner cancel {run}` discards it, then convert again"
         super().__init__(f"the plan of run {run} in storage is damaged ({error}): {advice}")
 
 
@@ -61,7 +61,9 @@ def manifest_of(
                 row = (source.path, source.size, source.mtime_ns, conversion.target)
                 text.write(json.dumps([*row, conversion.recipe.fingerprint]) + "\n")
         if file.tell() > LONGEST:
-            raise UsageError(f"{len(found)} files are too many for one run on Azure: take fewer")
+            raise UsageError(
+                f"{len(found)} files are too many for one run on Azure: convert fewer at a time"
+            )
         file.seek(0)
         yield file
 

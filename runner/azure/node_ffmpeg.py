@@ -20,7 +20,7 @@ from runner.media.environment import without_secrets
 _BINARIES = "imageio_ffmpeg/binaries/ffmpeg-linux-*"
 _BLOCK = 1 << 20
 _PIP_SECONDS = 300
-_FALL_BACK = "the nodes will use what their start task finds instead"
+_FALL_BACK = "the nodes will use the ffmpeg that their start task installs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +69,12 @@ def put_ffmpeg(
     try:
         if next(blobs.names(deployment.tools_container, wanted.blob), None):
             return
-        say("putting ffmpeg for the nodes into storage: about 60 MB, once for this environment")
+        say("uploading ffmpeg for the nodes: about 60 MB, once per environment")
         packed = scratch / wanted.blob
         _pack(_installed(wanted) or _downloaded(wanted, scratch), packed, is_stopped)
         blobs.upload(deployment.tools_container, wanted.blob, str(packed))
     except (RunnerError, OSError, _MissingError) as error:
-        say(f"no ffmpeg for the nodes in storage: {error}; {_FALL_BACK}")
+        say(f"could not upload ffmpeg for the nodes: {error}; {_FALL_BACK}")
 
 
 def _installed(wanted: NodeFfmpeg) -> Path | None:
@@ -109,11 +109,13 @@ def _downloaded(wanted: NodeFfmpeg, scratch: Path) -> Path:
             env=without_secrets(),
         )
     except subprocess.TimeoutExpired as error:
-        raise _MissingError(f"pip did not get {wanted.package} in {_PIP_SECONDS} s") from error
+        raise _MissingError(
+            f"pip did not download {wanted.package} within {_PIP_SECONDS} s"
+        ) from error
     wheel = next(folder.glob("*.whl"), None)
     if done.returncode != 0 or wheel is None:
         reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise _MissingError(f"pip cannot get {wanted.package} for {wanted.platform}: {reason}")
+        raise _MissingError(f"pip cannot download {wanted.package} for {wanted.platform}: {reason}")
     return _unpacked(wheel, wanted)
 
 
@@ -124,7 +126,7 @@ def _unpacked(wheel: Path, wanted: NodeFfmpeg) -> Path:
                 found = Path(archive.extract(name, wheel.parent))
                 if _hash(found) == wanted.sha256:
                     return found
-    raise _MissingError(f"{wheel.name} holds another binary than the nodes look for")
+    raise _MissingError(f"{wheel.name} contains another binary than the nodes look for")
 
 
 def _pack(binary: Path, packed: Path, is_stopped: Callable[[], bool]) -> None:

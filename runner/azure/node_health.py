@@ -22,7 +22,7 @@ _CAUSES = {
     "starttaskfailed": "the start task failed",
     "unusable": "the node is unusable",
     "unknown": "Batch has lost contact with the node",
-    "offline": "the node takes no tasks: its scheduling is disabled",
+    "offline": "task scheduling is disabled on the node",
 }
 _BOOTING = ("creating", "starting", "rebooting", "reimaging")
 _WAITING = "waitingforstarttask"
@@ -98,13 +98,13 @@ def after(look: PoolLook, deployment: Deployment) -> str:
     """What to do once a pool's nodes can do no more."""
     if look.pool.enable_auto_scale:
         return (
-            "mend the cause (`runner doctor`); the pool goes to zero within minutes by itself, "
-            "and then the same command goes on with new nodes"
+            "fix the cause (`runner doctor`); the pool scales to zero within minutes; "
+            "then run the same command again to continue on new nodes"
         )
     return (
-        "mend the cause (`runner doctor`) and give the pool new nodes "
+        "fix the cause (`runner doctor`) and replace the nodes "
         f"(`{deployment.set_for_pool('poolGeneration', 'N')}`, one more than before, `pulumi up`); "
-        "until then these are paid for; then the same command goes on"
+        "until then they are billed; then run the same command again to continue"
     )
 
 
@@ -128,8 +128,8 @@ def _cause(look: PoolLook, node: batch.BatchNode) -> str:
     if state in _CAUSES:
         return f"{_CAUSES[state]}{_detail(node)}"
     if state == _WAITING:
-        return f"its start task has not ended after {minutes} min; does the package mirror answer?"
-    return f"{state} for {minutes} min, which takes some minutes otherwise"
+        return f"its start task has not ended after {minutes} min; can the node reach the package mirror?"
+    return f"{state} for {minutes} min, which normally takes a few minutes"
 
 
 def _detail(node: batch.BatchNode) -> str:
@@ -152,9 +152,7 @@ def _start_task_log(node: str, deployment: Deployment) -> str:
 
 def _removal(node: str, deployment: Deployment) -> str:
     command = _az(deployment, "delete", "--node-list", node)
-    return (
-        f"remove it (`{command}`) or reboot it in the portal; it is paid for as long as it is there"
-    )
+    return f"remove it (`{command}`) or reboot it in the portal; it is billed until then"
 
 
 def _az(deployment: Deployment, what: str, *arguments: str) -> str:

@@ -21,12 +21,12 @@ _TRANSIENT = (
     "unknown",
 )
 _KNOWN = {
-    "blobnotfound": (Kind.TRANSIENT, "what it needs is not in storage any more"),
+    "blobnotfound": (Kind.TRANSIENT, "a blob that it needs is no longer in storage"),
     "resourcecontainernotfound": (Kind.ENVIRONMENT, "a container is gone: run `pulumi up`"),
     "fileuploadcontainernotfound": (Kind.ENVIRONMENT, "a container is gone: run `pulumi up`"),
     "commandprogramnotfound": (
         Kind.ENVIRONMENT,
-        "the node has no /bin/bash: is its image a Linux one?",
+        "the node has no /bin/bash: is its image Linux?",
     ),
 }
 _DENIED = ("blobaccessdenied", "resourcecontaineraccessdenied", "fileuploadaccessdenied")
@@ -48,7 +48,7 @@ def failure_of(
     if end.succeeded and unreadable:
         return Failure(Kind.TRANSIENT, f"the record of the task cannot be read: {unreadable}")
     if end.succeeded:
-        return Failure(Kind.TRANSIENT, "the task left no record of what it did")
+        return Failure(Kind.TRANSIENT, "the task left no record of its result")
     if record is not None and record.failure is not None:
         return record.failure
     return Failure(*_classify(code, end, signed=signed), record.log if record else "")
@@ -72,16 +72,16 @@ def _exited(code: int) -> tuple[Kind, str]:
         return Kind.ENVIRONMENT, "the node has no python3: did the pool's start task succeed?"
     if code < 0 or code > 128:
         return Kind.TRANSIENT, f"the worker was killed on the node (exit code {code})"
-    return Kind.INTERNAL, f"the worker left no record, and exit code {code}"
+    return Kind.INTERNAL, f"the worker exited with code {code} and left no record"
 
 
 def _denied(end: Finished, *, signed: bool) -> tuple[Kind, str]:
     if signed:
-        return Kind.TRANSIENT, "the node's signed address was refused: it expired"
+        return Kind.TRANSIENT, "the signed URL of the task was refused: it expired"
     uploading = end.code.lower().startswith("fileupload")
     role = "Contributor on the output" if uploading else "Reader on the input and tools"
     return Kind.ENVIRONMENT, (
-        f"the nodes' identity may not use storage ({end.code}): it needs the role Storage Blob "
+        f"the nodes' identity has no permission on storage ({end.code}): it needs the role Storage Blob "
         f"Data {role} container; a new role can take several minutes to take effect"
     )
 
@@ -91,5 +91,5 @@ def _ended(end: Finished) -> tuple[Kind, str]:
         return Kind.TIMEOUT, "took longer than its time limit"
     return (
         Kind.TRANSIENT,
-        f"ended from outside: {end.message.splitlines()[0] if end.message else 'no reason'}",
+        f"terminated from outside: {end.message.splitlines()[0] if end.message else 'no reason'}",
     )

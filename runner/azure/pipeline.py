@@ -183,7 +183,7 @@ class Pipeline:
             self._settled.note(news)
 
     def _shut_down(self) -> Generator[Event | Notice, None, None]:
-        """Where others go on: take in what is on its way, and leave in storage what is needed."""
+        """Where others go on: take in what is starting, and leave in storage what is needed."""
         self._context.stopped.set()
         for workers in (self._uploaders, self._downloaders):
             workers.close()
@@ -199,7 +199,9 @@ class Pipeline:
             return PoolLostError(f"{error}; {left} left")
         if isinstance(error, JobCancelledError):
             return RunCancelledError(f"run {self._plan.id} was cancelled with {left} left")
-        return TransientError(f"{error} with {left} left; the same command submits the rest again")
+        return TransientError(
+            f"{error} with {left} left; run the same command again to submit the rest"
+        )
 
     def _upload(self, item: WorkItem) -> None:
         if self._context.stopped.is_set():
@@ -281,14 +283,18 @@ class Pipeline:
         except RunnerError as error:
             # all results are here: that is no failure of the run
             clean = self._follow_up.clean(self._plan.id)
-            yield Notice(f"not all was cleared up in Azure: {error}; `{clean}` does")
+            yield Notice(
+                f"could not clean up everything on Azure: {error}; `{clean}` deletes the rest"
+            )
         else:
             if left:
                 yield left_over_notice(left, self._plan, self._follow_up)
 
     def _interrupted(self) -> InterruptedRunError:
         if not self._has_begun:
-            return InterruptedRunError("stopped before it had begun; the same command goes on")
+            return InterruptedRunError(
+                "stopped before the run began; run the same command again to continue"
+            )
         going_on, ended = len(self._context.in_flight), len(self._collecting)
         return InterruptedRunError(
             interrupted_text(going_on, ended, self._plan.id, self._follow_up)

@@ -138,7 +138,7 @@ class Poller:
         log = last_lines(node, context.jobs, context.blobs, context.deployment, 1) if node else ()
         words = f" (its log ends: {log[-1]})" if log else ""
         raise PoolLostError(
-            f"{reason}{words}; its tasks are ended; {after(look, context.deployment)}"
+            f"{reason}{words}; its tasks were terminated; {after(look, context.deployment)}"
         )
 
     def _say(self, message: str, key: str = "") -> None:

@@ -13,15 +13,15 @@ from email.utils import parsedate_to_datetime
 from runner.azure.clients import BATCH_KEY
 
 _SIGN_IN = "run `az login` (`--tenant` if you have several), or set AZURE_CLIENT_ID and the rest"
-_DISABLED = "the subscription may be disabled, or its bill unpaid: look at it in the portal"
+_DISABLED = "the subscription may be disabled, or its bill unpaid: check it in the portal"
 _ROLES = {
     "batch": 'the role "Azure Batch Job Submitter" on the Batch account',
     "storage": 'the role "Storage Blob Data Contributor" on the container',
     "signing": 'the role "Storage Blob Delegator" on the storage account',
 }
 _NO_ROLE = (
-    "it needs {role}, which `pulumi up` gives to `operatorPrincipalId`: is that who is signed in? "
-    "Owner is not enough, and a new role takes up to ten minutes to count"
+    "it needs {role}, which `pulumi up` assigns to `operatorPrincipalId`: is that the account you are signed in with? "
+    "Owner is not enough, and a new role can take ten minutes to take effect"
 )
 # Azure bears with a quarter of an hour; what is less is not the cause.
 _CLOCK_IS_WRONG = timedelta(minutes=10)
@@ -39,39 +39,39 @@ class Refusal:
 
 _STORAGE = {
     "authorizationfailure": Refusal(
-        "the storage account's firewall does not let this machine in",
-        "add its public address to `storageAllowedIps` and run `pulumi up`, or go to a network that is "
+        "the storage account's firewall blocks this machine",
+        "add its public address to `storageAllowedIps` and run `pulumi up`, or use a network that is "
         "allowed: with `publicNetworkAccess: false` only one that reaches the private endpoints is",
     ),
     "authorizationsourceipmismatch": Refusal(
-        "the signature is for another address than this machine's",
-        "go back to the network where it was made",
+        "the signature is for another IP address than this machine's",
+        "use the network where it was made",
     ),
     "keybasedauthenticationnotpermitted": Refusal(
-        "the storage account takes no keys", f"sign in instead: {_SIGN_IN}"
+        "the storage account does not accept keys", f"sign in instead: {_SIGN_IN}"
     ),
     "authenticationfailed": Refusal("the sign-in was not accepted", _SIGN_IN),
-    "noauthenticationinformation": Refusal("the sign-in did not arrive", _SIGN_IN),
-    "publicaccessnotpermitted": Refusal("the sign-in did not arrive", _SIGN_IN),
+    "noauthenticationinformation": Refusal("the sign-in was not sent", _SIGN_IN),
+    "publicaccessnotpermitted": Refusal("the sign-in was not sent", _SIGN_IN),
     "insufficientaccountpermissions": Refusal(
-        "the storage account itself may only be read here",
-        "look at it in the portal: it may be failing over to another region, or be locked",
+        "the storage account is read-only",
+        "check it in the portal: it may be failing over to another region, or be locked",
     ),
 }
 _BATCH = {
     "requestforbiddenbynetworkacl": Refusal(
-        "the Batch account does not let this network in",
-        "go to a network that it allows, or have this one added to the account's network access; "
+        "the Batch account blocks this network",
+        "use a network that it allows, or have this one added to the account's network access; "
         "with `publicNetworkAccess: false` only one that reaches the private endpoints is allowed",
     ),
     "insufficientaccountpermissions": Refusal(
-        "the Batch account does not allow that", "look at the account in the portal"
+        "the Batch account does not allow that", "check the account in the portal"
     ),
 }
 _BY_KEY = {
     "authenticationfailed": Refusal(
         f"the key in {BATCH_KEY} was not accepted",
-        "is it this account's, and still the newest? (`az batch account keys list`)",
+        "is it the current key of this account? (`az batch account keys list`)",
     ),
 }
 _EITHER = {
@@ -91,8 +91,8 @@ def refusal_of(service: str, status: int | None, code: str, date: str = "") -> R
     name = code.lower()
     if name in ("authenticationfailed", "invalidauthenticationinfo") and (off := _clock_off(date)):
         return Refusal(
-            f"this machine's clock is {off}, and Azure accepts no such sign-in",
-            "set it right, then the same command again",
+            f"this machine's clock is {off}, so Azure rejects the sign-in",
+            "set the clock, then run the same command again",
         )
     if status == 401 and name not in _EITHER:
         return _NOT_SIGNED_IN
@@ -102,7 +102,7 @@ def refusal_of(service: str, status: int | None, code: str, date: str = "") -> R
     if known is not None or status != 403:
         return known
     remedy = _NO_ROLE.format(role=_ROLES[service])
-    return Refusal("this sign-in may not do that", remedy, is_role=True)
+    return Refusal("you are signed in without permission", remedy, is_role=True)
 
 
 def _clock_off(date: str) -> str:

@@ -108,11 +108,13 @@ class Session:
             UsageError: No run can be called so.
         """
         if not RUN_NAME.fullmatch(run):
-            raise UsageError(f"'{run}' is no run; a run is called as in 20261122-1412-mossy-otter")
+            raise UsageError(
+                f"'{run}' is not the name of a run; names look like 20261122-1412-mossy-otter"
+            )
         manifest = self._stored(run).read(destination)
         if manifest is None:
             raise SetupError(
-                f"nothing of run {run} is left to collect in {self.deployment.account}"
+                f"nothing of run {run} is left to collect on {self.deployment.account}"
             )
         return manifest
 

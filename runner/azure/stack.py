@@ -173,7 +173,7 @@ def choose_stack(stack: str | None, outputs: str | None) -> StackChoice:
         raise SetupError(f"--stack {printable(stack)}: no stack can have this name")
     if not _program():
         if stack:
-            raise SetupError("--stack needs the Pulumi CLI on PATH; or give --outputs FILE")
+            raise SetupError("--stack needs the Pulumi CLI on PATH; use --outputs FILE without it")
         return StackChoice(None, "no Pulumi CLI")
     name = stack or _selected()
     if name is None:
@@ -195,7 +195,7 @@ def _read_file(path: Path) -> Mapping[str, Any]:
         advice = "write it with `pulumi stack output --json`"
         raise SetupError(f"{path} is not JSON: {advice}") from error
     if not isinstance(values, dict):
-        raise SetupError(f"{path} holds no outputs: write it with `pulumi stack output --json`")
+        raise SetupError(f"{path} contains no outputs: write it with `pulumi stack output --json`")
     return values
 
 
@@ -228,7 +228,7 @@ def _pulumi(kind: type[Answer], *arguments: str) -> Answer:
     with suppress(ValueError):
         if isinstance(answer := json.loads(done.stdout), kind):
             return answer
-    raise SetupError(f"{what} printed no JSON that is known here; {advice}")
+    raise SetupError(f"{what} printed unexpected JSON; {advice}")
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
@@ -257,7 +257,7 @@ def _run_pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
             environment={**ours, "PULUMI_SKIP_UPDATE_CHECK": "true"},
         )
     except subprocess.TimeoutExpired as error:
-        raise SetupError(f"{asked} gave no answer in {_PULUMI_TIMEOUT} s") from error
+        raise SetupError(f"{asked} did not answer within {_PULUMI_TIMEOUT} s") from error
     except OSError as error:
         raise SetupError(f"{asked} does not start: {error.strerror}") from error
     out, errors = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
@@ -272,6 +272,6 @@ def _passphrase_wanted() -> str:
         return f"it wants the stack's passphrase; {export}"
     needed = ".".join(map(str, _READS_WITHOUT_PASSPHRASE))
     return (
-        f"this Pulumi ({found[1]}.{found[2]}) wants the stack's passphrase even to show its outputs; "
+        f"this Pulumi ({found[1]}.{found[2]}) needs the stack's passphrase even to show its outputs; "
         f"update it to {needed} or newer, or {export}"
     )

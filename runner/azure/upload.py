@@ -39,7 +39,7 @@ def _check(context: RunContext, item: WorkItem) -> None:
     check_source(source.path)
     check_unchanged(source.path, source.state)
     target = writable_target(context.destination, item.conversion.target)
-    check_target(target, replace=context.options.may_replace)
+    check_target(target, context.replaceable(item.conversion))
 
 
 def _upload_unchanged(context: RunContext, item: WorkItem, path: str) -> int:
@@ -79,6 +79,6 @@ def _audio_copy(context: RunContext, item: WorkItem) -> str | None:
         context.ffmpeg, item.conversion.source.path, item.conversion.recipe, str(stem)
     )
     if copy is None and upload == "audio-only":
-        message = "its audio cannot travel alone without loss; --upload auto sends the whole file"
+        message = "its audio cannot be sent alone without loss; --upload auto sends the whole file"
         raise ConversionError(Kind.INPUT, message)
     return copy

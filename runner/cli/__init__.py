@@ -16,12 +16,12 @@ from runner.errors import ExitCode, RunnerError
 # and a local run load no Azure client.
 _COMMANDS = {
     "convert": ("convert", "Convert files: here, or on Azure Batch."),
-    "status": ("history", "Show how a run stands."),
+    "status": ("history", "Show the state of a run."),
     "attach": ("azure", "Follow a run on Azure, and collect its results."),
-    "retry": ("retry", "Convert the failed files of a run once more."),
-    "cancel": ("azure", "End a run on Azure."),
+    "retry": ("retry", "Convert the failed files of a run again."),
+    "cancel": ("azure", "Cancel a run on Azure."),
     "logs": ("history", "Show what ffmpeg said about a file, or about the failures of a run."),
-    "runs": ("history", "List the runs of a destination."),
+    "runs": ("history", "List the runs of an output folder."),
     "clean": ("history", "Forget old runs and their logs; converted files stay."),
     "presets": ("presets", "List the presets, or show the exact arguments of one."),
     "doctor": ("doctor", "Check that everything a run needs is there."),
@@ -99,5 +99,5 @@ def _report_bug(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     say("".join(traceback.format_exception(kind, error, trace)).rstrip())
-    say("Error: this is a bug of runner; please report it with the lines above")
+    say("Error: this is a bug in runner; please report it with the lines above")
     sys.exit(ExitCode.BUG)

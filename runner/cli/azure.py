@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.backend import Backend, find_session, where_options
+from runner.cli.help import Command
 from runner.cli.options import (
     destination_option,
     ffmpeg_option,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from runner.azure.session import Session
 
 
-@click.command()
+@click.command(cls=Command)
 @run_argument()
 @destination_option()
 @where_options
@@ -42,14 +43,14 @@ if TYPE_CHECKING:
     "upload",
     "transfers",
     "keep",
-    default="as the run began",
+    default="as in the run",
 )
 @ffmpeg_option
 @json_option
 @quiet_option
 @click.pass_context
 def attach(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
-    """Follow the newest run, or RUN, on Azure, and collect its results; also from another machine."""
+    """Follow RUN, or the newest run, on Azure, and collect its results; from any machine."""
     session = find_session(options)
     ffmpeg = find_ffmpeg(options["ffmpeg"])
     with Ledger.open(destination) as ledger:
@@ -58,7 +59,7 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
         follow_up = follow_up_of(ctx)
         here = [known.options for known in ledger.runs() if known.id == plan.id]
         asked = run_options_of(ctx, here[0] if here else manifest.options)
-        backend, chosen = Backend(session, "taken up here").for_run(asked)
+        backend, chosen = Backend(session, "resumed here").for_run(asked)
         run = Run(
             plan=plan,
             backend=backend.name,
@@ -68,21 +69,21 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
             follow_up=follow_up,
         )
         jobs = usable_cores()
-        existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs)
+        existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs, planned_now=False)
         output = OutputOptions(as_json=options["as_json"], quiet=options["quiet"])
         engine = backend.engine(run, ffmpeg=ffmpeg, jobs=jobs)
         ctx.exit(run_and_report(run, engine, existing, output))
 
 
-@click.command()
+@click.command(cls=Command)
 @run_argument()
 @destination_option()
 @where_options
 @click.pass_context
 def cancel(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
-    """End the newest run, or RUN, on Azure: its tasks stop, and its sources leave storage.
+    """Cancel RUN, or the newest run, on Azure: stop its tasks, and delete its sources in storage.
 
-    What it has converted before stays there, for `runner attach`.
+    Results that are already there stay, for `runner attach`.
     """
     session = find_session(options)
     with Ledger.if_any(destination) as ledger:
@@ -90,11 +91,11 @@ def cancel(ctx: click.Context, /, name: str | None, destination: Path, **options
         end = session.cancel(run, partial(Existing(ledger).has, destination))
         if not (end.was_over and end.waiting):
             ledger.abandon(run)
-    said = f"run {run} had ended already" if end.was_over else f"run {run} cancelled"
+    said = f"run {run} had already ended" if end.was_over else f"run {run} cancelled"
     if end.waiting:
         results = count_text(end.waiting, "result")
         attach = follow_up_of(ctx).attach(run)
-        said += f"; `{attach}` collects the {results} that it has in storage"
+        said += f"; collect its {results} in storage with `{attach}`"
     say(said)
 
 

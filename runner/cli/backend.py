@@ -71,14 +71,22 @@ def where_options(command: Command) -> Command:
         option(
             "--outputs",
             metavar="FILE",
-            help="The stack's outputs, from `pulumi stack output --json`.",
+            section="Azure",
+            help="A file with the stack's outputs, from `pulumi stack output --json`.",
         ),
-        option("--stack", metavar="NAME", help="Which Pulumi stack.  [default: the selected one]"),
+        option(
+            "--stack",
+            metavar="NAME",
+            section="Azure",
+            show_default="the selected one",
+            help="The Pulumi stack to use.",
+        ),
         option(
             "--where",
             type=click.Choice(WHERE),
             default="auto",
-            help="auto: on Azure where a deployed stack is selected, else here.",
+            section="Azure",
+            help="Where to convert; auto: on Azure if a deployed stack is selected, else here.",
         ),
     ):
         command = add(command)
@@ -102,7 +110,7 @@ def find_backend(options: dict[str, Any]) -> Backend:
         deployment = choice.deployment.on(options.get("pool") or "")
         return Backend(_open(deployment), choice.why)
     if where == "azure":
-        advice = "deploy one with `pulumi up`, or name it with --stack or --outputs"
+        advice = "deploy one with `pulumi up`, or choose one with --stack or --outputs"
         raise SetupError(f"--where azure: {choice.why}; {advice}")
     return Backend(None, choice.why)
 

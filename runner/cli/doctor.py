@@ -7,36 +7,37 @@ from typing import Any
 import click
 
 from runner.cli.backend import find_backend, where_options
+from runner.cli.help import Command
 from runner.cli.options import (
     destination_option,
     ffmpeg_option,
     run_options,
+    settings_of,
 )
 from runner.cli.output import show
 from runner.doctor import check_local
 from runner.errors import ExitCode, RunnerError
 from runner.findings import Finding
 from runner.presets import BUILT_IN, DEFAULT, find_preset
-from runner.settings import read_settings
 
 
-@click.command()
+@click.command(cls=Command)
 @destination_option()
 @where_options
 @run_options("pool", default="all of them")
 @ffmpeg_option
 @click.pass_context
 def doctor(ctx: click.Context, /, destination: Path, ffmpeg: str | None, **options: Any) -> None:
-    """Check that everything a run needs is there. Exit code 4 if something is not."""
+    """Check that everything a run needs is there; exit with code 4 if not."""
     bad = 0
-    settings = read_settings()
+    settings = settings_of(ctx)
     presets = {**BUILT_IN, **settings.presets}
     usual = settings.convert.get("to") or settings.convert.get("preset") or DEFAULT
     wanted = find_preset(str(usual), settings.presets).name
     here = check_local(ffmpeg, destination, presets, wanted)
     for finding in (*here, *_elsewhere(options)):
         bad += not finding.good
-        show(f"{'ok ' if finding.good else 'BAD'} {finding.what}: {finding.detail}")
+        show(f"{'ok' if finding.good else 'FAIL':4} {finding.what}: {finding.detail}")
         if not finding.good and finding.remedy:
             show(f"      {finding.remedy}")
         for line in finding.lines:
@@ -50,7 +51,7 @@ def _elsewhere(options: dict[str, Any]) -> Iterator[Finding]:
     except RunnerError as error:
         yield Finding("stack", good=False, detail=str(error))
         return
-    yield Finding("where", good=True, detail=f"`runner convert` works {backend.words}")
+    yield Finding("where", good=True, detail=f"`runner convert` would run {backend.words}")
     if backend.session is not None:
         from runner.azure.doctor import check_azure  # noqa: PLC0415 - the Azure clients take 0.5 s
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.backend import find_backend, find_session, where_options
+from runner.cli.help import Command
 from runner.cli.options import destination_option, follow_up_of, option, run_argument
 from runner.cli.output import is_anybody_there, say, show
 from runner.errors import ExitCode, UsageError
@@ -32,26 +33,26 @@ if TYPE_CHECKING:
 _WATCH_EVERY = 5.0
 
 
-@click.command()
+@click.command(cls=Command)
 @destination_option()
 @option("--json", "as_json", is_flag=True, help="Write one JSON object a line.")
 def runs(destination: Path, *, as_json: bool) -> None:
-    """List the runs of a destination, the newest first."""
+    """List the runs of an output folder, the newest first."""
     with Ledger.read(destination) as ledger:
         running = ledger.lock.is_held()
         for run in ledger.runs():
             show(_run_json(run) if as_json else _run_line(run, running=running))
 
 
-@click.command()
+@click.command(cls=Command)
 @run_argument()
 @destination_option()
 @where_options
-@option("--watch", is_flag=True, help="Show it again every few seconds, until it ends.")
+@option("--watch", is_flag=True, help="Refresh every few seconds until the run ends.")
 @option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_context
 def status(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
-    """Show how a run stands: the newest, or RUN, which may be shortened."""
+    """Show the state of RUN, or of the newest run; the first letters of its name are enough."""
     with Ledger.read(destination) as ledger:
         run = ledger.run(name, follow_up_of(ctx))
         session = None if run.backend == "local" or not run.unfinished else find_session(options)
@@ -79,7 +80,7 @@ def _show_status(
             show(line)
         if job_status is not None and not running:
             collect, end = follow_up.attach(name), follow_up.cancel(name)
-            show(f"  `{collect}` collects the results, `{end}` ends it")
+            show(f"  collect the results with `{collect}`, or cancel the run with `{end}`")
     busy = job_status is not None and job_status.counts.active + job_status.counts.running > 0
     return busy or (running and run.ended is None)
 
@@ -94,7 +95,7 @@ def _status_lines(
         yield f"  {done} converted so far"
     if job_status is not None:
         counts = job_status.counts
-        yield f"  in Azure: {counts.active} waiting, {counts.running} running, {counts.completed} done"
+        yield f"  on Azure: {counts.active} waiting, {counts.running} running, {counts.completed} done"
         if job_status.why:
             yield f"  nothing is running: {job_status.why}"
     for attempt in attempts:
@@ -104,11 +105,15 @@ def _status_lines(
             yield f"  notice {_attempt_line(attempt)}"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("what", metavar="[FILE|RUN]", required=False)
 @destination_option()
 @option(
-    "--attempt", type=click.IntRange(1), metavar="N", help="Which attempt.  [default: the newest]"
+    "--attempt",
+    type=click.IntRange(1),
+    metavar="N",
+    show_default="the newest",
+    help="Number of the attempt.",
 )
 @click.pass_context
 def logs(ctx: click.Context, /, what: str | None, destination: Path, attempt: int | None) -> None:
@@ -118,24 +123,28 @@ def logs(ctx: click.Context, /, what: str | None, destination: Path, attempt: in
     if attempt is not None:
         found = [one for one in found if one.number == attempt]
     if not found:
-        raise UsageError(
-            f"nothing is known about {printable(what or 'any failure')} in {destination}"
-        )
+        nothing = f"no attempts at {printable(what)}" if what else "no failures"
+        raise UsageError(f"{nothing} recorded in {destination}")
     for one in found:
         show(f"== {_attempt_line(one)}")
         show(one.log)
 
 
-@click.command()
+@click.command(cls=Command)
 @run_argument()
 @destination_option()
 @where_options
-@option("--older-than", default="30d", metavar="AGE", help="Such as 12h, 7d, 4w, or 0d for all.")
+@option(
+    "--older-than",
+    default="30d",
+    metavar="AGE",
+    help="Age of the runs to forget, such as 12h, 7d, 4w, or 0d for all.",
+)
 @click.pass_context
 def clean(
     ctx: click.Context, /, name: str | None, destination: Path, older_than: str, **options: Any
 ) -> None:
-    """Forget runs and their logs, here and on Azure: old ones, or RUN. Converted files stay."""
+    """Forget RUN, or old runs, and their logs, here and on Azure. Converted files stay."""
     before = datetime.now().astimezone() - _age(older_than)
     backend = find_backend(options)
     run = name
@@ -153,7 +162,7 @@ def clean(
         said = f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')}"
         said += f" on {backend.session.deployment.account} ({backend.why})"
         if lost:
-            said += f", with {count_text(lost, 'result')} that nobody had collected"
+            said += f", with {count_text(lost, 'result')} that had not been collected"
         say(said)
 
 
@@ -171,7 +180,7 @@ def _age(text: str) -> timedelta:
     number, unit = text[:-1], text[-1:]
     # five digits of weeks are as far back as calendars go
     if unit not in units or not re.fullmatch("[0-9]{1,5}", number):
-        raise UsageError(f"--older-than {text}: give a number with h, d or w, such as 7d")
+        raise UsageError(f"--older-than {text}: use a number with h, d or w, such as 7d")
     return timedelta(**{units[unit]: int(number)})
 
 
@@ -180,7 +189,7 @@ def _run_line(run: RunRecord, *, running: bool) -> str:
         took = seconds_text((run.ended - run.started).total_seconds())
         end = f"{_outcome(run)} in {took}"
     else:
-        end = "running" if running else "cut off: the same command goes on"
+        end = "running" if running else "interrupted: run the same command again to continue"
     where = f"{run.backend}, pool {run.options.pool}" if run.options.pool else run.backend
     return f"{run.id}  {where}  {count_text(run.files, 'file')}  {end}"
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from runner.cli.help import Option
 from runner.errors import UsageError
 from runner.followup import FollowUp
 from runner.formatting import printable
@@ -23,8 +24,9 @@ from runner.options import (
     RunOptions,
     is_pool_name,
 )
-from runner.settings import read_settings
+from runner.settings import Settings, read_settings
 
+_SETTINGS = "runner.settings"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -32,7 +34,7 @@ def option(*names: str, **details: Any) -> Callable[[Command], Command]:
     """A click option that an environment variable of its long name sets too."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     variable = "RUNNER_" + long.removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, **{"envvar": variable, "show_default": True, **details})
+    return click.option(*names, cls=Option, **{"envvar": variable, "show_default": True, **details})
 
 
 def destination_option() -> Callable[[Command], Command]:
@@ -45,13 +47,27 @@ def destination_option() -> Callable[[Command], Command]:
         default=_destination,
         show_default="out",
         metavar="DIR",
-        help="Folder of the results.",
+        section="Output",
+        help="Output folder.",
     )
 
 
 def _destination() -> Path:
     """What the settings say for `convert`: all commands look into the same folder."""
-    return Path(str(read_settings().convert.get("out", "out")))
+    return Path(str(settings_of(click.get_current_context()).convert.get("out", "out")))
+
+
+def settings_of(ctx: click.Context) -> Settings:
+    """What the settings files say; they are read once for a command."""
+    if _SETTINGS not in ctx.meta:
+        ctx.meta[_SETTINGS] = read_settings()
+    settings: Settings = ctx.meta[_SETTINGS]
+    return settings
+
+
+def keep_settings(ctx: click.Context, settings: Settings) -> None:
+    """Have `settings_of` return them."""
+    ctx.meta[_SETTINGS] = settings
 
 
 def run_argument() -> Callable[[Command], Command]:
@@ -61,21 +77,30 @@ def run_argument() -> Callable[[Command], Command]:
 
 # Options of the commands that convert: one wording, one range, one environment variable each.
 ffmpeg_option = option(
-    "--ffmpeg", metavar="PATH", help="Which ffmpeg.  [default: the embedded one]"
+    "--ffmpeg",
+    metavar="PATH",
+    section="Conversion",
+    show_default="the bundled one",
+    help="The ffmpeg program to use.",
 )
 jobs_option = option(
     "-j",
     "--jobs",
     type=click.IntRange(1),
     metavar="N",
-    help="Files to convert in parallel.  [default: all cores]",
+    section="Conversion",
+    show_default="the number of cores",
+    help="Files to convert in parallel.",
 )
 json_option = option(
-    "--json", "as_json", is_flag=True, help="Write one JSON object a line to standard output."
+    "--json", "as_json", is_flag=True, help="Write JSON to standard output, one object per line."
 )
-quiet_option = option("-q", "--quiet", is_flag=True, help="Say only what fails.")
+quiet_option = option("-q", "--quiet", is_flag=True, help="Print only failures.")
 detach_option = option(
-    "--detach", is_flag=True, help="Return once all is submitted to Azure; prints the run's name."
+    "--detach",
+    is_flag=True,
+    section="Azure",
+    help="Exit once everything is submitted to Azure, and print the name of the run.",
 )
 
 
@@ -85,12 +110,12 @@ def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | float)
     with suppress(ValueError):
         if 0 < (seconds := float(value)) <= LONGEST_TIMEOUT:
             return seconds
-    raise UsageError(f"--timeout {value}: give seconds, or auto")
+    raise UsageError(f"--timeout {value}: use a number of seconds, or auto")
 
 
 def _pool(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
     if value and not is_pool_name(value):
-        raise UsageError(f"--pool {printable(value)}: give the name of a pool of the stack")
+        raise UsageError(f"--pool {printable(value)}: use the name of a pool of the stack")
     return value
 
 
@@ -98,17 +123,31 @@ def _pool(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  #
 _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "overwrite": (
         ("--overwrite",),
-        {"type": click.Choice(OVERWRITE), "help": "What to do with results that already exist."},
+        {
+            "type": click.Choice(OVERWRITE),
+            "help": (
+                "What to do with results that already exist; auto replaces those that runner made"
+                " and that are out of date."
+            ),
+        },
     ),
     "verify": (
         ("--verify",),
-        {"type": click.Choice(VERIFY), "help": "How a result is checked."},
+        {
+            "type": click.Choice(VERIFY),
+            "section": "Conversion",
+            "help": (
+                "How to check results: compare their length with the source's, also decode them,"
+                " or not at all."
+            ),
+        },
     ),
     "retries": (
         ("--retries",),
         {
             "type": click.IntRange(0, MOST_RETRIES),
             "metavar": "N",
+            "section": "Conversion",
             "help": "Extra attempts after a temporary failure.",
         },
     ),
@@ -117,14 +156,16 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {
             "callback": _seconds,
             "metavar": "auto|SECONDS",
-            "help": "Time for one file; auto: as long as it makes progress.",
+            "section": "Conversion",
+            "help": "Time limit for one file; auto: no limit while ffmpeg makes progress.",
         },
     ),
     "upload": (
         ("--upload",),
         {
             "type": click.Choice(UPLOAD),
-            "help": "What to upload; auto: only the audio of a film when the target is audio.",
+            "section": "Azure",
+            "help": "What to upload; auto: only the audio of a film if the target is audio.",
         },
     ),
     "transfers": (
@@ -132,29 +173,36 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {
             "type": click.IntRange(1, MOST_TRANSFERS),
             "metavar": "N",
+            "section": "Azure",
             "help": "Parallel uploads, and parallel downloads.",
         },
     ),
     "keep": (
         ("--keep/--no-keep",),
-        {"help": "Leave the sources in Azure storage after the run."},
+        {"section": "Azure", "help": "Keep the sources in Azure storage after the run."},
     ),
     "keep_times": (
         ("--keep-times/--no-keep-times",),
-        {"help": "Give results the file times of their sources."},
+        {"help": "Give results the modification times of their sources."},
     ),
     "pool": (
         ("--pool",),
         {
             "callback": _pool,
             "metavar": "NAME",
-            "show_default": False,
-            "help": "Which of the stack's pools on Azure.  [default: the stack's default pool]",
+            "section": "Azure",
+            "show_default": "the stack's default pool",
+            "help": "The pool of the stack to use.",
         },
     ),
     "fail_fast": (
         ("--fail-fast",),
-        {"type": click.IntRange(1), "metavar": "N", "help": "Stop after N failed files."},
+        {
+            "type": click.IntRange(1),
+            "metavar": "N",
+            "section": "Conversion",
+            "help": "Stop after N failed files.",
+        },
     ),
 }
 
@@ -170,9 +218,8 @@ def run_options(
             value = getattr(RunOptions(), field)
             shown = {"default": "auto" if field == "timeout" else value}
             if default and field != "fail_fast":
-                words = details["help"].partition("  [default")[0]
-                shown |= {"show_default": False, "help": f"{words}  [default: {default}]"}
-            command = option(*names, **{**details, **shown})(command)
+                shown["show_default"] = default
+            command = option(*names, **{"section": "Output", **details, **shown})(command)
         return command
 
     return add

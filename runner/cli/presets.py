@@ -4,6 +4,7 @@ import shlex
 
 import click
 
+from runner.cli.help import Command
 from runner.cli.output import say, show
 from runner.media.film import plain_arguments
 from runner.presets import BUILT_IN, Preset, find_preset
@@ -15,7 +16,7 @@ _FILM = (
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", metavar="[NAME]", required=False)
 def presets(name: str | None) -> None:
     """List the presets, or show the exact arguments of one."""

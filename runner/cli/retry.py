@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from runner.cli.backend import Backend, find_backend, where_options
+from runner.cli.help import Command
 from runner.cli.options import (
     destination_option,
     detach_option,
@@ -32,14 +33,14 @@ from runner.runs import Run
 from runner.selection import stat_source
 
 
-@click.command()
+@click.command(cls=Command)
 @run_argument()
 @destination_option()
 @run_options(
-    "overwrite", "keep_times", "verify", "retries", "timeout", "fail_fast", default="as before"
+    "overwrite", "keep_times", "verify", "retries", "timeout", "fail_fast", default="as in the run"
 )
 @where_options
-@run_options("pool", "upload", "transfers", "keep", default="as before")
+@run_options("pool", "upload", "transfers", "keep", default="as in the run")
 @detach_option
 @jobs_option
 @ffmpeg_option
@@ -47,7 +48,7 @@ from runner.selection import stat_source
 @quiet_option
 @click.pass_context
 def retry(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
-    """Convert the failed files of the newest run, or of RUN, once more, where that run was done."""
+    """Convert the failed files of RUN, or of the newest run, again, where that run was done."""
     program = find_ffmpeg(options["ffmpeg"])
     with Ledger.read(destination) as ledger:
         follow_up = follow_up_of(ctx)
@@ -97,7 +98,7 @@ def _backend(ctx: click.Context, old: RunRecord, options: dict[str, Any]) -> Bac
     backend = find_backend({**options, "pool": pool})
     if backend.session is None:
         # what it tells ffmpeg may come from storage: for nodes, and not for this machine
-        advice = "name its environment with --stack or --outputs, or `runner convert` them here"
+        advice = "choose its environment with --stack or --outputs, or `runner convert` them here"
         raise SetupError(f"run {old.id} was done on {old.backend}: {advice}")
     return backend
 

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind
@@ -78,11 +79,28 @@ def check_name(target: str) -> None:
         raise ConversionError(Kind.INPUT, f"its result would stand in the folder {OURS}")
 
 
-def check_target(target: str, *, replace: bool) -> None:
-    """Raise `ConversionError` if no result can have the name *target*."""
+@dataclass(frozen=True)
+class Replaceable:
+    """Which file a result may replace."""
+
+    state: tuple[int, int] | None = None
+    """The size in bytes and the mtime in nanoseconds of the only one; none for no file."""
+    anything: bool = False
+
+
+NOTHING = Replaceable()
+ANYTHING = Replaceable(anything=True)
+
+
+def check_target(target: str, replaceable: Replaceable) -> None:
+    """Raise `ConversionError` if no result can have the name *target*.
+
+    Asked before the work, and again when the result is moved there: what was to be replaced may
+    have been changed meanwhile.
+    """
     # asked before the work, as a name that is too long would else cost a whole conversion
     try:
-        _look_up(target)
+        status = _look_up(target)
     except (FileNotFoundError, NotADirectoryError) as error:
         folder = _nearest_folder(target)
         if not os.path.isdir(folder):
@@ -94,16 +112,21 @@ def check_target(target: str, *, replace: bool) -> None:
         return
     if os.path.isdir(target):
         raise ConversionError(Kind.INPUT, "a folder has the name of its result")
-    if not replace:
-        raise ConversionError(
-            Kind.INPUT, "not replaced: another program created the result during the run"
-        )
+    _check_replaceable(status, replaceable)
     if is_windows():
         # to its own name: that asks for all that a replacement needs, and changes nothing
         _replace(target, target)
 
 
-def _look_up(path: str) -> None:
+def _check_replaceable(status: os.stat_result, replaceable: Replaceable) -> None:
+    if replaceable.anything or (status.st_size, status.st_mtime_ns) == replaceable.state:
+        return
+    did = "created" if replaceable.state is None else "changed"
+    message = f"not replaced: another program {did} the result during the run"
+    raise ConversionError(Kind.INPUT, message)
+
+
+def _look_up(path: str) -> os.stat_result:
     """Ask for what is at *path*.
 
     Raises:
@@ -111,7 +134,7 @@ def _look_up(path: str) -> None:
         OSError: Nothing is there, or it cannot be told.
     """
     try:
-        os.lstat(path)
+        return os.lstat(path)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) in _NO_NAME:
             message = "the result's name is too long for this file system; see --name"

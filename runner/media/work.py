@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.media.ffmpeg import Limits
+from runner.media.target import ANYTHING, Replaceable
 
 if TYPE_CHECKING:
     from runner.media.recipe import Recipe
@@ -25,8 +26,8 @@ class Work:
     recipe: Recipe
     ffmpeg: str = "ffmpeg"
     limits: Limits = field(default_factory=Limits)
-    replace: bool = True
-    """Whether a file that has the target's name already may be replaced."""
+    replaceable: Replaceable = ANYTHING
+    """Which file that has the target's name already may be replaced."""
     mtime_ns: int | None = None
     """The file time that the target gets, in nanoseconds; none for that of its making."""
     size: int = 0

@@ -40,7 +40,7 @@ def convert(
     try:
         check_source(work.source)
         check_unchanged(work.source, work.expected)
-        check_target(work.target, replace=work.replace)
+        check_target(work.target, work.replaceable)
         os.makedirs(work.scratch, exist_ok=True)
         encoding.prepare()
         ran, notices = encode(encoding)
@@ -135,7 +135,7 @@ def _finish(encoding: Encoding, ran: FfmpegResult, notices: tuple[str, ...]) -> 
     if encoding.handle.cancelled:
         raise Stopped
     check_unchanged(work.source, work.expected)
-    check_target(work.target, replace=work.replace)
+    check_target(work.target, work.replaceable)
     move_into_place(encoding.result, work.target, mtime_ns=work.mtime_ns)
     status = os.stat(work.target)
     return ConversionResult(

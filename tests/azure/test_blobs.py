@@ -162,7 +162,7 @@ def test_a_line_that_stays_broken_is_a_passing_fault(
 ) -> None:
     far.upload(cloud.container("input"), "x.mp4", str(file))
     line.breaks, line.breaks_after, line.breaks_up = 1_000, 300_000, False
-    with pytest.raises(TransientError, match="the same command goes on from here"):
+    with pytest.raises(TransientError, match="run the same command again to continue"):
         far.download(cloud.container("input"), "x.mp4", file.with_name("copy"), file.stat().st_size)
 
 

@@ -72,8 +72,8 @@ def test_the_first_ctrl_c_leaves_while_tasks_go_on_and_names_the_commands(
     errors = interrupt(process)
     assert process.returncode == 130
     name = next(iter(cloud.jobs()))
-    assert f"3 tasks go on in Azure: `runner attach {name}` collects them" in errors
-    assert f"`runner cancel {name}` ends them" in errors
+    assert f"3 tasks still running on Azure: collect them with `runner attach {name}`" in errors
+    assert f"or cancel the run with `runner cancel {name}`" in errors
     gate.open()
     until(lambda: cloud.jobs()[name] == "completed")  # it ends itself, with nobody there
     assert azure_run("convert", "in").exit_code == 0
@@ -251,7 +251,7 @@ def test_cancel_ends_the_tasks_and_the_runner_that_follows_them(
     assert following.returncode == 130
     assert f"run {name} was cancelled with 3 files left" in errors
     assert list(cloud.jobs()) == [name], "what was cancelled is not begun again"
-    assert f"run {name} had ended already" in azure_run("cancel", name).stderr
+    assert f"run {name} had already ended" in azure_run("cancel", name).stderr
     assert "cut off" not in azure_run("runs").stdout
     assert azure_run("cancel", "20260101-0000-no-such").exit_code == 4
 
@@ -300,7 +300,7 @@ def test_fail_fast_says_why_it_stopped_and_what_goes_on(
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert (
-        "stopped after 1 failed files, as --fail-fast asks; stopped here; 2 tasks go on" in errors
+        "stopped after 1 failed files (--fail-fast); stopped here; 2 tasks still running" in errors
     )
 
 

@@ -31,7 +31,7 @@ def failed(make_cloud: MakeCloud) -> Cloud:
 
 
 def nodes_line(told: str) -> str:
-    (line,) = [each for each in told.splitlines() if each[4:].startswith("nodes: ")]
+    (line,) = [each for each in told.splitlines() if each[5:].startswith("nodes: ")]
     return line
 
 
@@ -40,7 +40,7 @@ def test_the_end_of_a_failed_start_tasks_log_is_shown(failed: Cloud, run: Run) -
     assert result.exit_code == 4
     node = failed.azure.nodes(POOL)[0]["id"]
     assert nodes_line(result.stdout).startswith(
-        f"BAD nodes: node {node}: the start task failed (exit code 3); "
+        f"FAIL nodes: node {node}: the start task failed (exit code 3); "
     )
     assert "      | one\n      | no mirror answers\n" in result.stdout
     assert "; all of its log: `az batch node file download " in nodes_line(result.stdout)
@@ -71,12 +71,12 @@ def test_where_the_node_does_not_give_its_files_they_come_from_storage(
 
 def test_a_pool_of_another_size_than_the_stacks_is_told(cloud: Cloud, run: Run) -> None:
     told = on_cloud(run, cloud.with_pool(vm_size="Standard_F2s_v2"))("doctor").stdout
-    assert f"BAD pool: {POOL} is of standard_d2ads_v5, the stack's of Standard_F2s_v2" in told
+    assert f"FAIL pool: {POOL} is of standard_d2ads_v5, the stack's of Standard_F2s_v2" in told
 
 
 def test_what_the_stack_is_made_of_is_told(cloud: Cloud, run: Run) -> None:
     assert (
-        "ok  environment: Batch account emulated and storage account "
+        "ok   environment: Batch account emulated and storage account "
         f"{cloud.storage.name} in resource group rg, westeurope, "
         "subscription 00000000-0000-0000-0000-000000000000\n"
     ) in on_cloud(run, cloud)("doctor").stdout
@@ -85,18 +85,18 @@ def test_what_the_stack_is_made_of_is_told(cloud: Cloud, run: Run) -> None:
 def test_a_pool_that_is_not_as_the_stack_says_is_told(cloud: Cloud, run: Run) -> None:
     on_it = on_cloud(run, cloud)
     good = on_it("doctor")
-    assert (good.exit_code, "BAD" in good.stdout) == (0, False), good.stdout
+    assert (good.exit_code, "FAIL" in good.stdout) == (0, False), good.stdout
     cloud.azure.put_pool(POOL, taskSlotsPerNode=2, scaleSettings=fixed(1))
     without = on_it("doctor").stdout
-    assert f"BAD pool: {POOL} does not have the identity that the stack declares" in without
+    assert f"FAIL pool: {POOL} does not have the identity that the stack declares" in without
     cloud.azure.put_pool(POOL, identity=[IDENTITY], taskSlotsPerNode=4, scaleSettings=fixed(1))
     slots = on_it("doctor").stdout
-    assert f"BAD pool: {POOL} has 4 task slots, the stack 2" in slots
+    assert f"FAIL pool: {POOL} has 4 task slots, the stack 2" in slots
     cloud.azure.delete_pool(POOL)
     until(lambda: not list(cloud.batch.list_pools()))
     gone = on_it("doctor")
     assert gone.exit_code == 4
-    assert f"BAD pool: there is no pool {POOL}: run `pulumi up`" in gone.stdout
+    assert f"FAIL pool: there is no pool {POOL}: run `pulumi up`" in gone.stdout
 
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -109,8 +109,8 @@ END = datetime(2027, 3, 31, tzinfo=UTC)
         ([None, None], NOW, True, "x is supported"),
         ([END], NOW - timedelta(days=60), True, "x is supported"),
         ([END, None], NOW, True, "x is supported until 2027-03-31 only: `pulumi config set image"),
-        ([END], END + timedelta(days=1), False, "Batch supports no image for x any more"),
-        ([], NOW, False, "Batch supports no image for x any more"),
+        ([END], END + timedelta(days=1), False, "Batch no longer supports any image for x"),
+        ([], NOW, False, "Batch no longer supports any image for x"),
     ],
 )
 def test_the_end_of_an_image_is_told_before_it_comes(
@@ -153,10 +153,10 @@ def test_what_a_node_lacks_is_told_as_the_nodes(
 
 
 def test_which_ffmpeg_the_nodes_have_is_told(cloud: Cloud, run: Run) -> None:
-    assert "ok  nodes' ffmpeg: from their image or the" in on_cloud(run, cloud)("doctor").stdout
+    assert "ok   nodes' ffmpeg: from their image or the" in on_cloud(run, cloud)("doctor").stdout
     name, package = "ffmpeg-abc.xz", "imageio-ffmpeg==0.8.1 manylinux_2_28_x86_64"
     theirs = cloud.with_pool(node_ffmpeg=name, node_ffmpeg_package=package)
     before = on_cloud(run, theirs)("doctor")
-    assert f"ok  nodes' ffmpeg: that of {package}, once a `runner convert` has" in before.stdout
+    assert f"ok   nodes' ffmpeg: that of {package}, once a `runner convert` has" in before.stdout
     cloud.blobs.get_blob_client(cloud.container("tools"), name).upload_blob(b"x")
     assert f"that of {package}, from storage" in on_cloud(run, theirs)("doctor").stdout

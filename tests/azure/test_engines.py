@@ -255,6 +255,31 @@ def test_what_may_be_replaced_is_replaced(place: Place, one: Path, destination: 
     assert (destination / "a.mp3").stat().st_size > 500
 
 
+@pytest.mark.parametrize("is_changed", [False, True], ids=["as it was", "changed meanwhile"])
+def test_what_was_planned_to_be_replaced_is_if_it_is_as_it_was(
+    place: Place, one: Path, destination: Path, *, is_changed: bool
+) -> None:
+    target = destination / "a.mp3"
+    destination.mkdir(exist_ok=True)
+    target.write_text("old")
+    status = target.stat()
+    replaces = {"a.mp3": (status.st_size, status.st_mtime_ns)}
+    plan = replace(plan_of(one, destination), replaces=replaces)
+    seen = destination.parent / "seen"
+    copy = f"open({str(seen)!r}, 'w').write(open({str(target)!r}).read())"
+    change = f"append({str(target)!r}, 'mine')" if is_changed else ""
+    place.node_ffmpeg(f"{copy}\n{change}")
+    told = drive(place.make(overwrite="auto"), plan)
+    if is_changed:
+        message = told.failures["a.mp3"].message
+        assert message == "not replaced: another program changed the result during the run"
+        assert target.read_text().startswith("oldmine")
+    else:
+        assert told.results["a.mp3"].state is State.CONVERTED
+        assert seen.read_text() == "old", "it was there until the new one was verified"
+        assert target.stat().st_size > 500
+
+
 def test_a_run_that_is_stopped_ends_early_and_leaves_whole_files_only(
     place: Place, media: Media, tmp_path: Path, destination: Path
 ) -> None:

@@ -119,11 +119,11 @@ def test_a_fault_that_stays_ends_the_run_with_a_word_after_some_tries(
     jobs.create("job")
     cloud.fault("status", "create_job", status=status, times=None)
     cloud.fault("status", ADD, status=status, times=None)
-    with pytest.raises(TransientError, match=r"^job other: .*; the same command goes on from here"):
-        jobs.create("other")
     with pytest.raises(
-        TransientError, match=r"^adding tasks to job job: .*; the same command goes"
+        TransientError, match=r"^job other: .*; run the same command again to continue"
     ):
+        jobs.create("other")
+    with pytest.raises(TransientError, match=r"^adding tasks to job job: .*; run the same command"):
         adder.add("job", [task("a")])
     assert cloud.calls(ADD) == TRIES
     assert 20 < sum(ended.waits) / 2 < 62, "all in all about a minute"
@@ -167,7 +167,7 @@ def test_a_task_that_stays_impossible_to_add_is_given_up_after_some_tries(cloud:
     Jobs(cloud.batch, POOL).create("job")
     cloud.fault("add_task", "b", status=500, times=None)
     with pytest.raises(
-        TransientError, match="1 tasks could not be added; the same command goes on"
+        TransientError, match="1 tasks could not be added; run the same command again to continue"
     ):
         TaskAdder(cloud.batch, Unhurried()).add("job", [task("a"), task("b")])
     assert cloud.calls(ADD) == TRIES
@@ -348,7 +348,7 @@ def test_what_lies_in_storage_does_not_travel_again(
         ("download", "BlobDownloadMiscError", "BlobDownloadMiscError: "),
         ("download", "BlobDownloadTimedOut", "BlobDownloadTimedOut: "),
         ("download", "DiskFull", "DiskFull: "),
-        ("download", "BlobNotFound", "the worker was not in storage any more; it is there again"),
+        ("download", "BlobNotFound", "the worker was no longer in storage; it was uploaded again"),
     ],
 )
 def test_a_passing_fault_on_a_node_is_tried_again_under_a_new_attempt(
@@ -374,8 +374,8 @@ def test_a_passing_fault_on_a_node_is_tried_again_under_a_new_attempt(
 @pytest.mark.parametrize(
     ("gone", "reason", "again"),
     [
-        ("tools", "the worker was not in storage any more; it is there again", 0),
-        ("input", "its source is not in storage any more", 1),
+        ("tools", "the worker was no longer in storage; it was uploaded again", 0),
+        ("input", "its source is no longer in storage", 1),
     ],
 )
 def test_only_what_is_gone_from_storage_is_put_there_again(
@@ -470,7 +470,7 @@ def test_an_address_that_expired_in_the_queue_is_signed_anew(
     told = drive(engine, plan_of(one, destination), wait)
     retrying = [event.failure for event in told.events if event.state is State.RETRYING]
     assert [f.message for f in retrying if f] == [
-        "the node's signed address was refused: it expired"
+        "the signed URL of the task was refused: it expired"
     ]
     assert told.results["a.mp3"].state is State.CONVERTED
 
@@ -543,9 +543,9 @@ def overwrite(cloud: Cloud, ending: str, data: bytes | None) -> None:
 @pytest.mark.parametrize(
     ("ending", "data", "reason"),
     [
-        ("result.mp3", b"damaged", "the result in storage is not of the size that its record says"),
-        ("result.mp3", None, "its result is not in storage any more"),
-        ("record.json", None, "the task left no record of what it did"),
+        ("result.mp3", b"damaged", "the result in storage does not have the size in its record"),
+        ("result.mp3", None, "its result is no longer in storage"),
+        ("record.json", None, "the task left no record of its result"),
         ("record.json", b"{", "the record of the task cannot be read: no JSON"),
     ],
 )
@@ -595,7 +595,7 @@ def test_a_job_that_is_ended_from_outside_ends_the_run_which_can_go_on(
         end(Jobs(cloud.batch, POOL), plan.id)
 
     with pytest.raises(
-        TransientError, match=f"job {plan.id} {message}.*; the same command submits"
+        TransientError, match=f"job {plan.id} {message}.*; run the same command again to submit"
     ):
         drive_beside(end_it, engine_on(cloud, retries=1), folder, destination, plan=plan)
     assert set(cloud.jobs()) <= {plan.id}, "what somebody ended is not begun again"

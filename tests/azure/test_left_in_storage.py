@@ -76,7 +76,7 @@ def test_a_result_that_cannot_be_written_here_is_not_made_again(make_a_world: Ma
 def test_after_fail_fast_the_rest_can_be_collected(make_a_world: MakeWorld) -> None:
     world = make_a_world({**MIXTURE, "b.wav": b"bad b, which is the longest and comes first"})
     stopped = world.follow(world.here, *CONVERT, "--fail-fast", "1")
-    assert "stopped after 1 failed files, as --fail-fast asks" in stopped.stderr
+    assert "stopped after 1 failed files (--fail-fast)" in stopped.stderr
     world.collect_all()
 
 

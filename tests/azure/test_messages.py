@@ -69,8 +69,8 @@ def test_exit_code_0_is_no_verdict_where_the_upload_failed() -> None:
 @pytest.mark.parametrize(
     ("end", "kind", "said"),
     [
-        (DONE, Kind.TRANSIENT, "the task left no record of what it did"),
-        (ended("BlobNotFound"), Kind.TRANSIENT, "what it needs is not in storage any more"),
+        (DONE, Kind.TRANSIENT, "the task left no record of its result"),
+        (ended("BlobNotFound"), Kind.TRANSIENT, "a blob that it needs is no longer in storage"),
         (ended("diskfull"), Kind.TRANSIENT, "diskfull: words"),
         (ended("SomethingNew"), Kind.TRANSIENT, "SomethingNew: words"),
         (ended("ResourceContainerNotFound"), Kind.ENVIRONMENT, "a container is gone: run `pulumi"),
@@ -78,9 +78,13 @@ def test_exit_code_0_is_no_verdict_where_the_upload_failed() -> None:
         (ended("FailureExitCode", exit_code=127), Kind.ENVIRONMENT, "the node has no python3"),
         (ended("FailureExitCode", exit_code=137), Kind.TRANSIENT, "the worker was killed on the"),
         (ended("FailureExitCode", exit_code=-9), Kind.TRANSIENT, "the worker was killed on the"),
-        (ended("FailureExitCode", exit_code=3), Kind.INTERNAL, "the worker left no record, and"),
-        (ended("TaskEnded", "Task was ended by user"), Kind.TRANSIENT, "ended from outside: Task"),
-        (ended("TaskEnded", ""), Kind.TRANSIENT, "ended from outside: no reason"),
+        (ended("FailureExitCode", exit_code=3), Kind.INTERNAL, "the worker exited with code 3"),
+        (
+            ended("TaskEnded", "Task was ended by user"),
+            Kind.TRANSIENT,
+            "terminated from outside: Task",
+        ),
+        (ended("TaskEnded", ""), Kind.TRANSIENT, "terminated from outside: no reason"),
         (
             ended("TaskEnded", "exceeded its maximum wall clock time", exit_code=137),
             Kind.TIMEOUT,
@@ -261,7 +265,7 @@ def test_what_may_pass_is_told_from_what_will_not(error: AzureError, passing: bo
         (answered(401), "not signed in; run `az login`"),
         (ClientAuthenticationError("tried all"), "not signed in; run `az login`"),
         (answered(404, "ContainerNotFound"), "the container is gone: run `pulumi up`"),
-        (answered(500, "X", "one.\\nRequestId:2"), "doing: X: one.\\nRequestId:2; the same"),
+        (answered(500, "X", "one.\\nRequestId:2"), "doing: X: one.\\nRequestId:2; run the same"),
     ],
 )
 def test_an_error_is_one_line_that_says_what_to_do(error: AzureError, said: str) -> None:
@@ -371,7 +375,7 @@ def test_a_damaged_plan_is_one_line_that_names_the_remedy(data: bytes, tmp_path:
         read_manifest(data, RUN, tmp_path)
     text = str(caught.value)
     assert text.startswith(f"the plan of run {RUN} in storage is damaged (")
-    assert f"`runner cancel {RUN}` gives it up" in text
+    assert f"`runner cancel {RUN}` discards it" in text
     assert "\n" not in text
 
 

@@ -56,7 +56,7 @@ def test_another_systems_binary_comes_from_its_package_once(
 ) -> None:
     wheels(PROGRAM)
     (said,) = put(cloud, tmp_path / "scratch")
-    assert "putting ffmpeg for the nodes into storage" in said
+    assert "uploading ffmpeg for the nodes" in said
     assert lzma.decompress(cloud.stored("tools")[BLOB]) == PROGRAM
     assert put(cloud, tmp_path / "again") == []
 
@@ -66,8 +66,8 @@ def test_a_package_with_another_binary_is_refused(
 ) -> None:
     wheels(b"something else")
     said = put(cloud, tmp_path / "scratch")
-    assert "holds another binary than the nodes look for" in said[-1]
-    assert "the nodes will use what their start task finds instead" in said[-1]
+    assert "contains another binary than the nodes look for" in said[-1]
+    assert "the nodes will use the ffmpeg that their start task installs" in said[-1]
     assert BLOB not in cloud.stored("tools")
 
 
@@ -75,7 +75,7 @@ def test_no_package_is_no_failure_and_says_why(
     cloud: Cloud, wheels: Callable[[bytes], None], tmp_path: Path
 ) -> None:
     said = put(cloud, tmp_path / "scratch")
-    assert f"pip cannot get {PACKAGE} for {PLATFORM}" in said[-1]
+    assert f"pip cannot download {PACKAGE} for {PLATFORM}" in said[-1]
 
 
 def test_nothing_is_put_for_nodes_that_look_for_none(cloud: Cloud, tmp_path: Path) -> None:
@@ -93,5 +93,5 @@ def test_a_run_ends_only_when_the_binary_that_is_embedded_here_is_there(
     stored = lzma.decompress(cloud.stored("tools")[f"ffmpeg-{sha256}.xz"])
     assert hashlib.sha256(stored).hexdigest() == sha256
     assert [words for words in told.notices if "ffmpeg" in words] == [
-        "putting ffmpeg for the nodes into storage: about 60 MB, once for this environment"
+        "uploading ffmpeg for the nodes: about 60 MB, once per environment"
     ]

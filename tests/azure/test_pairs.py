@@ -172,9 +172,9 @@ def test_an_attach_that_keeps_what_is_there_says_what_replaces_it(make_a_world: 
     kept(world)
     done = world.do(world.here, "attach", world.run, "-o", "out")
     attach = f"runner attach {world.run} --overwrite always -o out"
-    assert f"2 files of run {world.run} left in Azure, as what is here was kept" in done.stderr
-    assert f"`{attach}` replaces it" in done.stderr
-    assert "collects the results" in world.do(world.here, "status").stdout, "it is not finished"
+    assert f"2 files of run {world.run} left on Azure, because files here were kept" in done.stderr
+    assert f"replace those with `{attach}`" in done.stderr
+    assert "collect the results" in world.do(world.here, "status").stdout, "it is not finished"
     again = world.do(world.here, *attach.split()[1:])
     assert again.exit_code == 0, again.stderr
     assert {made_of(b"good a"), made_of(b"good c")} <= world.collected
@@ -188,8 +188,8 @@ def test_cancel_says_how_many_results_wait_and_what_collects_them(
     half_way(world)
     done = world.do(world.here, "cancel", world.run, "-o", "out")
     assert done.stderr == (
-        f"run {world.run} cancelled; `runner attach {world.run} -o out` collects the 2 results "
-        "that it has in storage\n"
+        f"run {world.run} cancelled; collect its 2 results in storage with "
+        f"`runner attach {world.run} -o out`\n"
     )
     assert list(world.cloud.stored("input")) == [f"{world.run}/plan.jsonl.gz"]
     status = world.do(world.here, "status").stdout
@@ -197,7 +197,7 @@ def test_cancel_says_how_many_results_wait_and_what_collects_them(
     assert "the same command" not in status
     assert world.do(world.here, "attach").exit_code == 0
     assert (
-        world.do(world.here, "cancel", world.run).stderr == f"run {world.run} had ended already\n"
+        world.do(world.here, "cancel", world.run).stderr == f"run {world.run} had already ended\n"
     )
 
 
@@ -207,8 +207,8 @@ def test_cancel_of_a_run_that_is_over_leaves_it_to_be_collected(make_a_world: Ma
     before = world.cloud.stored("input")
     done = world.do(world.here, "cancel", world.run)
     assert done.stderr == (
-        f"run {world.run} had ended already; `runner attach {world.run}` collects the 2 results "
-        "that it has in storage\n"
+        f"run {world.run} had already ended; collect its 2 results in storage with "
+        f"`runner attach {world.run}`\n"
     )
     assert world.cloud.stored("input") == before
     converted = world.do(world.here, "convert", "in")
@@ -220,7 +220,7 @@ def test_clean_counts_the_results_that_nobody_has(make_a_world: MakeWorld) -> No
     world = make_a_world(MIXTURE)
     over(world)
     done = world.do(world.here, "clean", world.run)
-    assert done.stderr.endswith(", with 2 results that nobody had collected\n")
+    assert done.stderr.endswith(", with 2 results that had not been collected\n")
     collected(world)
     done = world.do(world.here, "clean", world.run)
     assert "nobody" not in done.stderr
@@ -233,7 +233,7 @@ def test_a_clean_start_leaves_what_nobody_has_collected(make_a_world: MakeWorld)
     (world.here.folder / "in").mkdir()
     (world.here.folder / "in" / "d.wav").write_bytes(b"good d")
     done = world.follow(world.here, "convert", "in", "--clean-start")
-    assert f"left run {world.run}: `runner attach {world.run}` collects its 2 results" in (
+    assert f"kept run {world.run}: collect its 2 results with `runner attach {world.run}`" in (
         done.stderr
     )
     assert world.do(world.here, "attach", world.run).exit_code == 0
@@ -262,3 +262,40 @@ def test_a_runner_that_follows_a_cancelled_run_does_not_take_it_up_again(
     assert line.split("  ")[3].startswith("2 converted; interrupted")
     world.follow(world.here, "convert", "in")
     assert len(world.cloud.jobs()) == 2, "the same command begins anew, with what is left"
+
+
+@pytest.mark.parametrize("command", ["attach", "convert", "retry"])
+def test_a_result_that_is_out_of_date_is_replaced_by_whichever_command_collects_it(
+    make_a_world: MakeWorld, command: str
+) -> None:
+    world = make_a_world(SUCCESS)
+    collected(world)
+    (world.here.folder / "in" / "a.wav").write_bytes(b"bad a" if command == "retry" else b"new a")
+    target = world.here.destination / "a.mp3"
+    if command == "retry":
+        assert world.follow(world.here, "convert", "in").exit_code == 1
+        (world.here.folder / "in" / "a.wav").write_bytes(b"new a")
+    else:
+        assert world.do(world.here, "convert", "in", "--detach").exit_code == 0
+    assert target.read_bytes() == made_of(b"good a"), "it stays until the new one is here"
+    words = {"attach": ("attach",), "convert": ("convert", "in"), "retry": ("retry",)}
+    done = world.follow(world.here, *words[command])
+    assert done.exit_code == 0, done.stderr
+    assert target.read_bytes() == made_of(b"new a")
+
+
+def test_an_old_result_that_somebody_changes_before_it_is_collected_is_kept(
+    make_a_world: MakeWorld,
+) -> None:
+    world = make_a_world(SUCCESS)
+    collected(world)
+    (world.here.folder / "in" / "a.wav").write_bytes(b"new a")
+    world.do(world.here, "convert", "in", "--detach")
+    target = world.here.destination / "a.mp3"
+    target.write_bytes(FOREIGN)
+    done = world.follow(world.here, "attach")
+    assert done.exit_code == 1
+    assert "it was changed after it was made; --overwrite always replaces it" in done.stderr
+    assert target.read_bytes() == FOREIGN
+    world.collect_all()
+    assert target.read_bytes() == made_of(b"new a"), "so the command that was printed asks for"

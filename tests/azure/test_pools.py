@@ -119,9 +119,8 @@ def test_a_run_whose_pool_is_gone_goes_on_with_the_default_one(two_pools: MakePo
     small.environment(world.here.folder / "home")
     done = world.follow(world.here, "attach", run)
     assert done.exit_code == 0, done.stderr
-    assert (
-        "on pool ffmpeg-small of emulated (westeurope) (taken up here; its pool big is gone)"
-        in (done.stderr)
+    assert "on pool ffmpeg-small of emulated (westeurope) (resumed here; its pool big is gone)" in (
+        done.stderr
     )
     assert pools(world) == ["big", "small"]
 
@@ -164,10 +163,10 @@ def test_doctor_looks_at_every_pool_or_at_the_one_that_is_named(two_pools: MakeP
     both = world.here("doctor")
     assert both.exit_code == 4
     assert (
-        "ok  pool (small): pool ffmpeg-small of emulated (westeurope), standard_d2ads_v5, the default"
+        "ok   pool (small): pool ffmpeg-small of emulated (westeurope), standard_d2ads_v5, the default"
         in both.stdout
     )
-    assert "BAD pool (big): there is no pool ffmpeg-big: run `pulumi up`" in both.stdout
+    assert "FAIL pool (big): there is no pool ffmpeg-big: run `pulumi up`" in both.stdout
     assert both.stdout.count("  quota: ") == both.stdout.count("  storage: ") == 1
     one = world.here("doctor", "--pool", "small")
     assert (one.exit_code, "big" in one.stdout) == (0, False), one.stdout

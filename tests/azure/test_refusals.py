@@ -51,17 +51,21 @@ def upload(blobs: Blobs) -> str:
         ("AuthorizationFailure", "the storage account's firewall", "`publicNetworkAccess: false`"),
         (
             "AuthorizationPermissionMismatch",
-            "this sign-in may not do that",
+            "you are signed in without permission",
             'the role "Storage Blob Data Contributor" on the container',
         ),
-        ("AuthorizationSourceIPMismatch", "for another address", "go back to the network"),
-        ("KeyBasedAuthenticationNotPermitted", "takes no keys", "sign in instead: run `az login`"),
+        ("AuthorizationSourceIPMismatch", "for another IP address", "use the network"),
+        (
+            "KeyBasedAuthenticationNotPermitted",
+            "does not accept keys",
+            "sign in instead: run `az login`",
+        ),
         ("AccountIsDisabled", "the account is disabled", "the subscription may be disabled"),
         ("AuthenticationFailed", "the sign-in was not accepted", "run `az login`"),
-        ("InsufficientAccountPermissions", "may only be read here", "failing over"),
+        ("InsufficientAccountPermissions", "is read-only", "failing over"),
         ("InvalidAuthenticationInfo", "the sign-in was not accepted", "`--tenant`"),
         ("NoAuthenticationInformation", "not signed in", "run `az login`"),
-        ("PublicAccessNotPermitted", "the sign-in did not arrive", "run `az login`"),
+        ("PublicAccessNotPermitted", "the sign-in was not sent", "run `az login`"),
     ],
 )
 def test_a_refusal_of_the_storage_is_told_by_its_code(
@@ -85,7 +89,7 @@ def test_a_clock_that_is_wrong_is_told_from_the_answers_own_date(
     front.refuses, front.headers = code, {"Date": format_datetime(there, usegmt=True)}
     said = upload(blobs)
     assert f"this machine's clock is 45 min {side} Azure's" in said
-    assert "set it right" in said
+    assert "set the clock" in said
     front.headers = {"Date": "yesterday"}
     assert "clock" not in upload(blobs)
 
@@ -93,16 +97,31 @@ def test_a_clock_that_is_wrong_is_told_from_the_answers_own_date(
 @pytest.mark.parametrize(
     ("status", "code", "cause", "remedy"),
     [
-        (403, "RequestForbiddenByNetworkAcl", "does not let this network in", "network access"),
-        (403, "RequestForbiddenByNetworkAcl", "does not let this network in", "private endpoints"),
+        (403, "RequestForbiddenByNetworkAcl", "blocks this network", "network access"),
+        (403, "RequestForbiddenByNetworkAcl", "blocks this network", "private endpoints"),
         # whether Batch says so of a missing role is not known
-        (403, "AuthenticationFailed", "this sign-in may not", '"Azure Batch Job Submitter"'),
+        (
+            403,
+            "AuthenticationFailed",
+            "you are signed in without permission",
+            '"Azure Batch Job Submitter"',
+        ),
         (401, "AuthenticationFailed", "not signed in", "run `az login`"),
         (401, "InvalidAuthenticationInfo", "the sign-in was not accepted", "`--tenant`"),
         (403, "InsufficientAccountPermissions", "the Batch account does not", "in the portal"),
         (403, "AccountIsDisabled", "the account is disabled", "its bill unpaid"),
-        (403, "PermissionDenied", "this sign-in may not", '"Azure Batch Job Submitter"'),
-        (403, "SomethingNew", "this sign-in may not", '"Azure Batch Job Submitter"'),
+        (
+            403,
+            "PermissionDenied",
+            "you are signed in without permission",
+            '"Azure Batch Job Submitter"',
+        ),
+        (
+            403,
+            "SomethingNew",
+            "you are signed in without permission",
+            '"Azure Batch Job Submitter"',
+        ),
     ],
 )
 def test_a_refusal_of_batch_is_told_by_its_code(

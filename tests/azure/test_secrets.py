@@ -317,7 +317,7 @@ def test_a_batch_key_for_an_account_that_takes_none_is_an_error(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(BATCH_KEY, "c2VjcmV0")
-    with pytest.raises(SetupError, match="takes no key: unset it") as caught:
+    with pytest.raises(SetupError, match="does not accept keys: unset it") as caught:
         batch_client(cloud.deployment, cloud.azure.credential)
     assert "c2VjcmV0" not in str(caught.value)
 
@@ -331,7 +331,10 @@ def test_a_batch_key_that_is_none_is_named_and_not_shown(
     wrong = replace(keyed, environment={**keyed.environment, BATCH_KEY: key})
     result = wrong("convert", "in", "-v")
     assert result.exit_code == 4
-    assert result.error == f"{BATCH_KEY} is no key of a Batch account: was it cut short in copying?"
+    assert (
+        result.error
+        == f"{BATCH_KEY} is not a Batch account key: was it cut off when it was copied?"
+    )
     assert key not in result.stdout + result.stderr
 
 

@@ -193,7 +193,7 @@ def test_audio_only_refuses_what_cannot_travel_so(
     plan = plan_of(tmp_path / "in", destination, name="{name}{ext}")
     told = drive(engine_on(cloud, upload="audio-only"), plan)
     message = told.failures["sound.mp3.mp3"].message
-    assert message.startswith("its audio cannot travel alone without loss")
+    assert message.startswith("its audio cannot be sent alone without loss")
     assert names(destination) == {"film.mp4.mp3"}
 
 

@@ -343,7 +343,7 @@ def test_without_the_cli_there_is_no_deployment_unless_a_stack_is_named(
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     assert choose_stack(None, None).why == "no Pulumi CLI"
-    with pytest.raises(SetupError, match="--stack needs the Pulumi CLI on PATH; or give --outputs"):
+    with pytest.raises(SetupError, match="--stack needs the Pulumi CLI on PATH; use --outputs"):
         choose_stack("dev", None)
 
 
@@ -390,8 +390,8 @@ def test_a_named_stack_that_is_not_there_is_an_error(project: Path, pulumi: Pulu
     ("broken", "said"),
     [
         ({"error": "error: not logged in"}, "`pulumi stack ls` failed: error: not logged in"),
-        ({"garbage": "Updating..."}, "`pulumi stack ls` printed no JSON"),
-        ({"garbage": '"a string"'}, "`pulumi stack ls` printed no JSON"),
+        ({"garbage": "Updating..."}, "`pulumi stack ls` printed unexpected JSON"),
+        ({"garbage": '"a string"'}, "`pulumi stack ls` printed unexpected JSON"),
     ],
 )
 def test_a_broken_pulumi_is_an_error_with_a_way_out(
@@ -407,8 +407,8 @@ def test_a_broken_pulumi_is_an_error_with_a_way_out(
 @pytest.mark.parametrize(
     ("version", "said"),
     [
-        ("v3.220.1", "this Pulumi (3.220) wants the stack's passphrase even to show its outputs; "),
-        ("3.99.0-alpha.1", "this Pulumi (3.99) wants the stack's passphrase even to show"),
+        ("v3.220.1", "this Pulumi (3.220) needs the stack's passphrase even to show its outputs; "),
+        ("3.99.0-alpha.1", "this Pulumi (3.99) needs the stack's passphrase even to show"),
         ("v3.253.0", "it wants the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
         ("v4.0.0", "it wants the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
         ("unknown", "it wants the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
@@ -478,7 +478,7 @@ def test_who_may_not_see_the_stacks_is_told_in_one_line(
         (None, "cannot read the outputs in"),
         ("{", "is not JSON: write it with `pulumi stack output --json`"),
         ("[" * 100_000, "is not JSON: write it with `pulumi stack output --json`"),
-        ("[]", "holds no outputs: write it with `pulumi stack output --json`"),
+        ("[]", "contains no outputs: write it with `pulumi stack output --json`"),
         ("{}", "output 'outputs_schema' is missing"),
     ],
 )
@@ -522,7 +522,7 @@ def test_azure_without_an_environment_is_an_error(run: Run, one: Path) -> None:
     result = run("convert", "in", "--where", "azure")
     assert result.exit_code == 4
     assert result.error == (
-        "--where azure: no stack here; deploy one with `pulumi up`, or name it with "
+        "--where azure: no stack here; deploy one with `pulumi up`, or choose one with "
         "--stack or --outputs"
     )
 

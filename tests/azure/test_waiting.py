@@ -43,7 +43,7 @@ def first_notice(cloud: Cloud, engine_on: MakeEngine, folder: Path, **options: A
     [
         ("AccountCoreQuotaReached", "the quota of dedicated cores is used up; ask for more"),
         ("AccountLowPriorityCoreQuotaReached", "the quota of Spot cores is used up; ask for more"),
-        ("AllocationFailed", "Azure could not allocate machines; check the Batch service's role"),
+        ("AllocationFailed", "Azure could not allocate machines; check that the Batch service has"),
         ("UnsupportedVMSize", "this vmSize is not offered here; `pulumi config set vmSize"),
         ("SomethingNew", "SomethingNew: SomethingNew; see the pool in the portal"),
     ],
@@ -92,7 +92,7 @@ def test_an_unusable_node_is_told_at_once(cloud: Cloud, engine_on: MakeEngine, o
     cloud.azure.make_unusable(POOL, cloud.azure.nodes(POOL)[0]["id"], "DiskFull")
     said = first_notice(cloud, engine_on, one)
     assert ": the node is unusable (DiskFull: " in said
-    assert "or reboot it in the portal; it is paid for" in said
+    assert "or reboot it in the portal; it is billed" in said
     assert f"--node-list {cloud.azure.nodes(POOL)[0]['id']}`" in said
 
 
@@ -124,7 +124,7 @@ def test_preempted_nodes_are_told(make_cloud: MakeCloud, engine_on: MakeEngine, 
     cloud = make_cloud(scaleSettings=fixed(0, spot=1))
     cloud.azure.preempt(POOL, cloud.azure.nodes(POOL)[0]["id"])
     said = first_notice(cloud, engine_on, one, quiet=0.3)
-    assert "Azure has taken the Spot nodes back; they return when there is room" in said
+    assert "Azure evicted the Spot nodes; they come back when there is capacity" in said
 
 
 def test_a_broken_formula_is_told(make_cloud: MakeCloud, engine_on: MakeEngine, one: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_broken_formula_is_told(make_cloud: MakeCloud, engine_on: MakeEngine, 
     )
     look = PoolLook(pool, [], NOW)
     assert [alarm.text for alarm in alarms(look, cloud.deployment)] == [
-        "the pool's formula fails: Bad no such variable; run `pulumi up`"
+        "the pool's autoscale formula failed: Bad no such variable; run `pulumi up`"
     ]
 
 
@@ -176,14 +176,14 @@ def node(state: str, **details: Any) -> batch.BatchNode:
         (
             pool(targetDedicatedNodes=3),
             [node("creating"), node("starting"), node("idle")],
-            "2 nodes are on their way (creating, starting): that takes minutes",
+            "2 nodes are starting (creating, starting), which takes minutes",
         ),
-        (pool(), [node("starting")], "1 node is on its way (starting): that takes minutes"),
+        (pool(), [node("starting")], "1 node is starting (starting), which takes minutes"),
         (pool(targetDedicatedNodes=2), [node("running")], "the pool is growing to 2 nodes"),
         (pool(targetLowPriorityNodes=1), [node("running")], "all nodes are busy with other jobs"),
         (pool(enableAutoScale=True), [], "the pool is at zero; its formula is evaluated every 5"),
         (pool(), [], "the pool has a fixed size of 0"),
-        (pool(), [node("Offline")], "node tvmps_1: the node takes no tasks"),
+        (pool(), [node("Offline")], "node tvmps_1: task scheduling is disabled on the node"),
         (
             pool(resizeErrors=[{"code": "AllocationTimedout", "message": "x"}]),
             [],
@@ -217,7 +217,7 @@ def since(state: str, minutes: float, **details: Any) -> batch.BatchNode:
     ("state", "fine", "late", "said"),
     [
         ("waitingforstarttask", 11, 13, "its start task has not ended after 13 min"),
-        ("starting", 19, 25, "starting for 25 min, which takes some minutes otherwise"),
+        ("starting", 19, 25, "starting for 25 min, which normally takes a few minutes"),
         ("creating", 19, 25, "creating for 25 min"),
         ("rebooting", 19, 25, "rebooting for 25 min"),
         ("idle", 600, None, ""),
@@ -289,8 +289,8 @@ def test_a_run_whose_pool_cannot_work_ends_and_the_same_command_goes_on(
         drive(engine, plan)
     said = str(caught.value)
     assert said.startswith(f"none of the 2 nodes of pool {POOL} can work: the start task failed (")
-    assert "(its log ends: no ffmpeg after 8 attempts); its tasks are ended" in said
-    assert "its tasks are ended; mend the cause (`runner doctor`) and give the pool new" in said
+    assert "(its log ends: no ffmpeg after 8 attempts); its tasks were terminated" in said
+    assert "its tasks were terminated; fix the cause (`runner doctor`) and replace the" in said
     assert said.endswith("; 3 files left")
     assert "\n" not in said
     assert caught.value.exit_code is ExitCode.ENVIRONMENT

@@ -162,9 +162,12 @@ class World:
 
     def do(self, machine: Machine, *words: str) -> Result:
         """Give a command, and hold what is always promised against what it leaves."""
-        before = self.collected
+        before = self._files
         result = machine(*words)
-        assert before - {FOREIGN} <= self.collected, "a command took a result away"
+        after, newest = self._files, self._made_now
+        for path, content in before.items():
+            is_kept = content == FOREIGN or after.get(path) == content
+            assert is_kept or after.get(path) in newest, "a command took a result away"
         self.said.append(result.stderr + result.stdout)
         assert result.exit_code in (0, 1, 2, 3, 4, 5, 130), result.stderr
         assert "Traceback" not in result.stderr
@@ -240,6 +243,23 @@ class World:
         return {run: {c.id for c in m.plan.conversions} for run, m in self.plans.items()}
 
     @property
+    def _files(self) -> dict[Path, bytes]:
+        """What lies in the destinations, by where it lies."""
+        return {
+            machine.destination / name: content
+            for machine in (self.here, self.there)
+            if machine.destination.exists()
+            for name, content in tree(machine.destination).items()
+        }
+
+    @property
+    def _made_now(self) -> set[bytes]:
+        """What is made of the sources as they are now."""
+        machines = (self.here, self.there)
+        sources = (file for machine in machines for file in machine.folder.glob("in/*"))
+        return {made_of(source.read_bytes()) for source in sources}
+
+    @property
     def collected(self) -> set[bytes]:
         """What lies in the destinations."""
         machines = (self.here, self.there)
@@ -277,7 +297,9 @@ class World:
         found = re.search(r"^run (\S+)", result.stderr, re.MULTILINE)
         assert found is not None
         manifest = self.plans.get(found[1])
-        if manifest is None or (result.stdout and manifest.options.may_replace):
+        if manifest is None or (
+            result.stdout and manifest.options.overwrite in ("if-newer", "always")
+        ):
             return  # detached: what is there is being made anew
         for conversion in manifest.plan.conversions:
             target = machine.destination / conversion.target

@@ -54,7 +54,7 @@ def test_a_pool_whose_mirror_hangs_ends_the_run_and_goes_to_zero(
         assert ended.returncode == 4, ended.stderr
         (error,) = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
         assert f"the only node of pool {pool} cannot work: {said}" in error
-        assert "the pool goes to zero within minutes by itself" in error
+        assert "the pool scales to zero within minutes" in error
         until(lambda: not azure.nodes(pool))
     with owner_of(storage) as owner:
         kept = {

@@ -147,7 +147,7 @@ def test_the_operator_may_do_what_every_command_does(
     ):
         code, said[command] = runner(*command.split())
         assert code == expected, f"{command}: {said[command]}"
-    assert "BAD" not in said["doctor"]
+    assert "FAIL" not in said["doctor"]
     assert "is supported" in said["doctor"], "the image was looked at"
     assert (files / "out" / "a.mp3").exists()
     assert (files / "out" / "b.mp3").exists()
@@ -171,9 +171,9 @@ def test_no_role_of_the_operator_is_without_a_use(
     scope = f"{runner.front.resource_id}/blobServices/default/containers/{container}"
     runner.azure.rights.revoke(OPERATOR, role, scope if container else "")
     code, told = runner("doctor")
-    bad = [line for line in told.splitlines() if line.startswith("BAD")]
+    bad = [line for line in told.splitlines() if line.startswith("FAIL")]
     assert (code, len(bad)) == (4, 1)
-    assert bad[0].startswith(f"BAD {check}: ")
+    assert bad[0].startswith(f"FAIL {check}: ")
     assert said in bad[0]
     assert "Owner is not enough" in bad[0]
 
@@ -185,7 +185,7 @@ def test_an_operator_who_may_not_look_at_the_images_is_told_that_this_is_fine(
     runner.azure.rights.revoke(OPERATOR, "Azure Batch Account Reader")
     code, told = runner("doctor")
     assert code == 0, told
-    assert "ok  image: batch.node.ubuntu 24.04; how long Batch supports it may be looked up" in told
+    assert "ok   image: batch.node.ubuntu 24.04; only an Azure Batch Account Reader can see" in told
 
 
 @pytest.mark.parametrize(
@@ -193,11 +193,11 @@ def test_an_operator_who_may_not_look_at_the_images_is_told_that_this_is_fine(
     [
         (
             {"fixedSpotNodes": "10", "fixedDedicatedNodes": "5"},
-            "40 of lowPriorityCores (Spot), 20 of standardDADSv5Family; what there is: `az vm list-",
+            "40 of lowPriorityCores (Spot), 20 of standardDADSv5Family; compare with `az vm list-",
         ),
         (
             {"poolAllocationMode": "BatchService"},
-            "4 of standardDADSv5Family; what there is: `az batch account show -g rg-ffmpeg-dev",
+            "4 of standardDADSv5Family; compare with `az batch account show -g rg-ffmpeg-dev",
         ),
     ],
 )
@@ -205,7 +205,7 @@ def test_doctor_says_what_to_compare_with_the_quota(
     operator: MakeOperator, configuration: dict[str, str], said: str
 ) -> None:
     told = operator(**configuration)("doctor")[1]
-    assert f"ok  quota: at its largest the pool wants vCPUs: {said}" in told
+    assert f"ok   quota: at full size the pool needs these vCPUs: {said}" in told
 
 
 def test_whoever_has_no_role_is_told_by_every_command_which_one_to_ask_for(

@@ -50,7 +50,7 @@ def test_doctor_names_the_presets_that_are_not_available_and_is_content(
 ) -> None:
     result = run("doctor", "--ffmpeg", without(encoder).path)
     assert result.exit_code == 0
-    assert f"ok  encoders: {words}\n" in result.stdout
+    assert f"ok   encoders: {words}\n" in result.stdout
 
 
 @pytest.mark.parametrize("setting", ['to = "opus"', 'preset = "webm"'])
@@ -75,7 +75,7 @@ def test_a_preset_that_is_not_available_fails_before_anything_starts(
     result = run("convert", "in", *words, "--ffmpeg", program.path)
     assert result.exit_code == 4
     assert result.error == (
-        "preset av1 is not available with this ffmpeg (no libsvtav1): name another with --ffmpeg"
+        "preset av1 is not available with this ffmpeg (no libsvtav1): choose another with --ffmpeg"
     )
     assert not destination.exists()
     assert len(program.starts) == 1

@@ -50,31 +50,37 @@ def test_some_failed_is_1_and_names_the_next_command(run: Run, folder: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["convert"], "name a folder or files to convert: runner convert ./in"),
-        (["convert", "in", "--to", "wav", "--preset", "mp3"], "--to and --preset exclude"),
+        (["convert"], "give a folder or files to convert, such as `runner convert ./in`"),
+        (
+            ["convert", "in", "--to", "wav", "--preset", "mp3"],
+            "use either --to or --preset, not both",
+        ),
         (["convert", "in", "--to", "cassette"], "unknown preset 'cassette'"),
         (["convert", "in", "--preset", "cassette"], "unknown preset 'cassette'"),
-        (["convert", "in", "--timeout", "soon"], "--timeout soon: give seconds, or auto"),
-        (["convert", "in", "--timeout", "-3"], "--timeout -3: give seconds, or auto"),
-        (["convert", "in", "--timeout", "nan"], "--timeout nan: give seconds, or auto"),
+        (
+            ["convert", "in", "--timeout", "soon"],
+            "--timeout soon: use a number of seconds, or auto",
+        ),
+        (["convert", "in", "--timeout", "-3"], "--timeout -3: use a number of seconds, or auto"),
+        (["convert", "in", "--timeout", "nan"], "--timeout nan: use a number of seconds, or auto"),
         (["convert", "in", "--name", "all"], "--name needs {stem} or {name}"),
         (["convert", "in", "--name", "{stem"], "--name {stem: "),
-        (["convert", "in", "--name", "{steam}{ext}"], "--name: there is no {steam}"),
+        (["convert", "in", "--name", "{steam}{ext}"], "--name: unknown field {steam}"),
         (["convert", "in", "--name", "{stem:d}"], "--name {stem:d}: "),
         (["convert", "in", "--name", "{stem:{what}}"], "--name {stem:{what}}: "),
         (["convert", "in", "--name", "../{name}"], "--name puts a.mp3 outside the destination"),
         (
             ["convert", "in", "-o", "in", "--to", "mp3", "--on-clash", "error"],
-            "these files cannot have the names that they would get:",
+            "these files would be written to names that are taken:",
         ),
-        (["runs"], "no runs in out: name the folder of the results with -o"),
+        (["runs"], "no runs in out: give the output folder with -o"),
         (["clean"], "no runs in out"),
         (
             ["clean", "--older-than", "999999w"],
-            "--older-than 999999w: give a number with h, d or w",
+            "--older-than 999999w: use a number with h, d or w",
         ),
-        (["clean", "--older-than", "²d"], "--older-than ²d: give a number with h, d or w"),
-        (["clean", "--older-than", "soon"], "--older-than soon: give a number with h, d or w"),
+        (["clean", "--older-than", "²d"], "--older-than ²d: use a number with h, d or w"),
+        (["clean", "--older-than", "soon"], "--older-than soon: use a number with h, d or w"),
         (["presets", "cassette"], "unknown preset 'cassette'"),
     ],
 )
@@ -115,7 +121,7 @@ def test_no_ffmpeg_is_4(run: Run, folder: Path, program: str) -> None:
         run("convert", "in", RUNNER_FFMPEG=program),
     ):
         assert result.exit_code == 4
-        assert result.error == f"--ffmpeg {program}: there is no such program"
+        assert result.error == f"--ffmpeg {program}: no such program"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +151,7 @@ def test_no_embedded_ffmpeg_is_4(run: Run, folder: Path, tmp_path: Path) -> None
     )
     result = run("convert", "in", PYTHONPATH=str(tmp_path))
     assert result.exit_code == 4
-    assert result.error.endswith("install ffmpeg, or name one with --ffmpeg PATH")
+    assert result.error.endswith("install ffmpeg, or give its path with --ffmpeg PATH")
 
 
 def test_a_destination_that_is_a_file_is_refused(run: Run, folder: Path, destination: Path) -> None:
@@ -254,7 +260,7 @@ def test_fail_fast_stops_after_so_many_failures(
     program = stand_in()
     result = run("convert", "in", "-j", "1", "--fail-fast", "2", "--ffmpeg", program.path)
     assert result.exit_code == 1
-    assert result.error == "stopped after 2 failed files, as --fail-fast asks"
+    assert result.error == "stopped after 2 failed files (--fail-fast)"
     assert 2 <= len(program.starts) < 9
 
 
@@ -265,7 +271,7 @@ def test_a_bug_is_70_and_asks_to_be_reported(run: Run, folder: Path, tmp_path: P
     result = run("convert", "in", PYTHONPATH=str(tmp_path / "broken"))
     assert result.exit_code == 70
     assert "ZeroDivisionError: broken" in result.stderr
-    assert result.error.startswith("this is a bug of runner; please report it")
+    assert result.error.startswith("this is a bug in runner; please report it")
 
 
 def test_the_help_tells_every_exit_code(run: Run) -> None:

@@ -55,7 +55,7 @@ def test_a_run_is_found_by_how_its_name_starts(run: Run, mixed: Path) -> None:
     assert run("status", name).stdout == run("status", name[:-1]).stdout
     missing = run("status", "2001")
     assert missing.exit_code == 2
-    assert missing.error == "no run '2001' here; `runner runs` lists them"
+    assert missing.error == "no run '2001' here; list them with `runner runs`"
 
 
 @pytest.mark.parametrize("command", ["status", "logs", "clean", "retry"])
@@ -138,7 +138,7 @@ def test_looking_at_a_destination_without_runs_makes_none(run: Run, tmp_path: Pa
     for command in ("runs", "status", "logs", "retry", "clean"):
         result = run(command)
         assert result.exit_code == 2
-        assert result.error == "no runs in out: name the folder of the results with -o"
+        assert result.error == "no runs in out: give the output folder with -o"
     assert not (tmp_path / "out").exists()
 
 

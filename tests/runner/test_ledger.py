@@ -143,7 +143,7 @@ def test_a_damaged_ledger_is_set_aside_by_whoever_reads_it(
         assert len(kept) == 1
         # sqlite itself may have taken note that it opened the file
         assert len(kept[0]) == len(before)
-        assert f"it is kept as {destination / '.runner' / 'ledger.damaged-'}" in caplog.text
+        assert f"it was kept as {destination / '.runner' / 'ledger.damaged-'}" in caplog.text
         assert ledger.runs() == []
         begin(ledger, destination)
         ledger.record(RUN, DONE)
@@ -245,7 +245,7 @@ def test_a_damaged_ledger_that_another_runner_works_with_stays(
     with Ledger.peek(destination) as other, other.lock.held_for(RUN):  # noqa: SIM117 - one after another
         with Ledger.read(destination) as ledger, pytest.raises(SetupError) as caught:
             ledger.runs()
-    assert "another runner works with it, and must end first" in str(caught.value)
+    assert "another runner is using it: wait until that has finished" in str(caught.value)
     assert not set_aside(file)
     with Ledger.read(destination) as ledger:
         assert ledger.runs() == []
@@ -303,7 +303,7 @@ def test_what_a_run_on_azure_told_ffmpeg_is_not_told_here(
         ledger.end(RUN, ExitCode.SOME_FAILED, {})
     result = run("retry", "--where", where)
     assert result.exit_code == 4
-    assert f"run {RUN} was done on account: name its environment with --stack" in result.error
+    assert f"run {RUN} was done on account: choose its environment with --stack" in result.error
 
 
 def test_a_run_that_finds_its_ledger_damaged_checks_what_is_there(

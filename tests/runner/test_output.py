@@ -99,7 +99,7 @@ def test_an_error_of_the_run_ends_the_json(run: Run, folder: Path) -> None:
     assert last == {
         "v": 1,
         "event": "error",
-        "message": "stopped after 1 failed files, as --fail-fast asks",
+        "message": "stopped after 1 failed files (--fail-fast)",
         "exit_code": 1,
     }
     assert result.exit_code == 1
@@ -236,13 +236,13 @@ def test_the_shells_completion_is_printed(shell: str, run: Run) -> None:
 def test_doctor_finds_all_in_order(run: Run) -> None:
     result = run("doctor")
     assert result.exit_code == 0, result.stdout
-    assert "BAD" not in result.stdout
+    assert "FAIL" not in result.stdout
 
 
 def test_doctor_names_a_remedy_and_leaves_with_4(run: Run, tmp_path: Path) -> None:
     result = run("doctor", "--ffmpeg", "/nowhere/ffmpeg")
     assert result.exit_code == 4
-    assert "BAD ffmpeg: --ffmpeg /nowhere/ffmpeg: there is no such program" in result.stdout
+    assert "FAIL ffmpeg: --ffmpeg /nowhere/ffmpeg: no such program" in result.stdout
 
 
 def test_a_reader_that_has_seen_enough_is_no_bug(run: Run, folder: Path) -> None:

@@ -27,7 +27,7 @@ def ledger(destination: Path) -> Path:
     return destination / ".runner" / "ledger.sqlite"
 
 
-@pytest.mark.parametrize("overwrite", ["never", "if-newer"])
+@pytest.mark.parametrize("overwrite", ["auto", "never", "if-newer"])
 def test_what_is_verified_is_left_alone(
     overwrite: str, run: Run, target: Path, stand_in: MakeStandIn
 ) -> None:
@@ -46,26 +46,92 @@ def test_always_makes_it_anew(run: Run, target: Path) -> None:
     assert before != (target.stat().st_ino, target.stat().st_mtime_ns)
 
 
-def test_a_changed_source_is_refused_until_it_may_replace(
-    run: Run, media: Media, source: Path, target: Path
+@pytest.mark.parametrize("overwrite", ["auto", "if-newer"])
+def test_a_changed_source_is_converted_anew_unless_nothing_may_be_replaced(
+    overwrite: str, run: Run, media: Media, source: Path, target: Path
 ) -> None:
     media.put("talk.mp3", source)
     before = target.read_bytes()
-    kept = run("convert", "in", "--to", "wav")
+    kept = run("convert", "in", "--to", "wav", "--overwrite", "never")
     assert kept.exit_code == 1
-    assert "input: not replaced: made from an older source" in kept.failures[0]
-    assert "--overwrite if-newer replaces it" in kept.failures[0]
+    assert "input: not replaced: it was made from another version" in kept.failures[0]
+    assert "--overwrite auto replaces it" in kept.failures[0]
     assert target.read_bytes() == before
-    assert run("convert", "in", "--to", "wav", "--overwrite", "if-newer").exit_code == 0
+    words = ("convert", "in", "--to", "wav", "--overwrite", overwrite)
+    assert run(*words, "-n").stdout.startswith("replace     in/a.mp3")
+    assert run(*words).exit_code == 0
     assert target.read_bytes() != before
     assert "1 up to date" in run("convert", "in", "--to", "wav").stderr
+
+
+def test_an_old_result_stays_as_it_is_until_the_new_one_is_verified(
+    run: Run, media: Media, source: Path, target: Path, stand_in: MakeStandIn
+) -> None:
+    before = target.read_bytes()
+    media.put("truncated.mp3", source)
+    copy = f"open(HERE + '/seen', 'wb').write(open({str(target)!r}, 'rb').read())"
+    program = stand_in(copy)
+    failed = run("convert", "in", "--to", "wav", "--ffmpeg", program.path)
+    assert failed.exit_code == 1
+    assert target.read_bytes() == (program.path.parent / "seen").read_bytes() == before
+    starts = len(program.starts)
+    again = run("convert", "in", "--to", "wav", "--ffmpeg", program.path)
+    assert (again.exit_code, len(program.starts)) == (1, starts), "it is not tried again"
+    media.put("talk.mp3", source)
+    assert run("convert", "in", "--to", "wav").exit_code == 0
+    assert target.read_bytes() != before
+
+
+@pytest.mark.parametrize("overwrite", ["auto", "if-newer"])
+def test_an_old_result_that_somebody_changes_meanwhile_is_not_replaced(
+    overwrite: str,
+    run: Run,
+    media: Media,
+    source: Path,
+    target: Path,
+    stand_in: MakeStandIn,
+) -> None:
+    media.put("talk.mp3", source)
+    program = stand_in(f"append({str(target)!r}, 'mine')")
+    words = ("convert", "in", "--to", "wav", "--overwrite", overwrite)
+    result = run(*words, "--ffmpeg", program.path)
+    assert result.exit_code == 1
+    assert "another program changed the result" in result.failures[0]
+    assert b"mine" in target.read_bytes()
+    later = run(*words)
+    assert later.exit_code == 1
+    assert "it was changed after it was made; --overwrite always" in later.failures[0]
+    assert b"mine" in target.read_bytes()
+
+
+def test_a_result_that_was_only_found_there_is_not_replaced(
+    run: Run, media: Media, source: Path, target: Path, destination: Path
+) -> None:
+    ledger(destination).unlink()
+    assert "1 up to date" in run("convert", "in", "--to", "wav").stderr
+    before = target.read_bytes()
+    media.put("talk.mp3", source)
+    result = run("convert", "in", "--to", "wav")
+    assert result.exit_code == 1
+    assert "there is no record that runner made it" in result.failures[0]
+    assert target.read_bytes() == before
+    assert run("convert", "in", "--to", "wav", "--overwrite", "always").exit_code == 0
+
+
+def test_a_result_that_was_only_touched_is_still_ours(
+    run: Run, media: Media, source: Path, target: Path
+) -> None:
+    os.utime(target)
+    assert "1 up to date" in run("convert", "in", "--to", "wav").stderr
+    media.put("talk.mp3", source)
+    assert "1 converted" in run("convert", "in", "--to", "wav").stderr
 
 
 def test_other_settings_are_another_result(run: Run, source: Path, destination: Path) -> None:
     assert run("convert", "in", "--to", "podcast", "-o", "p").exit_code == 0
     assert run("convert", "in", "-o", "p", "--overwrite", "never").exit_code == 1
-    assert run("convert", "in", "-o", "p", "--overwrite", "if-newer").exit_code == 0
-    assert run("convert", "in", "-o", "p").exit_code == 0
+    assert "1 converted" in run("convert", "in", "-o", "p").stderr
+    assert "1 up to date" in run("convert", "in", "-o", "p", "--overwrite", "never").stderr
 
 
 def test_how_it_is_verified_makes_no_other_result(run: Run, target: Path) -> None:
@@ -83,7 +149,7 @@ def test_a_foreign_file_of_that_name_is_kept_and_reported(
     run: Run, media: Media, source: Path, destination: Path
 ) -> None:
     foreign = media.put("talk.wav", destination / "a.wav")
-    for mode in ("never", "if-newer"):
+    for mode in ("auto", "never", "if-newer"):
         os.utime(foreign, ns=(2_000_000_000_000_000_000,) * 2)
         result = run("convert", "in", "--to", "wav", "--overwrite", mode)
         assert result.exit_code == 1

@@ -230,7 +230,7 @@ def test_a_run_made_elsewhere_says_what_its_results_are_called_here() -> None:
 
 @pytest.mark.parametrize("other", ["a%3F.mp3", "A%3f.MP3"])
 def test_two_results_never_become_one(other: str) -> None:
-    with pytest.raises(SetupError, match="another result would have one name here"):
+    with pytest.raises(SetupError, match="another result would both be called"):
         list(renamed_here(plan_of(other, "a?.mp3"), ntpath))
 
 

@@ -94,7 +94,7 @@ def test_on_clash_error_refuses_the_run_and_shows_some_of_many() -> None:
     with pytest.raises(UsageError) as caught:
         plan_of(*(f"{n}.{suffix}" for n in range(9) for suffix in ("mp4", "mov")), on_clash="error")
     lines = str(caught.value).splitlines()
-    assert lines[0] == "these files cannot have the names that they would get:"
+    assert lines[0] == "these files would be written to names that are taken:"
     assert lines[1].startswith(f"  /nowhere/in/0.mp4: {display_path('/nowhere/in/0.mov')} would be")
     assert lines[-1] == "  and 13 more"
 

@@ -302,7 +302,7 @@ def test_the_projects_preset_wins_over_the_users_and_both_over_the_built_in(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("[presets.x", "is not right: "),
+        ("[presets.x", "is not valid TOML: "),
         ("presets = 3", "'presets' must be a table: [presets]"),
         ("[presets]\nx = 3", "preset 'x' must be a table: [presets.x]"),
         ("[presets.x]\nsuffix = '.mp3'", "preset 'x' needs arguments, a list of texts"),

@@ -60,11 +60,11 @@ def test_every_option_has_its_variable(run: Run, folder: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("[convert", "is not right: "),
-        (f"a = {'[' * 100_000}", "is not right: it is nested too deeply"),
+        ("[convert", "is not valid TOML: "),
+        (f"a = {'[' * 100_000}", "is not valid TOML: it is nested too deeply"),
         ("convert = 3", "'convert' must be a table: [convert]"),
-        ("[convert]\nspeed = 3", "there is no setting 'speed'"),
-        ("[conver]\n", "there is no table 'conver'; there are convert, presets"),
+        ("[convert]\nspeed = 3", "unknown setting 'speed'"),
+        ("[conver]\n", "unknown table 'conver'; choose from convert, presets"),
     ],
 )
 def test_a_settings_file_that_is_not_right_is_2_and_named(

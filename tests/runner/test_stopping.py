@@ -96,7 +96,7 @@ def test_the_first_signal_lets_the_running_files_end(
     assert code == 130
     assert len(names(destination)) == 2
     assert len(held.starts) == 2
-    assert "stopped with 4 of 6 files left; the same command goes on" in errors
+    assert "stopped with 4 of 6 files left; run the same command again to continue" in errors
     again = run("convert", "in", "--to", "wav", "--ffmpeg", held.path)
     assert again.exit_code == 0
     assert "4 converted, 2 up to date of 6" in again.stderr
@@ -185,7 +185,7 @@ def test_a_killed_run_goes_on_and_leaves_no_ffmpeg_behind(
     assert list((destination / ".runner" / "tmp").glob("*/*.log"))
 
     status = run("status")
-    assert "cut off: the same command goes on" in status.stdout
+    assert "interrupted: run the same command again to continue" in status.stdout
     again = run("convert", "in", "--to", "wav")
     assert again.exit_code == 0
     assert "6 converted of 6" in again.stderr

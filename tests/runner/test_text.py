@@ -97,7 +97,7 @@ def test_settings_in_a_code_page_are_refused_with_the_remedy(run: Run, tmp_path:
     (tmp_path / ".runner.toml").write_bytes('[convert]\nout = "Übersicht"\n'.encode("cp1252"))
     result = run("presets")
     assert result.exit_code == 2
-    assert result.error == ".runner.toml is not in UTF-8: save it so"
+    assert result.error == ".runner.toml is not in UTF-8: save it as UTF-8"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

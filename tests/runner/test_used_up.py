@@ -92,7 +92,7 @@ def test_nor_is_a_result_that_cannot_be_checked(
     media.put("clip.wav", destination / "a.wav")
     conversion = Conversion(stat_source(str(source)), "a.wav", recipe("wav"))
     with Ledger.open(destination) as ledger, no_files_left():
-        event = Existing(ledger, media.ffmpeg)._check(Plan("run", destination, ()), conversion)
+        event = Existing(ledger, media.ffmpeg)._check(Plan("run", destination, ()), conversion, "")
     assert event.failure
     assert event.failure.kind is Kind.ENVIRONMENT
 

@@ -33,7 +33,7 @@ def history(where: Path) -> None:
 
 @step("doctor is content with the ffmpeg that comes with it; a preset that it lacks is said")
 def doctor(where: Path) -> None:
-    found = runner(where, "doctor").expect(0, "ok  ffmpeg", "ok  encoders")
+    found = runner(where, "doctor").expect(0, "ok   ffmpeg", "ok   encoders")
     sound(where / "in/a.wav")
     if "preset av1 is not available" in found.out:
         runner(where, "convert", "in", "--to", "av1").expect(4, "preset av1 is not available")

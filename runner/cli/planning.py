@@ -1,0 +1,142 @@
+"""From the options of `runner convert` to a plan: what is converted into what, and how."""
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.convert_options import OF_AUDIO, OF_PRESETS, OF_RECIPES
+from runner.cli.options import is_typed
+from runner.cli.output import say, show
+from runner.cli.running import OutputOptions
+from runner.errors import NothingToConvertError, UsageError
+from runner.existing import Action, Existing, is_result
+from runner.formatting import printable
+from runner.ledger import Ledger
+from runner.media.inputs import check_input_arguments
+from runner.models import Plan, Recipe
+from runner.plan import make_plan
+from runner.presets import DEFAULT, Preset, find_preset, for_suffix
+from runner.report import left_out_line, plan_as_json, plan_line
+from runner.selection import Selection, find_files, list_files, read_list
+from runner.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def chosen_preset(
+    ctx: click.Context, options: dict[str, Any], settings: Settings, arguments: tuple[str, ...]
+) -> Preset:
+    """The preset that the options name, which suits the other ones.
+
+    Raises:
+        UsageError: There is none, or other options would have no effect with it.
+    """
+    _settle_format(ctx, options)
+    preset = _preset(options, settings, arguments)
+    _refuse_what_has_no_effect(ctx, preset, arguments)
+    return preset
+
+
+def plan_of(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...]) -> Plan:
+    """What is to be done with the files that the options name.
+
+    Raises:
+        NothingToConvertError: There are none.
+        UsageError: The options do not go together.
+    """
+    recipe = _recipe(options, preset, arguments)
+    destination: Path = options["destination"]
+    selection = Selection(options["include"], options["exclude"], destination)
+    found = [*find_files(options["sources"], selection)]
+    if options["files_from"]:
+        found += list_files(read_list(options["files_from"]))
+    elif not options["sources"]:
+        raise UsageError("give a folder or files to convert, such as `runner convert ./in`")
+    with Ledger.peek(destination) as ledger:
+        found = [one for one in found if not is_result(one.source.path, ledger)]
+    if not found:
+        where = ", ".join(printable(source) for source in options["sources"]) or "the list"
+        raise NothingToConvertError(
+            f"no media files in {where}; use --include '*' to convert any file"
+        )
+    return make_plan(found, recipe, destination, options["name"], options["on_clash"])
+
+
+def _recipe(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...]) -> Recipe:
+    return preset.recipe(
+        arguments=arguments,
+        input_arguments=_input_arguments(options["input_arguments"]),
+        **{name: options[name] for name in OF_RECIPES},
+    )
+
+
+def _input_arguments(text: str) -> tuple[str, ...]:
+    """What `--input-args` means.
+
+    Raises:
+        UsageError: It is more than words on how a source is read.
+    """
+    try:
+        words = tuple(shlex.split(text))
+        check_input_arguments(words)
+    except ValueError as error:  # of both
+        raise UsageError(f"--input-args: {error}") from error
+    return words
+
+
+def _settle_format(ctx: click.Context, options: dict[str, Any]) -> None:
+    """Let a `--to` on the command line win over a `preset` in a settings file, and vice versa."""
+    if not (options["to"] and options["preset"]):
+        return
+    typed = [name for name in ("to", "preset") if is_typed(ctx, name)]
+    if len(typed) != 1:
+        raise UsageError("use either --to or --preset, not both")
+    options["preset" if typed == ["to"] else "to"] = None
+
+
+def _preset(options: dict[str, Any], settings: Settings, arguments: tuple[str, ...]) -> Preset:
+    if options["to"]:
+        return for_suffix(options["to"], arguments, settings.presets)
+    return find_preset(options["preset"] or DEFAULT, settings.presets)
+
+
+def _refuse_what_has_no_effect(
+    ctx: click.Context, preset: Preset, arguments: tuple[str, ...]
+) -> None:
+    """Refuse options on the command line that would change nothing about the results.
+
+    In a settings file they are for the runs that they suit.
+
+    Raises:
+        UsageError: There is one.
+    """
+    idle: tuple[str, ...] = ()
+    if arguments:
+        idle, why = OF_PRESETS, "your own arguments after `--` replace the preset's: say it there"
+    elif not preset.chooses_audio:
+        idle = OF_AUDIO
+        why = f"the preset '{preset.name}' does not say {{audio}} in its arguments"
+    for name in idle:
+        if is_typed(ctx, name):
+            raise UsageError(f"--{name.replace('_', '-')} would have no effect: {why}")
+
+
+def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> None:
+    """Print what `--dry-run` promises."""
+    actions = [existing.decide(plan, conversion).action for conversion in plan.conversions]
+    for conversion, action in zip(plan.conversions, actions, strict=True):
+        if output.as_json:
+            click.echo(json.dumps(plan_as_json(conversion, action.value)))
+        elif not output.quiet:
+            show(plan_line(plan, conversion, action.value))
+    if damage := existing.ledger.damage:
+        say(f"Warning: {damage}: a run sets it aside, and checks the results")
+    for one in plan.left_out:
+        if output.as_json:
+            click.echo(json.dumps(plan_as_json(one.conversion, "left out")))
+        say(left_out_line(one))
+    todo = actions.count(Action.CONVERT) + actions.count(Action.REPLACE)
+    say(f"dry run: {todo} of {plan.files} files to convert, nothing done")
