@@ -5,6 +5,7 @@ import string
 from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from socket import gethostname
 from types import ModuleType
@@ -20,125 +21,6 @@ from runner.selection import Found
 
 DEFAULT_NAME = "{dir}/{stem}{ext}"
 NAME_FIELDS = ("dir", "stem", "ext", "name")
-_MOODS = [
-    "amber",
-    "brave",
-    "brisk",
-    "calm",
-    "clear",
-    "cosy",
-    "crisp",
-    "eager",
-    "early",
-    "fair",
-    "fond",
-    "fresh",
-    "gentle",
-    "glad",
-    "golden",
-    "happy",
-    "hardy",
-    "jolly",
-    "keen",
-    "kind",
-    "light",
-    "lively",
-    "lucky",
-    "mellow",
-    "merry",
-    "mild",
-    "mossy",
-    "neat",
-    "noble",
-    "patient",
-    "plain",
-    "proud",
-    "quick",
-    "quiet",
-    "rapid",
-    "ready",
-    "robust",
-    "rosy",
-    "sandy",
-    "sharp",
-    "silver",
-    "sleek",
-    "smart",
-    "snowy",
-    "solid",
-    "sunny",
-    "swift",
-    "tidy",
-    "warm",
-    "wise",
-    "witty",
-    "young",
-    "zesty",
-]
-_ANIMALS = [
-    "badger",
-    "beaver",
-    "bison",
-    "camel",
-    "cat",
-    "crane",
-    "crow",
-    "deer",
-    "dingo",
-    "dolphin",
-    "dove",
-    "eagle",
-    "eel",
-    "egret",
-    "falcon",
-    "ferret",
-    "finch",
-    "fox",
-    "gecko",
-    "goose",
-    "hare",
-    "hawk",
-    "hen",
-    "heron",
-    "hippo",
-    "horse",
-    "ibis",
-    "jackal",
-    "jay",
-    "koala",
-    "lark",
-    "lemur",
-    "lion",
-    "llama",
-    "lynx",
-    "marten",
-    "mole",
-    "moose",
-    "newt",
-    "ocelot",
-    "otter",
-    "owl",
-    "panda",
-    "pike",
-    "puffin",
-    "quail",
-    "raven",
-    "robin",
-    "seal",
-    "stork",
-    "swan",
-    "tapir",
-    "tern",
-    "tiger",
-    "toad",
-    "trout",
-    "viper",
-    "wolf",
-    "wombat",
-    "wren",
-    "yak",
-    "zebra",
-]
 
 
 def make_plan(
@@ -175,17 +57,19 @@ def make_plan(
 def new_run_id(destination: Path, now: datetime | None = None, machine: str = "") -> str:
     """A name for a run in *destination*: it sorts by time, and can be said on the telephone.
 
-    Its words are the second and the fiftieth of it: runs of one destination, which follow each
-    other, never share a name. They are counted from another pair of words for each destination and
+    Its words stand for the fiftieth of a second at which it begins: runs of one destination, which
+    follow each other, never share a name. They are counted from another pair of words for each destination and
     *machine* (by default this one): many may begin on one Batch account at the same moment, as
     cron jobs do.
     """
     now = now or datetime.now().astimezone()
+    words = files("runner").joinpath("run_names.txt").read_text(encoding="ascii")
+    moods, animals = map(str.split, words.splitlines())
     place = f"{machine or gethostname()} {destination}"
     first = int.from_bytes(sha256(place.encode("utf-8", "surrogateescape")).digest(), "big")
     fiftieths = now.second * 50 + now.microsecond // 20_000
-    animal, mood = divmod((first + fiftieths) % (len(_MOODS) * len(_ANIMALS)), len(_MOODS))
-    return f"{now:%Y%m%d-%H%M}-{_MOODS[mood]}-{_ANIMALS[animal]}"
+    animal, mood = divmod((first + fiftieths) % (len(moods) * len(animals)), len(moods))
+    return f"{now:%Y%m%d-%H%M}-{moods[mood]}-{animals[animal]}"
 
 
 class _Namer:

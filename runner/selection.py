@@ -1,21 +1,19 @@
 """Find the files that are to be converted: folders, globs, single files and lists."""
 
 import errno
-import fnmatch
-import glob
 import os
-import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.formatting import printable
-from runner.media.paths import extended, is_windows, resolved
+from runner.media.paths import extended, resolved
 from runner.media.target import from_os, is_used_up
 from runner.models import Source
+from runner.patterns import Patterns, base_of, expand, has_magic
 from runner.text import code_pages, listed_names
 
 MEDIA_SUFFIXES = frozenset(
@@ -87,8 +85,9 @@ class Selection:
     """Which files of a folder are taken. Files that are named themselves always are."""
 
     include: tuple[str, ...] = ()
-    """Globs; without any, the known media suffixes."""
+    """As in `Patterns`; without any, the known media suffixes."""
     exclude: tuple[str, ...] = ()
+    """Likewise. A folder that is meant is not entered."""
     excluded_folder: Path | None = None
     """A folder that is never entered: the destination."""
 
@@ -107,7 +106,7 @@ def find_files(names: Iterable[str], selection: Selection) -> Iterator[Found]:
             yield from walker.walk(os.path.abspath(name))
         elif os.path.lexists(name):
             yield Found(stat_source(name), os.path.basename(name))
-        elif glob.has_magic(name):
+        elif has_magic(name):
             yield from _expand(name, walker)
         else:
             raise NothingToConvertError(f"no such file or folder: {printable(name)}")
@@ -155,8 +154,8 @@ def _standard_input() -> bytes:
 
 class _Walker:
     def __init__(self, selection: Selection) -> None:
-        self._include = matcher_of(selection.include)
-        self._exclude = matcher_of(selection.exclude)
+        self._include = Patterns(selection.include) if selection.include else None
+        self._exclude = Patterns(selection.exclude) if selection.exclude else None
         self._excluded_folder = selection.excluded_folder and resolved(selection.excluded_folder)
 
     def walk(self, top: str, below: str = "") -> Iterator[Found]:
@@ -171,17 +170,18 @@ class _Walker:
             return
         for entry in entries:
             relative = below + entry.name
-            if entry.name.startswith(".") or self._excluded(relative, entry.name):
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if entry.name.startswith(".") or self._excludes(relative, is_folder=is_folder):
                 continue
-            if entry.is_dir(follow_symlinks=False):
+            if is_folder:
                 yield from self._enter(entry, relative)
-            elif self.takes(relative, entry.name) and not _is_linked_folder(entry):
+            elif self.takes(relative) and not _is_linked_folder(entry):
                 yield Found(stat_source(entry.path, entry), relative)
 
-    def takes(self, relative: str, name: str) -> bool:
+    def takes(self, relative: str) -> bool:
         if self._include is not None:
-            return matches(self._include, relative, name)
-        return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES
+            return self._include.match(relative)
+        return _has_media_suffix(relative)
 
     def _enter(self, folder: "os.DirEntry[str]", relative: str) -> Iterator[Found]:
         if self._excluded_folder and resolved(folder.path) == self._excluded_folder:
@@ -190,16 +190,16 @@ class _Walker:
         for found in self.walk(folder.path, relative + "/"):
             empty = False
             yield found
-        if empty and self.takes(relative, folder.name):
+        if empty and _has_media_suffix(relative) and self.takes(relative):
             # a folder called x.mp4 is somebody's mistake, and is reported as one
             yield Found(stat_source(folder.path), relative)
 
-    def _excluded(self, relative: str, name: str) -> bool:
-        return self._exclude is not None and matches(self._exclude, relative, name)
+    def _excludes(self, relative: str, *, is_folder: bool) -> bool:
+        return self._exclude is not None and self._exclude.match(relative, is_folder=is_folder)
 
 
 def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
-    matches = sorted(glob.glob(pattern, recursive=True))
+    matches = expand(pattern)
     if not matches:
         raise NothingToConvertError(f"nothing matches {printable(pattern)}")
     base = base_of(pattern)
@@ -209,13 +209,6 @@ def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
             yield Found(stat_source(match), relative)
         elif not pattern.endswith("**"):
             yield from walker.walk(os.path.abspath(match), relative + "/")
-
-
-def base_of(pattern: str, system: ModuleType = os.path) -> str:
-    """The folder up to which a glob has no magic."""
-    drive, rest = system.splitdrive(pattern)  # the drive \\?\C: has a ? of its own
-    fixed = re.split(r"[*?[]", rest, maxsplit=1)[0]
-    return str(system.dirname(drive + fixed))
 
 
 def stat_source(path: str, entry: "os.DirEntry[str] | None" = None) -> Source:
@@ -228,24 +221,12 @@ def stat_source(path: str, entry: "os.DirEntry[str] | None" = None) -> Source:
     return Source(absolute, status.st_size, status.st_mtime_ns)
 
 
+def _has_media_suffix(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES
+
+
 def _is_linked_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_symlink() and entry.is_dir()
     except OSError:  # a link in a circle
         return False
-
-
-def matcher_of(patterns: Sequence[str], system: ModuleType = os.path) -> "re.Pattern[str] | None":
-    """What recognises one of the globs; none without any."""
-    if not patterns:
-        return None
-    if is_windows(system):
-        text = "|".join(fnmatch.translate(pattern.replace("\\", "/")) for pattern in patterns)
-        return re.compile(text, re.IGNORECASE)
-    return re.compile("|".join(map(fnmatch.translate, patterns)))
-
-
-def matches(matcher: "re.Pattern[str]", relative: str, name: str) -> bool:
-    """Whether a file is meant, by its path below the source or by its name."""
-    # "/x" as well, so that **/drafts/** finds a folder at the top
-    return any(matcher.match(text) for text in (relative, name, f"/{relative}", f"/{relative}/"))

@@ -22,8 +22,9 @@ from runner.media.paths import (
 )
 from runner.media.target import target_path
 from runner.models import Conversion, Plan, Source
+from runner.patterns import Patterns, base_of
 from runner.plan import make_plan
-from runner.selection import Found, base_of, listed_as, matcher_of, matches
+from runner.selection import Found, listed_as
 from tests.runner.programs import recipe
 
 
@@ -300,9 +301,7 @@ def test_on_windows_a_pattern_tells_neither_capitals_nor_slashes_apart(
     pattern: str, there: bool, here: bool
 ) -> None:
     for system, taken in ((ntpath, there), (posixpath, here)):
-        matcher = matcher_of([pattern], system)
-        assert matcher
-        assert matches(matcher, "drafts/a.mp4", "a.mp4") == taken
+        assert Patterns([pattern], system).match("drafts/a.mp4") == taken
 
 
 def test_a_name_in_other_letters_is_the_one_that_is_known() -> None:

@@ -88,7 +88,8 @@ def test_what_stands_for_nothing_is_refused(folder: Path, source: str) -> None:
     [
         (("*.mp3",), ["a.mp3", "drafts/g.mp3"]),
         (("*.txt", "no*"), ["no suffix", "notes.txt"]),
-        (("sub/*",), ["sub/d.mkv", "sub/deep/f.flac"]),
+        (("sub/*",), ["sub/d.mkv"]),
+        (("sub/**",), ["sub/d.mkv", "sub/deep/f.flac"]),
         (("**/deep/**",), ["sub/deep/f.flac"]),
         (("*.avi",), []),
     ],
@@ -106,6 +107,8 @@ def test_include_says_what_is_taken(
         (("drafts",), {"drafts/g.mp3"}),
         (("**/drafts/**",), {"drafts/g.mp3"}),
         (("sub/*",), {"sub/d.mkv", "sub/deep/f.flac"}),
+        (("sub/*.*",), {"sub/d.mkv"}),
+        (("sub",), {"sub/d.mkv", "sub/deep/f.flac"}),
         (("deep", "b.*"), {"sub/deep/f.flac", "b.mp4"}),
     ],
 )
