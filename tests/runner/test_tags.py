@@ -180,6 +180,49 @@ def test_names_that_other_programs_use_are_understood(
     assert [tags[n] for n in ("conductor", "label", "xyz")] == [["Conny"], ["Lable"], ["+1-2/"]]
 
 
+@pytest.mark.parametrize("target", ["m4a", "flac", "mp3"])
+def test_what_only_some_programs_write_into_id3_arrives_under_a_name(
+    target: str, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    source = media.put("clip.mp3", tmp_path / "a.mp3")
+    tags = ID3()
+    tags.add(mutagen.id3.GRP1(encoding=3, text=["Live"]))
+    tags.add(mutagen.id3.MVNM(encoding=3, text=["Allegro"]))
+    tags.add(mutagen.id3.TDES(encoding=3, text=["All of it"]))
+    tags.add(mutagen.id3.TBPM(encoding=3, text=["84.78"]))
+    for kind in ("WCOM", "WOAF", "WOAS", "WORS", "WPAY", "WPUB"):
+        tags.add(getattr(mutagen.id3, kind)(url=f"https://example.org/{kind}"))
+    tags.save(source)
+    result_of(source, destination / f"a.{target}", recipe(target))
+    # and all of it is in FLAC after another step
+    result_of(destination / f"a.{target}", destination / "b.flac", recipe("flac"))
+    assert dict(mutagen.File(destination / "b.flac")) == {
+        "grouping": ["Live"],
+        "movementname": ["Allegro"],
+        "synopsis": ["All of it"],
+        "bpm": ["85"] if target == "m4a" else ["84.78"],  # a whole number there
+        "wwwcommercialinfo": ["https://example.org/WCOM"],
+        "wwwaudiofile": ["https://example.org/WOAF"],
+        "wwwaudiosource": ["https://example.org/WOAS"],
+        "wwwradiopage": ["https://example.org/WORS"],
+        "wwwpayment": ["https://example.org/WPAY"],
+        "wwwpublisher": ["https://example.org/WPUB"],
+    }
+
+
+def test_the_number_of_an_episode_leaves_mp4_and_comes_back(
+    media: Media, tmp_path: Path, destination: Path
+) -> None:
+    source = media.put("clip.m4a", tmp_path / "a.m4a")
+    file = MP4(source)
+    file.update({"tvsh": ["Show"], "tvsn": [3], "tves": [15]})
+    file.save()
+    result_of(source, destination / "a.flac", recipe("flac"))
+    result_of(destination / "a.flac", destination / "b.m4a", recipe("m4a"))
+    after = MP4(destination / "b.m4a")
+    assert (after["tvsh"], after["tvsn"], after["tves"]) == (["Show"], [3], [15])
+
+
 # ---- loudness
 
 

@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import mutagen.id3._frames
-from mutagen.id3 import ID3, Frames, ID3NoHeaderError, ID3TimeStamp, ParseID3v1
+from mutagen.id3 import ID3, Frames, ID3NoHeaderError, ID3TimeStamp, ParseID3v1, TextFrame
 
 from runner.media.tags.charset import decode
 from runner.media.tags.model import Picture, Tags
@@ -159,7 +159,7 @@ def _take(tags: Tags, frame: Any) -> None:
     if name in _TAKEN_APART:
         for field, values in _TAKEN_APART[name](frame):
             tags.add(field, values, frame, form="id3" if name == "TXXX" else "")
-    elif name.startswith("T") and hasattr(frame, "text"):
+    elif isinstance(frame, TextFrame):  # MVNM and GRP1 too, not those with a language
         tags.add(name, [str(text) for text in frame.text], frame, form="id3")
     elif name in _FIELDS and hasattr(frame, "url"):
         tags.add(name, [frame.url], frame, form="id3")

@@ -12,7 +12,7 @@ from runner.media.tags.names import field_of, is_known, names_of
 
 _FREEFORM = "----:com.apple.iTunes:"
 _PAIRED = {"trkn": ("TRACKNUMBER", "TRACKTOTAL"), "disk": ("DISCNUMBER", "DISCTOTAL")}
-_NUMBERS = ("tmpo", "©mvi", "©mvc")
+_NUMBERS = ("tmpo", "©mvi", "©mvc", "tves", "tvsn")
 _LARGEST_NUMBER = 2**16 - 1
 _FORMATS = {"image/jpeg": MP4Cover.FORMAT_JPEG, "image/png": MP4Cover.FORMAT_PNG}
 
@@ -87,9 +87,9 @@ def _number(fields: dict[str, list[str]], field: str) -> int:
 
 def _put(atoms: Any, field: str, values: list[str]) -> None:
     name = names_of(field).mp4 or field
-    number = re.match(r"\s*(\d{1,4})(?![\d:/])", values[0])
+    number = re.match(r"\s*(\d{1,4}(?:\.\d+)?)(?![\d:/])", values[0])
     if name in _NUMBERS and number:
-        atoms[name] = [int(number[1])]
+        atoms[name] = [round(float(number[1]))]
     elif name == "cpil":
         atoms[name] = values[0].strip().lower() not in ("0", "false", "no")
     elif len(name) == len("©nam") and name not in (*_NUMBERS, *_PAIRED) and name != field:
