@@ -156,10 +156,11 @@ def _chapter_frames(chapters: Sequence[Chapter]) -> list[Any]:
 
 def _take(tags: Tags, frame: Any) -> None:
     name = frame.FrameID
+    is_text = isinstance(frame, TextFrame)  # MVNM and GRP1 too, not those with a language
     if name in _TAKEN_APART:
         for field, values in _TAKEN_APART[name](frame):
             tags.add(field, values, frame, form="id3" if name == "TXXX" else "")
-    elif isinstance(frame, TextFrame):  # MVNM and GRP1 too, not those with a language
+    elif is_text:
         tags.add(name, [str(text) for text in frame.text], frame, form="id3")
     elif name in _FIELDS and hasattr(frame, "url"):
         tags.add(name, [frame.url], frame, form="id3")
