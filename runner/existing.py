@@ -13,7 +13,7 @@ from runner.engine import awaited, starting_threads
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
 from runner.media.paths import below
-from runner.media.target import from_os, is_used_up, target_path
+from runner.media.target import from_os, is_used_up, look_up, target_path
 from runner.media.verify import check_existing
 from runner.media.worker import sha256_of
 from runner.models import Conversion, Event, Failure, FileState, Kind, Plan, Result, State
@@ -35,6 +35,8 @@ class Action(Enum):
     """It failed for a reason that lies in the source, and neither that nor the settings changed."""
     REFUSED = "refused"
     """The target was made with a notice, which `--strict` does not take."""
+    NAME_TOO_LONG = "name too long"
+    """The file system of the destination has no such name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Decision:
 
     action: Action
     why: str = ""
-    """Why what is there is kept, or refused."""
+    """Why what is there is kept or refused, or nothing can be there."""
     replaces: FileState | None = None
     """The file that is to be replaced, as it is now."""
 
@@ -77,11 +79,14 @@ class Existing:
     def decide(self, plan: Plan, conversion: Conversion) -> Decision:
         """Decide from names, times and the ledger alone; opens no media."""
         try:
-            path = target_path(plan.destination, conversion.target)
-            status = os.stat(path, follow_symlinks=False)
-        except ConversionError:
+            status = look_up(target_path(plan.destination, conversion.target))
+        except ConversionError as error:
+            if error.failure.kind is Kind.NAME:
+                return Decision(Action.NAME_TOO_LONG, error.failure.message)
             return _CONVERT  # who converts says what is wrong about the name
         except OSError:
+            status = None
+        if status is None:
             return _FAILED_BEFORE if self._is_known(conversion) else _CONVERT
         if stat.S_ISDIR(status.st_mode):
             return _CONVERT  # likewise
@@ -132,6 +137,9 @@ class Existing:
 
     def failed(self, conversion: Conversion, decision: Decision) -> Event:
         """The failure of a conversion that is not tried, because of the *decision* about it."""
+        if decision.action is Action.NAME_TOO_LONG:
+            failure = Failure(Kind.NAME, decision.why)
+            return Event(conversion=conversion, state=State.FAILED, failure=failure)
         if decision.why:
             return _kept(conversion, decision.why)
         known = self._known[_key(conversion)]

@@ -14,6 +14,7 @@ from runner.cli.help import Option
 from runner.errors import UsageError
 from runner.followup import FollowUp
 from runner.formatting import printable
+from runner.media.paths import folder_fault
 from runner.media.recipe import VERIFY
 from runner.options import (
     LONGEST_TIMEOUT,
@@ -45,6 +46,7 @@ def destination_option() -> Callable[[Command], Command]:
         "destination",
         type=click.Path(path_type=Path, file_okay=False),
         default=_destination,
+        callback=_possible_folder,
         show_default="out",
         metavar="DIR",
         section="Output",
@@ -68,6 +70,17 @@ def settings_of(ctx: click.Context) -> Settings:
 def keep_settings(ctx: click.Context, settings: Settings) -> None:
     """Have `settings_of` return them."""
     ctx.meta[_SETTINGS] = settings
+
+
+def _possible_folder(_: click.Context, __: click.Parameter, folder: Path) -> Path:
+    """*folder*, whose names this system can have.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if fault := folder_fault(str(folder)):
+        raise UsageError(f"-o {printable(str(folder))}: {fault}")
+    return folder
 
 
 def run_argument() -> Callable[[Command], Command]:

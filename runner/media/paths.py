@@ -84,6 +84,18 @@ def fault_on_windows(name: str) -> str:
     return ""
 
 
+def folder_fault(path: str, system: ModuleType = os.path) -> str:
+    """Why this system can have no folder at *path*, by the names in it; empty if it can."""
+    if not is_windows(system):
+        return ""
+    _, names = system.splitdrive(plain(path))
+    for name in re.split(r"[\\/]", names):
+        # dots and blanks at the end, it drops itself
+        if fault := fault_on_windows(name.rstrip(" .")):
+            return f"Windows cannot have the name {name}: {fault}"
+    return ""
+
+
 def local_name(name: str, system: ModuleType = os.path) -> str:
     """*name* as a file can have it on this system: on Windows, %xx takes the place of what it cannot.
 

@@ -99,16 +99,10 @@ def check_target(target: str, replaceable: Replaceable) -> None:
     have been changed meanwhile.
     """
     # asked before the work, as a name that is too long would else cost a whole conversion
-    try:
-        status = _look_up(target)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        folder = _nearest_folder(target)
-        if not os.path.isdir(folder):
-            raise ConversionError(Kind.INPUT, "a file stands where its folder should be") from error
-        # what is below a folder that is not there was not looked at
-        for name in target[len(folder) :].strip(os.sep).split(os.sep):
-            with suppress(FileNotFoundError):
-                _look_up(os.path.join(folder, name))
+    status = look_up(target)
+    if status is None:
+        if not os.path.isdir(_nearest_folder(target)):
+            raise ConversionError(Kind.INPUT, "a file stands where its folder should be")
         return
     if os.path.isdir(target):
         raise ConversionError(Kind.INPUT, "a folder has the name of its result")
@@ -124,6 +118,24 @@ def _check_replaceable(status: os.stat_result, replaceable: Replaceable) -> None
     did = "created" if replaceable.state is None else "changed"
     message = f"not replaced: another program {did} the result during the run"
     raise ConversionError(Kind.INPUT, message)
+
+
+def look_up(target: str) -> os.stat_result | None:
+    """What is at *target*; none where nothing is.
+
+    Raises:
+        ConversionError: This file system has no such name, or not one of its folders'.
+        OSError: It cannot be told.
+    """
+    absent = (FileNotFoundError, NotADirectoryError)
+    with suppress(*absent):
+        return _look_up(target)
+    folder = _nearest_folder(target)
+    # what is below a folder that is not there was not looked at
+    for name in target[len(folder) :].strip(os.sep).split(os.sep):
+        with suppress(*absent):
+            _look_up(os.path.join(folder, name))
+    return None
 
 
 def _look_up(path: str) -> os.stat_result:

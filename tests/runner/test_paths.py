@@ -16,6 +16,7 @@ from runner.media.paths import (
     below,
     extended,
     fault_on_windows,
+    folder_fault,
     local_name,
     plain,
     spelled,
@@ -136,6 +137,30 @@ def test_a_name_that_windows_cannot_have_is_another_one_there(name: str, there: 
 def test_a_name_that_windows_can_have_stays(name: str) -> None:
     assert not fault_on_windows(name)
     assert local_name(name, ntpath) == name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "aux\\x",
+        "D:\\media/con",
+        "\\\\?\\C:\\x\\nul.d",
+        "\\\\server\\share\\a|b",
+        "D:a:b",
+        "x\\con \\y",
+    ],
+)
+def test_no_folder_can_be_where_windows_has_none(path: str) -> None:
+    assert "Windows cannot have the name " in folder_fault(path, ntpath)
+    assert not folder_fault(path, posixpath)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["out", ".", "..\\..\\x/", "D:", "D:\\", "D:..\\x", "\\\\?\\D:\\x", "\\\\server\\c$\\out.", ""],
+)
+def test_a_folder_can_be_where_windows_has_one(path: str) -> None:
+    assert not folder_fault(path, ntpath)
 
 
 def test_a_name_may_be_as_long_as_windows_counts() -> None:

@@ -27,6 +27,9 @@ from using import (
     until,
 )
 
+ELSEWHERE = 5
+"""The exit code where another runner is at work in the destination."""
+
 
 def _killed(where: Path, victim: str) -> None:
     sound(where / "in/a.wav", 400)
@@ -78,8 +81,13 @@ def killed_often(where: Path) -> None:
             process.communicate()
             kills += 1
         else:
-            shutil.rmtree(where / "out")
-    runner(where, "convert", "in", "--to", "m4a").expect(0)
+            # 5: a launcher puts its python.exe into its job after the start; killed in between, it
+            # leaves it at work, and that run ends as any other
+            if process.returncode != ELSEWHERE:
+                shutil.rmtree(where / "out")
+    while (last := runner(where, "convert", "in", "--to", "m4a")).code == ELSEWHERE:
+        time.sleep(1)
+    last.expect(0)
     for name in ("a.m4a", "b.m4a", "c.m4a"):
         assert decodes(where / "out" / name), f"{name} does not decode"
         assert digest(where / "out" / name) == digest(where / "alone" / name), f"{name} is another"
