@@ -2,9 +2,9 @@
 
 import sqlite3
 from contextlib import suppress
-from importlib.metadata import version as version_of
 from pathlib import Path
 
+from runner import __version__
 from runner.errors import SetupError
 from runner.formatting import display_path, printable
 from runner.media.strict import UnreadableError, text
@@ -82,7 +82,7 @@ def with_tables(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
                 version = version_in(db, path)
                 for statement in ";".join(STEPS[version:]).split(";"):
                     db.execute(statement)
-                db.execute("INSERT INTO written_by VALUES (?)", (_this_runner(),))
+                db.execute("INSERT INTO written_by VALUES (?)", (__version__,))
                 db.execute(f"PRAGMA user_version = {VERSION}")
     except BaseException:
         db.close()
@@ -101,7 +101,7 @@ def version_in(db: sqlite3.Connection, path: Path) -> int:
         raise UnreadableError("its version makes no sense")
     if version > VERSION:
         raise SetupError(
-            f"{display_path(path)} was written by a newer runner: this one is {_this_runner()}, and it "
+            f"{display_path(path)} was written by a newer runner: this one is {__version__}, and it "
             f"takes {_writer(db)} or later (the ledger's format is {version}, not {VERSION})"
         )
     if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -115,7 +115,3 @@ def _writer(db: sqlite3.Connection) -> str:
         row = db.execute("SELECT runner FROM written_by ORDER BY rowid DESC LIMIT 1").fetchone()
         return printable(text(row[0]))[:20]
     return "another"
-
-
-def _this_runner() -> str:
-    return version_of("batch-ffmpeg-runner")

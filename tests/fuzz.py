@@ -46,7 +46,7 @@ def mutated_json(value: Any, chance: random.Random) -> Any:
         place = chance.randrange(len(value))
         return chance.choice(_OF_LISTS)(list(value), place, chance)
     if isinstance(value, str) and value.startswith(("{", "[")) and chance.random() < 0.8:
-        with suppress(ValueError):  # it was mutated before
+        with suppress(ValueError, RecursionError):  # it was mutated before
             return text_of(mutated_json(json.loads(value), chance), chance)
     if isinstance(value, str) and chance.random() < 0.3:
         return value[: chance.randrange(len(value) + 1)] + chance.choice(

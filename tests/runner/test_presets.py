@@ -316,7 +316,7 @@ def test_the_projects_preset_wins_over_the_users_and_both_over_the_built_in(
         ("[presets.x]\narguments = []\nsuffix = 'y'\nmedia = 'smell'", "media must be one of"),
         ("[presets.x]\narguments = []\nsuffix = 'y'\nloudness = 3", "loudness must be a number"),
         ("[presets.x]\narguments = []\nsuffix = 'y'\nspeed = 3", "has the unknown key 'speed'"),
-        ("[preset.x]\narguments = []", "there is no table 'preset'"),
+        ("[preset.x]\narguments = []", "unknown table 'preset'"),
         (b"\xff", "is not in UTF-8"),
     ],
 )
@@ -354,7 +354,7 @@ def test_a_preset_is_found_by_other_words(word: str, name: str) -> None:
 
 
 def test_an_unknown_format_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="unknown preset 'cassette'; there are mp3, m4a"):
+    with pytest.raises(UsageError, match="unknown preset 'cassette'; choose from mp3, m4a"):
         for_suffix("cassette", (), {})
     assert for_suffix("cassette", ("-c", "copy"), {}).suffix == ".cassette"
 
