@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 from runner.media.containers import CONTAINERS
@@ -147,10 +147,8 @@ def _name(argument: str) -> str:
 
 
 def _hash(recipe: Recipe) -> str:
-    # what is as usual is left out: a later field changes nothing about results made without it
-    usual = {field.name: field.default for field in fields(recipe)}
-    told = {name: value for name, value in asdict(recipe).items() if value != usual[name]}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    text = json.dumps(asdict(recipe), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _may_change_length(argument: str, value: str) -> bool:

@@ -25,7 +25,7 @@ FOLDERS = ("applications", "fsmounts", "shared", "startup", "volatile", "workite
 
 
 class ProcessExecutor:
-    """Runs work as processes below *root*. Called on the service's thread only."""
+    """Runs work as processes below *root*. Called on the service's thread, but for `close`."""
 
     def __init__(
         self,
@@ -42,11 +42,10 @@ class ProcessExecutor:
         self._trees: dict[int, ProcessTree] = {}
         self._threads: dict[int, threading.Thread] = {}
         self._closed = False
+        self._starting = threading.Lock()
         self._places: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def start(self, work: Work, done: Callable[[Outcome], None]) -> None:
-        if self._closed:  # what ends while everything is being ended starts nothing new
-            return
         tree = ProcessTree()
         place = self._places[f"{work.node}/{work.directory}".lower()]
         make_node(self._root / work.node)
@@ -64,8 +63,11 @@ class ProcessExecutor:
             self._post(lambda: ended(outcome))
 
         thread = threading.Thread(target=run, name=f"run-{work.run}", daemon=True)
-        self._trees[work.run], self._threads[work.run] = tree, thread
-        thread.start()
+        with self._starting:
+            if self._closed:  # what ends while everything is being ended starts nothing new
+                return
+            self._trees[work.run], self._threads[work.run] = tree, thread
+            thread.start()
 
     def kill(self, run: int) -> None:
         tree = self._trees.get(run)
@@ -77,7 +79,8 @@ class ProcessExecutor:
 
     def close(self) -> None:
         """Kill everything and wait for it."""
-        self._closed = True
+        with self._starting:
+            self._closed = True
         threads = list(self._threads.values())
         for tree in list(self._trees.values()):
             tree.kill()
@@ -116,9 +119,14 @@ class Execution:
             return launch_failure(
                 "CommandLaunchFailed", f"The command could not be launched: {error}"
             )
-        if tree.killed:
-            return Outcome(exit_code=code)
-        return Outcome(exit_code=code, failure=self.store_outputs(code))
+        failure = None
+        try:
+            if not tree.killed:
+                failure = self.store_outputs(code)
+        except FileNotFoundError:
+            if not tree.killed:
+                raise  # else the node went meanwhile, with all that was on it
+        return Outcome(exit_code=code, failure=failure)
 
     def execute(self, tree: ProcessTree) -> int:
         return tree.run(self.work.command_line, directory=self.wd, environment=self.environment)

@@ -53,6 +53,14 @@ def test_shrinking_follows_the_mean_so_that_a_pause_keeps_nodes() -> None:
     assert scaled(SPOT_ONLY, every_half_minute(0)).low_priority == 0
 
 
+@pytest.mark.parametrize(("minutes", "nodes"), [(2.5, 0), (3, 9), (5, 9)])
+def test_a_mean_is_taken_of_seven_tenths_of_a_window_and_no_less(
+    minutes: float, nodes: int
+) -> None:
+    pending = [*for_minutes(minutes, 40)[:-1], Sample(NOW, 0)]
+    assert scaled(SPOT_ONLY, pending).low_priority == nodes
+
+
 def test_without_dedicated_nodes_an_eviction_changes_nothing() -> None:
     outcome = scaled(SPOT_ONLY, every_half_minute(40), evicted=4)
     assert (outcome.low_priority, outcome.dedicated) == (10, 0)
@@ -115,6 +123,16 @@ def test_samples_that_come_in_patchily_are_enough(share: float) -> None:
     assert scaled(WITH_DEDICATED, pending, spot=none).dedicated == 6
     assert scaled(WITH_DEDICATED, pending, spot=for_minutes(30, 10, share=share)).dedicated == 0
     assert scaled(WITH_DEDICATED, none, spot=none).dedicated == 0
+
+
+@pytest.mark.parametrize(("share", "dedicated"), [(0.25, 0), (0.35, 6)])
+def test_full_price_is_paid_on_three_tenths_of_the_samples_and_no_less(
+    share: float, dedicated: int
+) -> None:
+    pending, few_pending = for_minutes(30, 40), for_minutes(30, 40, share=share)
+    none, few_none = for_minutes(30, 0), for_minutes(30, 0, share=share)
+    assert scaled(WITH_DEDICATED, few_pending, spot=none).dedicated == dedicated
+    assert scaled(WITH_DEDICATED, pending, spot=few_none).dedicated == dedicated
 
 
 def test_without_samples_of_the_nodes_full_price_is_not_paid_on_a_guess() -> None:

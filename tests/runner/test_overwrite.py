@@ -2,12 +2,16 @@
 
 import os
 import sqlite3
+import wave
 from pathlib import Path
 
 import pytest
 
+from runner.media.failures import ConversionError
+from runner.media.verify import check_existing
 from tests.conftest import Run, names, tree
 from tests.media import Media
+from tests.runner.programs import recipe
 from tests.stand_in import MakeStandIn
 
 
@@ -174,6 +178,29 @@ def test_what_is_no_such_result_is_not_taken_for_one(
     assert result.exit_code == 1
     assert "not replaced" in result.failures[0]
     assert foreign.read_bytes() == media(name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "why"),
+    [(2.24, ""), (2.27, "2.3 s instead of 2.0 s"), (1.76, ""), (1.7, "1.7 s instead of 2.0 s")],
+)
+def test_a_result_that_nobody_remembers_may_differ_in_length_by_little(
+    seconds: float, why: str, media: Media, tmp_path: Path
+) -> None:
+    for name, length in (("source", 2.0), ("result", seconds)):
+        with wave.open(str(tmp_path / name), "wb") as file:
+            file.setparams((1, 2, 48_000, 0, "NONE", ""))
+            file.writeframes(bytes(2 * round(48_000 * length)))
+
+    def check() -> None:
+        files = str(tmp_path / "source"), str(tmp_path / "result")
+        check_existing(media.ffmpeg, *files, recipe("wav"))
+
+    if not why:
+        check()
+        return
+    with pytest.raises(ConversionError, match=why):
+        check()
 
 
 def test_an_older_foreign_file_is_replaced_if_newer(

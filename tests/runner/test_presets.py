@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import subprocess
-from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 
 from runner.errors import UsageError
 from runner.media.film import plain_arguments
-from runner.media.recipe import Recipe
 from runner.presets import BUILT_IN, find_preset, for_suffix, read_presets
 from tests.conftest import Run, names
 from tests.media import SECOND_TONE, TONE, Media
@@ -422,14 +420,3 @@ def test_own_arguments_are_held_to_the_soundtrack_that_they_name(
     )
     result = run("convert", "a.mkv", "--to", "flac", "--", "-map", "0:a:1", "-c:a", "flac")
     assert result.exit_code == 0, result.stderr
-
-
-def test_a_field_that_later_recipes_have_changes_nothing_about_earlier_results() -> None:
-    @dataclass(frozen=True, kw_only=True)
-    class Later(Recipe):
-        new: str = "off"
-
-    earlier = recipe("opus")
-    later = Later(**{field.name: getattr(earlier, field.name) for field in fields(Recipe)})
-    assert later.fingerprint == earlier.fingerprint
-    assert replace(later, new="on").fingerprint != earlier.fingerprint

@@ -10,7 +10,7 @@ import pytest
 from runner.engine import Stop
 from runner.local import LocalEngine
 from runner.media.failures import ConversionError
-from runner.media.target import check_name, target_path, writable_target
+from runner.media.target import check_name, move_into_place, target_path, writable_target
 from runner.models import Conversion, Event, Kind, Plan, Source, State
 from tests.conftest import Run, names, needs_links
 from tests.media import Media
@@ -124,3 +124,23 @@ def test_a_users_own_link_in_the_destination_is_followed(
     (destination / "films").symlink_to(tmp_path / "large disk")
     assert run("convert", "in").exit_code == 0
     assert names(tmp_path / "large disk") == {"a.mp3"}
+
+
+def test_a_copy_that_the_disk_has_no_room_for_leaves_no_part(
+    tmp_path: Path, tiny_disk: Path
+) -> None:
+    result = tmp_path / "result"
+    result.write_bytes(bytes(1 << 20))
+    with pytest.raises(OSError, match="No space left"):
+        move_into_place(str(result), str(tiny_disk / "sub" / "a.wav"))
+    assert not [path for path in tiny_disk.rglob("*") if path.is_file()]
+    assert result.stat().st_size == 1 << 20
+
+
+def test_a_copy_that_cannot_get_its_name_leaves_no_part(tmp_path: Path, tiny_disk: Path) -> None:
+    result = tmp_path / "result"
+    result.write_bytes(b"sound")
+    (tiny_disk / "a.wav").mkdir()
+    with pytest.raises(IsADirectoryError):
+        move_into_place(str(result), str(tiny_disk / "a.wav"))
+    assert [path.name for path in tiny_disk.iterdir()] == ["a.wav"]

@@ -39,6 +39,18 @@ def test_what_is_used_up_is_the_environments(number: int) -> None:
     assert ":" in failure.message or number == errno.ENFILE, "with what to do"
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_a_place_that_takes_nothing_is_the_environments(number: int) -> None:
+    failure = from_os(OSError(number, os.strerror(number))).failure
+    assert (failure.kind, failure.message) == (Kind.ENVIRONMENT, os.strerror(number).lower())
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EBUSY, errno.ENOENT])
+def test_what_else_goes_wrong_may_pass(number: int) -> None:
+    failure = from_os(OSError(number, os.strerror(number))).failure
+    assert (failure.kind, failure.message) == (Kind.TRANSIENT, os.strerror(number).lower())
+
+
 @contextmanager
 def no_files_left() -> Iterator[None]:
     """Let this process open no file more."""

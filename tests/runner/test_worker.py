@@ -314,6 +314,7 @@ def test_a_folder_on_another_disk_gets_its_result_whole(media: Media, tmp_path: 
 
 def test_lengths_may_differ_by_little() -> None:
     assert (tolerance(0.05), tolerance(10), tolerance(3600)) == (0.25, 0.25, 3.6)
+    assert (tolerance(10, 48_000), tolerance(10, 8_000)) == (0.25, 0.384)
 
 
 def test_an_os_error_is_a_failure_with_its_kind(media: Media, destination: Path) -> None:
