@@ -26,6 +26,8 @@ from runner.errors import SetupError, UsageError
 from runner.models import Conversion, Plan
 from runner.options import RunOptions
 
+_LATEST = datetime.max.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class JobStatus:
@@ -206,8 +208,8 @@ class Session:
         """The most likely reason why tasks wait, and what to do."""
         return why_nothing_runs(self.jobs.look(), self.deployment)
 
-    def old_runs(self, before: datetime) -> list[str]:
-        """The runs that began before then and left something in storage or in Batch.
+    def old_runs(self, before: datetime | None = None) -> list[str]:
+        """The runs that began *before* then, or ever, and left something in storage or in Batch.
 
         Those that go on are not among them.
         """
@@ -216,7 +218,7 @@ class Session:
         runs = {run_of(job) for job, _ in jobs}
         for container in (self.deployment.input_container, self.deployment.output_container):
             runs.update(map(run_of, self.blobs.names(container, "")))
-        return sorted(run for run in runs - going_on if _is_before(run, before))
+        return sorted(run for run in runs - going_on if _is_before(run, before or _LATEST))
 
     def uncollected(self, run: str, is_here: IsHere) -> int:
         """How many results of *run* nobody has collected, as far as it is known."""

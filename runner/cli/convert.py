@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +132,7 @@ def _clean_start(session: "Session", ledger: Ledger, plan: Plan, follow_up: Foll
     """Delete what earlier runs left, but for results that nobody has collected."""
     is_here = partial(Existing(ledger).has, plan.destination)
     gone = []
-    for run in session.old_runs(datetime.now(UTC) + timedelta(days=1)):
+    for run in session.old_runs():
         if count := session.uncollected(run, is_here):
             results, attach = count_text(count, "result"), follow_up.attach(run)
             say(f"kept run {run}: collect its {results} with `{attach}`")

@@ -145,7 +145,8 @@ def clean(
     ctx: click.Context, /, name: str | None, destination: Path, older_than: str, **options: Any
 ) -> None:
     """Forget RUN, or old runs, and their logs, here and on Azure. Converted files stay."""
-    before = datetime.now().astimezone() - _age(older_than)
+    age = _age(older_than)
+    before = datetime.now().astimezone() - age
     backend = find_backend(options)
     run = name
     if backend.session is None or Ledger.exists(destination):
@@ -154,7 +155,8 @@ def clean(
             count = ledger.forget([run]) if run else ledger.forget_before(before)
         say(f"forgot {count_text(count, 'run')} in {destination}")
     if backend.session is not None:
-        runs = [run] if run else backend.session.old_runs(before)
+        # a run's name says no more than its day, by which none of today is old before noon
+        runs = [run] if run else backend.session.old_runs(before if age else None)
         with Ledger.peek(destination) as ledger:
             is_here = partial(Existing(ledger).has, destination)
             lost = sum(backend.session.uncollected(one, is_here) for one in runs)

@@ -268,6 +268,41 @@ def test_keep_leaves_the_sources_and_clean_start_takes_them_away(
     assert len(cloud.stored("input")) == 1
 
 
+def test_clean_deletes_what_runs_of_that_age_left_on_azure(
+    azure_run: Run, cloud: Cloud, one: Path, destination: Path
+) -> None:
+    assert azure_run("convert", "in", "--keep").exit_code == 0
+    (job,) = cloud.jobs()
+    left = (cloud.stored("input"), cloud.stored("output"))
+    # the same, as a run of another year left it
+    for purpose, blobs in zip(("input", "output"), left, strict=True):
+        client = cloud.blobs.get_container_client(cloud.container(purpose))
+        for name, data in blobs.items():
+            client.upload_blob(name.replace(job, "20200101-1200-mossy-otter"), data)
+    assert f"deleted {len(left[0]) + len(left[1])} blobs and 0 jobs" in azure_run("clean").stderr
+    assert (cloud.stored("input"), cloud.stored("output")) == left
+    cleaned = azure_run("clean", "--older-than", "0d").stderr
+    assert f"deleted {len(left[0]) + len(left[1])} blobs and 1 job on" in cleaned
+    assert not cloud.stored("input")
+    assert not cloud.stored("output")
+    assert not cloud.jobs()
+    assert names(destination) == {"a.mp3"}, "the results stay here"
+
+
+def test_upload_says_what_travels(
+    azure_run: Run, cloud: Cloud, media: Media, tmp_path: Path
+) -> None:
+    film = media.put("clip.mp4", tmp_path / "in" / "film.mp4")
+    sizes = {}
+    for upload in ("whole", "audio-only"):
+        result = azure_run("convert", "in", "-o", upload, "--upload", upload, "--keep")
+        assert result.exit_code == 0, result.stderr
+        run = azure_run("runs", "-o", upload).stdout.split()[0]
+        sent = {n: len(data) for n, data in cloud.stored("input").items() if n.startswith(run)}
+        (sizes[upload],) = sent.values()
+    assert sizes["whole"] == film.stat().st_size > sizes["audio-only"] > 0
+
+
 def test_results_remain_in_storage_after_a_run(azure_run: Run, cloud: Cloud, one: Path) -> None:
     azure_run("convert", "in")
     kinds = {name.rpartition("/")[2] for name in cloud.stored("output")}

@@ -297,8 +297,9 @@ def test_a_file_that_takes_too_long_is_given_up(
 def test_a_timeout_ends_the_children_too(
     run: Run, folder: Path, stand_in: MakeStandIn, tmp_path: Path
 ) -> None:
+    # longer than `run` waits: who kills the leader alone waits for the child to close the pipe
     program = stand_in(
-        "child = start_python('import time; time.sleep(60)')\nappend('pids', str(child.pid))\n"
+        "child = start_python('import time; time.sleep(150)')\nappend('pids', str(child.pid))\n"
         "child.wait()"
     )
     result = run("convert", "in/a.mp3", "--timeout", "0.5", "--ffmpeg", program.path)

@@ -1,12 +1,14 @@
 """What the ledger remembers: runs, status, logs, retry, clean."""
 
 import json
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from runner.ledger import Ledger
-from tests.conftest import Run, names
+from tests.conftest import Run, names, until
 from tests.media import Media
 from tests.stand_in import MakeStandIn
 
@@ -48,6 +50,27 @@ def test_status_names_the_command_and_the_failures(run: Run, mixed: Path) -> Non
     assert "runner convert in --to wav" in text
     assert "FAILED in/bad.mp4  input: the file ends early" in text
     assert "FAILED in/mute.mp4  input: no audio stream" in text
+
+
+def test_status_is_shown_again_until_the_run_ends(
+    started: Callable[..., subprocess.Popen[str]],
+    media: Media,
+    tmp_path: Path,
+    stand_in: MakeStandIn,
+) -> None:
+    media.put("clip.mp3", tmp_path / "a.mp3")
+    program = stand_in("wait_for('go')")
+    started("convert", "a.mp3", "--to", "wav", "--ffmpeg", program.path)
+    until(lambda: program.starts)
+    watching = started("status", "--watch")
+    assert watching.stdout
+    shown = [watching.stdout.readline()]
+    program.path.with_name("go").touch()
+    shown += watching.stdout.readlines()
+    first, last = (line for line in shown if not line.startswith(" "))
+    assert first.endswith("  1 file  running\n")
+    assert "  1 file  1 converted in " in last
+    assert watching.wait() == 0
 
 
 def test_a_run_is_found_by_how_its_name_starts(run: Run, mixed: Path) -> None:
