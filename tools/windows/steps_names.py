@@ -82,6 +82,8 @@ def bad_names(where: Path) -> None:
     for template in ("{stem}:x{ext}", "{stem}?{ext}", "aux/{stem}{ext}", "{dir}/{stem}{ext}."):
         runner(where, "convert", "in", "--name", template).expect(2, "Windows cannot have the name")
     assert not (where / "out").exists()
+    for folder in ("aux\\x", "NUL", "a|b"):
+        runner(where, "convert", "in", "-o", folder).expect(2, "Windows cannot have the name")
     runner(where, "convert", "in", "--name", "{stem:.3}{ext}").expect(
         1,
         "1 converted, 1 failed of 2",
