@@ -74,6 +74,8 @@ def change(
     return Change(setting, to, of or {}, also or {}, refused)
 
 
+TWO_POOLS = '[{"name": "sound"}, {"name": "film", "vmSize": "Standard_D8ads_v5"}]'
+
 CHANGES = [
     change("azure-native:location", "northeurope", refused=True),
     change("namePrefix", "media"),
@@ -135,6 +137,8 @@ CHANGES = [
     change("taskSlotsPerNode", "2"),
     change("poolIdentity", "false"),
     change("poolGeneration", "2"),
+    change("pools", TWO_POOLS),
+    change("pools", '[{"name": "sound", "vmSize": "Standard_D4ads_v5"}]', of={"pools": TWO_POOLS}),
     change("scale", "fixed", also={"fixedSpotNodes": "1"}),
     change("maxSpotNodes", "20"),
     change("maxDedicatedNodes", "2"),
