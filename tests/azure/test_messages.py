@@ -60,6 +60,10 @@ def test_the_workers_own_word_comes_first() -> None:
     assert failure_of(end, BAD, signed=False) == Failure(Kind.INPUT, "damaged", "words")
 
 
+def test_a_failure_in_the_record_is_believed_of_a_task_that_succeeded_too() -> None:
+    assert failure_of(DONE, BAD, signed=False) == Failure(Kind.INPUT, "damaged", "words")
+
+
 def test_exit_code_0_is_no_verdict_where_the_upload_failed() -> None:
     failure = failure_of(ended("FileUploadMiscError", exit_code=0), GOOD, signed=False)
     assert failure is not None
@@ -78,7 +82,11 @@ def test_exit_code_0_is_no_verdict_where_the_upload_failed() -> None:
         (ended("FailureExitCode", exit_code=127), Kind.ENVIRONMENT, "the node has no python3"),
         (ended("FailureExitCode", exit_code=137), Kind.TRANSIENT, "the worker was killed on the"),
         (ended("FailureExitCode", exit_code=-9), Kind.TRANSIENT, "the worker was killed on the"),
+        (ended("FailureExitCode", exit_code=129), Kind.TRANSIENT, "the worker was killed on the"),
+        (ended("FailureExitCode", exit_code=128), Kind.INTERNAL, "the worker exited with code 128"),
         (ended("FailureExitCode", exit_code=3), Kind.INTERNAL, "the worker exited with code 3"),
+        (ended("TaskEnded", "the wall clock"), Kind.TIMEOUT, "took longer than its time limit"),
+        (ended("TaskEnded", "out of time"), Kind.TIMEOUT, "took longer than its time limit"),
         (
             ended("TaskEnded", "Task was ended by user"),
             Kind.TRANSIENT,
