@@ -20,9 +20,10 @@ python='C:\Python311\python.exe'
 
 say() { printf '== %s\n' "$*"; }
 
-# What pip is told for this machine means nothing there, and each start would compile everything.
+# What pip is told for this machine means nothing there, and each start would compile everything. Of
+# a program of this machine, as pyenv's Pythons are, Wine gives no handle: WinError 6.
 on_windows() {
-    env -u PYTHONDONTWRITEBYTECODE -u PIP_CONSTRAINT -u PIP_INDEX_URL PIP_CONFIG_FILE=NUL \
+    env -u PYTHONDONTWRITEBYTECODE -u PIP_CONSTRAINT -u PIP_INDEX_URL -u PYENV_ROOT PIP_CONFIG_FILE=NUL \
         wine "$python" "$@" </dev/null 2>&1 | cat # its streams must be pipes
     return "${PIPESTATUS[0]}"
 }
