@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from runner.engine import Stop
-from runner.errors import RunnerError, SetupError, UsageError
+from runner.errors import (
+    InterruptedRunError,
+    RunCancelledError,
+    RunnerError,
+    SetupError,
+    UsageError,
+)
 from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.models import Conversion, Event, Failure, Kind, LeftOut, Notice, Plan, Source, State
@@ -153,3 +159,66 @@ def test_a_failure_that_is_known_from_before_counts_for_no_stop(ledger: Ledger) 
     report = convert(run, again, Existing(ledger, made_with="this ffmpeg"), lambda _: None, Stop())
     assert report.count(State.FAILED) == 4
     assert again.ended == 2
+
+
+@dataclass
+class Told:
+    """An engine that tells what it is given, and then fails, if it does."""
+
+    news: list[Event | Notice]
+    error: RunnerError | None = None
+
+    def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
+        yield from self.news
+        if self.error is not None:
+            raise self.error
+
+
+def test_all_that_is_told_is_shown_and_only_logs_are_not_kept(ledger: Ledger) -> None:
+    plan = planned(ledger, 2)
+    first, second = plan.conversions
+    failure = Failure(Kind.INPUT, "damaged", "what ffmpeg said")
+    news: list[Event | Notice] = [
+        Event(conversion=first, state=State.RETRYING, failure=failure, log="of the first attempt"),
+        Event(conversion=first, state=State.FAILED, attempt=2, failure=failure, log="of the next"),
+        Notice("something"),
+        Event(conversion=second, state=State.CONVERTED, log="of a good one"),
+    ]
+    shown: list[Event | Notice] = []
+    run = Run(plan=plan, backend="local", command="")
+    report = convert(run, Told(news), Existing(ledger), shown.append, Stop())
+    assert shown == news
+    assert [event.log for event in report.results] == ["", ""]
+    assert report.results[0].failure == Failure(Kind.INPUT, "damaged")
+    assert 0 <= report.seconds < 1_000
+    assert [one.log for one in ledger.attempts_at("0.mp3")] == [
+        "of the next",
+        "of the first attempt",
+    ]
+    (record,) = ledger.runs()
+    assert (record.exit_code, record.unfinished) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("notice", "error", "unfinished"),
+    [
+        (Notice("left", uncollected=1), None, True),
+        (Notice("no more"), None, False),
+        (None, InterruptedRunError("stopped"), False),
+        (Notice("left", uncollected=1), InterruptedRunError("stopped"), True),
+        (Notice("left", uncollected=1), RunCancelledError("given up"), False),
+    ],
+)
+def test_what_is_left_to_be_collected_is_gone_on_with_unless_it_is_given_up(
+    notice: Notice | None, error: RunnerError | None, unfinished: bool, ledger: Ledger
+) -> None:
+    plan = planned(ledger, 1)
+    news: list[Event | Notice] = [Event(conversion=plan.conversions[0], state=State.CONVERTED)]
+    news += [notice] if notice else []
+    run = Run(plan=plan, backend="local", command="")
+    try:
+        convert(run, Told(news, error), Existing(ledger), lambda _: None, Stop())
+    except InterruptedRunError as raised:
+        assert raised is error  # noqa: PT017 - it need not be raised
+    (record,) = ledger.runs()
+    assert (record.unfinished, record.exit_code) == (unfinished, 130 if error else 0)
