@@ -173,6 +173,8 @@ _ONE_OF_A_KIND = re.compile(
     r"(?:Failed to set value|Stream map) '(?:0:(?P<kind>[avV])\b[^']*)'(?: matches no| for option 'map')"
 )
 _ENCODER = re.compile(r"\[enc:(\w+)|\[[vas]ost#0:\d+/(\w+)| -> \S+ \((\w+)(?: \(native\))?\)\)")
+_SPEAKER = re.compile(r"\[(\w+) @ ")
+"""The part that says a line: of an encoder its name."""
 _CODEC = re.compile(r"\[[vas]ist#0:\d+/(\w+)|Stream #0:\d+\S*: Audio: (\w+)")
 _TOO_MANY_ERRORS = 69
 """ffmpeg's exit code where more than two thirds of a stream do not decode."""
@@ -230,7 +232,9 @@ def _of_settings(log: str, faults: list[str]) -> tuple[Kind, str]:
     for pattern, message in _SETTINGS:
         if found := re.search(pattern, text, re.MULTILINE):
             groups = [group for group in found.groups() if group is not None]
-            return Kind.SETTINGS, message.format(*groups, encoder=encoder)
+            speaker = _SPEAKER.match(text, text.rfind("\n", 0, found.start()) + 1)
+            who = speaker[1] if speaker and encoder != "the encoder" else encoder
+            return Kind.SETTINGS, message.format(*groups, encoder=who)
     names = {"encoder": encoder, "cause": _cause(faults) or "it gave no reason"}
     return _find(_UNFORESEEN, text, **names) or (Kind.SETTINGS, "")
 

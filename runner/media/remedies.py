@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from runner.media import mono
 from runner.media.doubts import Doubt, doubts_of
-from runner.media.failures import Kind
+from runner.media.failures import ConversionError, Kind
 from runner.media.frames import find_frames, find_hidden_frames
 from runner.media.judgement import check_all_is_decoded, check_layout, goes_back, weigh
+from runner.media.listing import Track, list_packets
 from runner.media.loudness import is_corrected
 from runner.media.tags import leaves_tags_to_ffmpeg
+from runner.media.verify import tolerance
 
 if TYPE_CHECKING:
     from runner.media.encoding import Encoding
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 
 # The time of each sample by its number, whatever the source says.
 _RESTAMP = "asetpts=N/SR/TB"
+# What an encoder says of time stamps that overlap. Where the last ones do, ffmpeg writes the last
+# two pages of an Ogg file in the wrong order, and players leave out the sound of one.
+_OVERLAP, _EVEN = "Queue input is backward in time", "aresample=async=1"
+_FILTERS = ("-af", "-filter", "-lavfi")
 _REFUSED = "Could not write header"
 # FLAC has no block of less than 16 samples (RFC 9639).
 _TOO_SHORT, _LENGTHEN = "invalid block size", "asetnsamples=n=16:p=1"
@@ -37,6 +43,7 @@ def encode(encoding: Encoding) -> tuple[FfmpegResult, list[str]]:
     ran, said = _encode_somehow(encoding)
     if ran.code == 0 and ran.media and encoding.recipe.verify != "none":
         ran = _weigh_complaints(encoding, ran, ran.media, said)
+        ran = _without_hole(encoding, ran)
     if ran.code == 0 and _is_lost_in_mono(encoding, ran):
         encoding.recipe = mono.of_one_channel(encoding.recipe, ran)
         said.append(mono.NOTICE)
@@ -93,6 +100,33 @@ def _weigh_complaints(
         encoding.first_filter = _RESTAMP
         return encoding.run()
     return ran
+
+
+def _without_hole(encoding: Encoding, ran: FfmpegResult) -> FfmpegResult:
+    """Encode once more where overlapping time stamps of the source made a hole in the result.
+
+    Raises:
+        ConversionError: The hole stays.
+    """
+    if not (hole := _hole(encoding, ran)):
+        return ran
+    filters = [word for word in encoding.recipe.arguments if word.startswith(_FILTERS)]
+    if encoding.recipe.is_preset and not filters:
+        encoding.first_filter = _EVEN
+        ran = encoding.run()
+        if not (hole := _hole(encoding, ran)):
+            return ran
+    message = f"the result would lack {hole:.1f} s of sound, as the source's time stamps overlap"
+    raise ConversionError(Kind.INPUT, f"{message}; try the filter {_EVEN}", ran.log)
+
+
+def _hole(encoding: Encoding, ran: FfmpegResult) -> float:
+    """How many seconds of sound overlapping time stamps cost the result of *ran*."""
+    if ran.code != 0 or encoding.recipe.media != "audio" or _OVERLAP not in ran.log:
+        return 0.0
+    made = list_packets(encoding.ffmpeg, ("-i", f"file:{encoding.result}"), "0:a:0")
+    lost = ran.seconds - made.get(0, Track()).total
+    return lost if lost > tolerance(ran.seconds) else 0.0
 
 
 def _doubts(ran: FfmpegResult) -> tuple[Doubt, ...]:

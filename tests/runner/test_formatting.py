@@ -113,6 +113,17 @@ def test_a_wrong_setting_is_said_in_plain_words(case: str, version: str) -> None
     assert classify_log(settings_logs(version)[case])[1] == WRONG_SETTINGS[case]
 
 
+@pytest.mark.parametrize("suffix", [" by the libopus encoder", ""])  # since ffmpeg 7, and before
+def test_of_two_encoders_the_one_that_complains_is_named(suffix: str) -> None:
+    words = (
+        "[info] Input #0, matroska,webm, from 'x':\n"
+        "[info]   Stream #0:0 -> #0:0 (ffv1 (native) -> h264 (libx264))\n"
+        "[info]   Stream #0:1 -> #0:1 (vorbis (native) -> opus (libopus))\n"
+        f"[libopus @ 0x55] [error] Specified sample rate 44100 is not supported{suffix}\n"
+    )
+    assert classify_log(words) == (Kind.SETTINGS, "libopus takes no sample rate 44100")
+
+
 @pytest.mark.parametrize("case", ["nvenc", "qsv"])
 @every_version
 def test_a_gpu_that_is_not_there_is_no_damage(case: str, version: str) -> None:

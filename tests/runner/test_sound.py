@@ -28,6 +28,39 @@ def own(encoder: str, suffix: str, **details: object) -> Recipe:
     return Recipe(suffix=suffix, arguments=arguments, **details)  # type: ignore[arg-type] # passed on
 
 
+@pytest.fixture
+def overlapping(media: Media, tmp_path: Path) -> Path:
+    """Three seconds of sound, of which the last frame but two has a time 8 ms late."""
+    path, frames = tmp_path / "a.mka", tmp_path / "frames.nut"
+    words = "-f lavfi -i sine=f=400:r=16000:d=3 -af asetnsamples=n=256:p=0 -c:a pcm_s16le"
+    media.run(*words.split(), str(frames))
+    media.run("-i", str(frames), *shlex.split(r"-c copy -bsf:a 'setts=ts=TS+128*eq(N\,185)'"),
+              str(path))  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("preset", ["opus", "ogg", "m4a", "mp3"])
+def test_time_stamps_that_overlap_cost_no_sound(
+    preset: str, overlapping: Path, media: Media, destination: Path
+) -> None:
+    target = destination / f"a{BUILT_IN[preset].suffix}"
+    converted(work(overlapping, target, how=recipe(preset)))
+    assert len(samples(media, target)) == pytest.approx(3 * 8000, abs=800)
+
+
+def test_own_words_whose_result_would_lack_sound_are_told(
+    overlapping: Path, destination: Path
+) -> None:
+    words = ("-map", "0:a:0", "-c:a", "libopus")
+    how = Recipe(suffix=".opus", arguments=words, is_preset=False)
+    failure = failure_of(work(overlapping, destination / "a.opus", how=how))
+    assert failure.kind is Kind.INPUT
+    assert failure.message == (
+        "the result would lack 1.0 s of sound, as the source's time stamps overlap; "
+        "try the filter aresample=async=1"
+    )
+
+
 # ---- loudness
 
 
