@@ -20,6 +20,9 @@ _FAULT = re.compile(
 )
 """What ffmpeg's own parts, demuxers and checks say of a source, at whatever level."""
 
+_NO_FAULT = "Found unknown-length element with ID 0x18538067"
+"""Of Matroska: a further segment begins, as a live recording was put behind another."""
+
 
 @dataclass(frozen=True)
 class Doubt:
@@ -37,6 +40,8 @@ def doubts_of(ran: FfmpegResult) -> tuple[Doubt, ...]:
     demuxer = f"[{source.format} @" if source and "[in#0" not in ran.log else "[in#0"
     found: list[Doubt] = []
     for line in ran.log.splitlines():
+        if _NO_FAULT in line:
+            continue
         match = _FAULT.search(line)
         if match is None and not ("[error]" in line and demuxer in line and "muxer" not in line):
             continue

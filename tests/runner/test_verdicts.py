@@ -10,6 +10,7 @@ import pytest
 from runner.media.failures import Kind
 from runner.media.probe import read_streams
 from runner.media.recipe import Recipe
+from runner.presets import BUILT_IN
 from tests.media import Media
 from tests.runner.programs import converted, failure_of, recipe, work
 from tests.stand_in import MakeStandIn
@@ -183,6 +184,17 @@ def test_the_time_of_joined_files_goes_on(
     made = read_streams(media.ffmpeg, str(destination / "a.m4a"))
     assert made is not None
     assert made.duration == pytest.approx(2 * SECONDS, abs=0.2)
+
+
+@pytest.mark.parametrize("preset", ["wav", "m4a", "opus"])
+def test_live_recordings_that_are_joined_are_converted_to_their_end(
+    preset: str, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    source = tmp_path / "a.webm"
+    source.write_bytes(media("live.webm").read_bytes() * 2)
+    target = destination / f"a{BUILT_IN[preset].suffix}"
+    converted(work(source, target, how=recipe(preset)))
+    assert seconds_of(target) == pytest.approx(4.0, abs=0.2)
 
 
 def _glitch(data: bytes) -> bytes:
