@@ -47,6 +47,10 @@ class FollowUp:
         """Deletes what is left of *run*."""
         return self._command("clean", run)
 
+    def report(self, run: str) -> str:
+        """Writes the page about *run*."""
+        return self._command("report", run, azure=False)
+
     def retry(self, *words: str) -> str:
         """Converts the failed files of the newest run once more, or of the one in *words*."""
         return self._command("retry", *words)

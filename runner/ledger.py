@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from runner import __version__
 from runner.database import FOLDER, Database
 from runner.destination_lock import DestinationLock
 from runner.errors import ExitCode, SetupError, UsageError
@@ -28,7 +29,7 @@ from runner.recording import (
     record_result,
     repeat_failure,
 )
-from runner.records import AttemptRecord, KnownFailure, RunRecord, StoredResult
+from runner.records import AttemptRecord, KnownFailure, RunRecord, StoredResult, packed
 
 Row = TypeVar("Row")
 _HERE = FollowUp()
@@ -112,7 +113,7 @@ class Ledger:
         self, plan: Plan, backend: str, command: str, options: RunOptions, made_with: str = ""
     ) -> None:
         """Write down that the run of *plan* starts, and what its results are *made_with*."""
-        facts = (time.time(), plan.files, options.as_json())
+        facts = (time.time(), plan.files, options.as_json(), __version__)
         self._run = (plan.id, backend, as_bytes(command), *facts)
         all_files = chain(plan.conversions, (one.conversion for one in plan.left_out))
         recipes = {c.recipe.fingerprint: c.recipe for c in all_files}
@@ -125,8 +126,8 @@ class Ledger:
         if self._run is None:
             return
         db.execute(
-            "INSERT OR REPLACE INTO runs (id, place, command, started, files, options)"
-            " VALUES (?, ?, CAST(? AS TEXT), ?, ?, ?)",
+            "INSERT OR REPLACE INTO runs (id, place, command, started, files, options, runner)"
+            " VALUES (?, ?, CAST(? AS TEXT), ?, ?, ?, ?)",
             self._run,
         )
         db.executemany("INSERT OR REPLACE INTO recipes VALUES (?, ?)", self._recipes.items())
@@ -195,7 +196,7 @@ class Ledger:
         """The failures that lie in the sources, by target and source, as *made_with* found them."""
         rows = self._rows(
             KnownFailure.from_row,
-            "SELECT target, source, source_size, source_mtime_ns, known_failures.recipe, kind,"
+            "SELECT target, source, known_failures.source_size, source_mtime_ns, known_failures.recipe, kind,"
             " message FROM known_failures JOIN attempts USING (run, target, source, number)"
             " WHERE made_with = ?",
             made_with,
@@ -207,7 +208,7 @@ class Ledger:
         return self._rows(
             RunRecord.from_row,
             "SELECT id, place, command, started, ended, exit_code, files, converted, up_to_date,"
-            " failed, unfinished, options FROM runs ORDER BY started DESC",
+            " failed, unfinished, options, runner FROM runs ORDER BY started DESC",
         )
 
     def run(self, name: str | None, follow_up: FollowUp = _HERE) -> RunRecord:
@@ -238,6 +239,16 @@ class Ledger:
             " AND attempts.source = history.source)"
             " AND (? IS NULL OR state = ?) ORDER BY ended",
             *(run, state and state.value, state and state.value),
+        )
+
+    def all_attempts(self, run: str) -> list[AttemptRecord]:
+        """Every attempt of *run* in the order of their ends; logs are those of failed ones alone."""
+        return self._rows(
+            AttemptRecord.from_row,
+            "SELECT run, target, number, source, recipe, state, kind, message, seconds,"
+            " iif(state = ?, ?, log), ended, notices, source_size, size, media_seconds, sent,"
+            " queued, began, worker, versions FROM history WHERE run = ? ORDER BY ended",
+            *(State.CONVERTED.value, packed(""), run),
         )
 
     def attempts_at(self, file: str) -> list[AttemptRecord]:

@@ -20,7 +20,7 @@ from runner.media.ffmpeg import Limits, ProcessHandle
 from runner.media.target import writable_target
 from runner.media.work import ConversionResult, Progress, Work
 from runner.media.worker import convert
-from runner.models import Conversion, Event, Failure, Kind, Notice, Plan, Result, State
+from runner.models import Conversion, Event, Execution, Failure, Kind, Notice, Plan, Result, State
 from runner.options import RunOptions
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch
 
@@ -171,7 +171,7 @@ class _Workers:
             return (*self._waiting.popleft(), handle)
 
     def _attempt(self, conversion: Conversion, number: int, handle: ProcessHandle) -> None:
-        attempt = _Attempt(conversion, number, self.events)
+        attempt = _Attempt(conversion, number, self.events, self._execution())
         try:
             attempt.converted(convert(self._describe(conversion, number), handle, attempt.progress))
         except Stopped:
@@ -181,6 +181,14 @@ class _Workers:
         finally:
             with self._lock:
                 self._handles.discard(handle)
+
+    def _execution(self) -> Execution:
+        place = threading.current_thread().name.rpartition("_")[
+            2
+        ]  # as the pool numbers them, from 0
+        worker = f"worker {int(place) + 1}"
+        ffmpeg = os.path.basename(self._engine.ffmpeg)
+        return Execution(worker=worker, began=time.time(), ffmpeg=ffmpeg)
 
     def _failed(self, attempt: "_Attempt", failure: Failure) -> None:
         again = failure.kind is Kind.TRANSIENT and attempt.number <= self._engine.options.retries
@@ -211,9 +219,14 @@ class _Attempt:
     """Turns what one attempt does into events."""
 
     def __init__(
-        self, conversion: Conversion, number: int, events: "SimpleQueue[Event | _End | None]"
+        self,
+        conversion: Conversion,
+        number: int,
+        events: "SimpleQueue[Event | _End | None]",
+        execution: Execution,
     ) -> None:
         self.conversion = conversion
+        self._execution = execution
         self.number = number
         self._events = events
         self._started = time.monotonic()
@@ -244,6 +257,7 @@ class _Attempt:
             state=state,
             attempt=self.number,
             seconds=seconds,
+            execution=self._execution,
             **details,  # type: ignore[arg-type] # each caller names fields of Event
         )
         self._events.put(event)

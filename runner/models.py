@@ -13,6 +13,7 @@ from runner.media.recipe import Recipe
 __all__ = [
     "Conversion",
     "Event",
+    "Execution",
     "Failure",
     "Kind",
     "LeftOut",
@@ -156,6 +157,22 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """Where, when and by what an attempt was carried out, as far as it is known."""
+
+    worker: str = ""
+    """The id of the node; on this machine the worker, such as "worker 2"."""
+    queued: float | None = None
+    """When its task was in the queue, in seconds since the epoch."""
+    began: float | None = None
+    """When a worker or node took it up, in seconds since the epoch."""
+    sent: int | None = None
+    """Bytes that were uploaded for it."""
+    ffmpeg: str = ""
+    """The program on this machine, by its name; for a node `Event.versions` says it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something that happened to one conversion; the final one is its result."""
 
@@ -180,6 +197,7 @@ class Event:
     """Of Python and ffmpeg on the node, where a node did it."""
     uncollected: bool = False
     """Whether it failed here only: what the node made of it stays in storage."""
+    execution: Execution = Execution()
 
 
 @dataclass(frozen=True, slots=True)

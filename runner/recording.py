@@ -29,13 +29,26 @@ def record_attempt(db: sqlite3.Connection, run: str, event: Event) -> None:
     log = f"on a node with {event.versions}\n{event.log}" if event.versions else event.log
     db.execute(
         "INSERT OR REPLACE INTO attempts VALUES"
-        " (?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?)",
+        " (?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?,"
+        " ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT))",
         (
             *(run, as_bytes(conversion.target), event.attempt, as_bytes(conversion.source.path)),
             *(conversion.recipe.fingerprint, event.state.value),
             *(failure and failure.kind.value, failure and as_bytes(failure.message)),
             *(event.seconds, time.time(), packed(log), json.dumps(event.notices)),
+            *_execution_of(event),
         ),
+    )
+
+
+def _execution_of(event: Event) -> tuple[object, ...]:
+    size, execution = event.conversion.source.size, event.execution
+    return (
+        None if size < 0 else size,
+        event.result and event.result.size,
+        event.media_total,
+        *(execution.sent, execution.queued, execution.began),
+        *(as_bytes(execution.worker), as_bytes(event.versions or execution.ffmpeg)),
     )
 
 
@@ -62,8 +75,10 @@ def record_known_failure(db: sqlite3.Connection, run: str, event: Event, made_wi
 def repeat_failure(db: sqlite3.Connection, run: str, conversion: Conversion) -> None:
     """Take the known failure of *conversion* over into *run*, with its log."""
     db.execute(
-        "INSERT OR REPLACE INTO attempts SELECT ?, target, 1, source, attempts.recipe, state,"
-        " kind, message, seconds, ?, log, notices"
+        "INSERT OR REPLACE INTO attempts (run, target, number, source, recipe, state, kind, message,"
+        " seconds, ended, log, notices, source_size)"
+        " SELECT ?, target, 1, source, attempts.recipe, state,"
+        " kind, message, seconds, ?, log, notices, known_failures.source_size"
         " FROM known_failures JOIN attempts USING (run, target, source, number)"
         " WHERE target = CAST(? AS TEXT) AND source = CAST(? AS TEXT)",
         (run, time.time(), *_names(conversion)),

@@ -1,6 +1,7 @@
 """What the ledger's rows say, with names and types."""
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -12,6 +13,7 @@ from runner.models import Kind, Recipe, Result, Source, State
 from runner.options import RunOptions
 
 Choice = TypeVar("Choice", bound=Enum)
+Value = TypeVar("Value")
 _LONGEST_LOG = 16 * 1024
 """Characters."""
 _LONGEST_UNPACKED = 1024 * 1024
@@ -91,11 +93,15 @@ class RunRecord:
     unfinished: bool
     """Whether files are left that nobody has given up."""
     options: RunOptions
+    runner: str
+    """The version that began it; empty where that was not written down."""
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Read a row of `runs`."""
-        name, backend, command, started, ended, exit_code, *counts, unfinished, options = row
+        name, backend, command, started, ended, exit_code, *counts, unfinished, options, runner = (
+            row
+        )
         files, converted, up_to_date, failed = map(whole, counts)
         return cls(
             id=_name(name),
@@ -110,6 +116,7 @@ class RunRecord:
             failed=failed,
             unfinished=bool(whole(unfinished)),
             options=RunOptions.from_json(text(options)),
+            runner=_name(runner),
         )
 
 
@@ -127,12 +134,31 @@ class AttemptRecord:
     message: str
     seconds: float
     log: str
+    ended: datetime
+    """When its end was written down."""
     notices: tuple[str, ...]
+    source_size: int | None
+    """Bytes; so are the next two. What nobody knows is none."""
+    size: int | None
+    """Of the result."""
+    sent: int | None
+    """What was uploaded for it."""
+    media_seconds: float | None
+    queued: datetime | None
+    """When its task was in the queue."""
+    began: datetime | None
+    """When a worker or a node took it up."""
+    worker: str
+    """The node's id, or this machine's worker; empty where it is not known."""
+    versions: str
+    """Of what made it."""
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Read a row of `history`."""
-        run, target, attempt, source, recipe, state, kind, message, seconds, log, _, notices = row
+        run, target, attempt, source, recipe, state, kind, message, seconds, log, *rest = row
+        ended, notices, source_size, size, media_seconds, sent, queued, began, *names = rest
+        worker, versions = map(text, names)
         return cls(
             run=_name(run),
             target=text(target),
@@ -144,8 +170,21 @@ class AttemptRecord:
             message=text(message or ""),
             seconds=number(seconds),
             log=_unpacked(log),
+            ended=_moment(ended),
             notices=_sentences(notices),
+            source_size=_if_any(whole, source_size),
+            size=_if_any(whole, size),
+            sent=_if_any(whole, sent),
+            media_seconds=_if_any(number, media_seconds),
+            queued=_if_any(_moment, queued),
+            began=_if_any(_moment, began),
+            worker=worker,
+            versions=versions,
         )
+
+
+def _if_any(read: Callable[[object], Value], value: object) -> Value | None:
+    return None if value is None else read(value)
 
 
 def _sentences(value: object) -> tuple[str, ...]:

@@ -56,11 +56,32 @@ CREATE TABLE known_failures (
     PRIMARY KEY (target, source)
 ) STRICT, WITHOUT ROWID;
 """
+# A null is what nobody knows: it was before this step, or the attempt did not come so far.
+_EXECUTIONS = """
+DROP VIEW history;
+ALTER TABLE runs ADD COLUMN runner TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempts ADD COLUMN source_size INTEGER;
+ALTER TABLE attempts ADD COLUMN size INTEGER;
+ALTER TABLE attempts ADD COLUMN media_seconds REAL;
+ALTER TABLE attempts ADD COLUMN sent INTEGER;
+ALTER TABLE attempts ADD COLUMN queued REAL;
+ALTER TABLE attempts ADD COLUMN began REAL;
+ALTER TABLE attempts ADD COLUMN worker TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempts ADD COLUMN versions TEXT NOT NULL DEFAULT '';
+UPDATE attempts SET (source_size, size) = (SELECT results.source_size, results.size FROM results
+    WHERE results.target = attempts.target AND results.run = attempts.run
+    AND results.source = attempts.source) WHERE state = 'converted';
+CREATE VIEW history AS
+    SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log, ended,
+        notices, source_size, size, media_seconds, sent, queued, began, worker, versions
+    FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
+"""
 STEPS = (
     _SCHEMA,
     "ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",
     "CREATE TABLE written_by (runner TEXT NOT NULL) STRICT",
     _NOTICES_AND_KNOWN_FAILURES,
+    _EXECUTIONS,
 )
 """What each version has beyond the one before it. A value that older runners cannot read is one too."""
 VERSION = len(STEPS)

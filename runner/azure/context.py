@@ -44,6 +44,8 @@ class WorkItem:
     """Transfers of this attempt that met a temporary error."""
     blob: str = ""
     """Where its source lies in storage, once it does."""
+    sent: int | None = None
+    """Bytes that were uploaded for this attempt; none where another runner may have done that."""
     job: str = ""
     is_added: bool = False
     """Whether the service is known to have its task."""
@@ -56,7 +58,11 @@ class WorkItem:
     def again(self) -> "WorkItem":
         """The next attempt at the same conversion."""
         return WorkItem(
-            self.conversion, attempt=self.attempt + 1, retried=self.retried + 1, blob=self.blob
+            self.conversion,
+            attempt=self.attempt + 1,
+            retried=self.retried + 1,
+            blob=self.blob,
+            sent=0 if self.blob else None,
         )
 
 

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from runner.azure.context import RunContext, WorkItem
 from runner.azure.jobs import Finished
@@ -13,7 +14,7 @@ from runner.media.failures import ConversionError
 from runner.media.node import LONGEST_RECORD, RECORD, RESULT, Record
 from runner.media.strict import UnreadableError
 from runner.media.target import check_target, from_os, move_into_place, writable_target
-from runner.models import Event, Failure, Kind, Result, State
+from runner.models import Event, Execution, Failure, Kind, Result, State
 
 _DOWNLOADS = 3
 """A result that arrives damaged is fetched again so often in all."""
@@ -51,6 +52,7 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
         log=log,
         versions=_versions(record),
         uncollected=uncollected,
+        execution=_execution(item, end),
     )
 
 
@@ -93,6 +95,7 @@ def _fetch(context: RunContext, item: WorkItem, end: Finished, record: Record) -
         log=record.log,
         notices=record.notices,
         versions=_versions(record),
+        execution=_execution(item, end),
     )
 
 
@@ -139,3 +142,16 @@ def _versions(record: Record | None) -> str:
 
 def _seconds(end: Finished) -> float:
     return (end.ended - end.started).total_seconds() if end.ended and end.started else 0.0
+
+
+def _execution(item: WorkItem, end: Finished) -> Execution:
+    return Execution(
+        worker=end.node,
+        queued=_stamp(end.created),
+        began=_stamp(end.started),
+        sent=item.sent,
+    )
+
+
+def _stamp(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

@@ -33,7 +33,7 @@ _MARK = ("made-by", "runner")
 _MOST_NODES = 1000
 _OF_NODES = ["id", "state", "stateTransitionTime", "startTaskInfo", "errors"]
 _LONGEST_END = 64 * 1024
-_SELECTED = ["id", "state", "stateTransitionTime", "executionInfo"]
+_SELECTED = ["id", "state", "stateTransitionTime", "executionInfo", "creationTime", "nodeInfo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,9 @@ class Finished:
     started: datetime | None
     """Including the download of the source."""
     ended: datetime | None
+    created: datetime | None = None
+    node: str = ""
+    """The id of the one that it ran on last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,4 +300,6 @@ def _finished(task: batch.BatchTask) -> Finished:
         message=redacted((failure.message or "") if failure else ""),
         started=info.start_time if info else None,
         ended=info.end_time if info else None,
+        created=task.creation_time,
+        node=(task.node_info.node_id or "") if task.node_info else "",
     )

@@ -66,7 +66,7 @@ def _upload_unchanged(context: RunContext, item: WorkItem, path: str) -> int:
 def _upload(context: RunContext, item: WorkItem, path: str) -> int:
     blob = context.blob_names.source(item.conversion, os.path.splitext(path)[1])
     size = context.blobs.upload(context.deployment.input_container, blob, path)
-    item.blob = blob
+    item.blob, item.sent = blob, size
     return size
 
 

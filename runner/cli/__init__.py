@@ -22,6 +22,7 @@ _COMMANDS = {
     "cancel": ("azure", "Cancel a run on Azure."),
     "logs": ("history", "Show what ffmpeg said about a file, or about the failures of a run."),
     "runs": ("history", "List the runs of an output folder."),
+    "report": ("report", "Write a page about a run: HTML in one file, to open, send and keep."),
     "clean": ("history", "Forget old runs and their logs; converted files stay."),
     "presets": ("presets", "List the presets, or show the exact arguments of one."),
     "doctor": ("doctor", "Check that everything a run needs is there."),

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,6 +101,27 @@ def test_each_conversion_ends_once_and_its_last_event_is_its_result(
         assert event.seconds > 0
         assert event.media_total == pytest.approx(2.0, abs=0.2)
         assert "size=" in event.log
+
+
+def test_each_result_says_where_and_when_it_was_made(
+    place: Place, folder: Path, destination: Path
+) -> None:
+    began = time.time()
+    told = drive(place.make(), plan_of(folder, destination))
+    assert told.results
+    for event in told.results.values():
+        execution = event.execution
+        assert execution.worker
+        assert execution.began is not None
+        assert event.versions or execution.ffmpeg
+        # a queue, and a way there, are Azure's
+        here = execution.worker in ("worker 1", "worker 2")
+        assert (execution.queued is None, execution.sent is None) == (here, here)
+        if here:
+            assert began - 1 < execution.began <= execution.began + event.seconds < time.time() + 1
+        else:  # by a clock that is fast here
+            assert (execution.queued or 0) <= execution.began
+            assert 0 < (execution.sent or 0) <= event.conversion.source.size
 
 
 def test_results_are_those_of_plain_ffmpeg(

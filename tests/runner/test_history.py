@@ -86,7 +86,7 @@ def test_the_list_of_runs_that_is_named_is_that_of_this_destination(
     command: str, run: Run, mixed: Path
 ) -> None:
     missing = run(command, "2001", "-o", mixed.parent / "out")
-    assert missing.error.endswith("; `runner runs -o out` lists them")
+    assert missing.error.endswith("; list them with `runner runs -o out`")
 
 
 @pytest.mark.parametrize("what", ["in/bad.mp4", "out/bad.wav", "bad.wav"])

@@ -99,6 +99,7 @@ def test_a_ledger_of_the_version_before_is_taken_over(
             "DROP VIEW history",
             "DROP TABLE known_failures",
             "ALTER TABLE results DROP COLUMN notices",
+            "ALTER TABLE runs DROP COLUMN runner",
             "ALTER TABLE attempts RENAME TO now",
             (
                 "CREATE TABLE attempts (run TEXT NOT NULL, target TEXT NOT NULL, number INTEGER NOT NULL,"

@@ -174,7 +174,7 @@ def test_help_imports_nothing_slow() -> None:
         "from runner.cli import cli\n"
         "cli.main(['{}--help'], standalone_mode=False)\n"
         "print([m for m in sys.modules if m.split('.')[0] in"
-        " ('azure', 'pulumi', 'rich', 'imageio_ffmpeg', 'asyncio')])"
+        " ('azure', 'pulumi', 'rich', 'imageio_ffmpeg', 'asyncio', 'jinja2')])"
     )
     text = subprocess.run(
         [sys.executable, "-c", look.replace("{}", "")], capture_output=True, text=True, check=True
@@ -188,7 +188,7 @@ def test_a_local_run_loads_no_cloud(run: Run, folder: Path) -> None:
         "try:\n"
         "    c.cli.main(['convert', 'in', '--to', 'wav'], standalone_mode=False)\n"
         "finally:\n"
-        "    print([m for m in sys.modules if m.split('.')[0] in ('azure', 'pulumi', 'rich')])"
+        "    print([m for m in sys.modules if m.split('.')[0] in ('azure', 'pulumi', 'rich', 'jinja2')])"
     )
     done = subprocess.run(
         [sys.executable, "-c", look],

@@ -1,0 +1,71 @@
+"""`runner report`: a page about a run, and its facts for programs."""
+
+import io
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.cli.help import Command
+from runner.cli.options import destination_option, follow_up_of, option, run_argument
+from runner.cli.output import show
+from runner.errors import SetupError, UsageError
+from runner.formatting import display_path
+from runner.ledger import Ledger
+from runner.run_report.data import as_json, write_csv
+from runner.run_report.facts import RunFacts
+from runner.run_report.page import Destination, render
+
+_SUFFIXES = (".html", ".htm")
+
+
+@click.command(cls=Command)
+@run_argument()
+@destination_option()
+@option(
+    "--file",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where the page is written.  [default: report-RUN.html, here]",
+)
+@option("--json", "json_too", is_flag=True, help="Write the facts as JSON beside it.")
+@option("--csv", "csv_too", is_flag=True, help="Write the attempts as CSV beside it.")
+@click.pass_context
+def report(
+    ctx: click.Context, /, name: str | None, destination: Path, page: Path | None, **options: Any
+) -> None:
+    """Write a page about the newest run, or RUN: HTML in one file, to open, send and keep."""
+    if page is not None and page.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"--file {display_path(page)}: the page is HTML, name it .html")
+    follow_up = follow_up_of(ctx)
+    with Ledger.read(destination) as ledger:
+        run = ledger.run(name, follow_up)
+        facts = RunFacts(run, tuple(ledger.all_attempts(run.id)))
+    page = page or Path(f"report-{run.id}.html")
+    now = datetime.now().astimezone()
+    _write(page, render(facts, Destination(destination.absolute(), follow_up), now))
+    if options["json_too"]:
+        _write(page.with_suffix(".json"), json.dumps(as_json(facts), indent=1) + "\n")
+    if options["csv_too"]:
+        rows = io.StringIO()
+        write_csv(facts, rows)
+        _write(page.with_suffix(".csv"), rows.getvalue())
+
+
+def _write(path: Path, text: str) -> None:
+    """Put *text* into the file at *path*, as a whole or not at all, and name it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            part.write_text(text, encoding="utf-8", newline="\n")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        message = f"cannot write {display_path(path)}: {error.strerror}"
+        raise SetupError(f"{message}; choose another place with --file") from error
+    show(display_path(path))

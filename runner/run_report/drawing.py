@@ -1,0 +1,152 @@
+"""Where the bars of the timeline and of the rates are drawn. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runner.formatting import bytes_text, count_text, seconds_text, shortened
+from runner.models import State
+from runner.run_report.facts import RunFacts, Span, total_seconds
+from runner.run_report.names import Names
+from runner.run_report.timeline import Amount, Bar, Lane, converted_bytes, lanes, rates, waiting
+
+WIDTH = 1000
+"""Of a drawing, in its own units; the page stretches it."""
+_HEIGHT = 100
+_STEPS = 50
+"""Bars of a drawing of rates."""
+_MOST_LANES = 100
+_LONGEST_NAME = 24
+"""Characters: nodes have names of seventy."""
+_OUTCOMES = {State.CONVERTED: "ok", State.FAILED: "bad", State.RETRYING: "again"}
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle, and what it stands for."""
+
+    x: float
+    width: float
+    y: float
+    height: float
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnLane:
+    """A lane of the timeline."""
+
+    name: str
+    short_name: str
+    summary: str
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnRates:
+    """How much of something there was over time."""
+
+    title: str
+    most: str
+    """The highest rate, for people."""
+    mean: str
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When what was done."""
+
+    lanes: tuple[DrawnLane, ...]
+    left_out: int
+    """Lanes beyond those that are drawn."""
+    drawings: tuple[DrawnRates, ...]
+    marks: tuple[str, ...]
+    """The times at the left, in the middle and at the right."""
+
+
+def draw(facts: RunFacts, names: Names) -> Timeline:
+    """The timeline of a run; without lanes where the ledger does not know when its work was done."""
+    found = lanes(facts, WIDTH)
+    return Timeline(
+        lanes=tuple(_lane(lane, facts.drawn, names) for lane in found[:_MOST_LANES]),
+        left_out=max(0, len(found) - _MOST_LANES),
+        drawings=tuple(filter(None, (_throughput(facts), _queue(facts)))),
+        marks=_marks(facts.drawn),
+    )
+
+
+def _lane(lane: Lane, whole: Span, names: Names) -> DrawnLane:
+    busy = total_seconds(bar.span for bar in lane.bars)
+    share = f", {busy / whole.seconds:.0%} of the time" if whole.seconds > 0 else ""
+    attempts = count_text(sum(bar.attempts for bar in lane.bars), "attempt")
+    boxes = tuple(_box(bar, whole, names) for bar in lane.bars)
+    name, summary = names.worker(lane.name), f"{attempts}, busy {seconds_text(busy)}{share}"
+    return DrawnLane(name, shortened(name, _LONGEST_NAME), summary, boxes)
+
+
+def _box(bar: Bar, whole: Span, names: Names) -> Box:
+    x = _place(bar.span.began, whole)
+    # what is too short to be seen is drawn as a line
+    width = max(1.0, round(_place(bar.span.ended, whole) - x, 1))
+    what = names.source(bar.first) if bar.attempts == 1 else count_text(bar.attempts, "attempt")
+    title = f"{what}: {bar.state.value}, {seconds_text(bar.span.seconds)}"
+    # what failed is taller, so that it is seen without its colour
+    y, height = (2, 8) if bar.state is State.CONVERTED else (0, 12)
+    return Box(round(x, 1), width, y, height, _OUTCOMES.get(bar.state, "ok"), title)
+
+
+def _throughput(facts: RunFacts) -> DrawnRates | None:
+    amounts = converted_bytes(facts)
+    return _rates("Source data converted", amounts, facts.drawn, _per_second) if amounts else None
+
+
+def _queue(facts: RunFacts) -> DrawnRates | None:
+    amounts = waiting(facts)
+    return _rates("Files waiting for a node", amounts, facts.drawn, _files) if amounts else None
+
+
+def _per_second(rate: float) -> str:
+    return f"{bytes_text(rate)}/s"
+
+
+def _files(count: float) -> str:
+    return f"{count:.1f}".removesuffix(".0") + " files"
+
+
+def _rates(
+    title: str, amounts: Sequence[Amount], whole: Span, text: Callable[[float], str]
+) -> DrawnRates | None:
+    if whole.seconds <= 0:
+        return None
+    found = rates(amounts, whole, _STEPS)
+    most, width = max(found), WIDTH / _STEPS
+    if most <= 0:
+        return None
+    step = whole.seconds / _STEPS
+    boxes = tuple(
+        Box(
+            *(number * width, width - 1, round(_HEIGHT - (high := rate / most * _HEIGHT), 1)),
+            *(round(high, 1), "rate", f"{_offset(number * step, whole)}: {text(rate)}"),
+        )
+        for number, rate in enumerate(found)
+        if rate > 0
+    )
+    return DrawnRates(title, text(most), text(sum(found) / _STEPS), boxes)
+
+
+def _place(moment: datetime, whole: Span) -> float:
+    if whole.seconds <= 0:
+        return 0.0
+    return (moment - whole.began).total_seconds() / whole.seconds * WIDTH
+
+
+def _marks(whole: Span) -> tuple[str, ...]:
+    return tuple(_offset(whole.seconds * part, whole) for part in (0, 0.5, 1))
+
+
+def _offset(seconds: float, whole: Span) -> str:
+    """The time of day, and what of the run had gone by."""
+    moment = whole.began + timedelta(seconds=seconds)
+    return f"{moment:%H:%M:%S} (+{seconds_text(seconds)})" if seconds else f"{moment:%H:%M:%S}"
