@@ -107,6 +107,12 @@ def touched(place: Place) -> Conversion:
     return PLAIN
 
 
+def of_another_size_at_the_same_time(place: Place) -> Conversion:
+    up_to_date(place)
+    place.put("another's", LATER)
+    return PLAIN
+
+
 def changed_and_outdated(place: Place) -> Conversion:
     up_to_date(place)
     place.put("what somebody else made of it", LATER + 1)
@@ -162,6 +168,7 @@ TABLE: dict[Callable[[Place], Conversion], tuple[Action, ...]] = {
     folder: (CONVERT, CONVERT, CONVERT, CONVERT),
     up_to_date: (UP_TO_DATE, UP_TO_DATE, UP_TO_DATE, REPLACE),
     touched: (CHECK, CHECK, CHECK, REPLACE),
+    of_another_size_at_the_same_time: (CHECK, CHECK, CHECK, REPLACE),
     of_a_source_that_changed: (REPLACE, KEEP, REPLACE, REPLACE),
     of_a_source_that_is_older_now: (REPLACE, KEEP, REPLACE, REPLACE),
     with_other_settings: (REPLACE, KEEP, REPLACE, REPLACE),
