@@ -24,8 +24,10 @@ from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.models import Plan
 from runner.options import RunOptions
+from runner.presets import BUILT_IN, Preset
 from runner.runs import Run
 from runner.settings import read_settings
+from runner.trial import refuse_hopeless_arguments
 
 if TYPE_CHECKING:
     from runner.azure.session import Session
@@ -91,6 +93,8 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
         return
     if backend.session is None and not arguments:
         require_encoders(preset, ffmpeg)
+    if _is_worth_a_trial(backend, plan, preset, options):
+        refuse_hopeless_arguments(plan, ffmpeg)
     with Ledger.open(plan.destination) as ledger:
         plan, asked = _resumed_plan(plan, ledger, backend, ctx)
         backend, chosen = backend.for_run(asked)
@@ -111,6 +115,21 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     if options["detach"] and backend.session is not None:
         show(plan.id)
     ctx.exit(exit_code)
+
+
+def _is_worth_a_trial(
+    backend: Backend, plan: Plan, preset: Preset, options: dict[str, Any]
+) -> bool:
+    """Whether there are arguments of the user's own, and they do here what they do on the nodes."""
+    is_own = (
+        preset not in BUILT_IN.values()
+        or options["input_arguments"]
+        or any(not conversion.recipe.is_preset for conversion in plan.conversions[:1])
+    )
+    session = backend.session
+    return bool(
+        is_own and session and session.deployment.pool.node_ffmpeg and not options["ffmpeg"]
+    )
 
 
 def _resumed_plan(

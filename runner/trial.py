@@ -1,0 +1,70 @@
+"""Whether ffmpeg takes the user's own arguments: tried here before anything is uploaded or paid."""
+
+import re
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from runner.errors import UsageError
+from runner.media.failures import ConversionError
+from runner.media.work import Work
+from runner.media.worker import convert
+from runner.models import Conversion, Failure, Kind, Plan, Recipe
+
+_FILES = 3
+"""So many that fail alike say something of the arguments; a run stops after as many."""
+_SECONDS = "1"
+"""Of each file."""
+# Nodes may have a GPU where this machine has none.
+_NEEDS_HARDWARE = re.compile(r"hwaccel|hw_device|nvenc|nvdec|cuda|cuvid|qsv|vaapi|vulkan|amf")
+
+
+def refuse_hopeless_arguments(plan: Plan, ffmpeg: str) -> None:
+    """Convert the beginnings of a few files of *plan*, and throw the results away.
+
+    Tells something only where the nodes have the same ffmpeg as this machine, *ffmpeg*: it is the
+    embedded one, which differs between systems.
+
+    Raises:
+        UsageError: ffmpeg refuses the arguments for each of them.
+    """
+    tried = sorted(plan.conversions, key=lambda conversion: conversion.source.size)[:_FILES]
+    if not sys.platform.startswith("linux") or any(map(_needs_hardware, tried)):
+        return
+    failures = []
+    with tempfile.TemporaryDirectory() as folder:
+        for conversion in tried:
+            failure = _failure_of(conversion, ffmpeg, folder)
+            if failure is None or failure.kind is not Kind.SETTINGS:
+                return
+            failures.append(failure)
+    if failures:
+        raise UsageError(f"every file failed with the same error: {failures[-1].message}")
+
+
+def _needs_hardware(conversion: Conversion) -> bool:
+    recipe = conversion.recipe
+    return any(map(_NEEDS_HARDWARE.search, (*recipe.arguments, *recipe.input_arguments)))
+
+
+def _failure_of(conversion: Conversion, ffmpeg: str, folder: str) -> Failure | None:
+    target = Path(folder, f"{conversion.id}{conversion.recipe.suffix}")
+    work = Work(
+        source=conversion.source.path,
+        target=str(target),
+        scratch=folder,
+        name=conversion.id,
+        recipe=_beginning(conversion.recipe),
+        ffmpeg=ffmpeg,
+    )
+    try:
+        convert(work)
+    except ConversionError as error:
+        return error.failure
+    target.unlink()
+    return None
+
+
+def _beginning(recipe: Recipe) -> Recipe:
+    return replace(recipe, input_arguments=(*recipe.input_arguments, "-t", _SECONDS), verify="none")
