@@ -206,6 +206,11 @@ def classify_log(log: str, *, source: str = "", code: int = 1) -> tuple[Kind, st
     return _of_settings(log, faults)
 
 
+def cause_of(log: str) -> str:
+    """The first fault in *log* that is no consequence of another, in ffmpeg's words."""
+    return _cause([line for line in log.splitlines() if fault_lines(line)])
+
+
 def undecodable(log: str) -> str:
     """What to say of a stream that does not decode."""
     if _UNSUPPORTED.search(log):

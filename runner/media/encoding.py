@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from runner.media.blame import classify_log
+from runner.media.blame import cause_of, classify_log
 from runner.media.choices import settle
 from runner.media.exit_code import has_not_started
 from runner.media.failures import ConversionError, Kind
@@ -121,7 +121,15 @@ class Encoding:
         kind, message = classify_log(ran.log, source=self.source, code=ran.code)
         if kind is Kind.INPUT and is_free_format(self.source):
             message = "this ffmpeg cannot decode MP3 of free format"
+        if kind is Kind.INPUT and ran.media is None and self._opens_without_input_arguments():
+            kind = Kind.SETTINGS
+            message = f"the file opens only without --input-args: {cause_of(ran.log)}"
         return ConversionError(kind, message, ran.log)
+
+    def _opens_without_input_arguments(self) -> bool:
+        if not self.recipe.input_arguments:
+            return False
+        return self.run_quietly("-i", f"file:{self.source}").media is not None
 
     def clean_up(self) -> None:
         """Delete what was made on the way; a result that has its name is there no more."""

@@ -22,7 +22,7 @@ def with_embedded(run: Run, cloud: Cloud) -> Run:
         ("--to", "mp3", "--", "-map", "0:a:0", "-c:a", "libnope"),
         ("--to", "mp4", "--", "-c:v", "libx264", "-preset", "bogus"),
         ("--to", "opus", "--", "-map", "0:a:0", "-af", "nosuchfilter"),
-        ("--to", "mp3", "--input-args", "-f nosuchformat"),
+        ("--to", "mp3", "--input-args", "-r nosuch"),
     ],
     ids=" ".join,
 )

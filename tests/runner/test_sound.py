@@ -333,6 +333,24 @@ def test_input_options_say_how_the_source_is_read(
     assert run("convert", name, "--to", "flac", "--overwrite", "never").exit_code == 1
 
 
+@every_ffmpeg
+@pytest.mark.parametrize("words", ["-hwaccel bogus", "-r nosuch", "-c:v nope", "-f wav", "-ss x"])
+def test_input_options_that_keep_a_file_from_being_opened_are_not_held_against_it(
+    ffmpeg: str, words: str, media: Media, destination: Path
+) -> None:
+    how = recipe("mp3", input_arguments=tuple(words.split()))
+    failure = failure_of(work(media("clip.mp4"), destination / "a.mp3", how=how, ffmpeg=ffmpeg))
+    assert failure.kind is Kind.SETTINGS, failure.message
+
+
+def test_a_file_that_does_not_open_anyway_is_at_fault_with_input_options_too(
+    media: Media, destination: Path
+) -> None:
+    how = recipe("mp3", input_arguments=("-f", "mp3"))
+    failure = failure_of(work(media("text.mp4"), destination / "a.mp3", how=how))
+    assert failure.kind is Kind.INPUT
+
+
 def test_a_raw_picture_becomes_a_film(
     run: Run, media: Media, tmp_path: Path, destination: Path
 ) -> None:
