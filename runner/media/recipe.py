@@ -29,6 +29,7 @@ _CHANGES_LENGTH_AS_INPUT = (
     *("-t", "-to", "-ss", "-sseof", "-itsoffset", "-itsscale", "-r"),
     *("-skip_frame", "-discard", "-ignore_editlist"),
 )
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
 _KEEP_LENGTH = re.compile(
     "acompressor|aformat|alimiter|aresample|bass|bwdif|colorspace|crop|deinterlace|drawtext"
     "|dynaudnorm|equalizer|format|fps|highpass|hflip|hqdn3d|loudnorm|lowpass|pad|pan|scale|setdar|setparams"
@@ -93,6 +94,20 @@ class Recipe:
             return False
         values = (*self.arguments[1:], "")
         return not any(map(_may_change_length, self.arguments, values))
+
+    @property
+    def skipped_seconds(self) -> float | None:
+        """What `-ss` leaves out at the start; none where the length is not told by that alone."""
+        words = self.input_arguments
+        told = [words[i : i + 2] for i, word in enumerate(words) if word == "-ss"]
+        if len(told) != 1 or not (found := _TIME.fullmatch(told[0][-1])):
+            return None
+        at = words.index("-ss")
+        others = replace(self, input_arguments=(*words[:at], *words[at + 2 :]))
+        if not others.keeps_length:
+            return None
+        hours, minutes, seconds = (float(part or 0) for part in found.groups())
+        return hours * 3600 + minutes * 60 + seconds
 
     def as_json(self) -> str:
         """One line of JSON that `from_json` reads."""

@@ -37,6 +37,9 @@ def tolerance(seconds: float, rate: int = 0) -> float:
     return max(0.25, seconds / 1000, _PRIMING / rate if rate else 0.0)
 
 
+_ENDS_EARLY = re.compile(r"partial file|File ended prematurely")
+
+
 def check_length(
     ffmpeg: Ffmpeg, source: Sequence[str], result: str, recipe: Recipe, ran: FfmpegResult
 ) -> None:
@@ -63,6 +66,12 @@ def check_length(
     if recipe.media == "audio" and decoded == 0:
         raise ConversionError(Kind.INPUT, "no sound in it could be decoded", ran.log)
     shortest = ran.seconds if decoded is None else min(ran.seconds, decoded)
+    skipped = recipe.skipped_seconds
+    if length and skipped is not None and _ENDS_EARLY.search(ran.log):
+        # seeking may miss by a little; that the file breaks off, ffmpeg says itself
+        there = shortest + skipped
+        if there < length * 0.98:
+            raise ConversionError(Kind.INPUT, _short(there, length, ran), ran.log)
     if ran.seconds and (not length or not recipe.keeps_length or _reaches(shortest, length, rate)):
         return
     made = _length_of(read_streams(ffmpeg.program, result)) or ran.seconds or decoded

@@ -343,6 +343,16 @@ def test_input_options_that_keep_a_file_from_being_opened_are_not_held_against_i
     assert failure.kind is Kind.SETTINGS, failure.message
 
 
+@pytest.mark.parametrize("words", ["-ss 0.5", "-ss 0:00:00.5"])
+def test_a_cut_is_seen_where_a_beginning_is_skipped(
+    words: str, media: Media, destination: Path
+) -> None:
+    how = recipe("mp3", input_arguments=tuple(words.split()))
+    converted(work(media("clip.mp4"), destination / "a.mp3", how=how))
+    cut = failure_of(work(media("truncated.mp4"), destination / "b.mp3", how=how))
+    assert "the file ends early" in cut.message
+
+
 def test_a_file_that_does_not_open_anyway_is_at_fault_with_input_options_too(
     media: Media, destination: Path
 ) -> None:
