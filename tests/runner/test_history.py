@@ -108,7 +108,7 @@ def test_every_attempt_keeps_its_log(
     run: Run, media: Media, tmp_path: Path, stand_in: MakeStandIn
 ) -> None:
     media.put("clip.mp3", tmp_path / "a.mp3")
-    program = stand_in("if is_first('once'):\n    say('[error] first words')\n    end_abruptly()")
+    program = stand_in("if is_first('once'):\n    say('[info] first words')\n    end_abruptly()")
     assert run("convert", "a.mp3", "--to", "wav", "--ffmpeg", program.path).exit_code == 0
     assert "first words" in run("logs", "a.mp3", "--attempt", "1").stdout
     assert "Output #0, wav" in run("logs", "a.mp3", "--attempt", "2").stdout
