@@ -215,7 +215,7 @@ def test_the_real_attach_meets_plans_of_any_kind(
 def test_attach_takes_no_name_that_is_none_of_a_run(azure_run: Run, name: str) -> None:
     result = azure_run("attach", name)
     assert result.exit_code == 2
-    assert f"'{name}' is no run" in result.error
+    assert f"'{name}' is not the name of a run" in result.error
 
 
 def test_a_source_that_changed_replaces_what_it_was_in_the_plan(

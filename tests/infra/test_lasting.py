@@ -215,11 +215,18 @@ def is_replaced(was: Registered, each: Registered) -> bool:
     )
 
 
+TAKEN_WITHOUT_EFFECT = {
+    "addressSpace.addressPrefixes",
+    # that a key is no longer named changes nothing: Azure goes on with it
+    "encryption.keyVaultProperties.keyName",
+}
+
+
 def test_the_program_refuses_nothing_that_azure_takes() -> None:
     """The other way round is what the changes above are for."""
     for kind, each in LASTING.items():
         kept = {rule.path for rule in KEPT.get(f"azure-native:{kind}", ())}
-        assert {rule.path for rule in each} - kept <= {"addressSpace.addressPrefixes"}, kind
+        assert {rule.path for rule in each} - kept <= TAKEN_WITHOUT_EFFECT, kind
 
 
 def test_a_resource_stays_in_its_region() -> None:

@@ -89,7 +89,7 @@ def test_what_a_summary_prints_can_be_pasted(
     media.put("empty.mp4", tmp_path / "in" / "b.mp4")
     first = run("convert", "in", "--to", "wav", "-o", name)
     assert (first.exit_code, names(tmp_path / name)) == (1, {"a.wav"}), first.stderr
-    found = re.search("why: (.*) FILE · once more: (.*)", first.stderr)
+    found = re.search("why: (.*) FILE · retry: (.*)", first.stderr)
     assert found is not None
     media.put("clip.mp3", tmp_path / "in" / "b.mp4")
     for command in found.groups():
