@@ -141,7 +141,7 @@ def test_a_detached_run_is_collected_from_another_machine(
     home = str(tmp_path_factory.mktemp("home"))
     elsewhere = replace(on_cloud(run, cloud), folder=other)
     attached = elsewhere("attach", name, "-o", "results", HOME=home, XDG_CONFIG_HOME=home)
-    assert attached.exit_code == 1, "and it fails there"
+    assert attached.exit_code == 0, "what failed before is no part of what is left"
     assert names(other / "results") == {"a.mp3", "b.mp3", "c.mp3"}
     assert max(cloud.attempts().values()) == 2, "the fault on the node cost one more attempt"
     assert cloud.stored("input") == {}

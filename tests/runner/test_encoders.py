@@ -60,7 +60,7 @@ def test_doctor_is_not_content_without_what_is_usually_wanted(
     (tmp_path / ".runner.toml").write_text(f"[convert]\n{setting}\n")
     result = run("doctor", "--ffmpeg", without("libopus").path)
     assert result.exit_code == 4
-    assert "BAD encoders: presets opus, webm are not available" in result.stdout
+    assert "FAIL encoders: presets opus, webm are not available" in result.stdout
 
 
 @pytest.mark.parametrize("words", [("--to", "av1"), ("--preset", "av1"), ("--to", ".AV1")])
