@@ -61,7 +61,7 @@ class Blobs:
         settings = ContentSettings(content_type=kind, content_md5=bytearray(digest))
         with (
             azure_errors(f"uploading to {container}", "storage"),
-            _Watched(path, self._is_stopped) as file,
+            _Watched(path, size, self._is_stopped) as file,
         ):
             try:
                 blob.upload_blob(file, length=size, content_settings=settings)
@@ -219,16 +219,24 @@ def _replace(blob: BlobClient, data: bytes | None, seen: "StorageStreamDownloade
 
 
 class _Watched(FileIO):
-    """A file that stops being read once nobody waits for it."""
+    """A file that stops being read once nobody waits for it, or once it is shorter than *size*.
 
-    def __init__(self, path: str, is_stopped: Callable[[], bool]) -> None:
+    Storage would wait for the bytes that were announced, for minutes and several times over.
+    """
+
+    def __init__(self, path: str, size: int, is_stopped: Callable[[], bool]) -> None:
         super().__init__(path)
+        self._size = size
         self._is_stopped = is_stopped
 
     def read(self, size: int | None = -1, /) -> bytes:
         if self._is_stopped():
             raise Stopped
-        return super().read(-1 if size is None else size)
+        wanted = -1 if size is None else size
+        data = super().read(wanted)
+        if len(data) < wanted and self.tell() < self._size:
+            raise TransientError("the file became shorter while it was uploaded")
+        return data
 
 
 def _md5(path: str) -> bytes:

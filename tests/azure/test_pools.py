@@ -140,7 +140,10 @@ def test_a_run_on_any_pool_can_be_cancelled(two_pools: MakePools) -> None:
             "--pool bigg: there is no such pool; there are small",
         ),
         (("doctor", "--pool", "bigg"), "there is no such pool; there are small, big"),
-        (("convert", "in", "--pool", "a\x1b[31m"), "--pool a\\x1b[31m: give the name of a pool"),
+        (
+            ("convert", "in", "--pool", "a\x1b[31m"),
+            "--pool a\\x1b[31m: use the name of a pool of the stack",
+        ),
         (
             ("convert", "in", "--pool", "big", "--where", "local"),
             "--pool big is for Azure, and this run is on this machine (as --where says)",

@@ -12,6 +12,9 @@ from tests.media import Media
 _PRESSED_AT_AN_IMPORT = """
 import os, signal, sys
 
+# whoever started the tests in the background may have had it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == {name!r}:
