@@ -1,7 +1,7 @@
 """Whether ffmpeg takes the user's own arguments: tried here before anything is uploaded or paid."""
 
+import platform
 import re
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ def refuse_hopeless_arguments(plan: Plan, ffmpeg: str) -> None:
         UsageError: ffmpeg refuses the arguments for each of them.
     """
     tried = sorted(plan.conversions, key=lambda conversion: conversion.source.size)[:_FILES]
-    if not sys.platform.startswith("linux") or any(map(_needs_hardware, tried)):
+    if platform.system() != "Linux" or any(map(_needs_hardware, tried)):
         return
     failures = []
     with tempfile.TemporaryDirectory() as folder:
