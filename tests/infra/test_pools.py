@@ -66,7 +66,8 @@ def test_each_has_a_start_task_of_its_own() -> None:
 
 def test_they_are_told_apart_by_their_names_alone() -> None:
     deployed = deploy(pools=listed({"name": "a"}, {"name": "b"}))
-    names = [each.inputs["poolName"] for each in deployed.all("batch:Pool")]
+    # resources are registered side by side, in any order
+    names = sorted(each.inputs["poolName"] for each in deployed.all("batch:Pool"))
     assert [name.rpartition("-")[0] for name in names] == ["ffmpeg-a", "ffmpeg-b"]
     assert names[0].rpartition("-")[2] == names[1].rpartition("-")[2]
 
