@@ -1,0 +1,72 @@
+"""What a node costs an hour, who says so, and what a number of hours comes to. Pure."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from runner.media.strict import UnreadableError, parse_json, read_as
+
+_LONGEST = 2000
+"""Characters of prices as JSON."""
+_LONGEST_ORIGIN = 200
+CURRENCY = "USD"
+"""In which Microsoft sets its prices; others are converted."""
+HIGHEST = 1e9
+"""No amount of money is higher."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """What the nodes of one size cost in one region; what is not known is none."""
+
+    currency: str = CURRENCY
+    spot: float | None = None
+    """A node for an hour; so is the next."""
+    dedicated: float | None = None
+    egress: float | None = None
+    """A gigabyte that leaves Azure, beyond what is free each month."""
+    origin: str = ""
+    """Where they are from, and of which day."""
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `as_json` wrote.
+
+        Raises:
+            UnreadableError: It is no such line.
+        """
+        prices = read_as(cls, parse_json(text, _LONGEST))
+        if not is_currency(prices.currency) or len(prices.origin) > _LONGEST_ORIGIN:
+            raise UnreadableError("prices that are none")
+        for price in (prices.spot, prices.dedicated, prices.egress):
+            if price is not None and not 0 <= price <= HIGHEST:
+                raise UnreadableError("a price out of range")
+        return prices
+
+    def as_json(self) -> str:
+        """One line of JSON that `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    def of(self, *, spot: bool | None) -> float | None:
+        """The price of a node of this kind; of one whose kind is not known, the higher one."""
+        if spot is None:
+            return max((p for p in (self.spot, self.dedicated) if p is not None), default=None)
+        return self.spot if spot else self.dedicated
+
+
+def own_price(amount: float, currency: str) -> Prices:
+    """The price that the user gives, for nodes of either kind."""
+    return Prices(currency=currency, spot=amount, dedicated=amount, origin="--price-per-hour")
+
+
+def is_currency(value: str) -> bool:
+    """Whether *value* is written as a currency is: three letters (ISO 4217)."""
+    return re.fullmatch("[A-Z]{3}", value) is not None
+
+
+def money_text(amount: float, currency: str) -> str:
+    """*amount* as "0.12 USD": two digits, or as many as show that it is something."""
+    if amount >= 0.1 or amount == 0:
+        return f"{amount:.2f} {currency}"
+    return f"{amount:.2g} {currency}" if amount >= 0.0001 else f"under 0.0001 {currency}"
