@@ -14,13 +14,16 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
+from runner.media.blob_requests import BlobRequests, Identity
+from runner.media.blob_target import BlobTarget, TargetBlob, store_result
 from runner.media.environment import without_secrets
 from runner.media.failures import ConversionError, Failure, Kind
 from runner.media.ffmpeg import Limits
 from runner.media.recipe import Recipe
 from runner.media.strict import UnreadableError, parse_json, read_as
+from runner.media.target import from_os
 from runner.media.work import ConversionResult, Work
 from runner.media.worker import convert
 
@@ -45,7 +48,11 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a node is to do. No name of the user's is in it: those never reach a shell."""
+    """What a node is to do.
+
+    The only name of the user's in it is that of a target in storage, percent-encoded: none ever
+    reaches a shell.
+    """
 
     source: str
     """The file's name in the working directory."""
@@ -54,15 +61,24 @@ class Order:
     """Time limit, in seconds."""
     size: int = 0
     """Bytes of the whole source, of which only the sound may have travelled."""
+    identity: str = ""
+    """The ARM id of the identity that signs in to storage; empty where addresses are signed."""
+    target: BlobTarget | None = None
+    """Where the node itself stores the result; none where Batch does, in the run's own folder."""
+    target_signature: str = ""
 
     def as_json(self) -> str:
         """One line of JSON that `from_json` reads."""
-        facts = {
+        facts: dict[str, object] = {
             "source": self.source,
             "recipe": self.recipe.as_json(),
             "seconds": self.seconds,
             "size": self.size,
         }
+        if self.target is not None:
+            facts["identity"] = self.identity
+            facts["target"] = self.target.as_facts()
+            facts["target_signature"] = self.target_signature
         return json.dumps(facts)
 
     @classmethod
@@ -75,6 +91,9 @@ class Order:
             recipe=recipe,
             seconds=facts["seconds"],
             size=facts.get("size", 0),
+            identity=facts.get("identity", ""),
+            target=BlobTarget.from_facts(facts["target"]) if "target" in facts else None,
+            target_signature=facts.get("target_signature", ""),
         )
 
 
@@ -139,13 +158,11 @@ def main() -> int:
     order = Order.from_json(os.environ[ORDER])
     started = time.time()
     try:
-        made = convert(_work(order))
+        record = _carried_out(order)
     except ConversionError as error:
         failure = _on_node(error.failure)
         sys.stderr.write(f"{failure.kind.value}: {failure.message}\n")
         record = Record(kind=failure.kind.value, message=failure.message, log=failure.log)
-    else:
-        record = _success(made)
     facts = asdict(record) | {
         "message": record.message[:_LONGEST_MESSAGE],
         "log": record.log[-_LONGEST_LOG:],
@@ -157,6 +174,30 @@ def main() -> int:
     with open(RECORD, "w", encoding="utf-8") as file:
         json.dump(facts, file)
     return 1 if record.kind else 0
+
+
+def _carried_out(order: Order) -> Record:
+    """The record of a success.
+
+    Raises:
+        ConversionError: There is none.
+    """
+    if order.target is None:
+        return _success(convert(_work(order)))
+    token = Identity(order.identity) if order.identity else None
+    blob = TargetBlob(order.target, BlobRequests(token, order.target_signature))
+    if (made := blob.made()) is not None:
+        # an attempt whose record was lost with its node has not worked in vain
+        notices = tuple(made.notices.splitlines())
+        seconds = made.media_seconds
+        return Record(size=made.size, sha256=made.sha256, media_seconds=seconds, notices=notices)
+    result = convert(_work(order))
+    try:
+        made = store_result(blob, _target(order), result)
+    except OSError as error:
+        raise from_os(error) from error
+    os.unlink(_target(order))
+    return replace(_success(result), size=made.size, sha256=made.sha256)
 
 
 def _on_node(failure: Failure) -> Failure:
@@ -174,13 +215,17 @@ def _on_node(failure: Failure) -> Failure:
 def _work(order: Order) -> Work:
     return Work(
         source=os.path.abspath(order.source),
-        target=os.path.abspath(RESULT + order.recipe.suffix),
+        target=_target(order),
         scratch=os.path.abspath("scratch"),
         name=RESULT,
         recipe=order.recipe,
         limits=Limits(seconds=order.seconds),
         size=order.size,
     )
+
+
+def _target(order: Order) -> str:
+    return os.path.abspath(RESULT + order.recipe.suffix)
 
 
 def _success(made: ConversionResult) -> Record:

@@ -186,13 +186,19 @@ def side_metadata(call: Call, pool: str) -> Answer:
     """Answer a pool's nodes as the metadata service does: with tokens of the identities on the pool.
 
     Raises:
-        BatchError: The header that it wants is missing, or no identity of the pool is named.
+        BatchError: The header that it wants is missing, or a parameter, or no identity of the pool is
+            named.
     """
     if call.headers.get("metadata", "").lower() != "true":
         raise BatchError("MissingRequiredHeader", {"HeaderName": "Metadata"})
-    wanted = call.query.get("client_id", "").lower()
+    for name in ("api-version", "resource"):
+        if not call.query.get(name):
+            raise BatchError("MissingRequiredQueryParameter", {"QueryParameterName": name})
+    wanted = {name: call.query.get(name, "").lower() for name in ("client_id", "msi_res_id")}
     for identity in call.account.pool(pool).identities:
-        if made_up_id(identity, "client") == wanted:
+        if wanted["client_id"] == made_up_id(identity, "client") or (
+            wanted["msi_res_id"] == key(identity)
+        ):
             return token_for(made_up_id(identity, "principal"), call)
     raise BatchError("InvalidQueryParameterValue", {"Reason": "Identity not found"})
 

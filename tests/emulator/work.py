@@ -54,6 +54,9 @@ def node_environment(account: Account, node: Node) -> dict[str, str]:
         "AZ_BATCH_NODE_SHARED_DIR": "{root}/shared",
         "AZ_BATCH_NODE_STARTUP_DIR": "{root}/startup",
         "AZ_BATCH_NODE_MOUNTS_DIR": "{root}/fsmounts",
+        # the side door's, and not this machine's own, should it be on Azure
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{account.url}/_emulator/pools/{node.pool.id}",
+        **({"SSL_CERT_FILE": account.ca_file} if account.ca_file else {}),
     }
 
 
@@ -99,9 +102,6 @@ def start_task_work(account: Account, node: Node, definition: Json, run: int) ->
         **node_environment(account, node),
         "AZ_BATCH_TASK_DIR": "{root}/startup",
         "AZ_BATCH_TASK_WORKING_DIR": "{root}/startup/wd",
-        # the side door's, and not this machine's own, should it be on Azure
-        "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{account.url}/_emulator/pools/{node.pool.id}",
-        **({"SSL_CERT_FILE": account.ca_file} if account.ca_file else {}),
         **settings_of(definition),
     }
     return Work(
