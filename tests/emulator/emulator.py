@@ -166,7 +166,11 @@ class Emulator:
             if connection.transport is not None:
                 connection.transport.abort()
         await self._http.shutdown(timeout=0.1)
-        await asyncio.sleep(0)
+        # what still answers is cancelled by then, but a task is over only once it was waited for
+        answering = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in answering:
+            task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
 
     def _crashed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Keep an error of the emulator's own for the end: no test shall pass beside one."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from azure.batch import BatchClient, models
 
+from tests.emulator import Emulator, Fault
 from tests.emulator.auth import token
 from tests.emulator.times import etag, parse_timestamp
-from tests.emulator_tests.conftest import run
+from tests.emulator_tests.conftest import eventually, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.emulator import Emulator
 
 VERSION = "2025-06-01"
 JSON = "application/json; odata=minimalmetadata"
@@ -238,3 +240,22 @@ def test_earlier_versions_are_answered_in_the_casing_of_their_time(
         f"{plain.endpoint}/pools/pool?api-version={version}", headers=headers, timeout=10
     ).json()
     assert pool["taskSchedulingPolicy"] == {"nodeFillType": "Spread"}
+
+
+def test_an_emulator_that_stops_leaves_no_request_half_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Python would say later, and in somebody else's test, that a task was destroyed."""
+    with Emulator(https=False) as running, requests.Session() as session:
+        running.faults.add(Fault("slow", seconds=60))
+        answering = threading.Thread(target=ask, args=(session, f"{running.endpoint}/jobs"))
+        answering.start()
+        eventually(lambda: not running.faults.pending)
+    answering.join(10)
+    gc.collect()
+    assert not caplog.records
+
+
+def ask(session: requests.Session, url: str) -> None:
+    with suppress(requests.ConnectionError):
+        session.get(url, timeout=10)
