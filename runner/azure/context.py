@@ -40,6 +40,8 @@ class WorkItem:
     """Further attempts that this runner has made."""
     is_earlier: bool = False
     """Whether another runner made this attempt, before it was cut off."""
+    is_undecided: bool = False
+    """Whether the submitter waits to hear if there is another attempt: this one was cut off."""
     tries: int = 0
     """Transfers of this attempt that met a temporary error."""
     blob: str = ""
@@ -97,6 +99,12 @@ class InFlightTasks:
         """The jobs of all items."""
         with self._lock:
             return {item.job for item in self._items.values()}
+
+    @property
+    def undecided(self) -> int:
+        """How many items wait to hear if there is another attempt."""
+        with self._lock:
+            return sum(item.is_undecided for item in self._items.values())
 
     def __len__(self) -> int:
         return len(self._items)

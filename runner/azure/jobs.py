@@ -33,6 +33,8 @@ _MARK = ("made-by", "runner")
 _MOST_NODES = 1000
 _OF_NODES = ["id", "state", "stateTransitionTime", "startTaskInfo", "errors"]
 _LONGEST_END = 64 * 1024
+_KILLED = 128
+"""An exit code above it is a signal's, as a shell says it."""
 _SELECTED = ["id", "state", "stateTransitionTime", "executionInfo", "creationTime", "nodeInfo"]
 
 
@@ -54,6 +56,16 @@ class Finished:
     created: datetime | None = None
     node: str = ""
     """The id of the one that it ran on last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A task, and how far it has come."""
+
+    task: str
+    completed: bool
+    cut_off: bool
+    """Whether it ended before the worker could come to a verdict of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +163,12 @@ class Jobs:
         except AzureError as error:
             raise self._job_error(error, job) from None
 
-    def tasks(self, job: str) -> Iterator[tuple[str, bool]]:
-        """The ids of all tasks of *job*, and whether each is completed."""
+    def tasks(self, job: str) -> Iterator[Listed]:
+        """All tasks of *job*."""
         with azure_errors(f"listing the tasks of job {job}", "batch"):
-            for task in self._client.list_tasks(job, select=["id", "state"]):
-                yield task.id or "", word(task.state) == "completed"
+            for task in self._client.list_tasks(job, select=["id", "state", "executionInfo"]):
+                completed = word(task.state) == "completed"
+                yield Listed(task.id or "", completed, completed and _is_cut_off(task))
 
     def finished_since(self, job: str, since: datetime | None) -> Iterator[Finished]:
         """The tasks of *job* that came to their end at *since* or later; all without it."""
@@ -285,6 +298,16 @@ def _time_of(*dates: str | None) -> datetime:
         return parsedate_to_datetime(dates[-1] or "").astimezone(UTC)
     except (IndexError, ValueError):
         return datetime.now(UTC)
+
+
+def _is_cut_off(task: batch.BatchTask) -> bool:
+    """Whether *task* was not begun, terminated or killed, or its outputs did not arrive."""
+    info = task.execution_info
+    if info is None or word(info.result) == "success":
+        return False
+    code = info.failure_info.code if info.failure_info else None
+    was_killed = info.exit_code is None or info.exit_code > _KILLED
+    return was_killed or (code or "").lower() != "failureexitcode"
 
 
 def _finished(task: batch.BatchTask) -> Finished:

@@ -108,7 +108,7 @@ class Pipeline:
         todo, takes_tasks = resume_run(self._context, self._plan, self._jobs)
         if not takes_tasks:
             self._submitter.open_another_job()
-        self._submitter.expect(len(todo))
+        self._submitter.expect(len(todo) + self._context.in_flight.undecided)
         if self._context.deployment.pool.node_ffmpeg:
             self._submitter.expect()
             self._is_putting = True
@@ -250,6 +250,7 @@ class Pipeline:
             else:
                 event = _failed(item, Failure(Kind.TRANSIENT, str(error)))
                 self._context.report(replace(event, uncollected=True))
+                self._give_up(item)
             return
         self._retry.succeeded()
         self._settle(item, event)
@@ -258,12 +259,19 @@ class Pipeline:
         """Try the conversion of *item* once more under a new attempt, or leave it at this *event*."""
         if event.failure is None or not self._retry.may_try_again(item, event.failure):
             self._context.report(event)
+            self._give_up(item)
             if not event.uncollected:
                 self._discard_source(item)
             return
-        self._submitter.expect()
+        if not item.is_undecided:
+            self._submitter.expect()
         self._context.report(replace(event, state=State.RETRYING))
         (self._submitter if item.blob else self._uploaders).put(item.again())
+
+    def _give_up(self, item: WorkItem) -> None:
+        """There is no other attempt: whoever waits to hear of one hears that."""
+        if item.is_undecided:
+            self._submitter.drop()
 
     def _discard_source(self, item: WorkItem) -> None:
         context = self._context

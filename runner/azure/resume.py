@@ -21,6 +21,7 @@ class _KnownAttempt(NamedTuple):
     attempt: int
     job: str
     will_end: bool
+    cut_off: bool
 
 
 def resume_run(context: RunContext, plan: Plan, jobs: list[str]) -> tuple[list[WorkItem], bool]:
@@ -74,11 +75,14 @@ def _known_attempts(context: RunContext, jobs: list[str]) -> tuple[dict[str, _Kn
         if job not in jobs:
             jobs.append(job)
         alive = _is_alive(context, facts)
-        for task, completed in context.jobs.tasks(job):
-            if name := TaskName.parse(task):
+        for task in context.jobs.tasks(job):
+            if name := TaskName.parse(task.task):
                 newest = known.get(name.conversion)
                 if newest is None or newest.attempt <= name.attempt:
-                    known[name.conversion] = _KnownAttempt(name.attempt, job, completed or alive)
+                    will_end = task.completed or alive
+                    known[name.conversion] = _KnownAttempt(
+                        name.attempt, job, will_end, task.cut_off
+                    )
     return known, alive
 
 
@@ -98,5 +102,6 @@ def _is_alive(context: RunContext, job: BatchJob) -> bool:
 def _resume(context: RunContext, item: WorkItem, newest: _KnownAttempt) -> None:
     item.attempt, item.job = newest.attempt, newest.job
     item.is_added = item.is_earlier = True
+    item.is_undecided = newest.cut_off
     context.in_flight.add(item)
     context.report(Event(conversion=item.conversion, state=State.QUEUED, attempt=item.attempt))

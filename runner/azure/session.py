@@ -186,7 +186,7 @@ class Session:
     def _has_come_to_its_end(self, jobs: list[str], manifest: Manifest | None) -> bool:
         """Whether a task of each conversion in *manifest* came to its end."""
         tasks = chain.from_iterable(map(self.jobs.tasks, jobs))
-        ended = {name.conversion for task, over in tasks if over and (name := TaskName.parse(task))}
+        ended = {name.conversion for t in tasks if t.completed and (name := TaskName.parse(t.task))}
         return manifest is None or all(c.id in ended for c in manifest.plan.conversions)
 
     def _stored(self, run: str) -> StoredRun:

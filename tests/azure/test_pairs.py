@@ -201,6 +201,15 @@ def test_cancel_says_how_many_results_wait_and_what_collects_them(
     )
 
 
+def test_a_detached_run_submits_what_somebody_cancelled_elsewhere_before_it_leaves(
+    make_a_world: MakeWorld,
+) -> None:
+    world = make_a_world(MIXTURE)
+    cancelled_there(world)
+    world.do(world.here, "convert", "in", "--detach")
+    assert sorted(world.cloud.attempts().values()) == [1, 1, 2], "what was cut off runs again"
+
+
 def test_cancel_of_a_run_that_is_over_leaves_it_to_be_collected(make_a_world: MakeWorld) -> None:
     world = make_a_world(MIXTURE)
     over(world)
