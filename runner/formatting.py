@@ -3,7 +3,7 @@
 import os
 from contextlib import suppress
 
-from runner.media.paths import below, plain
+from runner.media.paths import below, is_address, plain
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -70,6 +70,9 @@ def _escaped(char: str) -> str:
 
 def display_path(path: str | os.PathLike[str]) -> str:
     """*path* for people: from here if it lies below, else whole; on one line."""
+    text = os.fspath(path)
+    if is_address(text):
+        return printable(text)
     return printable(path_from_here(path))
 
 

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from runner.media.failures import Failure, Kind
+from runner.media.paths import is_address
 from runner.media.recipe import Recipe
 
 __all__ = [
@@ -41,13 +42,20 @@ FileState = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A media file as it was found."""
+    """A media file as it was found: on this machine, or a blob in Azure storage."""
 
     path: str
-    """Absolute."""
+    """Absolute; of a blob its address, as `BlobAddress` writes it."""
     size: int
     """Bytes; -1 where it could not be looked at."""
     mtime_ns: int
+    etag: str = ""
+    """Of a blob: tells this version of it from any other."""
+
+    @property
+    def is_blob(self) -> bool:
+        """Whether it lies in Azure storage, and not on this machine."""
+        return is_address(self.path)
 
     @property
     def state(self) -> FileState | None:
@@ -73,8 +81,9 @@ class Conversion:
     @property
     def id(self) -> str:
         """Stable: derived from what is converted, into what, and how. 24 hex digits."""
-        what = (self.source.path, self.source.size, self.source.mtime_ns, self.target)
-        text = "\0".join(map(str, (*what, self.recipe.fingerprint)))
+        source = self.source
+        what = (source.path, source.size, source.mtime_ns, self.target, self.recipe.fingerprint)
+        text = "\0".join(map(str, (*what, source.etag) if source.etag else what))
         return hashlib.blake2b(os.fsencode(text), digest_size=12).hexdigest()
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 
 from azure.batch import BatchClient
-from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
+from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential, TokenCredential
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 
@@ -60,10 +60,12 @@ def _is_base64(text: str) -> bool:
         return False
 
 
-def blob_client(deployment: Deployment, credential: TokenCredential) -> BlobServiceClient:
-    """A client of the deployment's storage account."""
+def blob_client(
+    endpoint: str, credential: TokenCredential | AzureSasCredential | None
+) -> BlobServiceClient:
+    """A client of the storage account at *endpoint*, as whoever signs in, by a signature, or as anybody."""
     return BlobServiceClient(
-        deployment.blob_endpoint,
+        endpoint,
         credential,
         max_single_put_size=_SINGLE_PUT,
         max_block_size=_BLOCK,

@@ -73,9 +73,9 @@ class Session:
     @cached_property
     def storage(self) -> BlobServiceClient:
         """Microsoft's client of the storage account."""
-        return (
-            self.origin.storage if self.origin else blob_client(self.deployment, self._credential)
-        )
+        if self.origin:
+            return self.origin.storage
+        return blob_client(self.deployment.blob_endpoint, self._credential)
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
+AZURE = "az://"
+_ADDRESSES = (AZURE, "https://", "http://")
 _RESERVED = re.compile(
     r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)[ .]*(\..*)?",
     re.IGNORECASE | re.DOTALL,
@@ -25,6 +27,11 @@ _LONGEST_FOLDER = 247
 """Characters of a path up to which every program copes; files may have twelve more."""
 _PREFIX = "\\\\?\\"
 _UNC_PREFIX = "\\\\?\\UNC\\"
+
+
+def is_address(path: str) -> bool:
+    """Whether *path* is the address of a blob in Azure storage, and no file's."""
+    return path.startswith(_ADDRESSES)
 
 
 def is_windows(system: ModuleType = os.path) -> bool:

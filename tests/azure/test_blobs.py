@@ -25,7 +25,7 @@ LARGE = 20 << 20
 
 @pytest.fixture
 def client(cloud: Cloud) -> Iterator[BlobServiceClient]:
-    with blob_client(cloud.deployment, cloud.azure.credential) as made:
+    with blob_client(cloud.deployment.blob_endpoint, cloud.azure.credential) as made:
         yield made
 
 
@@ -42,7 +42,7 @@ def far(cloud: Cloud, line: Line) -> Iterator[Blobs]:
     """The containers at the other end of the brittle line."""
     path = urlsplit(cloud.deployment.blob_endpoint).path
     beyond = replace(cloud.deployment, blob_endpoint=f"https://127.0.0.1:{line.port}{path}")
-    with blob_client(beyond, cloud.azure.credential) as made:
+    with blob_client(beyond.blob_endpoint, cloud.azure.credential) as made:
         yield Blobs(made)
 
 

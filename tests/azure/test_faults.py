@@ -304,7 +304,7 @@ def test_tokens_are_renewed_in_a_long_run(
     credential = EmulatedCredential(lifetime=2)
     batch, storage = (
         batch_client(cloud.deployment, credential),
-        blob_client(cloud.deployment, credential),
+        blob_client(cloud.deployment.blob_endpoint, credential),
     )
     with batch, storage:
         engine = AzureEngine(
