@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from runner.engine import awaited, starting_threads
 from runner.ledger import Ledger
@@ -16,7 +17,7 @@ from runner.media.paths import below
 from runner.media.target import from_os, is_used_up, look_up, target_path
 from runner.media.verify import check_existing
 from runner.media.worker import sha256_of
-from runner.models import Conversion, Event, Failure, FileState, Kind, Plan, Result, State
+from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State, TargetState
 from runner.records import KnownFailure, StoredResult
 
 
@@ -46,14 +47,64 @@ class Decision:
     action: Action
     why: str = ""
     """Why what is there is kept or refused, or nothing can be there."""
-    replaces: FileState | None = None
-    """The file that is to be replaced, as it is now."""
+    replaces: TargetState | None = None
+    """What is to be replaced, as it is now."""
 
 
 _CONVERT = Decision(Action.CONVERT)
 _UP_TO_DATE = Decision(Action.UP_TO_DATE)
 _CHECK = Decision(Action.CHECK)
 _FAILED_BEFORE = Decision(Action.FAILED_BEFORE)
+_NOT_OURS = "there is no record that runner made it"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What has a target's name now."""
+
+    state: TargetState
+    mtime_ns: int
+    record: StoredResult | None
+    """What it was made from; none where nobody knows."""
+    is_as_made: bool
+    """Whether it is still as it was when that was written down."""
+
+
+class Targets(Protocol):
+    """Where the results of a run are."""
+
+    @property
+    def can_be_opened(self) -> bool:
+        """Whether what is there can be looked into here, and so be held to its source."""
+
+    def find(self, target: str) -> Standing | None:
+        """What has the name of *target*.
+
+        Raises:
+            ConversionError: No result can have it.
+        """
+
+
+@dataclass(frozen=True)
+class FolderTargets:
+    """Results in a folder, of which the ledger knows what they were made from."""
+
+    ledger: Ledger
+    folder: Path
+    can_be_opened: bool = True
+
+    def find(self, target: str) -> Standing | None:
+        """See `Targets`."""
+        try:
+            status = look_up(target_path(self.folder, target))
+        except OSError:
+            status = None
+        if status is None:
+            return None
+        if stat.S_ISDIR(status.st_mode):
+            raise ConversionError(Kind.INPUT, "a folder has the name of its result")
+        now, record = (status.st_size, status.st_mtime_ns), self.ledger.find(target)
+        return Standing(now, now[1], record, record is not None and record.result.state == now)
 
 
 @dataclass(frozen=True)
@@ -70,6 +121,8 @@ class Existing:
     """What converts. A failure that was found with it is not tried again; "" tries all again."""
     planned_now: bool = True
     """Whether the plan has the sources as they are now, and not as they were when a run began."""
+    targets: Targets | None = None
+    """Where the results are; none for the folder of the plan."""
 
     def has(self, destination: Path, conversion: Conversion) -> bool:
         """Whether the ledger knows the target of *conversion* in *destination* to be made of it."""
@@ -77,60 +130,64 @@ class Existing:
         return decision.action in (Action.UP_TO_DATE, Action.REFUSED)
 
     def decide(self, plan: Plan, conversion: Conversion) -> Decision:
-        """Decide from names, times and the ledger alone; opens no media."""
+        """Decide from names, times and what is written down alone; opens no media."""
+        targets = self._targets_of(plan)
         try:
-            status = look_up(target_path(plan.destination, conversion.target))
+            there = targets.find(conversion.target)
         except ConversionError as error:
             if error.failure.kind is Kind.NAME:
                 return Decision(Action.NAME_TOO_LONG, error.failure.message)
             return _CONVERT  # who converts says what is wrong about the name
-        except OSError:
-            status = None
-        if status is None:
+        if there is None:
             return _FAILED_BEFORE if self._is_known(conversion) else _CONVERT
-        if stat.S_ISDIR(status.st_mode):
-            return _CONVERT  # likewise
-        return self._about_a_file(conversion, (status.st_size, status.st_mtime_ns))
+        decision = self._about(conversion, there)
+        if decision is _CHECK and not targets.can_be_opened:
+            what = "it was changed after it was made" if there.record else _NOT_OURS
+            return Decision(Action.KEEP, f"{what}; --overwrite always replaces it")
+        return decision
 
-    def _about_a_file(self, conversion: Conversion, now: FileState) -> Decision:
-        """What to do where a file has the target's name, which is *now* in that state."""
+    def _targets_of(self, plan: Plan) -> Targets:
+        return self.targets or FolderTargets(self.ledger, plan.destination)
+
+    def _about(self, conversion: Conversion, there: Standing) -> Decision:
+        """What to do where something has the target's name."""
         if self.overwrite == "always":
-            return Decision(Action.REPLACE, replaces=now)
-        record = self.ledger.find(conversion.target)
+            return Decision(Action.REPLACE, replaces=there.state)
+        record = there.record
         if record is not None and _out_of_date(record, conversion):
-            return self._about_an_outdated(conversion, record, now)
-        if record is None or record.result.state != now:
-            is_newer = conversion.source.mtime_ns > now[1]
+            return self._about_an_outdated(conversion, record, there)
+        if record is None or not there.is_as_made:
+            is_newer = conversion.source.mtime_ns > there.mtime_ns
             may_replace = self.overwrite == "if-newer" and is_newer
-            return Decision(Action.REPLACE, replaces=now) if may_replace else _CHECK
+            return Decision(Action.REPLACE, replaces=there.state) if may_replace else _CHECK
         if conversion.recipe.strict and record.notices:
             why = f"converted before, but --strict refuses it: {'; '.join(record.notices)}"
             return Decision(Action.REFUSED, why)
         return _UP_TO_DATE
 
     def _about_an_outdated(
-        self, conversion: Conversion, record: StoredResult, now: FileState
+        self, conversion: Conversion, record: StoredResult, there: Standing
     ) -> Decision:
-        """What to do where the file that is there, *now*, was made of something else."""
-        obstacle = self._obstacle(conversion, record, now)
+        """What to do where what is there was made of something else."""
+        obstacle = self._obstacle(conversion, record, there)
         if self.overwrite == "if-newer":
-            may_replace = record.result.state == now or conversion.source.mtime_ns > now[1]
+            may_replace = there.is_as_made or conversion.source.mtime_ns > there.mtime_ns
         else:
             may_replace = self.overwrite == "auto" and not obstacle
         if not may_replace:
             mode = "always" if obstacle else "auto"
             why = f"{_out_of_date(record, conversion)}{obstacle}; --overwrite {mode} replaces it"
             return Decision(Action.KEEP, why)
-        return (
-            _FAILED_BEFORE if self._is_known(conversion) else Decision(Action.REPLACE, replaces=now)
-        )
+        if self._is_known(conversion):
+            return _FAILED_BEFORE
+        return Decision(Action.REPLACE, replaces=there.state)
 
-    def _obstacle(self, conversion: Conversion, record: StoredResult, now: FileState) -> str:
-        """Why `--overwrite auto` keeps what is there *now*, though it is out of date; else ""."""
-        if record.result.state != now:
+    def _obstacle(self, conversion: Conversion, record: StoredResult, there: Standing) -> str:
+        """Why `--overwrite auto` keeps what is *there*, though it is out of date; else ""."""
+        if not there.is_as_made:
             return ", and it was changed after it was made"
         if not record.is_ours:
-            return ", but there is no record that runner made it"
+            return f", but {_NOT_OURS}"
         if not self.planned_now and record.source.mtime_ns > conversion.source.mtime_ns:
             return ", but from a newer version of its source"
         return ""

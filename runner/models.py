@@ -39,6 +39,9 @@ _VIDEO_BYTES_A_SECOND = 500_000
 FileState = tuple[int, int]
 """A file's size in bytes and its mtime in nanoseconds, which tell whether it is still the same."""
 
+TargetState = FileState | str
+"""What tells whether a result is still the same: of a file its state, of a blob its ETag."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -107,8 +110,8 @@ class Plan:
     """Files that were selected and cannot be converted as they are named."""
     done: tuple[Conversion, ...] = ()
     """What the run is about besides, and nothing is left to do about."""
-    replaces: Mapping[str, FileState] = field(default_factory=dict)
-    """The targets that may be replaced, each as long as the file there is in this state."""
+    replaces: Mapping[str, TargetState] = field(default_factory=dict)
+    """The targets that may be replaced, each as long as what is there is in this state."""
 
     @property
     def files(self) -> int:

@@ -56,9 +56,11 @@ class RunOptions:
             if not is_right(value := getattr(self, name)):
                 raise UnreadableError(f"{name} cannot be {value!r}")
 
-    def replaceable(self, planned: tuple[int, int] | None) -> Replaceable:
+    def replaceable(self, planned: tuple[int, int] | str | None) -> Replaceable:
         """Which file a result may replace, if it was *planned* to replace one in that state."""
-        return ANYTHING if self.overwrite == "always" else Replaceable(planned)
+        if self.overwrite == "always":
+            return ANYTHING
+        return Replaceable(planned if isinstance(planned, tuple) else None)
 
     def as_json(self) -> str:
         """One line of JSON that `from_json` reads."""

@@ -18,7 +18,7 @@ from runner.errors import (
 from runner.existing import Action, Decision, Existing
 from runner.followup import FollowUp
 from runner.ledger import Ledger
-from runner.models import Conversion, Event, FileState, Kind, Notice, Plan, Report, State
+from runner.models import Conversion, Event, Kind, Notice, Plan, Report, State, TargetState
 from runner.options import RunOptions
 
 _ALIKE = 3
@@ -143,7 +143,7 @@ class _Decided:
     to_convert: list[Conversion] = field(default_factory=list)
     to_check: list[Conversion] = field(default_factory=list)
     done: list[Conversion] = field(default_factory=list)
-    replaces: dict[str, FileState] = field(default_factory=dict)
+    replaces: dict[str, TargetState] = field(default_factory=dict)
 
     def note(self, conversion: Conversion, decision: Decision) -> None:
         match decision.action:

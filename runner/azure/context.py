@@ -13,7 +13,7 @@ from runner.azure.signing import Lifetimes
 from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
 from runner.media.target import Replaceable
-from runner.models import Conversion, Event, FileState, Notice
+from runner.models import Conversion, Event, Notice, TargetState
 from runner.options import RunOptions
 
 
@@ -131,7 +131,7 @@ class RunContext:
     stored: StoredRun
     stopped: threading.Event
     """Set when nobody waits any longer."""
-    replaces: Mapping[str, FileState] = field(default_factory=dict)
+    replaces: Mapping[str, TargetState] = field(default_factory=dict)
     """As in `Plan`."""
     in_flight: InFlightTasks = field(default_factory=InFlightTasks)
 
