@@ -17,6 +17,7 @@ from runner.errors import SetupError
 from runner.media.environment import secrets_put_away
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, ProcessHandle
+from runner.media.paths import is_windows
 from runner.media.target import writable_target
 from runner.media.work import ConversionResult, Progress, Work
 from runner.media.worker import convert
@@ -25,6 +26,7 @@ from runner.options import RunOptions
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch
 
 _BATCH_FILES = (".bat", ".cmd")
+_WINDOWS_PROGRAMS = (".exe", ".com", *_BATCH_FILES)
 
 
 def usable_cores() -> int:
@@ -41,7 +43,9 @@ def find_ffmpeg(given: str | None = None) -> str:
         SetupError: There is none.
     """
     if given:
-        if found := shutil.which(given):
+        found = shutil.which(given)
+        # Windows calls every file executable
+        if found and (not is_windows() or os.path.splitext(found)[1].lower() in _WINDOWS_PROGRAMS):
             return _no_batch_file(os.path.abspath(found))
         raise SetupError(f"--ffmpeg {given}: no such program")
     from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - it starts ffmpeg to try it

@@ -92,7 +92,8 @@ class _Namer:
             usual = self._fill("folder", "file.mp4")
         except (KeyError, ValueError) as error:
             raise UsageError(f"--name {template}: {error}") from error
-        if is_windows(system) and (fault := name_fault(usual.replace(system.sep, "/"))):
+        fault = is_windows(system) and name_fault(usual.replace(system.sep, "/"))
+        if fault and not self._is_outside(system.normpath(usual)):
             # that of a plain file, and so of all: it is none of a few files' names
             raise UsageError(f"--name {template}: {fault}")
 
@@ -100,7 +101,7 @@ class _Namer:
         system = self._system
         folder, name = system.split(relative)
         target = system.normpath(self._fill(folder or ".", name))
-        if system.isabs(target) or target.split(system.sep)[0] == system.pardir:
+        if self._is_outside(target):
             raise UsageError(f"--name puts {printable(relative)} outside the destination: {target}")
         target = target.replace(system.sep, "/")
         try:
@@ -108,6 +109,14 @@ class _Namer:
         except ConversionError as error:
             raise UsageError(f"--name: {printable(relative)}: {error}") from error
         return str(target)
+
+    def _is_outside(self, target: str) -> bool:
+        system = self._system
+        # isabs alone means another thing for \\a on Windows since Python 3.13
+        drive, path = system.splitdrive(target)
+        return (
+            bool(drive) or path.startswith(system.sep) or path.split(system.sep)[0] == system.pardir
+        )
 
     def _fill(self, folder: str, name: str) -> str:
         stem, _ = os.path.splitext(name)

@@ -19,6 +19,8 @@ ACTING = Path(__file__).with_name("acting.py")
 
 KILLED = "was killed by signal 9" if os.name == "posix" else "was ended from outside"
 """What is said of an ffmpeg that ended abruptly."""
+TOO_LONG = "0.5" if os.name == "posix" else "15"
+"""Seconds that a test gives to a stand-in that hangs; another one has ended by then."""
 OWN_END = "say('[verbose] Exiting with exit code')"
 """What a stand-in does that ends by itself: on Windows nothing but ffmpeg's words tell that."""
 

@@ -14,7 +14,7 @@ from runner.media.blame import cause_of, classify_log
 from runner.media.choices import settle
 from runner.media.exit_code import has_not_started
 from runner.media.failures import ConversionError, Kind
-from runner.media.ffmpeg import Ffmpeg, FfmpegResult, ProcessHandle
+from runner.media.ffmpeg import LOG_LEVEL, Ffmpeg, FfmpegResult, ProcessHandle
 from runner.media.frames import copy_frames
 from runner.media.loudness import correcting, measuring
 from runner.media.orphans import LOG, note_of
@@ -92,7 +92,8 @@ class Encoding:
         self.audio_filter = ",".join(filter(None, (self.first_filter, self._loudness_filter())))
         filters = ("-filter:a", self.audio_filter) if self.audio_filter else ()
         words = (*recipe.arguments, *filters, *self.tagging.words(recipe))
-        output = ("-y", f"file:{self.result}", *self.tagging.second_output(recipe))
+        # the last level counts: without ffmpeg's words nothing would tell damage from a whole file
+        output = (*LOG_LEVEL, "-y", f"file:{self.result}", *self.tagging.second_output(recipe))
         output += self.suited.check
         return self._run((*words, *output), done_before=self._passes - 1)
 

@@ -15,10 +15,14 @@ _NOT_STARTED = (126, 127, 0xC000007B, 0xC0000135, 0xC0000138, 0xC0000139)
 
 # What ffmpeg says when it heard SIGINT or SIGTERM, or when its console was closed.
 _HEARD = re.compile(r"Exiting normally, received signal (\d+)")
-# How the words of an ffmpeg end that ended by itself, as of 4.2 to 9.0: with an error, or cleanly.
-_OWN_END = re.compile(
-    r"\[(?:error|fatal|panic)\]|Conversion failed!|Exiting with exit code|\] Statistics: "
-)
+# An ffmpeg that ends by itself lets go of what it has opened, and says so: its last words, with which
+# no other line begins the end, as of 4.2 to 9.0. An error alone is none of them, as work goes on after
+# most.
+_LAST_WORDS = re.compile(r"Conversion failed!|Exiting with exit code")
+_CLOSED = re.compile(r"\] Statistics: \d+ bytes read")
+# Where it could not even open its first input, the reason is the last word, up to 7.
+_OPENED = re.compile(r"^(?:\[[^\]]*\] )*Input #0, ", re.MULTILINE)
+_REASON = re.compile(r"\[(?:error|fatal)\] ")
 _LAST_LINES = 5
 _SHELLS_SIGNALS = range(129, 160)
 
@@ -42,7 +46,14 @@ def ended_from_outside(code: int, words: str, *, windows: bool = os.name == "nt"
     end = words.rstrip().splitlines()[-_LAST_LINES:]
     if heard := _HEARD.search("\n".join(end)):
         return f"was told to end (signal {heard[1]})"
-    return "" if any(map(_OWN_END.search, end)) else _ended_without_a_word(code, windows=windows)
+    return "" if _has_closed(words, end) else _ended_without_a_word(code, windows=windows)
+
+
+def _has_closed(words: str, end: list[str]) -> bool:
+    """Whether these are the words of an ffmpeg that came to its *end*."""
+    if any(map(_LAST_WORDS.search, end)) or (end and _CLOSED.search(end[-1])):
+        return True
+    return bool(end and _REASON.match(end[-1]) and not _OPENED.search(words))
 
 
 def _ended_without_a_word(code: int, *, windows: bool) -> str:

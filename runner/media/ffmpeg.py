@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from runner.media.probe import MediaInfo
 
 # Only at level verbose does ffmpeg say how much it decoded; it costs some forty lines a file.
-_QUIET = ("-nostdin", "-hide_banner", "-loglevel", "repeat+level+verbose", "-nostats")
+LOG_LEVEL = ("-loglevel", "repeat+level+verbose")
+_QUIET = ("-nostdin", "-hide_banner", *LOG_LEVEL, "-nostats")
 # Measured: a block each half second costs less than the noise; shorter periods cost ffmpeg CPU.
 _PROGRESS = ("-progress", "pipe:1")
 _LONGEST_LOG = 64 * 1024

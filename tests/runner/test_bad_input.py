@@ -67,6 +67,18 @@ def test_a_damaged_file_is_not_passed(
     assert "damaged" in failure.message or "ends early" in failure.message
 
 
+@pytest.mark.parametrize("name", ["truncated.flac", "truncated.wav"])
+@pytest.mark.parametrize("level", ["error", "quiet"])
+@every_ffmpeg
+def test_damage_is_seen_whatever_ffmpeg_was_told_to_say(
+    name: str, level: str, ffmpeg: str, media: Media, destination: Path
+) -> None:
+    how = recipe(arguments=("-c:a", "libmp3lame", "-loglevel", level))
+    failure = failure_of(work(media(name), destination / "a.mp3", how=how, ffmpeg=ffmpeg))
+    assert failure.kind is Kind.INPUT
+    assert "damaged" in failure.message or "ends early" in failure.message
+
+
 @pytest.mark.parametrize("name", ["hole.mkv", "truncated.mp4", "corrupt.mp4"])
 @every_ffmpeg
 def test_a_damaged_film_is_not_passed(

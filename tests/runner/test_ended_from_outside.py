@@ -1,5 +1,7 @@
 """A program that somebody ended says nothing about the file: it is never called damaged."""
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from runner.media.probe import parse_log
 from runner.media.verify import check_existing
 from tests.media import Media
 from tests.runner.programs import failure_of, recipe, work
+from tests.runner.test_formatting import LOGS
 from tests.stand_in import MakeStandIn
 
 WORKS = (
@@ -19,7 +22,8 @@ WORKS = (
 SAYS_WHY = "[error] Error opening input file.\n[fatal] Error opening input files: Invalid data\n"
 FAILS_9 = "[info] Conversion failed!\n[verbose] \n[verbose] Exiting with exit code -1094995529\n"
 FAILS_4 = (
-    "[error] Error while decoding stream #0:0\n[AVIOContext @ 0x5] [verbose] Statistics: 9 bytes"
+    "[error] Error while decoding stream #0:0\n"
+    "[AVIOContext @ 0x5] [verbose] Statistics: 9 bytes read, 0 seeks"
 )
 ENDS_9 = "[AVIOContext @ 0x5] [verbose] Statistics: 9 bytes\n[verbose] \n[verbose] Exiting with exit code 0"
 ENDS_4 = "[AVIOContext @ 0x5] [verbose] Statistics: 9 bytes written\n[AVIOContext @ 0x6] [verbose] Statistics: 9 bytes read\n"
@@ -81,6 +85,64 @@ def test_an_end_of_its_own_is_no_end_from_outside(code: int, words: str, windows
 def test_what_cannot_run_is_no_end_from_outside(code: int) -> None:
     assert has_not_started(code)
     assert ended_from_outside(code, "", windows=True) == ""
+
+
+CLOSING = re.compile(r"Statistics: |Conversion failed!|Exiting with exit code|\[verbose\] $")
+LOST = re.compile(r"\[(?:error|fatal)\] ")
+
+
+def lines_of_work(lines: list[str]) -> int:
+    """How many of the *lines* come before those of an ffmpeg that only ends."""
+    pattern = CLOSING if any("Input #0" in line for line in lines) else LOST
+    while lines and (pattern.search(lines[-1]) or CLOSING.search(lines[-1])):
+        lines = lines[:-1]
+    return len(lines)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=f"{path.parent.name}-{path.stem}")
+        for path in sorted(LOGS.glob("*/*.txt"))
+        if path.stem != "settings"  # which are excerpts
+    ],
+)
+def test_an_ffmpeg_that_is_ended_while_it_complains_has_not_judged_the_file(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    whole = "".join(lines)
+    assert ended_from_outside(1, whole, windows=True) == "", "it ended by itself"
+    assert ended_from_outside(137, whole, windows=False) == "", "it ended by itself"
+    for count in range(lines_of_work(lines) + 1):
+        words = "".join(lines[:count])
+        assert ended_from_outside(1, words, windows=True) == "was ended from outside", words[-200:]
+        assert ended_from_outside(137, words, windows=False) == "was killed by signal 9"
+
+
+# Whoever kills the real one does so as soon as it has complained of the file.
+KILLED_AT_AN_ERROR = """
+import subprocess
+if not result().endswith(".mp3"):
+    be_ffmpeg()
+real = subprocess.Popen([REAL, *ARGUMENTS], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+for line in real.stderr:
+    os.write(2, line)
+    if b"[error]" in line:
+        break
+real.kill()
+real.communicate()
+sys.exit({code})
+"""
+
+
+@pytest.mark.parametrize("name", ["corrupt.flac", "corrupt.mp4", "truncated.mkv"])
+def test_an_ffmpeg_that_is_killed_while_it_complains_is_tried_again(
+    name: str, media: Media, destination: Path, stand_in: MakeStandIn
+) -> None:
+    # the Task Manager's code, and that of a shell whose program was killed
+    program = stand_in(KILLED_AT_AN_ERROR.format(code=1 if os.name == "nt" else 137))
+    failure = failure_of(work(media(name), destination / "a.mp3", ffmpeg=str(program.path)))
+    assert failure.kind is Kind.TRANSIENT, failure
+    assert "[error]" in failure.log, "it was killed before it had complained"
 
 
 # As soon as the real ffmpeg has begun to talk, it gets a signal.

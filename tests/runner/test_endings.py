@@ -11,7 +11,7 @@ from runner.media.failures import Kind
 from tests.conftest import Run, names, until
 from tests.media import Media
 from tests.runner.programs import every_ffmpeg, failure_of, recipe, work
-from tests.stand_in import KILLED, MakeStandIn, is_running
+from tests.stand_in import KILLED, TOO_LONG, MakeStandIn, is_running
 
 
 @pytest.fixture
@@ -204,6 +204,7 @@ def free_bytes(disk: Path) -> int:
     return shutil.disk_usage(disk).free
 
 
+@pytest.mark.skipif(not shutil.which("prlimit"), reason="only Linux can limit a command's files so")
 def test_a_file_size_limit_is_no_reason_to_leave_half_a_file(
     run: Run, folder: Path, destination: Path
 ) -> None:
@@ -286,8 +287,8 @@ def test_the_help_tells_every_exit_code(run: Run) -> None:
 def test_a_file_that_takes_too_long_is_given_up(
     run: Run, folder: Path, stand_in: MakeStandIn, destination: Path
 ) -> None:
-    program = stand_in("if 'a.mp3' in WORDS: time.sleep(60)")
-    result = run("convert", "in", "--to", "wav", "--timeout", "0.5", "--ffmpeg", program.path)
+    program = stand_in("if 'a.mp3' in WORDS: time.sleep(100)")
+    result = run("convert", "in", "--to", "wav", "--timeout", TOO_LONG, "--ffmpeg", program.path)
     assert result.exit_code == 1
     assert "in/a.mp3  timeout: took longer than its time limit" in result.failures[0]
     assert names(destination) == {"b.wav", "c.wav", "d.wav"}
@@ -302,7 +303,7 @@ def test_a_timeout_ends_the_children_too(
         "child = start_python('import time; time.sleep(150)')\nappend('pids', str(child.pid))\n"
         "child.wait()"
     )
-    result = run("convert", "in/a.mp3", "--timeout", "0.5", "--ffmpeg", program.path)
+    result = run("convert", "in/a.mp3", "--timeout", TOO_LONG, "--ffmpeg", program.path)
     assert result.exit_code == 1
     (child,) = program.said("pids")
     until(lambda: not is_running(int(child)))
