@@ -9,18 +9,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock, Timeout
 
 from runner.errors import SetupError, TransientError
-from runner.media.strict import parse_json, read_as
+from runner.formatting import printable
+from runner.media.strict import UnreadableError, parse_json, read_as
 
 _LONGEST_HOLDER = 10_000
 """Bytes."""
 
 
 @dataclass(frozen=True)
-class _Holder:
+class Holder:
     """Who holds a destination."""
 
     run: str
@@ -28,6 +30,32 @@ class _Holder:
     host: str
     since: float
     """Seconds since the epoch."""
+    machine: str = ""
+    """Of a destination in a container: tells folders for it on this machine from all others."""
+
+    @classmethod
+    def here(cls, run: str, machine: str = "") -> Self:
+        """The process that asks, for *run*."""
+        return cls(run, os.getpid(), socket.gethostname(), time.time(), machine)
+
+    def as_json(self) -> str:
+        """What `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self | None:
+        """Read what `as_json` wrote; none where it is something else."""
+        try:
+            return read_as(cls, parse_json(data, _LONGEST_HOLDER))
+        except UnreadableError:
+            return None
+
+    def __str__(self) -> str:
+        try:
+            since = f"{datetime.fromtimestamp(self.since, UTC).astimezone():%H:%M:%S}"
+        except (ValueError, OverflowError, OSError):
+            since = "some time"
+        return printable(f"run {self.run} (process {self.pid} on {self.host}, since {since})")
 
 
 class DestinationLock:
@@ -53,9 +81,8 @@ class DestinationLock:
         except OSError as error:
             raise SetupError(f"cannot write {holder}: {error.strerror}") from error
         try:
-            facts = _Holder(run, os.getpid(), socket.gethostname(), time.time())
             try:
-                holder.write_text(json.dumps(asdict(facts)))
+                holder.write_text(Holder.here(run).as_json())
             except OSError as error:
                 raise SetupError(f"cannot write {holder}: {error.strerror}") from error
             yield
@@ -78,8 +105,7 @@ class DestinationLock:
 def _describe(holder: Path) -> str:
     try:
         with holder.open("rb") as file:
-            facts = read_as(_Holder, parse_json(file.read(_LONGEST_HOLDER), _LONGEST_HOLDER))
-        since = f"{datetime.fromtimestamp(facts.since, UTC).astimezone():%H:%M:%S}"
-    except (OSError, ValueError, OverflowError):
-        return "another runner"
-    return f"run {facts.run} (process {facts.pid} on {facts.host}, since {since})"
+            found = Holder.from_json(file.read(_LONGEST_HOLDER))
+    except OSError:
+        found = None
+    return str(found or "another runner")

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
+from runner.addresses import BlobAddress
 from runner.media.failures import Failure, Kind
 from runner.media.paths import is_address
 from runner.media.recipe import Recipe
+from runner.result_blobs import shown_result
 
 __all__ = [
     "Conversion",
@@ -105,6 +107,7 @@ class Plan:
     id: str
     """Sortable and sayable, such as "20261122-1412-mossy-otter"."""
     destination: Path
+    """The folder of the ledger and of what is not finished; without an address, of the results."""
     conversions: tuple[Conversion, ...]
     left_out: tuple[LeftOut, ...] = ()
     """Files that were selected and cannot be converted as they are named."""
@@ -112,6 +115,12 @@ class Plan:
     """What the run is about besides, and nothing is left to do about."""
     replaces: Mapping[str, TargetState] = field(default_factory=dict)
     """The targets that may be replaced, each as long as what is there is in this state."""
+    address: BlobAddress | None = None
+    """Where results stay in Azure storage; none where they come to the folder."""
+
+    def shown(self, target: str) -> str | Path:
+        """Where *target* is, or will be."""
+        return shown_result(self.address, target) if self.address else self.destination / target
 
     @property
     def files(self) -> int:

@@ -250,7 +250,7 @@ def status_line(tally: Tally) -> str:
 def _converted_line(event: Event, tally: Tally) -> str:
     conversion = event.conversion
     source = display_path(conversion.source.path)
-    target = display_path(tally.plan.destination / conversion.target)
+    target = display_path(tally.plan.shown(conversion.target))
     length = f"{seconds_text(event.media_done)} in {seconds_text(event.seconds)}"
     notices = "".join(f"; {printable(notice)}" for notice in event.notices)
     return f"ok {tally.finished}/{tally.total} {source} -> {target}  {length}{notices}"

@@ -66,7 +66,7 @@ def _tables(report: Report) -> list[str]:
 def plan_line(plan: Plan, conversion: Conversion, decision: str) -> str:
     """A line of `--dry-run`."""
     source = display_path(conversion.source.path)
-    target = display_path(plan.destination / conversion.target)
+    target = display_path(plan.shown(conversion.target))
     return f"{decision:10}  {source} -> {target}  {bytes_text(max(conversion.source.size, 0))}"
 
 
@@ -95,7 +95,7 @@ def run_as_json(plan: Plan, where: str, pool: str) -> dict[str, Any]:
         "run": plan.id,
         "where": where,
         "pool": pool or None,
-        "destination": str(plan.destination),
+        "destination": str(plan.address or plan.destination),
         "files": plan.files,
     }
 

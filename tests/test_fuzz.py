@@ -52,7 +52,7 @@ def shown(plan: Plan, event: Event) -> str:
 
 def test_any_plan_is_read_or_refused(tmp_path: Path, quiet: None) -> None:
     destination = tmp_path / "out"
-    with manifest_of(RUN, CONVERSIONS, RunOptions()) as file:
+    with manifest_of(Plan(RUN, Path(), CONVERSIONS), RunOptions()) as file:
         whole = file.read()
     read = 0
     with Ledger.open(destination) as ledger:

@@ -27,6 +27,7 @@ from runner.formatting import printable
 
 Answer = TypeVar("Answer")
 _REFUSED = (401, 403)
+_STORAGE = "https://storage.azure.com/.default"
 _PUBLIC_ACCESS_IS_OFF = "PublicAccessNotPermitted"
 
 
@@ -89,6 +90,19 @@ class Accounts:
         """A client of the container of *address*; as whom it was last let in, without *access*."""
         access = access or self.access(address)
         return self._service(address, access).get_container_client(address.container)
+
+    def service(self, address: BlobAddress) -> BlobServiceClient:
+        """A client of the account of *address*, as this sign-in."""
+        return self._service(address, Access.SIGN_IN)
+
+    def token(self) -> str:
+        """A token of this sign-in for storage.
+
+        Raises:
+            RunnerError: There is none to be had.
+        """
+        with azure_errors("signing in to storage", "storage"):
+            return self._credential.get_token(_STORAGE).token
 
     def access(self, address: BlobAddress) -> Access:
         """As whom the container of *address* is asked, as far as it is known."""

@@ -5,16 +5,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.addresses import BlobAddress
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
 from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames, TaskName
+from runner.azure.results import CloudResults
 from runner.azure.signing import Lifetimes
 from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
+from runner.azure.task_spec import StayingResult
 from runner.media.target import Replaceable
 from runner.models import Conversion, Event, Notice, TargetState
 from runner.options import RunOptions
+from runner.result_blobs import result_blob
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +137,25 @@ class RunContext:
     """Set when nobody waits any longer."""
     replaces: Mapping[str, TargetState] = field(default_factory=dict)
     """As in `Plan`."""
+    results: CloudResults | None = None
+    """Where results stay; none where they are downloaded."""
+    result_signature: Callable[[BlobAddress], str] = lambda _: ""
+    """What a node needs behind the address of a result that stays."""
     in_flight: InFlightTasks = field(default_factory=InFlightTasks)
+
+    def staying(self, conversion: Conversion) -> StayingResult | None:
+        """How the node stores the result of *conversion*, if that stays in the cloud.
+
+        Raises:
+            ConversionError: It can have no such name.
+        """
+        if self.results is None:
+            return None
+        anything = self.options.overwrite == "always"
+        replaces = self.replaces.get(conversion.target)
+        target = self.results.target_of(conversion, self.run, replaces, anything=anything)
+        blob = result_blob(self.results.address, conversion.target)
+        return StayingResult(target, self.result_signature(blob))
 
     def replaceable(self, conversion: Conversion) -> Replaceable:
         """Which file the result of *conversion* may replace."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from runner.azure.context import RunContext, WorkItem
 from runner.azure.jobs import Finished
 from runner.azure.outcome import GONE, failure_of
+from runner.azure.results import CloudResults
 from runner.azure.worker_package import pack_worker
 from runner.errors import RunnerError, SetupError, TransientError
 from runner.media.failures import ConversionError
@@ -37,7 +38,11 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
     if failure is None:
         assert record is not None
         try:
-            return _fetch(context, item, end, record)
+            if context.results is not None:
+                result = _staying(context.results, context.run, item, record)
+            else:
+                result = _fetch(context, item, record)
+            return _converted(item, end, record, result)
         except ConversionError as error:
             failure = error.failure
             uncollected = failure.kind is not Kind.TRANSIENT
@@ -56,7 +61,22 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
     )
 
 
-def _fetch(context: RunContext, item: WorkItem, end: Finished, record: Record) -> Event:
+def _staying(results: CloudResults, run: str, item: WorkItem, record: Record) -> Result:
+    """The result that the node has stored where it stays.
+
+    Raises:
+        ConversionError: It is not there, or not any more.
+    """
+    blob = results.look(item.conversion.target)
+    made = blob.made_from if blob else None
+    ours = (item.conversion.id, run, record.sha256)
+    if blob is None or made is None or (made.conversion, made.run, made.sha256) != ours:
+        message = "its result is not where the node has stored it: somebody else was there"
+        raise ConversionError(Kind.TRANSIENT, message)
+    return Result(size=blob.size, sha256=record.sha256, mtime_ns=blob.mtime_ns)
+
+
+def _fetch(context: RunContext, item: WorkItem, record: Record) -> Result:
     conversion = item.conversion
     name = f"{context.blob_names.results(item.task)}/{RESULT}{conversion.recipe.suffix}"
     part = context.scratch / f"{item.task}.part"
@@ -84,14 +104,18 @@ def _fetch(context: RunContext, item: WorkItem, end: Finished, record: Record) -
     finally:
         with suppress(OSError):
             part.unlink()
+    return Result(size=status.st_size, sha256=record.sha256, mtime_ns=status.st_mtime_ns)
+
+
+def _converted(item: WorkItem, end: Finished, record: Record, result: Result) -> Event:
     return Event(
-        conversion=conversion,
+        conversion=item.conversion,
         state=State.CONVERTED,
         attempt=item.attempt,
         seconds=_seconds(end),
         media_done=record.media_seconds,
         media_total=record.media_seconds,
-        result=Result(size=status.st_size, sha256=record.sha256, mtime_ns=status.st_mtime_ns),
+        result=result,
         log=record.log,
         notices=record.notices,
         versions=_versions(record),

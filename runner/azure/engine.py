@@ -5,16 +5,19 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from azure.batch import BatchClient
 from azure.storage.blob import BlobServiceClient
 
+from runner.azure.accounts import Accounts
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
 from runner.azure.context import Pace, RunContext
 from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames
 from runner.azure.pipeline import News, Pipeline
+from runner.azure.results import CloudResults
 from runner.azure.signing import Lifetimes, Signer, lifetimes
 from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
@@ -87,7 +90,17 @@ class AzureEngine:
             report=report,
             stopped=stopped,
             replaces=plan.replaces,
+            **self._staying(plan),
         )
+
+    def _staying(self, plan: Plan) -> dict[str, Any]:
+        """What `RunContext` has for results that stay in the cloud."""
+        if plan.address is None:
+            return {}
+        results = CloudResults(plan.address, Accounts(self.deployment, storage=self.storage))
+        lives = self.pace.lifetimes or self._lifetimes(plan)
+        signer = Signer(results.service, self.deployment, lives)
+        return {"results": results, "result_signature": signer.result}
 
     def _lifetimes(self, plan: Plan) -> Lifetimes:
         pool = self.deployment.pool

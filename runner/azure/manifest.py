@@ -6,12 +6,13 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from runner.addresses import BlobAddress
 from runner.clashes import folded
 from runner.errors import SetupError, UsageError
 from runner.media.failures import ConversionError
@@ -22,6 +23,8 @@ from runner.options import RunOptions
 
 _VERSION = 2
 """Without options it was 1."""
+_WITH_ADDRESS = 3
+"""Of a run whose results stay in storage."""
 # Some 300 bytes a file, of which a tenth is left when packed: room for a million files.
 LONGEST = 64 * 1024 * 1024
 """Bytes of a plan in storage."""
@@ -46,15 +49,16 @@ class DamagedPlanError(SetupError):
 
 
 @contextmanager
-def manifest_of(
-    run: str, conversions: Iterable[Conversion], options: RunOptions
-) -> Iterator[IO[bytes]]:
-    """The plan of *run* as a file to upload: a line of JSON for the run, then one a conversion."""
-    found = list(conversions)
+def manifest_of(plan: Plan, options: RunOptions) -> Iterator[IO[bytes]]:
+    """The *plan* of a run as a file to upload: a line of JSON for the run, then one a conversion."""
+    run, found = plan.id, plan.conversions
     with tempfile.TemporaryFile() as file:
         with gzip.open(file, "wt", encoding="ascii", newline="\n") as text:
             recipes = {c.recipe.fingerprint: c.recipe.as_json() for c in found}
             head = {"v": _VERSION, "run": run, "recipes": recipes, "options": options.as_json()}
+            if plan.address is not None:
+                # older runners would look for the results elsewhere
+                head |= {"v": _WITH_ADDRESS, "address": str(plan.address)}
             text.write(json.dumps(head) + "\n")
             for conversion in found:
                 source = conversion.source
@@ -79,21 +83,30 @@ def read_manifest(data: bytes, run: str, destination: Path) -> Manifest:
         lines = _lines(data)
         head = _head(next(lines, b""), run)
         options = RunOptions.from_json(text(head.get("options", "{}")))
+        address = _address(head.get("address"))
         conversions = _conversions(lines, _recipes(head.get("recipes")))
     except (OSError, EOFError, zlib.error, UnreadableError, ConversionError) as error:
         raise DamagedPlanError(run, error) from error
-    return Manifest(Plan(run, Path(os.path.abspath(destination)), conversions), options)
+    plan = Plan(run, Path(os.path.abspath(destination)), conversions, address=address)
+    return Manifest(plan, options)
 
 
 def _head(line: bytes, run: str) -> dict[str, object]:
     head = parse_json(line, _LONGEST_LINE)
     if not isinstance(head, dict):
         raise UnreadableError("it has no beginning")
-    if head.get("v") not in (1, _VERSION):
+    if head.get("v") not in (1, _VERSION, _WITH_ADDRESS):
         raise SetupError("this run was started by another version of runner: use that one")
     if head.get("run") != run:
         raise UnreadableError("it is that of another run")
     return head
+
+
+def _address(value: object) -> BlobAddress | None:
+    try:
+        return None if value is None else BlobAddress.from_text(text(value))
+    except UsageError as error:
+        raise UnreadableError("its destination is no address") from error
 
 
 def _conversions(lines: Iterator[bytes], recipes: dict[str, Recipe]) -> tuple[Conversion, ...]:

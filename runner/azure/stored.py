@@ -1,8 +1,7 @@
 """What `input` holds of one run: the plan of what is not collected yet, and the sources."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.azure.blobs import Blobs
@@ -62,7 +61,7 @@ class StoredRun:
                 c.id for c in others
             }:
                 return
-        with manifest_of(self.run, chain(plan.conversions, others), options) as file:
+        with manifest_of(replace(plan, conversions=(*plan.conversions, *others)), options) as file:
             self.blobs.put(self.container, self._plan, file, overwrite=True)
 
     def retain(self, wanted: Callable[[Conversion], bool]) -> tuple[Conversion, ...]:
@@ -77,7 +76,7 @@ class StoredRun:
                 return data
             if not left:
                 return None
-            with manifest_of(self.run, left, stored.options) as file:
+            with manifest_of(replace(stored.plan, conversions=left), stored.options) as file:
                 return file.read()
 
         try:

@@ -12,6 +12,7 @@ from runner.azure.context import RunContext, WorkItem
 from runner.azure.job_state import ended_from_outside
 from runner.azure.names import next_job
 from runner.azure.task_spec import build_task
+from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, State
 
 _LONGEST_HOLD = 1.0
@@ -94,11 +95,20 @@ class Submitter:
     def _submit(self, batch: list[WorkItem]) -> None:
         if self._is_job_over:
             self._open_job()
-        for item in batch:
+        tasks = []
+        for item in list(batch):
+            try:
+                tasks.append(self._describe(item))
+            except ConversionError as error:
+                batch.remove(item)
+                self._fail(item, error.failure)
+                self.drop()
+                continue
             item.job = self._jobs[-1]
             # known before it is added, as its end may be seen before the answer
             self._context.in_flight.add(item)
-        tasks = [self._describe(item) for item in batch]
+        if not tasks:
+            return
         try:
             refused = self._context.adder.add(self._jobs[-1], tasks)
         except JobEndedError:
@@ -134,15 +144,17 @@ class Submitter:
 
     def _refuse(self, item: WorkItem, reason: str) -> None:
         if self._context.in_flight.take(item.task) is not None:
-            failure = Failure(Kind.INTERNAL, f"Batch refuses the task: {reason}")
-            self._context.report(
-                Event(
-                    conversion=item.conversion,
-                    state=State.FAILED,
-                    attempt=item.attempt,
-                    failure=failure,
-                )
+            self._fail(item, Failure(Kind.INTERNAL, f"Batch refuses the task: {reason}"))
+
+    def _fail(self, item: WorkItem, failure: Failure) -> None:
+        self._context.report(
+            Event(
+                conversion=item.conversion,
+                state=State.FAILED,
+                attempt=item.attempt,
+                failure=failure,
             )
+        )
 
     def _describe(self, item: WorkItem) -> BatchTaskCreateOptions:
         return build_task(
@@ -151,4 +163,5 @@ class Submitter:
             item.blob,
             self._context.blob_names,
             self._context.options.timeout,
+            self._context.staying(item.conversion),
         )

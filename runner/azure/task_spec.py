@@ -1,6 +1,7 @@
 """Describe one conversion as a Batch task. Pure: names in, a task out."""
 
 import mimetypes
+from dataclasses import dataclass
 from datetime import timedelta
 
 from azure.batch import models as batch
@@ -8,6 +9,7 @@ from azure.batch import models as batch
 from runner.azure.names import BlobNames, TaskName
 from runner.azure.stack import Deployment
 from runner.azure.worker_package import pack_worker
+from runner.media.blob_target import BlobTarget
 from runner.media.node import ORDER, RECORD, RESULT, Order
 from runner.models import Conversion
 
@@ -26,19 +28,41 @@ def longest_task(seconds: float | None) -> timedelta:
     return timedelta(seconds=seconds) + _GRACE if seconds else _LONGEST
 
 
+@dataclass(frozen=True)
+class StayingResult:
+    """A result that the node itself stores where it stays."""
+
+    target: BlobTarget
+    signature: str
+    """For a pool without an identity."""
+
+
 def build_task(
-    conversion: Conversion, attempt: int, blob: str, blob_names: BlobNames, seconds: float | None
+    conversion: Conversion,
+    attempt: int,
+    blob: str,
+    blob_names: BlobNames,
+    seconds: float | None,
+    staying: StayingResult | None = None,
 ) -> batch.BatchTaskCreateOptions:
     """The task that converts the source in *blob*, and uploads the result and a record.
 
-    *seconds* is the time limit for ffmpeg; none for as long as it makes progress.
+    *seconds* is the time limit for ffmpeg; none for as long as it makes progress. The result of one
+    that is *staying* is not among what is uploaded.
     """
     deployment = blob_names.deployment
     suffix = "." + blob.rsplit(".", 1)[1] if "." in blob.rsplit("/", 1)[-1] else ""
     source = f"source{suffix}"
     task = str(TaskName(conversion.id, attempt))
+    folder = blob_names.results(task)
     order = Order(
-        source=source, recipe=conversion.recipe, seconds=seconds, size=conversion.source.size
+        source=source,
+        recipe=conversion.recipe,
+        seconds=seconds,
+        size=conversion.source.size,
+        identity=deployment.pool_identity_id,
+        target=staying.target if staying else None,
+        target_signature=staying.signature if staying else "",
     )
     return batch.BatchTaskCreateOptions(
         id=task,
@@ -47,7 +71,10 @@ def build_task(
             _fetch(blob_names, deployment.tools_container, pack_worker()[0], _WORKER),
             _fetch(blob_names, deployment.input_container, blob, source),
         ],
-        output_files=_outputs(conversion, blob_names, blob_names.results(task)),
+        output_files=[
+            *([] if staying else [_result(conversion, blob_names, folder)]),
+            *_traces(blob_names, folder),
+        ],
         environment_settings=[batch.EnvironmentSetting(name=ORDER, value=order.as_json())],
         constraints=batch.BatchTaskConstraints(
             # attempts are ours: Batch's own retry writes over the log of the one before
@@ -67,18 +94,17 @@ def _fetch(blob_names: BlobNames, container: str, blob: str, path: str) -> batch
     )
 
 
-def _outputs(conversion: Conversion, blob_names: BlobNames, folder: str) -> list[batch.OutputFile]:
+def _result(conversion: Conversion, blob_names: BlobNames, folder: str) -> batch.OutputFile:
     result = f"{RESULT}{conversion.recipe.suffix}"
     kind = mimetypes.guess_type(result)[0] or "application/octet-stream"
+    success = batch.OutputFileUploadCondition.TASK_SUCCESS
+    return _keep(blob_names, result, f"{folder}/{result}", kind, success)
+
+
+def _traces(blob_names: BlobNames, folder: str) -> list[batch.OutputFile]:
+    """What a task leaves, however it ends."""
     always = batch.OutputFileUploadCondition.TASK_COMPLETION
     return [
-        _keep(
-            blob_names,
-            result,
-            f"{folder}/{result}",
-            kind,
-            batch.OutputFileUploadCondition.TASK_SUCCESS,
-        ),
         _keep(blob_names, RECORD, f"{folder}/{RECORD}", "application/json", always),
         _keep(blob_names, "../std*.txt", folder, "text/plain; charset=utf-8", always),
     ]

@@ -38,6 +38,8 @@ def _check(context: RunContext, item: WorkItem) -> None:
     source = item.conversion.source
     check_source(source.path)
     check_unchanged(source.path, source.state)
+    if context.staying(item.conversion) is not None:
+        return  # the node looks at the place
     target = writable_target(context.destination, item.conversion.target)
     check_target(target, context.replaceable(item.conversion))
 

@@ -289,7 +289,7 @@ DEFAULTS = RunOptions()
 
 
 def stored(plan: Plan, options: RunOptions = DEFAULTS) -> bytes:
-    with manifest_of(plan.id, plan.conversions, options) as file:
+    with manifest_of(plan, options) as file:
         return file.read()
 
 
@@ -418,7 +418,7 @@ def test_what_unpacks_to_more_than_a_plan_can_hold_is_not_unpacked(tmp_path: Pat
 
 @pytest.mark.parametrize(
     "data",
-    [packed(row(), v=3), packed(row(), v=None), packed(row(), recipes=recipe(audio_stream=7))],
+    [packed(row(), v=4), packed(row(), v=None), packed(row(), recipes=recipe(audio_stream=7))],
 )
 def test_the_plan_of_another_version_is_named(data: bytes, tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="another version of runner"):
