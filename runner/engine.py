@@ -7,7 +7,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from runner.errors import SetupError
-from runner.models import Event, Notice, Plan
+from runner.models import Event, NodeUse, Notice, Plan
 
 Item = TypeVar("Item")
 _EARS = 0.5
@@ -75,7 +75,7 @@ def starting_threads() -> Iterator[None]:
 class Engine(Protocol):
     """Carries out plans."""
 
-    def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
+    def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice | NodeUse, None, None]:
         """Yield all that happens to the conversions of *plan*.
 
         A failed file is an event. When *stop* asks for it, the generator ends early; closing it

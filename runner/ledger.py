@@ -20,19 +20,30 @@ from runner.errors import ExitCode, SetupError, UsageError
 from runner.followup import FollowUp
 from runner.media.paths import is_windows, spelled
 from runner.media.strict import UnreadableError
-from runner.models import Event, Plan, State
+from runner.models import Event, NodeUse, Plan, Recipe, State
 from runner.options import RunOptions
+from runner.prices import Prices
 from runner.recording import (
     as_bytes,
     record_attempt,
     record_known_failure,
+    record_node,
     record_result,
     repeat_failure,
 )
-from runner.records import AttemptRecord, KnownFailure, RunRecord, StoredResult, packed
+from runner.records import (
+    AttemptRecord,
+    KnownFailure,
+    RunRecord,
+    StoredResult,
+    node_use,
+    packed,
+)
 
 Row = TypeVar("Row")
 _HERE = FollowUp()
+_MOST_EARLIER = 2000
+"""Attempts that say how long one takes; more would not say it better."""
 
 
 class Ledger:
@@ -208,7 +219,7 @@ class Ledger:
         return self._rows(
             RunRecord.from_row,
             "SELECT id, place, command, started, ended, exit_code, files, converted, up_to_date,"
-            " failed, unfinished, options, runner FROM runs ORDER BY started DESC",
+            " failed, unfinished, options, runner, vm_size, prices FROM runs ORDER BY started DESC",
         )
 
     def run(self, name: str | None, follow_up: FollowUp = _HERE) -> RunRecord:
@@ -247,8 +258,39 @@ class Ledger:
             AttemptRecord.from_row,
             "SELECT run, target, number, source, recipe, state, kind, message, seconds,"
             " iif(state = ?, ?, log), ended, notices, source_size, size, media_seconds, sent,"
-            " queued, began, worker, versions FROM history WHERE run = ? ORDER BY ended",
+            " queued, began, worker, versions, steps FROM history WHERE run = ? ORDER BY ended",
             *(State.CONVERTED.value, packed(""), run),
+        )
+
+    def earlier(self, recipe: Recipe) -> list[AttemptRecord]:
+        """The newest attempts that made something by *recipe*, without their logs."""
+        return self._rows(
+            AttemptRecord.from_row,
+            "SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, ?,"
+            " ended, '[]', source_size, size, media_seconds, sent, queued, began, worker, '', steps"
+            " FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe"
+            " WHERE fingerprint = ? AND state = ? ORDER BY ended DESC LIMIT ?",
+            *(packed(""), recipe.fingerprint, State.CONVERTED.value, _MOST_EARLIER),
+        )
+
+    def record_node(self, run: str, use: NodeUse) -> None:
+        """Write down how long a node was there for *run*."""
+        self._write(lambda db: record_node(db, run, use))
+
+    def record_prices(self, run: str, vm_size: str, prices: Prices | None) -> None:
+        """Write down on which nodes *run* was done, and what they cost."""
+        facts = (vm_size, prices.as_json() if prices else "", run)
+        self._write(
+            lambda db: db.execute("UPDATE runs SET vm_size = ?, prices = ? WHERE id = ?", facts)
+        )
+
+    def node_uses(self, run: str) -> list[NodeUse]:
+        """The nodes that were there while *run* was watched."""
+        return self._rows(
+            node_use,
+            "SELECT node, spot, since, until, allocated, ready FROM node_uses WHERE run = ?"
+            " ORDER BY since",
+            run,
         )
 
     def attempts_at(self, file: str) -> list[AttemptRecord]:
@@ -278,6 +320,7 @@ class Ledger:
 
         def delete(db: sqlite3.Connection) -> None:
             db.executemany("DELETE FROM attempts WHERE run = ?", [(run,) for run in runs])
+            db.executemany("DELETE FROM node_uses WHERE run = ?", [(run,) for run in runs])
             db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in runs])
 
         self._write(delete)

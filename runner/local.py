@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -21,7 +21,19 @@ from runner.media.paths import is_windows
 from runner.media.target import writable_target
 from runner.media.work import ConversionResult, Progress, Work
 from runner.media.worker import convert
-from runner.models import Conversion, Event, Execution, Failure, Kind, Notice, Plan, Result, State
+from runner.models import (
+    Conversion,
+    Event,
+    Execution,
+    Failure,
+    Kind,
+    NodeUse,
+    Notice,
+    Plan,
+    Result,
+    State,
+    Step,
+)
 from runner.options import RunOptions
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch
 
@@ -82,7 +94,7 @@ class LocalEngine:
     jobs: int = field(default_factory=usable_cores)
     options: RunOptions = field(default_factory=RunOptions)
 
-    def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
+    def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice | NodeUse, None, None]:
         """Yield all that happens; see `Engine.run`."""
         yield from clear_leftovers(plan.destination)
         workers = _Workers(self, plan, make_scratch(plan.destination))
@@ -249,7 +261,13 @@ class _Attempt:
             result=result,
             log=made.log,
             notices=made.notices,
+            execution=self._with_steps(made.encoded),
         )
+
+    def _with_steps(self, encoded: float) -> Execution:
+        began = self._execution.began or encoded
+        steps = (Step("convert", began, encoded), Step("verify", encoded, time.time()))
+        return replace(self._execution, steps=steps)
 
     def failed(self, failure: Failure, state: State) -> None:
         self._put(state, failure=failure, log=failure.log)
@@ -261,7 +279,6 @@ class _Attempt:
             state=state,
             attempt=self.number,
             seconds=seconds,
-            execution=self._execution,
-            **details,  # type: ignore[arg-type] # each caller names fields of Event
+            **{"execution": self._execution, **details},  # type: ignore[arg-type] # each caller names fields of Event
         )
         self._events.put(event)

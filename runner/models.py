@@ -20,12 +20,14 @@ __all__ = [
     "Failure",
     "Kind",
     "LeftOut",
+    "NodeUse",
     "Plan",
     "Recipe",
     "Report",
     "Result",
     "Source",
     "State",
+    "Step",
 ]
 
 # Typical bytes a second by suffix, to weigh files before anybody looked inside. Only the order of
@@ -177,6 +179,20 @@ class Result:
         return self.size, self.mtime_ns
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A part of an attempt, and when it was done, in seconds since the epoch."""
+
+    name: str
+    """One of `STEPS`."""
+    began: float
+    ended: float
+
+
+STEPS = ("send", "download", "convert", "verify", "upload", "collect")
+"""From here to storage, from there to the node, its work, to storage, and from there to here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """Where, when and by what an attempt was carried out, as far as it is known."""
@@ -191,6 +207,8 @@ class Execution:
     """Bytes that were uploaded for it."""
     ffmpeg: str = ""
     """The program on this machine, by its name; for a node `Event.versions` says it."""
+    steps: tuple[Step, ...] = ()
+    """When its parts were done, as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +247,26 @@ class Notice:
     """One line: what is, and what to do about it."""
     uncollected: int = 0
     """So many files of the run are left to be collected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeUse:
+    """A node of the pool while a run was watched, by the service's clock, in seconds since the epoch.
+
+    Of the same node and `since` the newest counts.
+    """
+
+    node: str
+    """Its id."""
+    spot: bool | None
+    """Whether it is a Spot node; none where that is not known."""
+    since: float
+    """When it was allocated, or the run first looked if that was later."""
+    until: float
+    """When it was last seen."""
+    allocated: float | None = None
+    ready: float | None = None
+    """When its start task had ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import time
 
-from runner.models import Conversion, Event, Kind, Result
+from runner.models import Conversion, Event, Kind, NodeUse, Result
 from runner.records import packed
 
 
@@ -30,7 +30,7 @@ def record_attempt(db: sqlite3.Connection, run: str, event: Event) -> None:
     db.execute(
         "INSERT OR REPLACE INTO attempts VALUES"
         " (?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT))",
+        " ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?)",
         (
             *(run, as_bytes(conversion.target), event.attempt, as_bytes(conversion.source.path)),
             *(conversion.recipe.fingerprint, event.state.value),
@@ -49,6 +49,7 @@ def _execution_of(event: Event) -> tuple[object, ...]:
         event.media_total,
         *(execution.sent, execution.queued, execution.began),
         *(as_bytes(execution.worker), as_bytes(event.versions or execution.ffmpeg)),
+        json.dumps([(step.name, step.began, step.ended) for step in execution.steps]),
     )
 
 
@@ -87,6 +88,14 @@ def repeat_failure(db: sqlite3.Connection, run: str, conversion: Conversion) -> 
         "UPDATE known_failures SET run = ?, number = 1"
         " WHERE target = CAST(? AS TEXT) AND source = CAST(? AS TEXT)",
         (run, *_names(conversion)),
+    )
+
+
+def record_node(db: sqlite3.Connection, run: str, use: NodeUse) -> None:
+    """Write down how long a node was there for *run*."""
+    db.execute(
+        "INSERT OR REPLACE INTO node_uses VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (run, use.node, use.spot, use.since, use.until, use.allocated, use.ready),
     )
 
 

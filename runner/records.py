@@ -9,8 +9,9 @@ from typing import Any, Self, TypeVar
 
 from runner.errors import ExitCode
 from runner.media.strict import UnreadableError, number, parse_json, text, texts, whole
-from runner.models import Kind, Recipe, Result, Source, State
+from runner.models import STEPS, Kind, NodeUse, Recipe, Result, Source, State, Step
 from runner.options import RunOptions
+from runner.prices import Prices
 
 Choice = TypeVar("Choice", bound=Enum)
 Value = TypeVar("Value")
@@ -95,13 +96,16 @@ class RunRecord:
     options: RunOptions
     runner: str
     """The version that began it; empty where that was not written down."""
+    vm_size: str = ""
+    """Of the nodes; empty for this machine."""
+    prices: Prices | None = None
+    """What the nodes cost when it was done; none where that is not known."""
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Read a row of `runs`."""
-        name, backend, command, started, ended, exit_code, *counts, unfinished, options, runner = (
-            row
-        )
+        name, backend, command, started, ended, exit_code, *counts, unfinished = row[:11]
+        options, runner, vm_size, prices = row[11:]
         files, converted, up_to_date, failed = map(whole, counts)
         return cls(
             id=_name(name),
@@ -117,6 +121,8 @@ class RunRecord:
             unfinished=bool(whole(unfinished)),
             options=RunOptions.from_json(text(options)),
             runner=_name(runner),
+            vm_size=_name(vm_size),
+            prices=Prices.from_json(text(prices)) if prices else None,
         )
 
 
@@ -152,13 +158,15 @@ class AttemptRecord:
     """The node's id, or this machine's worker; empty where it is not known."""
     versions: str
     """Of what made it."""
+    steps: tuple[Step, ...] = ()
+    """When its parts were done, each by the clock of where that was."""
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Read a row of `history`."""
         run, target, attempt, source, recipe, state, kind, message, seconds, log, *rest = row
         ended, notices, source_size, size, media_seconds, sent, queued, began, *names = rest
-        worker, versions = map(text, names)
+        worker, versions, steps = map(text, names)
         return cls(
             run=_name(run),
             target=text(target),
@@ -180,7 +188,34 @@ class AttemptRecord:
             began=_if_any(_moment, began),
             worker=worker,
             versions=versions,
+            steps=_steps(steps),
         )
+
+
+def node_use(row: tuple[Any, ...]) -> NodeUse:
+    """Read a row of `node_uses`."""
+    node, spot, since, until, allocated, ready = row
+    return NodeUse(
+        node=text(node),
+        spot=None if spot is None else bool(whole(spot)),
+        since=number(since),
+        until=number(until),
+        allocated=_if_any(number, allocated),
+        ready=_if_any(number, ready),
+    )
+
+
+def _steps(value: str) -> tuple[Step, ...]:
+    rows = parse_json(value, _LONGEST_UNPACKED)
+    if not isinstance(rows, list) or len(rows) > len(STEPS):
+        raise UnreadableError("steps that are none")
+    return tuple(map(_step, rows))
+
+
+def _step(row: object) -> Step:
+    if not isinstance(row, list) or len(row) != 3 or row[0] not in STEPS:
+        raise UnreadableError("a step that is none")
+    return Step(row[0], number(row[1]), number(row[2]))
 
 
 def _if_any(read: Callable[[object], Value], value: object) -> Value | None:

@@ -18,7 +18,17 @@ from runner.errors import (
 from runner.existing import Action, Decision, Existing
 from runner.followup import FollowUp
 from runner.ledger import Ledger
-from runner.models import Conversion, Event, Kind, Notice, Plan, Report, State, TargetState
+from runner.models import (
+    Conversion,
+    Event,
+    Kind,
+    NodeUse,
+    Notice,
+    Plan,
+    Report,
+    State,
+    TargetState,
+)
 from runner.options import RunOptions
 
 _ALIKE = 3
@@ -66,6 +76,9 @@ def convert(
                 closing(_events(run.plan, engine, existing, stop)) as events,
             ):
                 for event in events:
+                    if isinstance(event, NodeUse):
+                        ledger.record_node(run.plan.id, event)
+                        continue
                     if isinstance(event, Event):
                         # before it is shown: who shows it may fail
                         if event.state.is_final or event.state is State.RETRYING:
@@ -113,7 +126,7 @@ def _record(ledger: Ledger, run: str, event: Event) -> None:
 
 def _events(
     plan: Plan, engine: Engine, existing: Existing, stop: Stop
-) -> Generator[Event | Notice, None, None]:
+) -> Generator[Event | Notice | NodeUse, None, None]:
     for one in plan.left_out:
         yield Event(conversion=one.conversion, state=State.FAILED, failure=one.failure)
     decided = _Decided()

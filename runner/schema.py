@@ -76,12 +76,29 @@ CREATE VIEW history AS
         notices, source_size, size, media_seconds, sent, queued, began, worker, versions
     FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
 """
+# What nodes were there while a run was watched, and what they cost an hour.
+_NODES = """
+DROP VIEW history;
+ALTER TABLE runs ADD COLUMN vm_size TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN prices TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempts ADD COLUMN steps TEXT NOT NULL DEFAULT '[]';
+CREATE TABLE node_uses (
+    run TEXT NOT NULL, node TEXT NOT NULL, spot INTEGER, since REAL NOT NULL, until REAL NOT NULL,
+    allocated REAL, ready REAL,
+    PRIMARY KEY (run, node, since)
+) STRICT, WITHOUT ROWID;
+CREATE VIEW history AS
+    SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log, ended,
+        notices, source_size, size, media_seconds, sent, queued, began, worker, versions, steps
+    FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
+"""
 STEPS = (
     _SCHEMA,
     "ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",
     "CREATE TABLE written_by (runner TEXT NOT NULL) STRICT",
     _NOTICES_AND_KNOWN_FAILURES,
     _EXECUTIONS,
+    _NODES,
 )
 """What each version has beyond the one before it. A value that older runners cannot read is one too."""
 VERSION = len(STEPS)

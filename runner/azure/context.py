@@ -16,7 +16,7 @@ from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
 from runner.azure.task_spec import StayingResult
 from runner.media.target import Replaceable
-from runner.models import Conversion, Event, Notice, TargetState
+from runner.models import Conversion, Event, NodeUse, Notice, Step, TargetState
 from runner.options import RunOptions
 from runner.result_blobs import result_blob
 
@@ -30,6 +30,8 @@ class Pace:
     first_look: float = 1.0
     """Seconds between looks at the beginning; they grow with the run."""
     longest_look: float = 15.0
+    nodes: float = 15.0
+    """Seconds between looks at the nodes, for their cost."""
     quiet: float = 60.0
     """Seconds without a running task after which the user is told why."""
 
@@ -52,6 +54,8 @@ class WorkItem:
     """Where its source lies in storage, once it does."""
     sent: int | None = None
     """Bytes that were uploaded for this attempt; none where another runner may have done that."""
+    sending: Step | None = None
+    """When that was."""
     job: str = ""
     is_added: bool = False
     """Whether the service is known to have its task."""
@@ -131,7 +135,7 @@ class RunContext:
     adder: TaskAdder
     blobs: Blobs
     blob_names: BlobNames
-    report: Callable[[Event | Notice], None]
+    report: Callable[[Event | Notice | NodeUse], None]
     stored: StoredRun
     stopped: threading.Event
     """Set when nobody waits any longer."""

@@ -1,9 +1,11 @@
 """Bring one result home: download it, compare it with what the node hashed, give it its name."""
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 
 from runner.azure.context import RunContext, WorkItem
 from runner.azure.jobs import Finished
@@ -15,8 +17,10 @@ from runner.media.failures import ConversionError
 from runner.media.node import LONGEST_RECORD, RECORD, RESULT, Record
 from runner.media.strict import UnreadableError
 from runner.media.target import check_target, from_os, move_into_place, writable_target
-from runner.models import Event, Execution, Failure, Kind, Result, State
+from runner.models import Event, Execution, Failure, Kind, Result, State, Step
 
+_CLOCKS_APART = 2.0
+"""Seconds that a node's clock may differ from the service's."""
 _DOWNLOADS = 3
 """A result that arrives damaged is fetched again so often in all."""
 _LONGEST_LOG = 64 * 1024
@@ -29,6 +33,7 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
     Raises:
         RunnerError: Storage cannot be reached, or does not let us; or this machine cannot take it.
     """
+    began = time.time()
     record, unreadable = _record(context, item)
     signed = not context.deployment.pool_identity_id
     failure = failure_of(end, record, signed=signed, unreadable=unreadable)
@@ -42,7 +47,9 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
                 result = _staying(context.results, context.run, item, record)
             else:
                 result = _fetch(context, item, record)
-            return _converted(item, end, record, result)
+            event = _converted(item, end, record, result)
+            steps = (*steps_of(item, end, record), Step("collect", began, time.time()))
+            return replace(event, execution=replace(event.execution, steps=steps))
         except ConversionError as error:
             failure = error.failure
             uncollected = failure.kind is not Kind.TRANSIENT
@@ -175,6 +182,25 @@ def _execution(item: WorkItem, end: Finished) -> Execution:
         began=_stamp(end.started),
         sent=item.sent,
     )
+
+
+def steps_of(item: WorkItem, end: Finished, record: Record) -> tuple[Step, ...]:
+    """When the parts of an attempt were done, those on the node by the clocks of service and node."""
+    sent = (item.sending,) if item.sending else ()
+    if end.started is None or end.ended is None:
+        return sent
+    moments = (
+        *(end.started.timestamp(), record.started, record.encoded),
+        *(record.ended, end.ended.timestamp()),
+    )
+    # the clocks are two, and times that contradict each other say nothing
+    if any(before > after + _CLOCKS_APART for before, after in pairwise(moments)):
+        return sent
+    if not record.started or not record.encoded:
+        return sent
+    names = ("download", "convert", "verify", "upload")
+    spans = zip(names, pairwise(moments), strict=True)
+    return (*sent, *(Step(name, began, max(began, ended)) for name, (began, ended) in spans))
 
 
 def _stamp(moment: datetime | None) -> float | None:

@@ -25,7 +25,7 @@ from runner.azure.task_spec import longest_task
 from runner.clashes import renamed_here
 from runner.engine import Stop
 from runner.followup import FollowUp
-from runner.models import Event, Notice, Plan
+from runner.models import Event, NodeUse, Notice, Plan
 from runner.options import RunOptions
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch
 
@@ -46,7 +46,7 @@ class AzureEngine:
     follow_up: FollowUp = field(default_factory=FollowUp)
     """Makes the commands that go on with a run."""
 
-    def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
+    def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice | NodeUse, None, None]:
         """Yield all that happens; see `Engine.run`.
 
         A run of the same id that was cut off is resumed: what lies in storage and in Batch is
@@ -67,7 +67,7 @@ class AzureEngine:
             discard_scratch(scratch)
 
     def context_of(
-        self, plan: Plan, scratch: Path, report: Callable[[Event | Notice], None]
+        self, plan: Plan, scratch: Path, report: Callable[[Event | Notice | NodeUse], None]
     ) -> RunContext:
         """What the steps of a run of *plan* share."""
         stopped = threading.Event()

@@ -31,7 +31,10 @@ CANCELLED = "cancelled by runner"
 """The reason that a job has which a user cancelled."""
 _MARK = ("made-by", "runner")
 _MOST_NODES = 1000
-_OF_NODES = ["id", "state", "stateTransitionTime", "startTaskInfo", "errors"]
+_OF_NODES = [
+    *("id", "state", "stateTransitionTime", "startTaskInfo", "errors"),
+    *("allocationTime", "isDedicated"),
+]
 _LONGEST_END = 64 * 1024
 _KILLED = 128
 """An exit code above it is a signal's, as a shell says it."""

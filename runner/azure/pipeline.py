@@ -25,14 +25,14 @@ from runner.errors import InterruptedRunError, RunCancelledError, RunnerError, T
 from runner.followup import FollowUp
 from runner.formatting import count_text
 from runner.media.failures import ConversionError
-from runner.models import Event, Failure, Kind, Notice, Plan, State
+from runner.models import Event, Failure, Kind, NodeUse, Notice, Plan, State
 
 _TRANSFERS_END = 5.0
 """Seconds within which a transfer notices that nobody waits for it."""
 _PATIENCE = 0.7
 """Seconds that somebody who pressed Ctrl-C is kept waiting."""
 
-News = Event | Notice | BaseException | None
+News = Event | Notice | NodeUse | BaseException | None
 """What the threads report; none wakes whoever listens."""
 
 
@@ -77,7 +77,7 @@ class Pipeline:
         self._has_begun = False
         self._is_putting = False
 
-    def events(self) -> Generator[Event | Notice, None, None]:
+    def events(self) -> Generator[Event | Notice | NodeUse, None, None]:
         """Set the workers to work, and yield what they report."""
         self._stop.listen(self._wake)
         if self._left:
@@ -138,7 +138,7 @@ class Pipeline:
         # what the nodes to come will use is put there to the end, unless somebody is in a hurry
         return self._is_putting and not self._stop.gently
 
-    def _listen(self) -> Generator[Event | Notice, None, None]:
+    def _listen(self) -> Generator[Event | Notice | NodeUse, None, None]:
         while self._goes_on:
             news = next_of(self._inbox)
             if isinstance(news, BaseException):
@@ -151,7 +151,7 @@ class Pipeline:
                 if self._left:
                     raise self._interrupted()
 
-    def _leave(self) -> Generator[Event | Notice, None, None]:
+    def _leave(self) -> Generator[Event | Notice | NodeUse, None, None]:
         """Let go as soon as somebody who pressed Ctrl-C expects it.
 
         What has just got its name is taken in before, and the job is to end itself with what it has.
@@ -165,7 +165,7 @@ class Pipeline:
         yield from self._drain()
         ending.join(max(0.0, deadline - time.monotonic()))
 
-    def _drain(self) -> Generator[Event | Notice, None, None]:
+    def _drain(self) -> Generator[Event | Notice | NodeUse, None, None]:
         """What was reported before the stop: results that are there are to be known."""
         while not self._inbox.empty():
             news = self._inbox.get()
@@ -173,8 +173,8 @@ class Pipeline:
                 self._note(news)
                 yield news
 
-    def _note(self, news: Event | Notice) -> None:
-        if isinstance(news, Notice):
+    def _note(self, news: Event | Notice | NodeUse) -> None:
+        if isinstance(news, Notice | NodeUse):
             return
         if news.failure is not None or news.state.is_final:
             self._collecting.discard(news.conversion.id)
@@ -182,7 +182,7 @@ class Pipeline:
             self._left -= 1
             self._settled.note(news)
 
-    def _shut_down(self) -> Generator[Event | Notice, None, None]:
+    def _shut_down(self) -> Generator[Event | Notice | NodeUse, None, None]:
         """Where others go on: take in what is starting, and leave in storage what is needed."""
         self._context.stopped.set()
         for workers in (self._uploaders, self._downloaders):
@@ -279,11 +279,14 @@ class Pipeline:
             with suppress(TransientError):  # it is tried once more at the end
                 context.blobs.delete(context.deployment.input_container, [item.blob])
 
-    def _clear_up(self) -> Generator[Notice, None, None]:
+    def _clear_up(self) -> Generator[Event | Notice | NodeUse, None, None]:
         """After the last file: end the jobs, and leave no source in storage."""
         if self._left:
             return  # detached
         context = self._context
+        if self._has_begun:
+            self._poller.look_at_nodes()
+            yield from self._drain()
         try:
             for job in self._jobs:
                 context.jobs.finish(job)

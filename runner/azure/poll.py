@@ -12,6 +12,7 @@ from runner.azure.errors import JobLostError, PoolLostError, word
 from runner.azure.job_state import end_of, ended_early, refuse_disabled
 from runner.azure.jobs import Finished
 from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work
+from runner.azure.node_watch import NodeWatch
 from runner.azure.start_task_log import last_lines
 from runner.errors import TransientError
 from runner.models import Event, Notice, State
@@ -44,6 +45,10 @@ class Poller:
     _failed_looks: int = 0
     _last_work: float = field(default_factory=time.monotonic)
     _said: dict[str, float] = field(default_factory=dict)
+    _nodes: NodeWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._nodes = NodeWatch(self.context)
 
     def run(self) -> None:
         """Look, and wait longer the longer the run takes: the calls a task stay few."""
@@ -52,6 +57,7 @@ class Poller:
         wait = 0.0  # tasks of a run that is taken up may have ended long ago
         while not self.context.stopped.wait(wait):
             wait = min(pace.longest_look, max(pace.first_look, (time.monotonic() - started) / 20))
+            self._nodes.look_if_due()
             try:
                 self._look()
                 self._failed_looks = 0
@@ -62,6 +68,10 @@ class Poller:
                 if self._failed_looks >= _FAILED_LOOKS:
                     raise
                 self._say(f"{error} (still trying)")
+
+    def look_at_nodes(self) -> None:
+        """Look once more, at the end of a run."""
+        self._nodes.look()
 
     def _look(self) -> None:
         if not len(self.context.in_flight):

@@ -1,6 +1,7 @@
 """Bring one source into storage: of a film that becomes audio, only its audio."""
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from runner.media.audio_copy import extract_audio
 from runner.media.failures import ConversionError
 from runner.media.source import check_source, check_unchanged
 from runner.media.target import check_target, from_os, writable_target
-from runner.models import Kind
+from runner.models import Kind, Step
 
 
 def upload_source(context: RunContext, item: WorkItem) -> int:
@@ -21,11 +22,14 @@ def upload_source(context: RunContext, item: WorkItem) -> int:
             it stays in storage.
         RunnerError: Storage cannot be reached, or does not let us.
     """
+    began = time.time()
     try:
         _check(context, item)
         copy = _audio_copy(context, item)
         try:
-            return _upload_unchanged(context, item, copy or item.conversion.source.path)
+            size = _upload_unchanged(context, item, copy or item.conversion.source.path)
+            item.sending = Step("send", began, time.time())
+            return size
         finally:
             if copy:
                 with suppress(FileNotFoundError):

@@ -115,6 +115,8 @@ class Record:
     started: float = 0.0
     """Seconds since the epoch, by the node's clock; so are the next."""
     ended: float = 0.0
+    encoded: float = 0.0
+    """When ffmpeg was done and the checks began; 0 where it did not come so far."""
     versions: str = ""
     """Of Python and ffmpeg."""
 
@@ -233,6 +235,7 @@ def _success(made: ConversionResult) -> Record:
         size=made.size,
         sha256=made.sha256,
         media_seconds=made.media_seconds,
+        encoded=made.encoded,
         log=made.log,
         notices=made.notices,
     )

@@ -48,6 +48,8 @@ class ConversionResult:
     media_seconds: float
     """Length of the source, or of the result where the source does not tell."""
     log: str
+    encoded: float = 0.0
+    """When ffmpeg was done and the checks began, in seconds since the epoch."""
     notices: tuple[str, ...] = ()
     """What was wrong without harming the result, a sentence each."""
 

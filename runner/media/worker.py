@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from typing import TYPE_CHECKING
 
 from runner.media.choices import is_open, left_out, settle
@@ -46,8 +47,9 @@ def convert(
         ran, notices = encode(encoding)
         if ran.code != 0:
             raise encoding.failure(ran)
+        encoded = time.time()
         notices += _verify(encoding, ran)
-        return _finish(encoding, ran, (*notices, *_advice(encoding, ran)))
+        return _finish(encoding, ran, encoded, (*notices, *_advice(encoding, ran)))
     except ConversionError as error:
         if error.failure.log:
             # what ffmpeg says of a file that is being written is true of no moment
@@ -128,7 +130,9 @@ def _advice(encoding: Encoding, ran: FfmpegResult) -> tuple[str, ...]:
     return tuple(filter(None, (again, grown)))
 
 
-def _finish(encoding: Encoding, ran: FfmpegResult, notices: tuple[str, ...]) -> ConversionResult:
+def _finish(
+    encoding: Encoding, ran: FfmpegResult, encoded: float, notices: tuple[str, ...]
+) -> ConversionResult:
     """Move the verified result to its final name, if all is still as it was."""
     work = encoding.work
     sha256 = sha256_of(encoding.result)
@@ -144,5 +148,6 @@ def _finish(encoding: Encoding, ran: FfmpegResult, notices: tuple[str, ...]) -> 
         mtime_ns=status.st_mtime_ns,
         media_seconds=(ran.media and ran.media.duration) or ran.seconds,
         log=ran.log,
+        encoded=encoded,
         notices=notices,
     )

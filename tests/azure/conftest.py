@@ -14,7 +14,7 @@ from runner.azure.engine import AzureEngine
 from runner.azure.session import Session
 from runner.engine import Engine, Stop
 from runner.media.recipe import Recipe
-from runner.models import Event, Failure, Notice, Plan, State
+from runner.models import Event, Failure, NodeUse, Notice, Plan, State
 from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
 from runner.presets import BUILT_IN
@@ -38,6 +38,8 @@ class Told:
 
     events: list[Event] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    nodes: dict[str, NodeUse] = field(default_factory=dict)
+    """The newest of each node."""
 
     @property
     def results(self) -> dict[str, Event]:
@@ -61,6 +63,8 @@ def drive(engine: Engine, plan: Plan, on_event: Callable[[Event], None] = lambda
     for news in engine.run(plan, Stop()):
         if isinstance(news, Notice):
             told.notices.append(news.message)
+        elif isinstance(news, NodeUse):
+            told.nodes[news.node] = news
         else:
             told.events.append(news)
             on_event(news)

@@ -32,7 +32,7 @@ from runner.azure.stack import Deployment, choose_stack
 from runner.azure.stored import StoredRun
 from runner.azure.submit import Submitter
 from runner.media.choices import settle
-from runner.models import Conversion, Event, Notice, Source
+from runner.models import Conversion, Event, NodeUse, Notice, Source
 from runner.options import RunOptions
 from tests.benchmarks.local import MP3, RUNNER
 from tests.benchmarks.slow_storage import SlowStorage
@@ -262,7 +262,7 @@ class _Scale:
     """A run without transfers."""
 
     def __init__(self, deployment: Deployment, tasks: int) -> None:
-        self._news: SimpleQueue[Event | Notice | BaseException] = SimpleQueue()
+        self._news: SimpleQueue[Event | Notice | NodeUse | BaseException] = SimpleQueue()
         self._ended = 0
         self._all = threading.Event()
         self._tasks = tasks
@@ -316,7 +316,7 @@ class _Scale:
 
 
 def _context(
-    deployment: Deployment, news: SimpleQueue[Event | Notice | BaseException]
+    deployment: Deployment, news: SimpleQueue[Event | Notice | NodeUse | BaseException]
 ) -> RunContext:
     over = threading.Event()
     batch = batch_client(deployment, sign_in())

@@ -1,0 +1,62 @@
+"""How long the nodes of a run's pool are there: what they cost, and when they could work."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from azure.batch import models as batch
+
+from runner.azure.context import RunContext
+from runner.azure.node_health import PoolLook
+from runner.errors import RunnerError
+from runner.models import NodeUse
+
+
+@dataclass
+class NodeWatch:
+    """Looks at the nodes now and then, and reports those that are there."""
+
+    context: RunContext
+    _since: float | None = None
+    """The service's time at the first look."""
+    _next: float = 0.0
+
+    def look_if_due(self) -> None:
+        """Look, unless that was done a moment ago."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + self.context.pace.nodes
+            self.look()
+
+    def look(self) -> None:
+        """Report the nodes; what cannot be seen now, is seen the next time."""
+        try:
+            look = self.context.jobs.look()
+        except RunnerError:  # whoever follows the tasks meets it too, and says it
+            return
+        for use in self._uses(look):
+            self.context.report(use)
+
+    def _uses(self, look: PoolLook) -> Iterator[NodeUse]:
+        now = look.now.timestamp()
+        if self._since is None:
+            self._since = now
+        for node in look.nodes:
+            allocated = _stamp(node.allocation_time)
+            since = max(self._since, allocated or 0.0)
+            yield NodeUse(
+                node=node.id or "",
+                spot=None if node.is_dedicated is None else not node.is_dedicated,
+                since=since,
+                until=max(now, since),
+                allocated=allocated,
+                ready=_ready(node),
+            )
+
+
+def _ready(node: batch.BatchNode) -> float | None:
+    return _stamp(node.start_task_info.end_time) if node.start_task_info else None
+
+
+def _stamp(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

@@ -1,0 +1,107 @@
+"""What a run has cost: the hours of its nodes, by what was seen of them and by its tasks. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from runner.formatting import seconds_text
+from runner.models import NodeUse, State
+from runner.prices import Prices, money_text
+from runner.records import AttemptRecord
+
+Period = tuple[float, float]
+"""From when to when, in seconds since the epoch."""
+COUNTED = (
+    "counted: the time that nodes of the pool were there while the run was watched, or had tasks of"
+    " the run while it was not; and what was downloaded"
+)
+NOT_COUNTED = (
+    "not counted: nodes after the end of the run until the pool removes them, disks, addresses,"
+    " the network's gateway, what lies in storage and the calls to it"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """The nodes of a run, and what they cost."""
+
+    nodes: int
+    spot_seconds: float
+    dedicated_seconds: float
+    other_seconds: float
+    """Of nodes whose kind is not known: they are counted at the higher price."""
+    downloaded: int
+    """Bytes that came from Azure."""
+    prices: Prices | None
+
+    @property
+    def seconds(self) -> float:
+        """Of all nodes together."""
+        return self.spot_seconds + self.dedicated_seconds + self.other_seconds
+
+    @property
+    def amount(self) -> float | None:
+        """The money; none where a price is not known that it takes."""
+        if self.prices is None:
+            return None
+        total = self.downloaded / 1e9 * (self.prices.egress or 0.0)
+        kinds = ((True, self.spot_seconds), (False, self.dedicated_seconds))
+        for spot, seconds in (*kinds, (None, self.other_seconds)):
+            price = self.prices.of(spot=spot)
+            if seconds and price is None:
+                return None
+            total += seconds / 3600 * (price or 0.0)
+        return total
+
+    @property
+    def text(self) -> str:
+        """In a few words: the hours, the money."""
+        kinds = {"Spot": self.spot_seconds, "dedicated": self.dedicated_seconds}
+        said = [f"{seconds_text(seconds)} {kind}" for kind, seconds in kinds.items() if seconds]
+        if self.other_seconds:
+            said.append(f"{seconds_text(self.other_seconds)} of an unknown kind")
+        nodes = f"{self.nodes} node{'' if self.nodes == 1 else 's'}"
+        amount = self.amount
+        if amount is None or self.prices is None:
+            money = "price unknown"
+        else:
+            money = f"{money_text(amount, self.prices.currency)} by {self.prices.origin}"
+        return f"{nodes} for {' and '.join(said) or '0 s'} in all: {money}"
+
+
+def cost_of(
+    uses: Iterable[NodeUse], attempts: Iterable[AttemptRecord], prices: Prices | None
+) -> Cost:
+    """What the nodes cost that were seen in *uses*, or that *attempts* say to have been at work."""
+    periods: dict[str, list[Period]] = defaultdict(list)
+    kinds: dict[str, bool | None] = {}
+    downloaded = 0
+    for use in uses:
+        periods[use.node].append((use.since, use.until))
+        kinds[use.node] = use.spot
+    for attempt in attempts:
+        if attempt.began is not None and attempt.worker:
+            began = attempt.began.timestamp()
+            periods[attempt.worker].append((began, began + attempt.seconds))
+        if attempt.state is State.CONVERTED:
+            downloaded += attempt.size or 0
+    seconds: dict[bool | None, float] = defaultdict(float)
+    for node, spans in periods.items():
+        seconds[kinds.get(node)] += covered(spans)
+    return Cost(
+        nodes=len(periods),
+        spot_seconds=seconds[True],
+        dedicated_seconds=seconds[False],
+        other_seconds=seconds[None],
+        downloaded=downloaded,
+        prices=prices,
+    )
+
+
+def covered(periods: Iterable[Period]) -> float:
+    """The seconds in *periods*, each counted once however many there are at a time."""
+    total, end = 0.0, float("-inf")
+    for began, ended in sorted(periods):
+        total += max(0.0, ended - max(began, end))
+        end = max(end, ended)
+    return total

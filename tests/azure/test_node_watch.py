@@ -1,0 +1,37 @@
+"""The nodes of a run as the ledger has them, and the times of each attempt's parts."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from runner.models import STEPS
+from tests.azure.conftest import MakeCloud, on_cloud
+from tests.conftest import Run
+
+
+@pytest.mark.parametrize(("pool", "spot"), [({}, 0), ({"spot": 1}, 1)], ids=["dedicated", "spot"])
+def test_a_run_knows_its_nodes_and_when_each_part_of_an_attempt_was_done(
+    run: Run,
+    make_cloud: MakeCloud,
+    folder: Path,
+    destination: Path,
+    pool: dict[str, int],
+    spot: int,
+) -> None:
+    cloud = make_cloud(speed=1.0)
+    if pool:
+        cloud.resize(0, **pool)
+    assert on_cloud(run, cloud)("convert", folder, "--where", "azure").exit_code == 0
+    with closing(sqlite3.connect(destination / ".runner" / "ledger.sqlite")) as db:
+        (node,) = db.execute("SELECT node, spot, until - since, allocated, ready FROM node_uses")
+        attempts = db.execute("SELECT worker, steps FROM attempts").fetchall()
+    assert node[:2] == (attempts[0][0], spot)
+    assert 0 <= node[2] < 60
+    assert node[3] is not None
+    for _, text in attempts:
+        steps = json.loads(text)
+        assert [name for name, *_ in steps] == list(STEPS)
+        assert all(ended >= began > 1e9 for _, began, ended in steps)
