@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.in_process import run_here
 from tests.media import Media, make_media
 from tests.stand_in import MakeStandIn, StandIn, kill_all, stand_in_for_ffmpeg
 
@@ -82,13 +83,24 @@ class Run:
     folder: Path
     environment: dict[str, str]
 
-    def __call__(
+    def __call__(self, *arguments: object, stdin: bytes = b"", **environment: str) -> Result:
+        """Run it in this process, or in one of its own where variables are for more than runner."""
+        if not all(name.startswith("RUNNER_") for name in environment):
+            return self.process(*arguments, stdin=stdin, prefix=(), **environment)
+        words = tuple(map(str, arguments))
+        exit_code, out, err = run_here(
+            words, self.folder, {**self.environment, **environment}, stdin
+        )
+        return Result(exit_code, _as_here(out), _as_here(err))
+
+    def process(
         self,
         *arguments: object,
         prefix: tuple[str, ...] = (),
         stdin: bytes = b"",
         **environment: str,
     ) -> Result:
+        """Run it as a process of its own, perhaps by another program, *prefix*."""
         done = subprocess.run(
             [*prefix, RUNNER, *map(str, arguments)],
             cwd=self.folder,

@@ -202,7 +202,7 @@ def test_programs_are_told_no_secret(
     harmless = {"AZURE_REGION": "westeurope", "HTTPS_PROXY": "", "KEYBOARD": "de", "MONKEYS": "2"}
     told = {**SECRETS, **harmless}
     for where in ("local", "azure"):
-        result = azure_run(
+        result = azure_run.process(
             *("convert", "in", "-o", where, "--where", where, "--ffmpeg", str(program.path)),
             prefix=("env", *(f"{name}={value}" for name, value in told.items())),
         )

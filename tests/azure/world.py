@@ -10,12 +10,8 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +20,6 @@ from azure.core.exceptions import ResourceNotFoundError
 from runner.azure.jobs import Jobs
 from runner.azure.manifest import Manifest, read_manifest
 from runner.azure.names import result_in
-from runner.cli import _run
 from runner.ledger import Ledger
 from runner.media.node import ORDER, RECORD, Order
 from tests.cloud import POOL, Cloud
@@ -33,6 +28,7 @@ from tests.emulator import VirtualTasks
 from tests.emulator.model import Failure
 from tests.emulator.virtual import VirtualExecutor
 from tests.emulator.work import Work
+from tests.in_process import run_here
 
 SUCCESS = {"a.wav": b"good a", "c.wav": b"good c"}
 FAILURE = {"b.wav": b"bad b"}
@@ -108,13 +104,8 @@ class Machine:
 
     def __call__(self, *words: str) -> Result:
         """Run `runner` with *words*, in this process."""
-        out, err = StringIO(), StringIO()
-        with self._at_home(words), redirect_stdout(out), redirect_stderr(err):
-            exit_code = int(_run())
-            for thread in threading.enumerate():  # they end with a process of its own
-                if thread.name.startswith(("stage-", "collect-", "loop-")):
-                    thread.join(10)
-        return Result(exit_code, out.getvalue(), err.getvalue())
+        exit_code, out, err = run_here(words, self.folder, self.environment)
+        return Result(exit_code, out.decode(), err.decode())
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start `runner` with *words* as a process of its own."""
@@ -128,21 +119,6 @@ class Machine:
             text=True,
             start_new_session=True,
         )
-
-    @contextmanager
-    def _at_home(self, words: tuple[str, ...]) -> Iterator[None]:
-        before = (dict(os.environ), Path.cwd(), sys.argv)
-        os.environ.clear()
-        os.environ.update(self.environment)
-        os.chdir(self.folder)
-        sys.argv = ["runner", *words]
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before[0])
-            os.chdir(before[1])
-            sys.argv = before[2]
 
 
 @dataclass

@@ -174,7 +174,7 @@ def test_a_file_that_may_not_be_read_is_named_and_the_others_go_on(
 ) -> None:
     secret = media.put("clip.mp3", tmp_path / "in" / "good.mp3", tmp_path / "in" / "secret.mp3")
     secret.chmod(0)
-    result = run("convert", "in", "--to", "wav", prefix=_without_root("setpriv"))
+    result = run.process("convert", "in", "--to", "wav", prefix=_without_root("setpriv"))
     assert result.exit_code == 1
     assert names(destination) == {"good.wav"}
     assert "in/secret.mp3  input: not readable: permission denied" in result.failures[0]
@@ -188,7 +188,7 @@ def test_a_folder_that_may_not_be_read_is_named_and_the_others_go_on(
     secret = tmp_path / "in" / "secret"
     media.put("clip.mp3", secret / "a.mp3")
     secret.chmod(0)
-    result = run("convert", "in", "--to", "wav", prefix=_without_root("setpriv"))
+    result = run.process("convert", "in", "--to", "wav", prefix=_without_root("setpriv"))
     secret.chmod(0o700)
     assert result.exit_code == 1
     assert names(destination) == {"good.wav"}
@@ -200,7 +200,7 @@ def test_a_destination_that_may_not_be_written_ends_the_run(
 ) -> None:
     media.put("clip.mp3", tmp_path / "a.mp3")
     (tmp_path / "locked").mkdir(mode=0o500)
-    result = run("convert", "a.mp3", "-o", "locked/out", prefix=_without_root("setpriv"))
+    result = run.process("convert", "a.mp3", "-o", "locked/out", prefix=_without_root("setpriv"))
     assert result.exit_code == 4
     assert result.error.startswith(f"cannot write to the destination {tmp_path}/locked/out")
     assert "choose another with -o" in result.error
@@ -216,7 +216,7 @@ def test_a_ledger_that_may_not_be_written_ends_the_run(
     for path in inside.iterdir():
         path.chmod(0o400)
     inside.chmod(0o500)
-    result = run("convert", "a.mp3", "--to", "opus", prefix=prefix)
+    result = run.process("convert", "a.mp3", "--to", "opus", prefix=prefix)
     inside.chmod(0o700)
     assert result.exit_code == 4
     assert result.error.startswith("cannot write")

@@ -208,7 +208,7 @@ def free_bytes(disk: Path) -> int:
 def test_a_file_size_limit_is_no_reason_to_leave_half_a_file(
     run: Run, folder: Path, destination: Path
 ) -> None:
-    result = run("convert", "in", "--to", "wav", prefix=("prlimit", "--fsize=200000"))
+    result = run.process("convert", "in", "--to", "wav", prefix=("prlimit", "--fsize=200000"))
     assert result.exit_code != 0
     assert names(destination) == set()
 

@@ -153,7 +153,7 @@ def test_a_run_with_few_files_to_open_accuses_none(
     media.put("clip.mp3", *(tmp_path / "in" / f"{number}.mp3" for number in range(4)))
     prlimit = shutil.which("prlimit") or pytest.skip("there is no prlimit here")
     few = (prlimit, f"--nofile={limit}")
-    result = run("convert", "in", "--to", "wav", "-j4", prefix=few)
+    result = run.process("convert", "in", "--to", "wav", "-j4", prefix=few)
     assert result.exit_code in (0, 4)
     assert "input:" not in result.stderr
     assert "Traceback" not in result.stderr

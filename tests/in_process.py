@@ -1,0 +1,98 @@
+"""The real command in this process, which saves the half second that it takes to start one.
+
+What only a process of its own can show, such as signals, streams that are closed, or what is left
+running at its end, is tested with one: see `Run.process` and `started` in conftest.py.
+"""
+
+import io
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from runner.cli import main
+
+_THREADS = ("upload-", "download-", "loop-")
+"""How threads are called that end with the process, and so may outlive the command in this one."""
+_PATIENCE = 10.0
+
+
+def run_here(
+    words: tuple[str, ...], folder: Path, environment: Mapping[str, str], stdin: bytes = b""
+) -> tuple[int, bytes, bytes]:
+    """Give the command *words* in *folder*; returns its exit code, and what it wrote to its streams."""
+    out, err = io.BytesIO(), io.BytesIO()
+    with _at(folder, environment), _streams(stdin, out, err), _as_program(words):
+        exit_code = _exit_code()
+        for thread in threading.enumerate():
+            if thread.name.startswith(_THREADS):
+                thread.join(_PATIENCE)
+    return exit_code, out.getvalue(), err.getvalue()
+
+
+def _exit_code() -> int:
+    try:
+        main()
+    except SystemExit as error:
+        return int(error.code or 0)
+    except Exception as error:  # noqa: BLE001 - whatever a process would end with
+        try:
+            sys.excepthook(type(error), error, error.__traceback__)
+        except SystemExit as ended:
+            return int(ended.code or 0)
+    return 0
+
+
+@contextmanager
+def _at(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    before, was_at = dict(os.environ), Path.cwd()
+    _set_environment(environment)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+        os.chdir(was_at)
+
+
+def _set_environment(environment: Mapping[str, str]) -> None:
+    """In place, and never without what both have: other threads may look at it meanwhile."""
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+
+
+@contextmanager
+def _streams(stdin: bytes, out: io.BytesIO, err: io.BytesIO) -> Iterator[None]:
+    before = (sys.stdin, sys.stdout, sys.stderr)
+    ours = (
+        io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"),
+        io.TextIOWrapper(out, encoding="utf-8"),
+        io.TextIOWrapper(err, encoding="utf-8", errors="backslashreplace", write_through=True),
+    )
+    sys.stdin, sys.stdout, sys.stderr = ours
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr, *ours[1:]):
+            stream.flush()
+        sys.stdin, sys.stdout, sys.stderr = before
+        ours[1].detach()  # else what was written would be closed with it
+        ours[2].detach()
+
+
+@contextmanager
+def _as_program(words: tuple[str, ...]) -> Iterator[None]:
+    """Have this process be `runner`, and take back what the command sets for the rest of one."""
+    logger = logging.getLogger("runner")
+    before = (sys.argv, sys.modules["__main__"], sys.excepthook, list(logger.handlers))
+    sys.argv = ["runner", *words]
+    sys.modules["__main__"] = ModuleType("__main__")  # by which click finds the program's name
+    try:
+        yield
+    finally:
+        sys.argv, sys.modules["__main__"], sys.excepthook, logger.handlers = before
