@@ -9,6 +9,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import traceback
 import zlib
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -108,7 +109,9 @@ class Database:
         Raises:
             SetupError: Another runner works with it, or it cannot be moved.
         """
-        self.close()  # Windows moves no file that is open
+        # Windows moves no file that is open, and a query that *error* ended midway keeps it open
+        traceback.clear_frames(error.__traceback__)
+        self.close()
         if self._lock is None:
             self.damage = f"{display_path(self._path)} is damaged ({_reason(error)})"
             self._db = with_tables(sqlite3.connect(":memory:"), self._path)

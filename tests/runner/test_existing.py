@@ -17,6 +17,7 @@ from runner.presets import BUILT_IN
 RECIPE = BUILT_IN["mp3"].recipe()
 OTHER_RECIPE = BUILT_IN["podcast"].recipe()
 THEN, NOW, LATER = (second * 10**9 for second in (1_000_000_000, 1_500_000_000, 2_000_000_000))
+A_MOMENT_LATER = LATER + 1000  # NTFS counts in 100 ns
 SOURCE = Source("/in/a.wav", 100, NOW)
 CHANGED = replace(SOURCE, size=101)
 OLDER = replace(SOURCE, mtime_ns=THEN)
@@ -103,7 +104,7 @@ def with_other_settings(place: Place) -> Conversion:
 
 def touched(place: Place) -> Conversion:
     up_to_date(place)
-    os.utime(place.target, ns=(LATER + 1, LATER + 1))
+    os.utime(place.target, ns=(A_MOMENT_LATER, A_MOMENT_LATER))
     return PLAIN
 
 
@@ -115,7 +116,7 @@ def of_another_size_at_the_same_time(place: Place) -> Conversion:
 
 def changed_and_outdated(place: Place) -> Conversion:
     up_to_date(place)
-    place.put("what somebody else made of it", LATER + 1)
+    place.put("what somebody else made of it", A_MOMENT_LATER)
     return OF_ANOTHER_SOURCE
 
 
@@ -127,7 +128,7 @@ def changed_long_ago_and_outdated(place: Place) -> Conversion:
 
 def of_the_same_size_and_outdated(place: Place) -> Conversion:
     up_to_date(place)
-    place.put("what runner MADE", LATER + 1)
+    place.put("what runner MADE", A_MOMENT_LATER)
     return WITH_OTHER_SETTINGS
 
 

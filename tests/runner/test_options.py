@@ -62,7 +62,7 @@ def failed(run: Run, media: Media, tmp_path: Path, stand_in: MakeStandIn) -> Cal
     def fail(*arguments: object) -> StandIn:
         media.put("clip.mp3", tmp_path / "in" / "a.mp3")
         media.put("talk.mp3", tmp_path / "out" / "a.wav")
-        broken = stand_in("say('[error] out of luck'); end_abruptly()")
+        broken = stand_in("say('[mp3 @ 0x1] [error] out of luck'); end_abruptly()")
         result = run("convert", "in/a.mp3", "--to", "wav", "--ffmpeg", broken.path, *arguments)
         assert result.exit_code == 1, result.stderr
         return broken
