@@ -39,6 +39,7 @@ from runner.records import (
     node_use,
     packed,
 )
+from runner.source_records import SourceTable
 
 Row = TypeVar("Row")
 _HERE = FollowUp()
@@ -193,6 +194,11 @@ class Ledger:
 
         self._write(write)
 
+    @property
+    def sources(self) -> SourceTable:
+        """What became of sources that were not to stay."""
+        return SourceTable(self._rows, self._write)
+
     def find(self, target: str) -> StoredResult | None:
         """What is known of *target*."""
         rows = self._rows(
@@ -321,6 +327,7 @@ class Ledger:
         def delete(db: sqlite3.Connection) -> None:
             db.executemany("DELETE FROM attempts WHERE run = ?", [(run,) for run in runs])
             db.executemany("DELETE FROM node_uses WHERE run = ?", [(run,) for run in runs])
+            db.executemany("DELETE FROM sources WHERE run = ?", [(run,) for run in runs])
             db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in runs])
 
         self._write(delete)

@@ -26,6 +26,7 @@ __all__ = [
     "Report",
     "Result",
     "Source",
+    "SourceOutcome",
     "State",
     "Step",
 ]
@@ -240,6 +241,19 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceOutcome:
+    """What became of one source after its conversion."""
+
+    path: str
+    state: str
+    """"deleted", "trashed", "moved" or "kept"."""
+    place: str = ""
+    """Where it was moved to."""
+    reason: str = ""
+    """Why it was kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something about the run as a whole that the user should know now."""
 
@@ -247,6 +261,8 @@ class Notice:
     """One line: what is, and what to do about it."""
     uncollected: int = 0
     """So many files of the run are left to be collected."""
+    source: SourceOutcome | None = None
+    """What it is about, where that is one source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +294,8 @@ class Report:
     """The final events, in the order in which they came."""
     seconds: float
     """Wall-clock time of the run."""
+    sources: Mapping[str, int] = field(default_factory=dict)
+    """How many sources were deleted, trashed, moved or kept, where they were not to stay."""
 
     def count(self, state: State) -> int:
         """How many conversions ended in *state*."""

@@ -10,6 +10,7 @@ from typing import Any, Self
 from runner.media.recipe import VERIFY
 from runner.media.strict import UnreadableError, parse_json, read_as
 from runner.media.target import ANYTHING, Replaceable
+from runner.source_choice import KEEP, is_choice
 
 OVERWRITE = ("auto", "never", "if-newer", "always")
 UPLOAD = ("auto", "whole", "audio-only")
@@ -50,6 +51,8 @@ class RunOptions:
     """Whether results get the file times of their sources."""
     pool: str = ""
     """The name of the pool on Azure; empty where the stack has one that it does not name."""
+    source: str = KEEP
+    """What becomes of a source once its result is verified, as `SourceChoice.parse` reads it."""
 
     def __post_init__(self) -> None:
         for name, is_right in _IS_RIGHT.items():
@@ -105,4 +108,5 @@ _IS_RIGHT: dict[str, Callable[[Any], bool]] = {
     "keep": lambda value: isinstance(value, bool),
     "keep_times": lambda value: isinstance(value, bool),
     "pool": lambda value: isinstance(value, str) and (not value or is_pool_name(value)),
+    "source": is_choice,
 }

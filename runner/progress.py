@@ -12,6 +12,7 @@ from typing import IO, Protocol, Self
 from runner.formatting import display_path, printable, printable_text, seconds_text
 from runner.models import Event, Notice, Plan, State
 from runner.report import event_as_json, notice_as_json, run_as_json
+from runner.source_choice import KEPT
 
 _STATUS_EVERY = 60.0
 
@@ -175,7 +176,8 @@ class Lines(_Plain):
     def __call__(self, event: Event | Notice) -> None:
         """Write a line if there is something to say."""
         if isinstance(event, Notice):
-            self._say(printable_text(event.message))
+            if self._verbose or is_for_everybody(event):
+                self._say(printable_text(event.message))
             return
         self._tally.observe(event)
         if line := self._line(event):
@@ -218,6 +220,11 @@ class JsonLines(_Plain):
         """Write one object."""
         self._out.write(json.dumps(value) + "\n")
         self._out.flush()
+
+
+def is_for_everybody(notice: Notice) -> bool:
+    """Whether *notice* says more than that a source went as it was to go, which the summary counts."""
+    return notice.source is None or notice.source.state == KEPT
 
 
 def failure_line(event: Event, tally: Tally) -> str:

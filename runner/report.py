@@ -1,5 +1,6 @@
 """The final account of a run, for people and for programs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from runner.errors import ExitCode
@@ -41,6 +42,8 @@ def as_text(report: Report, follow_up: FollowUp) -> list[str]:
         size_in = sum(max(event.conversion.source.size, 0) for event in made)
         size_out = sum(event.result.size for event in made if event.result)
         parts.append(f"{bytes_text(size_in)} -> {bytes_text(size_out)}")
+    if report.sources:
+        parts.append(sources_text(report.sources))
     lines = [*_tables(report), " · ".join(parts)]
     if left:
         run = report.plan.id
@@ -50,6 +53,11 @@ def as_text(report: Report, follow_up: FollowUp) -> list[str]:
     if counts["failed"]:
         lines.append(f"why: {follow_up.logs} · retry: {follow_up.retry()}")
     return lines
+
+
+def sources_text(counts: Mapping[str, int]) -> str:
+    """What became of sources that were not to stay, as in "sources: 7 deleted, 1 kept"."""
+    return f"sources: {', '.join(f'{count} {state}' for state, count in sorted(counts.items()))}"
 
 
 def _tables(report: Report) -> list[str]:
@@ -121,7 +129,11 @@ def event_as_json(event: Event) -> dict[str, Any]:
 
 
 def notice_as_json(notice: Notice) -> dict[str, Any]:
-    """A line of `--json` for what concerns the run as a whole."""
+    """A line of `--json` for what concerns the run as a whole, or what became of a source."""
+    if notice.source is not None:
+        one = notice.source
+        facts = {"source": one.path, "state": one.state, "to": one.place or None}
+        return {"v": JSON_VERSION, "event": "source", **facts, "reason": one.reason or None}
     return {"v": JSON_VERSION, "event": "notice", "message": notice.message}
 
 
@@ -136,6 +148,7 @@ def report_as_json(report: Report, exit_code: ExitCode) -> dict[str, Any]:
         "failed": report.count(State.FAILED),
         "with_notices": files_with_notices(report.results),
         "failures": [_reason_as_json(reason) for reason in failure_reasons(report.results)],
+        "sources": dict(report.sources),
         "files": report.plan.files,
         "seconds": round(report.seconds, 3),
         "exit_code": int(exit_code),

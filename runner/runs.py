@@ -30,6 +30,8 @@ from runner.models import (
     TargetState,
 )
 from runner.options import RunOptions
+from runner.source_choice import SourceChoice
+from runner.sources.policy import Sources
 
 _ALIKE = 3
 
@@ -66,11 +68,14 @@ def convert(
     started = time.monotonic()
     results: list[Event] = []
     policy = _StopPolicy(run, stop)
+    sources = _sources_of(run, existing, stop)
     exit_code = ExitCode.BUG
     uncollected = given_up = False
     with ledger.lock.held_for(run.plan.id):
         ledger.begin(run.plan, run.backend, run.command, run.options, existing.made_with)
         try:
+            for notice in sources.begin():
+                on_event(notice)
             with (
                 policy.with_reason(),
                 closing(_events(run.plan, engine, existing, stop)) as events,
@@ -89,8 +94,12 @@ def convert(
                     else:
                         uncollected |= event.uncollected > 0
                     on_event(event)
+                    if isinstance(event, Event):
+                        for notice in sources.after(event):
+                            on_event(notice)
             policy.raise_if_stopped(left=run.plan.files - len(results))
-            report = Report(run.plan, tuple(results), time.monotonic() - started)
+            seconds = time.monotonic() - started
+            report = Report(run.plan, tuple(results), seconds, sources.counts)
             exit_code = exit_code_of(report)
         except RunnerError as error:
             exit_code = error.exit_code
@@ -101,6 +110,16 @@ def convert(
             left = uncollected or run.plan.files > sum(map(_is_settled, results))
             ledger.end(run.plan.id, exit_code, counts, unfinished=left and not given_up)
     return report
+
+
+def _sources_of(run: Run, existing: Existing, stop: Stop) -> Sources:
+    return Sources(
+        run.plan,
+        existing.ledger,
+        SourceChoice.parse(run.options.source),
+        lambda: stop.gently,
+        planned_now=existing.planned_now,
+    )
 
 
 def exit_code_of(report: Report) -> ExitCode:
@@ -174,7 +193,7 @@ class _Decided:
         return replace(
             plan,
             conversions=tuple(self.to_convert),
-            done=tuple(self.done),
+            done=(*plan.done, *self.done),
             replaces=self.replaces,
         )
 

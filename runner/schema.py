@@ -92,6 +92,16 @@ CREATE VIEW history AS
         notices, source_size, size, media_seconds, sent, queued, began, worker, versions, steps
     FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
 """
+# One row a source that is not to stay where it is, and what became of it.
+_SOURCES = """
+CREATE TABLE sources (
+    run TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    changed_ns INTEGER NOT NULL, names INTEGER NOT NULL, file TEXT NOT NULL,
+    choice TEXT NOT NULL, state TEXT NOT NULL, place TEXT NOT NULL, reason TEXT NOT NULL, at REAL,
+    PRIMARY KEY (run, path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sources_by_state ON sources (state)
+"""
 STEPS = (
     _SCHEMA,
     "ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",
@@ -99,6 +109,7 @@ STEPS = (
     _NOTICES_AND_KNOWN_FAILURES,
     _EXECUTIONS,
     _NODES,
+    _SOURCES,
 )
 """What each version has beyond the one before it. A value that older runners cannot read is one too."""
 VERSION = len(STEPS)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from runner.formatting import display_path, printable_text, shortened
 from runner.models import Event, Notice, Plan, State
-from runner.progress import STOPPING, Tally, failure_line, status_line
+from runner.progress import STOPPING, Tally, failure_line, is_for_everybody, status_line
 
 _REFRESHES_A_SECOND = 2
 _NARROW = 60
@@ -57,6 +57,8 @@ class Terminal:
     def __call__(self, event: Event | Notice) -> None:
         """Show *event*."""
         if isinstance(event, Notice):
+            if not is_for_everybody(event):
+                return
             self._console.print(Text(printable_text(event.message), style="yellow"))
             return
         with self._lock:

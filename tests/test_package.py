@@ -164,5 +164,5 @@ def test_the_wheel_offers_the_azure_clients_and_no_tool_of_ours(wheel: Path) -> 
     always = {wanted.name for need in needs if (wanted := Requirement(need)).marker is None}
     assert always == {
         *("click", "filelock", "imageio-ffmpeg", "jinja2", "mutagen"),
-        *("platformdirs", "rich", "wcmatch"),
+        *("platformdirs", "rich", "send2trash", "wcmatch"),
     }

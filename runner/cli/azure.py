@@ -20,6 +20,7 @@ from runner.cli.options import (
 )
 from runner.cli.output import say
 from runner.cli.running import OutputOptions, run_and_report
+from runner.cli.sources import put_sources_right, refuse_other_choice
 from runner.existing import Existing
 from runner.formatting import count_text
 from runner.ledger import Ledger
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @run_options(
     "overwrite",
     "keep_times",
+    "source",
     "retries",
     "timeout",
     "fail_fast",
@@ -53,12 +55,14 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
     """Follow RUN, or the newest run, on Azure, and collect its results; from any machine."""
     session = find_session(options)
     ffmpeg = find_ffmpeg(options["ffmpeg"])
+    put_sources_right(destination)
     with Ledger.open(destination) as ledger:
         manifest = session.manifest(_run_on_azure(session, ledger, name), destination)
         plan = manifest.plan
         follow_up = follow_up_of(ctx)
         here = [known.options for known in ledger.runs() if known.id == plan.id]
         asked = run_options_of(ctx, here[0] if here else manifest.options)
+        refuse_other_choice(asked, here[0] if here else manifest.options)
         backend, chosen = Backend(session, "resumed here").for_run(asked)
         run = Run(
             plan=plan,

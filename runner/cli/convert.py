@@ -15,6 +15,7 @@ from runner.cli.options import follow_up_of, is_typed, keep_settings, run_option
 from runner.cli.output import say, show
 from runner.cli.planning import chosen_preset, plan_of, show_plan
 from runner.cli.running import OutputOptions, run_and_report
+from runner.cli.sources import agree_on_sources, put_sources_right
 from runner.encoders import require_encoders
 from runner.errors import UsageError
 from runner.existing import Existing
@@ -42,6 +43,7 @@ class _Convert(Command):
             ctx.meta["ffmpeg"] = tuple(args[split + 1 :])
             args = args[:split]
         options = {_long_name(p): p for p in self.params if isinstance(p, click.Option)}
+        del options["yes"]  # a settings file may be somebody else's
         settings = read_settings({name: str(p.name) for name, p in options.items()})
         several = {p.name for p in options.values() if p.multiple}
         ctx.default_map = {
@@ -80,6 +82,8 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
         _show_settings(ctx)
     arguments = ctx.meta.get("ffmpeg", ())
     preset = chosen_preset(ctx, options, settings_of(ctx), arguments)
+    if not options["dry_run"]:
+        put_sources_right(options["destination"])
     plan = plan_of(options, preset, arguments)
     ffmpeg = find_ffmpeg(options["ffmpeg"])
     backend = find_backend(options)
@@ -98,6 +102,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     with Ledger.open(plan.destination) as ledger:
         plan, asked = _resumed_plan(plan, ledger, backend, ctx)
         backend, chosen = backend.for_run(asked)
+        agree_on_sources(plan, chosen, options["sources"], yes=options["yes"])
         jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs, made_with)
         run = Run(
@@ -143,7 +148,9 @@ def _resumed_plan(
     for run in ledger.resumable(backend.name) if session else ():
         if session and not session.shares_no_files_with(run, plan):
             options = run_options_of(ctx, ledger.run(run).options)
-            return replace(plan, id=run).verified_by(options.verify), options
+            # of those that it has converted, sources may be gone: they are of this run all the same
+            done = tuple(ledger.sources.gone(run))
+            return replace(plan, id=run, done=done).verified_by(options.verify), options
     return plan, run_options_of(ctx)
 
 

@@ -18,6 +18,7 @@ from runner.cli.options import (
     quiet_option,
     run_options,
 )
+from runner.cli.sources import yes_option
 from runner.media.recipe import DEINTERLACE, ID3, SUBTITLES
 from runner.plan import DEFAULT_NAME
 
@@ -127,7 +128,8 @@ _OUTPUT: tuple[Callable[..., Any], ...] = (
         section="Output",
         help="Version of the ID3 tags in MP3 and WAV.",
     ),
-    run_options("overwrite", "keep_times"),
+    run_options("overwrite", "keep_times", "source"),
+    yes_option,
 )
 _CONVERSION: tuple[Callable[..., Any], ...] = (
     jobs_option,

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ from runner.ledger import Ledger
 from runner.media.paths import below
 from runner.models import State
 from runner.records import AttemptRecord, RunRecord
-from runner.report import JSON_VERSION
+from runner.report import JSON_VERSION, sources_text
 
 if TYPE_CHECKING:
     from runner.azure.session import JobStatus, Session
@@ -72,12 +73,15 @@ def _show_status(
     """Say how the run stands, in JSON without *follow_up*; returns whether it goes on."""
     run, running = ledger.run(name), ledger.lock.is_held()
     job_status = session.job_status(name) if session else None
+    sources = Counter(record.state for record in ledger.sources.of(name))
     if follow_up is None:
         tasks = asdict(job_status.counts) if job_status else None
         click.echo(_run_json(run, tasks=tasks))
     else:
         for line in _status_lines(run, ledger.attempts(name), job_status, running=running):
             show(line)
+        if sources:
+            show(f"  {sources_text(sources)}")
         if job_status is not None and not running:
             collect, end = follow_up.attach(name), follow_up.cancel(name)
             show(f"  collect the results with `{collect}`, or cancel the run with `{end}`")

@@ -1,5 +1,6 @@
 """Options that several commands share, each also an environment variable `RUNNER_…`."""
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -26,6 +27,7 @@ from runner.options import (
     is_pool_name,
 )
 from runner.settings import Settings, read_settings
+from runner.source_choice import METAVAR, MOVE, is_choice
 
 _SETTINGS = "runner.settings"
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -126,6 +128,17 @@ def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | float)
     raise UsageError(f"--timeout {value}: use a number of seconds, or auto")
 
 
+def _source(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
+    action, colon, folder = value.partition(":")
+    if action == MOVE and folder:
+        value = action + colon + os.path.abspath(os.path.expanduser(folder))
+        if fault := folder_fault(value.removeprefix(action + colon)):
+            raise UsageError(f"--source {printable(value)}: {fault}")
+    if not is_choice(value):
+        raise UsageError(f"--source {printable(value)}: use {METAVAR.replace('|', ', ')}")
+    return value
+
+
 def _pool(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
     if value and not is_pool_name(value):
         raise UsageError(f"--pool {printable(value)}: use the name of a pool of the stack")
@@ -197,6 +210,17 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "keep_times": (
         ("--keep-times/--no-keep-times",),
         {"help": "Give results the modification times of their sources."},
+    ),
+    "source": (
+        ("--source",),
+        {
+            "callback": _source,
+            "metavar": METAVAR,
+            "help": (
+                "What to do with a source once its result is verified and safely on the disk;"
+                " asks first, unless --yes is given."
+            ),
+        },
     ),
     "pool": (
         ("--pool",),

@@ -22,6 +22,7 @@ from runner.cli.options import (
 )
 from runner.cli.output import show
 from runner.cli.running import OutputOptions, run_and_report
+from runner.cli.sources import agree_on_sources, put_sources_right, yes_option
 from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.existing import Existing
 from runner.ledger import Ledger
@@ -37,8 +38,16 @@ from runner.selection import stat_source
 @run_argument()
 @destination_option()
 @run_options(
-    "overwrite", "keep_times", "verify", "retries", "timeout", "fail_fast", default="as in the run"
+    "overwrite",
+    "keep_times",
+    "source",
+    "verify",
+    "retries",
+    "timeout",
+    "fail_fast",
+    default="as in the run",
 )
+@yes_option
 @where_options
 @run_options("pool", "upload", "transfers", "keep", default="as in the run")
 @detach_option
@@ -50,6 +59,7 @@ from runner.selection import stat_source
 def retry(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
     """Convert the failed files of RUN, or of the newest run, again, where that run was done."""
     program = find_ffmpeg(options["ffmpeg"])
+    put_sources_right(destination)
     with Ledger.read(destination) as ledger:
         follow_up = follow_up_of(ctx)
         old = ledger.run(name, follow_up)
@@ -66,6 +76,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
         backend, chosen = backend.for_run(run_options_of(ctx, old.options))
         again = Plan(new_run_id(place := destination.absolute()), place, tuple(map(_again, failed)))
         plan = again.verified_by(chosen.verify)
+        agree_on_sources(plan, chosen, (), yes=options["yes"])
         run = Run(
             plan=plan,
             backend=backend.name,

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.azure.manifest import read_manifest
+from runner.ledger import Ledger
+from runner.media.worker import sha256_of
+from runner.models import Event, Plan, Result, State
 from tests.azure.conftest import Gate, MakeCloud, on_cloud
 from tests.azure.test_engines import AWKWARD, BAD
 from tests.cloud import Cloud
@@ -354,3 +358,52 @@ def test_a_full_disk_keeps_the_results_in_storage_until_there_is_room(
     assert names(tiny_disk / "out") == {"a.wav"}
     assert set(cloud.attempts().values()) == {1}, "it was not converted again"
     assert cloud.stored("input") == {}
+
+
+def test_sources_go_when_the_results_are_collected(
+    azure_run: Run, cloud: Cloud, folder: Path, destination: Path
+) -> None:
+    detached = azure_run("convert", "in", "--detach", "--source", "delete", "--yes")
+    name = detached.stdout.strip()
+    assert len(names(folder)) == 3, "nothing is here yet"
+    other = azure_run("attach", name, "-o", "elsewhere", "--source", "trash")
+    assert other.exit_code == 2
+    assert "this run began with --source delete" in other.error
+    (folder / "b.wav").touch()
+    done = azure_run("attach", name)
+    assert done.exit_code == 0
+    assert "sources: 2 deleted, 1 kept" in done.stderr
+    assert f"kept {folder.name}/b.wav: it changed after it was read" in done.stderr
+    assert names(folder) == {"b.wav"}
+
+
+def test_a_run_that_is_taken_up_knows_the_sources_that_went_with_it(
+    azure_run: Run, cloud: Cloud, media: Media, folder: Path, destination: Path
+) -> None:
+    words = ("--source", "delete", "--yes")
+    first = azure_run("convert", "in", "--detach", *words).stdout.strip()
+    with Ledger.open(destination) as ledger:  # as a runner that was killed after one file
+        record = ledger.sources.of(first)[0]
+        made = media.put("clip.mp3", destination / "a.mp3")
+        status = made.stat()
+        result = Result(
+            size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=sha256_of(str(made))
+        )
+        plan = read_plan(cloud, first, destination)
+        conversion = next(c for c in plan.conversions if c.source.path == record.path)
+        event = Event(conversion=conversion, state=State.CONVERTED, result=result)
+        ledger.record(first, event)
+        ledger.sources.set(replace(record, state="deleted"))
+        Path(record.path).unlink()
+    done = azure_run("convert", "in", *words)
+    assert done.exit_code == 0, done.stderr
+    assert "left on Azure" not in done.stderr
+    assert cloud.stored("input") == {}
+    assert names(folder) == set()
+    assert len(cloud.jobs()) == 1
+
+
+def read_plan(cloud: Cloud, run: str, destination: Path) -> Plan:
+    """What storage has of *run*."""
+    data = next(blob for name, blob in cloud.stored("input").items() if "plan" in name)
+    return read_manifest(data, run, destination).plan

@@ -69,6 +69,7 @@ def test_json_is_one_object_a_line_of_a_known_shape(run: Run, folder: Path) -> N
         "failed": 1,
         "with_notices": 0,
         "failures": [{"kind": "input", "reason": bad["failure"]["message"], "files": 1}],
+        "sources": {},
         "files": 3,
         "exit_code": 1,
     }

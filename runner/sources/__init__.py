@@ -1,0 +1,1 @@
+"""What becomes of sources once their results are verified and safely in place."""
