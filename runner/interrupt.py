@@ -1,9 +1,12 @@
 """Whether Ctrl-C was pressed before a run listened to it itself."""
 
 import signal
+from contextlib import suppress
 from types import FrameType
 
 _pressed = False
+STATUS = ("SIGUSR1", "SIGINFO")
+"""Signals that ask how far a run is; the second one is Ctrl-T on macOS and BSD. Windows has neither."""
 
 
 def listen() -> None:
@@ -14,11 +17,20 @@ def listen() -> None:
     # who started this process in the background may want Ctrl-C to be ignored
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _remember)
+    # who asks before there is a run, or after it, ends nothing
+    for name in STATUS:
+        if (number := getattr(signal, name, None)) is not None:
+            with suppress(ValueError):  # not of the main thread
+                signal.signal(number, _ignore)
 
 
 def was_pressed() -> bool:
     """Whether it was, since `listen`."""
     return _pressed
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    pass
 
 
 def _remember(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

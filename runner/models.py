@@ -14,6 +14,7 @@ from runner.media.recipe import Recipe
 from runner.result_blobs import shown_result
 
 __all__ = [
+    "CloudStatus",
     "Conversion",
     "Event",
     "Execution",
@@ -283,6 +284,19 @@ class NodeUse:
     allocated: float | None = None
     ready: float | None = None
     """When its start task had ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloudStatus(Notice):
+    """How a run on Azure moves; it is shown, and not said."""
+
+    sent: int = 0
+    """Bytes, since the run began; so is the next."""
+    received: int = 0
+    nodes: tuple[tuple[str, int], ...] | None = None
+    """How many nodes are in which state; none before anybody looked."""
+    at: float = 0.0
+    """When, in seconds of a clock that only goes forward."""
 
 
 @dataclass(frozen=True, slots=True)

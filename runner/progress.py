@@ -3,18 +3,18 @@
 import json
 import os
 import sys
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Protocol, Self
 
+from runner.cloud_progress import CloudProgress
 from runner.formatting import display_path, printable, printable_text, seconds_text
-from runner.models import Event, Notice, Plan, State
+from runner.models import CloudStatus, Event, Notice, Plan, State
 from runner.report import event_as_json, notice_as_json, run_as_json
 from runner.source_choice import KEPT
-
-_STATUS_EVERY = 60.0
 
 
 class Reporter(Protocol):
@@ -25,6 +25,9 @@ class Reporter(Protocol):
 
     def stopping(self, level: int) -> None:
         """The user asked to stop, for the *level*th time; called from a signal handler."""
+
+    def tell(self) -> None:
+        """Say how far the run is; called from a thread of its own."""
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -59,6 +62,7 @@ class Tally:
     """The newest event of each running conversion, by target."""
     waiting: set[str] = field(default_factory=set)
     """The targets of those that wait for a node."""
+    cloud: CloudProgress = field(default_factory=CloudProgress)
     media_done: float = 0.0
     """Seconds of media that were converted in this run, without the running files."""
     _guessed_left: float = 0.0
@@ -68,8 +72,12 @@ class Tally:
     def __post_init__(self) -> None:
         self._guessed_left = sum(c.source.estimated_seconds for c in self.plan.conversions)
 
-    def observe(self, event: Event) -> None:
+    def observe(self, event: Event | Notice) -> None:
         """Take *event* into account."""
+        if isinstance(event, Notice):
+            if isinstance(event, CloudStatus):
+                self.cloud.observe(event)
+            return
         target = event.conversion.target
         self.waiting.discard(target)
         if event.state in _ACTIVE:
@@ -125,13 +133,18 @@ class Tally:
 
     @property
     def _media_now(self) -> float:
-        return self.media_done + sum(event.media_done for event in self.running.values())
+        return self.media_done + sum(event.media_done for event in self._running)
+
+    @property
+    def _running(self) -> list[Event]:
+        """As they are now: another thread may ask."""
+        return list(self.running.values())
 
     @property
     def _media_left(self) -> float:
         # what is known of finished files tells how far the guesses are off
         scale = self._real_known / self._guessed_known if self._guessed_known > 0 else 1.0
-        running = sum(event.conversion.source.estimated_seconds for event in self.running.values())
+        running = sum(event.conversion.source.estimated_seconds for event in self._running)
         waiting = max(0.0, self._guessed_left - running) * scale
         return waiting + sum(
             max(
@@ -139,12 +152,19 @@ class Tally:
                 (event.media_total or event.conversion.source.estimated_seconds * scale)
                 - event.media_done,
             )
-            for event in self.running.values()
+            for event in self._running
         )
 
 
 class _Plain:
     """What reporters without a display have in common."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._tally = Tally(plan)
+
+    def tell(self) -> None:
+        """Say how far the run is, whatever else is being written."""
+        write_whole(whole_status(self._tally))
 
     def __enter__(self) -> Self:
         return self
@@ -160,31 +180,49 @@ class _Plain:
     def stopping(self, level: int) -> None:
         if level <= len(STOPPING):
             # a signal handler may have interrupted a print, which print itself does not survive
-            with suppress(OSError):  # there is nobody to be told
-                os.write(sys.stderr.fileno(), f"{STOPPING[level - 1]}\n".encode())
+            write_whole(STOPPING[level - 1])
 
 
 class Lines(_Plain):
     """One line for each file that is finished, and a sign of life each minute."""
 
-    def __init__(self, plan: Plan, *, quiet: bool = False, verbose: bool = False) -> None:
-        self._tally = Tally(plan)
+    def __init__(
+        self, plan: Plan, *, quiet: bool = False, verbose: bool = False, every: float = 60.0
+    ) -> None:
+        super().__init__(plan)
         self._quiet = quiet
         self._verbose = verbose
-        self._last = time.monotonic()
+        self._every = every
+        self._is_over = threading.Event()
+
+    def __enter__(self) -> Self:
+        if not self._quiet:
+            threading.Thread(target=self._tell_now_and_then, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_over.set()
+
+    def _tell_now_and_then(self) -> None:
+        while not self._is_over.wait(self._every):
+            self.tell()
 
     def __call__(self, event: Event | Notice) -> None:
         """Write a line if there is something to say."""
+        self._tally.observe(event)
         if isinstance(event, Notice):
-            if self._verbose or is_for_everybody(event):
+            if is_for_everybody(event) or (self._verbose and event.message):
                 self._say(printable_text(event.message))
             return
-        self._tally.observe(event)
         if line := self._line(event):
             self._say(line)
 
     def _say(self, line: str) -> None:
-        self._last = time.monotonic()
         print(line, file=sys.stderr, flush=True)  # noqa: T201
 
     def _line(self, event: Event) -> str:
@@ -197,8 +235,6 @@ class Lines(_Plain):
             return _converted_line(event, self._tally) + by
         if event.state is State.UP_TO_DATE:
             return f"up to date {printable(event.conversion.target)}" if self._verbose else ""
-        if time.monotonic() - self._last > _STATUS_EVERY:
-            return status_line(self._tally)
         return ""
 
 
@@ -206,11 +242,15 @@ class JsonLines(_Plain):
     """One JSON object a line on standard output, for programs."""
 
     def __init__(self, plan: Plan, where: str, pool: str, out: IO[str]) -> None:
+        super().__init__(plan)
         self._out = out
         self.write(run_as_json(plan, where, pool))
 
     def __call__(self, event: Event | Notice) -> None:
         """Write a line for the end of an attempt."""
+        self._tally.observe(event)
+        if isinstance(event, CloudStatus):
+            return
         if isinstance(event, Notice):
             self.write(notice_as_json(event))
         elif event.state.is_final or event.state is State.RETRYING:
@@ -224,6 +264,8 @@ class JsonLines(_Plain):
 
 def is_for_everybody(notice: Notice) -> bool:
     """Whether *notice* says more than that a source went as it was to go, which the summary counts."""
+    if isinstance(notice, CloudStatus):
+        return False
     return notice.source is None or notice.source.state == KEPT
 
 
@@ -236,6 +278,17 @@ def failure_line(event: Event, tally: Tally) -> str:
     word = "FAILED" if event.state.is_final else "again"
     known = f"; {_KNOWN}" if event.is_known else ""
     return f"{word} {count}{name}  {failure.kind.value}: {printable(failure.message)}{known}"
+
+
+def write_whole(line: str) -> None:
+    """Write *line* to standard error at once, from whatever thread or signal handler."""
+    with suppress(OSError):  # there is nobody to be told
+        os.write(sys.stderr.fileno(), f"{line}\n".encode(errors="backslashreplace"))
+
+
+def whole_status(tally: Tally) -> str:
+    """How far the run is, and how it moves on Azure, in one line."""
+    return "  ".join(filter(None, (status_line(tally), tally.cloud.line)))
 
 
 def status_line(tally: Tally) -> str:

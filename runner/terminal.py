@@ -11,8 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.formatting import display_path, printable_text, shortened
-from runner.models import Event, Notice, Plan, State
-from runner.progress import STOPPING, Tally, failure_line, is_for_everybody, status_line
+from runner.models import CloudStatus, Event, Notice, Plan, State
+from runner.progress import (
+    STOPPING,
+    Tally,
+    failure_line,
+    is_for_everybody,
+    status_line,
+    whole_status,
+)
 
 _REFRESHES_A_SECOND = 2
 _NARROW = 60
@@ -56,6 +63,10 @@ class Terminal:
 
     def __call__(self, event: Event | Notice) -> None:
         """Show *event*."""
+        if isinstance(event, CloudStatus):
+            with self._lock:
+                self._tally.observe(event)
+            return
         if isinstance(event, Notice):
             if not is_for_everybody(event):
                 return
@@ -74,6 +85,12 @@ class Terminal:
         elif self._failures == _MOST_FAILURES + 1 and event.state.is_final:
             words = "more files failed: the summary counts them by reason, and `runner status` lists them"
             self._console.print(Text(words, style="red"))
+
+    def tell(self) -> None:
+        """Leave a line above the display, which shows the same all the time."""
+        with self._lock:
+            line = whole_status(self._tally)
+        self._console.print(Text(line))
 
     def stopping(self, level: int) -> None:
         """Say so at the next refresh."""
@@ -94,6 +111,8 @@ class Terminal:
         summary.add_row(ProgressBar(total=1.0, completed=self._tally.share, width=width))
         line = Text(status_line(self._tally), style="bold", no_wrap=True, overflow="ellipsis")
         summary.add_row(line)
+        if cloud := self._tally.cloud.line:
+            summary.add_row(Text(cloud, no_wrap=True, overflow="ellipsis"))
         if self._stopping:
             words = STOPPING[min(self._stopping, len(STOPPING)) - 1]
             summary.add_row(Text(words, style="yellow"))

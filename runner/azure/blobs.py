@@ -3,6 +3,7 @@
 import hashlib
 import mimetypes
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from io import FileIO
@@ -35,6 +36,21 @@ _EXISTS = "BlobAlreadyExists"
 """The one conflict, among all that have its status, which says that somebody was here before."""
 
 
+class Traffic:
+    """The bytes that have travelled, each way."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.sent = 0
+        self.received = 0
+
+    def add(self, *, sent: int = 0, received: int = 0) -> None:
+        """Count them; safe for several threads."""
+        with self._lock:
+            self.sent += sent
+            self.received += received
+
+
 class Blobs:
     """The containers of one account; its transfers end early once *is_stopped* says so."""
 
@@ -43,6 +59,7 @@ class Blobs:
     ) -> None:
         self._client = client
         self._is_stopped = is_stopped
+        self.traffic = Traffic()
 
     def upload(self, container: str, name: str, path: str) -> int:
         """Upload the file at *path* once; a blob with its content counts as uploaded.
@@ -61,7 +78,7 @@ class Blobs:
         settings = ContentSettings(content_type=kind, content_md5=bytearray(digest))
         with (
             azure_errors(f"uploading to {container}", "storage"),
-            _Watched(path, size, self._is_stopped) as file,
+            _Watched(path, size, self._is_stopped, self.traffic) as file,
         ):
             try:
                 blob.upload_blob(file, length=size, content_settings=settings)
@@ -162,6 +179,7 @@ class Blobs:
                     raise Stopped
                 digest.update(chunk)
                 file.write(chunk)
+                self.traffic.add(received=len(chunk))
         return digest.hexdigest()
 
     def _open(
@@ -224,8 +242,11 @@ class _Watched(FileIO):
     Storage would wait for the bytes that were announced, for minutes and several times over.
     """
 
-    def __init__(self, path: str, size: int, is_stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self, path: str, size: int, is_stopped: Callable[[], bool], traffic: Traffic
+    ) -> None:
         super().__init__(path)
+        self._traffic = traffic
         self._size = size
         self._is_stopped = is_stopped
 
@@ -236,6 +257,7 @@ class _Watched(FileIO):
         data = super().read(wanted)
         if len(data) < wanted and self.tell() < self._size:
             raise TransientError("the file became shorter while it was uploaded")
+        self._traffic.add(sent=len(data))
         return data
 
 

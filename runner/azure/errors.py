@@ -13,6 +13,7 @@ from azure.core.exceptions import (
 )
 
 from runner.azure.refusals import refusal_of
+from runner.azure.request_log import LOG
 from runner.errors import RunnerError, SetupError, TransientError
 
 _SECRET = re.compile(r"(?i)(\bsig=|\baccountkey=|\bsharedkey \S+?:|\bbearer )[^&\s'\"]+")
@@ -82,6 +83,7 @@ def translated(error: AzureError, doing: str, service: str) -> RunnerError:
     ours = _translated(error, doing, service, headers.get("date") or "")
     if request := headers.get("request-id") or headers.get("x-ms-request-id"):
         ours.add_note(f"request id {request}")
+        LOG.info("%s: request id %s", doing, request)
     return ours
 
 

@@ -1,6 +1,7 @@
 """How long the nodes of a run's pool are there: what they cost, and when they could work."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,9 +9,18 @@ from datetime import datetime
 from azure.batch import models as batch
 
 from runner.azure.context import RunContext
+from runner.azure.errors import word
 from runner.azure.node_health import PoolLook
 from runner.errors import RunnerError
-from runner.models import NodeUse
+from runner.models import CloudStatus, NodeUse
+
+_STATES = {
+    **dict.fromkeys(("creating", "starting", "waitingforstarttask", "rebooting"), "starting"),
+    **dict.fromkeys(("starttaskfailed", "unusable"), "failed"),
+    "preempted": "evicted",
+    "leavingpool": "leaving",
+}
+"""What is said of a node, by its state in Batch's words; the others are said as they are."""
 
 
 @dataclass
@@ -21,6 +31,20 @@ class NodeWatch:
     _since: float | None = None
     """The service's time at the first look."""
     _next: float = 0.0
+    _states: tuple[tuple[str, int], ...] | None = None
+
+    def show(self) -> None:
+        """Report how the transfers go, and the nodes as they were at the last look."""
+        traffic = self.context.blobs.traffic
+        self.context.report(
+            CloudStatus(
+                "",
+                sent=traffic.sent,
+                received=traffic.received,
+                nodes=self._states,
+                at=time.monotonic(),
+            )
+        )
 
     def look_if_due(self) -> None:
         """Look, unless that was done a moment ago."""
@@ -34,6 +58,7 @@ class NodeWatch:
             look = self.context.jobs.look()
         except RunnerError:  # whoever follows the tasks meets it too, and says it
             return
+        self._states = tuple(sorted(Counter(_state(node) for node in look.nodes).items()))
         for use in self._uses(look):
             self.context.report(use)
 
@@ -52,6 +77,11 @@ class NodeWatch:
                 allocated=allocated,
                 ready=_ready(node),
             )
+
+
+def _state(node: batch.BatchNode) -> str:
+    state = word(node.state)
+    return _STATES.get(state, state)
 
 
 def _ready(node: batch.BatchNode) -> float | None:

@@ -58,6 +58,7 @@ class Poller:
         while not self.context.stopped.wait(wait):
             wait = min(pace.longest_look, max(pace.first_look, (time.monotonic() - started) / 20))
             self._nodes.look_if_due()
+            self._nodes.show()
             try:
                 self._look()
                 self._failed_looks = 0

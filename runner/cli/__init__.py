@@ -93,7 +93,8 @@ class _Warnings(logging.Handler):
     """Says on standard error what the user should know of, and needs do nothing about."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(f"Warning: {record.getMessage()}")
+        is_warning = record.levelno >= logging.WARNING
+        say(f"Warning: {record.getMessage()}" if is_warning else record.getMessage())
 
 
 def _report_bug(

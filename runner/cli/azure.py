@@ -17,6 +17,7 @@ from runner.cli.options import (
     run_argument,
     run_options,
     run_options_of,
+    verbose_option,
 )
 from runner.cli.output import say
 from runner.cli.running import OutputOptions, run_and_report
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 @ffmpeg_option
 @json_option
 @quiet_option
+@verbose_option
 @click.pass_context
 def attach(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
     """Follow RUN, or the newest run, on Azure, and collect its results; from any machine."""
@@ -74,7 +76,9 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
         )
         jobs = usable_cores()
         existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs, planned_now=False)
-        output = OutputOptions(as_json=options["as_json"], quiet=options["quiet"])
+        output = OutputOptions(
+            as_json=options["as_json"], quiet=options["quiet"], verbose=options["verbose"]
+        )
         engine = backend.engine(run, ffmpeg=ffmpeg, jobs=jobs)
         ctx.exit(run_and_report(run, engine, existing, output))
 

@@ -17,6 +17,7 @@ from runner.cli.options import (
     option,
     quiet_option,
     run_options,
+    verbose_option,
 )
 from runner.cli.sources import yes_option
 from runner.media.recipe import DEINTERLACE, ID3, SUBTITLES
@@ -183,7 +184,7 @@ _AZURE: tuple[Callable[..., Any], ...] = (
 _DISPLAY: tuple[Callable[..., Any], ...] = (
     json_option,
     quiet_option,
-    option("-v", "--verbose", count=True, show_default=False, help="Print more."),
+    verbose_option,
     option("--progress/--no-progress", default=True, help="Show a live display on a terminal."),
 )
 

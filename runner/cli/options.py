@@ -1,5 +1,6 @@
 """Options that several commands share, each also an environment variable `RUNNER_…`."""
 
+import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -111,12 +112,27 @@ json_option = option(
     "--json", "as_json", is_flag=True, help="Write JSON to standard output, one object per line."
 )
 quiet_option = option("-q", "--quiet", is_flag=True, help="Print only failures.")
+verbose_option = option(
+    "-v",
+    "--verbose",
+    count=True,
+    show_default=False,
+    callback=lambda _, __, value: show_requests(value),
+    help="Print more, such as the request ids of Azure's errors; -vv prints each request.",
+)
 detach_option = option(
     "--detach",
     is_flag=True,
     section="Azure",
     help="Exit once everything is submitted to Azure, and print the name of the run.",
 )
+
+
+def show_requests(verbose: int) -> int:
+    """Have what concerns requests to Azure be said: errors' ids, or all of them; returns *verbose*."""
+    level = {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
+    logging.getLogger("runner.requests").setLevel(level)
+    return verbose
 
 
 def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | float) -> float | None:  # noqa: ARG001

@@ -19,6 +19,7 @@ from runner.cli.options import (
     run_argument,
     run_options,
     run_options_of,
+    verbose_option,
 )
 from runner.cli.output import show
 from runner.cli.running import OutputOptions, run_and_report
@@ -55,6 +56,7 @@ from runner.selection import stat_source
 @ffmpeg_option
 @json_option
 @quiet_option
+@verbose_option
 @click.pass_context
 def retry(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
     """Convert the failed files of RUN, or of the newest run, again, where that run was done."""
@@ -87,7 +89,9 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
         )
         jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, program, chosen.overwrite, jobs)
-        output = OutputOptions(as_json=options["as_json"], quiet=options["quiet"])
+        output = OutputOptions(
+            as_json=options["as_json"], quiet=options["quiet"], verbose=options["verbose"]
+        )
         engine = backend.engine(run, ffmpeg=program, jobs=jobs, detach=options["detach"])
         exit_code = run_and_report(run, engine, existing, output)
     if options["detach"] and backend.session is not None:

@@ -2,8 +2,9 @@
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -78,12 +79,20 @@ def _signals(stop: Stop, reporter: Reporter) -> Iterator[None]:
         stop.request()
         reporter.stopping(stop.level)
 
+    def tell(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        # in a thread: the handler may have interrupted one who holds what it takes to say something
+        with suppress(RuntimeError):  # no more threads
+            threading.Thread(target=reporter.tell, daemon=True).start()
+
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Windows'
     before = {
         number: signal.signal(number, ask)
         for name in names
         if (number := getattr(signal, name, None)) is not None
     }
+    for name in interrupt.STATUS:
+        if (number := getattr(signal, name, None)) is not None:
+            before[number] = signal.signal(number, tell)
     try:
         if interrupt.was_pressed():
             raise KeyboardInterrupt

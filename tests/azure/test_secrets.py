@@ -55,8 +55,11 @@ def a_run_with_trouble(cloud: Cloud, run: Run, media: Media, folder: Path) -> by
     cloud.fault("download", code="BlobDownloadMiscError")
     cloud.fault("status", "create_task_collection", status=503)
     cloud.fault("status", "list_tasks", status=500)
-    result = run("convert", "in", "-v", "--json", AZURE_LOG_LEVEL="debug")
+    result = run("convert", "in", "-vv", "--json", AZURE_LOG_LEVEL="debug")
     assert result.exit_code == 1, result.stderr
+    request = r"^POST https://\S+/jobs/\S+/addtaskcollection\?api-version=\S+ 503, \d+ ms, request id \S+$"
+    assert re.search(request, result.stderr, re.MULTILINE), result.stderr
+    assert re.search(r"^PUT https://\S+ 201, \d+ ms, request id \S+$", result.stderr, re.MULTILINE)
     runs = run("logs").stdout + run("runs").stdout + run("status").stdout
     assert files_below(run.folder / "out")
     return (result.stdout + result.stderr + runs).encode() + files_below(run.folder / "out")
@@ -301,7 +304,7 @@ def test_the_batch_key_signs_in_to_an_account_that_takes_keys(
     deployment = replace(cloud.deployment, pool_allocation_mode="BatchService")
     keyed = on_cloud(azure_run, replace(cloud, deployment=deployment))
     signed = replace(keyed, environment={**keyed.environment, BATCH_KEY: cloud.azure.key})
-    result = signed("convert", "in", "-v")
+    result = signed("convert", "in", "-vv")
     assert result.exit_code == 0, result.stderr
     schemes = {
         seen.headers["authorization"].split()[0]
@@ -329,7 +332,7 @@ def test_a_batch_key_that_is_none_is_named_and_not_shown(
     deployment = replace(cloud.deployment, pool_allocation_mode="BatchService")
     keyed = on_cloud(azure_run, replace(cloud, deployment=deployment))
     wrong = replace(keyed, environment={**keyed.environment, BATCH_KEY: key})
-    result = wrong("convert", "in", "-v")
+    result = wrong("convert", "in", "-vv")
     assert result.exit_code == 4
     assert (
         result.error
