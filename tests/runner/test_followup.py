@@ -1,13 +1,15 @@
 """The commands that are printed can be pasted: into the user's shell, and from the folder they were asked in."""
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from runner.followup import FollowUp, cmd_quoted, posix_quoted, powershell_quoted
-from tests.conftest import RUNNER, Run, names
+from tests.conftest import RUNNER, Result, Run, names
 from tests.media import Media
 
 WORDS = (
@@ -30,6 +32,7 @@ WORDS = (
 )
 
 
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
 @pytest.mark.parametrize("word", WORDS, ids=ascii)
 def test_a_shell_takes_a_quoted_word_as_it_is(word: str, tmp_path: Path) -> None:
     quoted = posix_quoted(word)
@@ -79,27 +82,39 @@ def test_a_command_says_where_it_works_only_where_it_must(
     assert FollowUp(destination=tmp_path.parent).retry() == f"runner retry -o {tmp_path.parent}"
 
 
-@pytest.mark.parametrize(
-    "name", ["it's $(touch pwned) y", "-leading", "new\nline", "a`touch pwned`"]
-)
+NAMES = {
+    "posix": ("it's $(touch pwned) y", "-leading", "new\nline", "a`touch pwned`"),
+    "nt": ("it's $(x) y", "-leading", "a & echo x>pwned", "50% of %OS%"),
+}
+
+
+def through_a_shell(run: Run, command: str) -> Result:
+    """How *command* ends that is typed into bash or cmd.exe."""
+    if os.name == "nt":
+        words: str | list[str] = f'cmd /d /s /c "{command}"'
+    else:
+        words = ["bash", "-c", command]
+    done = subprocess.run(
+        words, cwd=run.folder, env=run.environment, capture_output=True, check=False
+    )
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.parametrize("name", NAMES[os.name])
 def test_what_a_summary_prints_can_be_pasted(
     run: Run, media: Media, tmp_path: Path, name: str
 ) -> None:
     media.put("clip.mp3", tmp_path / "in" / "a.mp3")
     media.put("empty.mp4", tmp_path / "in" / "b.mp4")
-    first = run("convert", "in", "--to", "wav", "-o", name)
+    quoted = cmd_quoted(name) if os.name == "nt" else posix_quoted(name)
+    runner = f'"{RUNNER}"'
+    first = through_a_shell(run, f"{runner} convert in --to wav -o {quoted}")
     assert (first.exit_code, names(tmp_path / name)) == (1, {"a.wav"}), first.stderr
     found = re.search("why: (.*) FILE · retry: (.*)", first.stderr)
     assert found is not None
     media.put("clip.mp3", tmp_path / "in" / "b.mp4")
     for command in found.groups():
-        done = subprocess.run(
-            ["bash", "-c", command.replace("runner", str(RUNNER), 1)],
-            cwd=tmp_path,
-            env=run.environment,
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        done = through_a_shell(run, command.strip().replace("runner", runner, 1))
+        assert done.exit_code == 0, done.stderr
     assert names(tmp_path / name) == {"a.wav", "b.wav"}
     assert not list(tmp_path.rglob("pwned"))

@@ -112,6 +112,6 @@ result=0
 on_windows tools/windows/check.py "$@" || result=1
 if [ -n "$tests" ]; then
     say "tests/runner"
-    on_windows -m pytest -q -p no:cacheprovider tests/runner || result=1
+    on_windows -m pytest -q -rs -p no:cacheprovider -n "$(nproc)" tests/runner || result=1
 fi
 exit $result
