@@ -17,7 +17,7 @@ def demo(where: Path) -> None:
     runner(where, "convert", "demo\\in", "-o", "demo\\out").expect(1, "7 up to date, 1 failed of 8")
 
 
-@step("README: status, runs, logs, retry, presets, clean, version")
+@step("README: status, runs, logs, retry, report, presets, clean, version")
 def history(where: Path) -> None:
     sound(where / "in/a.wav")
     (where / "in/bad.mp4").write_bytes(b"no media")
@@ -26,6 +26,8 @@ def history(where: Path) -> None:
     runner(where, "runs").expect(0, "1 converted, 1 failed")
     runner(where, "logs", "in\\bad.mp4").expect(0, "in\\bad.mp4")
     runner(where, "retry").expect(1, "FAILED 1/1")
+    runner(where, "report").expect(0, "report-")
+    assert "bad.mp4" in next(where.glob("report-*.html")).read_text(encoding="utf-8")
     runner(where, "presets", "podcast").expect(0, "libmp3lame")
     runner(where, "clean", "--older-than", "0d").expect(0, "forgot")
     runner(where, "--version").expect(0, "runner, version")

@@ -96,11 +96,12 @@ install_wheel() {
         --platform win_amd64 --python-version "$python_version" --implementation cp -c constraints.txt \
         "${made}[azure]" ${tests:+pytest pytest-timeout pytest-xdist hypothesis} \
         ${tests:+pyte mediafile aiohttp requests trustme} shellingham colorama
+    # first itself, so that the second one looks at what this version of it needs
+    on_windows -m pip install -q --disable-pip-version-check --no-warn-script-location --no-index \
+        --find-links 'C:\wheels' --force-reinstall --no-deps batch-ffmpeg-runner
     on_windows -m pip install -q --disable-pip-version-check --no-warn-script-location --no-index \
         --find-links 'C:\wheels' ${tests:+pytest pytest-timeout pytest-xdist hypothesis} \
         ${tests:+pyte mediafile aiohttp requests trustme} 'batch-ffmpeg-runner[azure]'
-    on_windows -m pip install -q --disable-pip-version-check --no-warn-script-location --no-index \
-        --find-links 'C:\wheels' --force-reinstall --no-deps batch-ffmpeg-runner
 }
 
 install_programs
