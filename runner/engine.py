@@ -22,6 +22,8 @@ class Stop:
 
     def __init__(self) -> None:
         self.level = 0
+        self.at_limit = False
+        """Whether nothing more may be begun, as it would cost too much."""
         self._listeners: list[Callable[[], None]] = []
 
     def request(self) -> None:
@@ -33,6 +35,16 @@ class Stop:
     def listen(self, listener: Callable[[], None]) -> None:
         """Have *listener* called at each request; it must not block."""
         self._listeners.append(listener)
+
+    def begin_nothing_more(self) -> None:
+        """Have what runs come to its end, and its results taken in, and begin nothing else.
+
+        Unlike a request to stop, this waits for what is running on nodes.
+        """
+        if not self.at_limit:
+            self.at_limit = True
+            for listener in self._listeners:
+                listener()
 
     @property
     def gently(self) -> bool:

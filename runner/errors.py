@@ -12,6 +12,7 @@ class ExitCode(IntEnum):
     NOTHING_MATCHED = 3
     ENVIRONMENT = 4
     TRY_AGAIN = 5
+    COST_LIMIT = 8
     BUG = 70
     INTERRUPTED = 130
 
@@ -28,6 +29,7 @@ _MEANINGS = {
     ExitCode.NOTHING_MATCHED: "nothing matched the selection",
     ExitCode.ENVIRONMENT: "the environment is not ready: sign-in, permissions, quota, disk space, missing ffmpeg",
     ExitCode.TRY_AGAIN: "stopped by a temporary error; run the same command again to continue",
+    ExitCode.COST_LIMIT: "not started, or stopped, because of --max-cost",
     ExitCode.BUG: "a bug in runner",
     ExitCode.INTERRUPTED: "interrupted",
 }
@@ -55,6 +57,12 @@ class SetupError(RunnerError):
     """The environment cannot do it until somebody mends it; the message names the remedy."""
 
     exit_code = ExitCode.ENVIRONMENT
+
+
+class CostLimitError(RunnerError):
+    """It would cost more than it may, or has cost that much."""
+
+    exit_code = ExitCode.COST_LIMIT
 
 
 class TransientError(RunnerError):

@@ -10,6 +10,7 @@ from typing import Any, Self
 from runner.media.recipe import VERIFY
 from runner.media.strict import UnreadableError, parse_json, read_as
 from runner.media.target import ANYTHING, Replaceable
+from runner.prices import CURRENCY, HIGHEST, is_currency
 from runner.source_choice import KEEP, is_choice
 
 OVERWRITE = ("auto", "never", "if-newer", "always")
@@ -49,6 +50,11 @@ class RunOptions:
     """Whether the sources stay in storage after the run."""
     keep_times: bool = False
     """Whether results get the file times of their sources."""
+    max_cost: float | None = None
+    """What the nodes may cost, in `currency`: then nothing more is begun."""
+    price_per_hour: float | None = None
+    """What a node costs an hour; none for what Azure's price list says."""
+    currency: str = CURRENCY
     pool: str = ""
     """The name of the pool on Azure; empty where the stack has one that it does not name."""
     source: str = KEEP
@@ -96,6 +102,11 @@ def _is_time(value: object) -> bool:
     )
 
 
+def _is_money(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= HIGHEST  # type: ignore[operator]
+
+
 # The options come from storage and from the ledger too, where anything may stand.
 _IS_RIGHT: dict[str, Callable[[Any], bool]] = {
     "overwrite": OVERWRITE.__contains__,
@@ -107,6 +118,9 @@ _IS_RIGHT: dict[str, Callable[[Any], bool]] = {
     "transfers": lambda value: _is_whole(value, 1, MOST_TRANSFERS),
     "keep": lambda value: isinstance(value, bool),
     "keep_times": lambda value: isinstance(value, bool),
+    "max_cost": lambda value: value is None or _is_money(value),
+    "price_per_hour": lambda value: value is None or _is_money(value),
+    "currency": lambda value: isinstance(value, str) and is_currency(value),
     "pool": lambda value: isinstance(value, str) and (not value or is_pool_name(value)),
     "source": is_choice,
 }

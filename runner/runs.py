@@ -5,9 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
+from runner.costs import Cost, cost_of
 from runner.engine import Engine, Stop
 from runner.errors import (
+    CostLimitError,
     ExitCode,
     InterruptedRunError,
     RunCancelledError,
@@ -30,8 +33,12 @@ from runner.models import (
     TargetState,
 )
 from runner.options import RunOptions
+from runner.prices import Prices
 from runner.source_choice import SourceChoice
 from runner.sources.policy import Sources
+
+if TYPE_CHECKING:
+    from runner.records import AttemptRecord
 
 _ALIKE = 3
 
@@ -50,6 +57,10 @@ class Run:
     options: RunOptions = field(default_factory=RunOptions)
     follow_up: FollowUp = field(default_factory=FollowUp)
     """Makes the commands that go on with it."""
+    vm_size: str = ""
+    """Of the nodes; empty for this machine."""
+    prices: Callable[[], Prices | None] = lambda: None
+    """What they cost, as far as it is known by now."""
 
 
 def convert(
@@ -69,6 +80,7 @@ def convert(
     results: list[Event] = []
     policy = _StopPolicy(run, stop)
     sources = _sources_of(run, existing, stop)
+    meter = _CostMeter(run, ledger, stop)
     exit_code = ExitCode.BUG
     uncollected = given_up = False
     with ledger.lock.held_for(run.plan.id):
@@ -82,7 +94,7 @@ def convert(
             ):
                 for event in events:
                     if isinstance(event, NodeUse):
-                        ledger.record_node(run.plan.id, event)
+                        meter.observe(event)
                         continue
                     if isinstance(event, Event):
                         # before it is shown: who shows it may fail
@@ -91,13 +103,16 @@ def convert(
                         if event.state.is_final:
                             results.append(_without_log(event))
                         policy.observe(event)
+                        meter.note(event)
                     else:
                         uncollected |= event.uncollected > 0
                     on_event(event)
                     if isinstance(event, Event):
                         for notice in sources.after(event):
                             on_event(notice)
-            policy.raise_if_stopped(left=run.plan.files - len(results))
+            left_over = run.plan.files - len(results)
+            meter.raise_if_at_limit(left_over)
+            policy.raise_if_stopped(left=left_over)
             seconds = time.monotonic() - started
             report = Report(run.plan, tuple(results), seconds, sources.counts)
             exit_code = exit_code_of(report)
@@ -106,6 +121,7 @@ def convert(
             given_up = isinstance(error, RunCancelledError)
             raise
         finally:
+            meter.close()
             counts = Counter(event.state for event in results)
             left = uncollected or run.plan.files > sum(map(_is_settled, results))
             ledger.end(run.plan.id, exit_code, counts, unfinished=left and not given_up)
@@ -263,6 +279,54 @@ class _StopPolicy:
         if self._reason is None:
             self._reason = reason
             self._stop.request()
+
+
+class _CostMeter:
+    """Counts what the nodes of a run cost while it goes on, and ends it at its limit."""
+
+    def __init__(self, run: Run, ledger: Ledger, stop: Stop) -> None:
+        self._run = run
+        self._ledger = ledger
+        self._stop = stop
+        self._uses: dict[tuple[str, float], NodeUse] | None = None
+        self._earlier: list[AttemptRecord] = []
+        """What earlier commands of the same run did."""
+        self._downloaded = 0
+        self._cost: Cost | None = None
+
+    def observe(self, use: NodeUse) -> None:
+        """Take in a node that was seen."""
+        run, ledger = self._run.plan.id, self._ledger
+        if self._uses is None:
+            self._uses = {(one.node, one.since): one for one in ledger.node_uses(run)}
+            self._earlier = ledger.all_attempts(run)
+        ledger.record_node(run, use)
+        self._uses[use.node, use.since] = use
+        cost = cost_of(self._uses.values(), self._earlier, self._run.prices())
+        self._cost = replace(cost, downloaded=cost.downloaded + self._downloaded)
+        amount, limit = self._cost.amount, self._run.options.max_cost
+        if limit is not None and amount is not None and amount >= limit:
+            self._stop.begin_nothing_more()
+
+    def note(self, event: Event) -> None:
+        """Take in the end of an attempt."""
+        if self._uses is not None and event.result is not None:
+            self._downloaded += event.result.size
+
+    def close(self) -> None:
+        """Write down at what prices it was counted."""
+        if self._run.vm_size:
+            self._ledger.record_prices(self._run.plan.id, self._run.vm_size, self._run.prices())
+
+    def raise_if_at_limit(self, left: int) -> None:
+        """Raise `CostLimitError` if the run ended at its limit with files left."""
+        if not self._stop.at_limit or not left or self._cost is None:
+            return
+        limit = f"--max-cost {self._run.options.max_cost:g} {self._run.options.currency}"
+        raise CostLimitError(
+            f"stopped at {limit} with {left} of {self._run.plan.files} files left"
+            f" ({self._cost.text}); the same command with a higher limit goes on"
+        )
 
 
 class _StoppedEarlyError(RunnerError):

@@ -139,6 +139,10 @@ class RunContext:
     stored: StoredRun
     stopped: threading.Event
     """Set when nobody waits any longer."""
+    at_limit: threading.Event = field(default_factory=threading.Event)
+    """Set when nothing more may be begun, as it would cost too much."""
+    wound_down: threading.Event = field(default_factory=threading.Event)
+    """Set when, after that, nothing runs any more."""
     replaces: Mapping[str, TargetState] = field(default_factory=dict)
     """As in `Plan`."""
     results: CloudResults | None = None

@@ -8,7 +8,9 @@ from runner.errors import SetupError
 
 POOL_REPLACED = "its pool was replaced"
 """Why a job was ended whose pool is not the stack's any more."""
-_BY_ITSELF = ("", "alltaskscomplete", POOL_REPLACED)
+AT_COST_LIMIT = "its run was at its cost limit"
+"""Why a job was ended that may go on in another one."""
+_BY_ITSELF = ("", "alltaskscomplete", POOL_REPLACED, AT_COST_LIMIT)
 
 
 def ended_from_outside(jobs: Jobs, job: str) -> JobLostError | None:

@@ -30,6 +30,8 @@ _LOOK_EVERY = 0.5
 CANCELLED = "cancelled by runner"
 """The reason that a job has which a user cancelled."""
 _MARK = ("made-by", "runner")
+AT_LIMIT = ("stopped-by", "max-cost")
+"""In the metadata of a job that was disabled at its run's cost limit."""
 _MOST_NODES = 1000
 _OF_NODES = [
     *("id", "state", "stateTransitionTime", "startTaskInfo", "errors"),
@@ -147,6 +149,31 @@ class Jobs:
         except AzureError as error:
             raise self._job_error(error, job) from None
         return True
+
+    def begin_nothing_more(self, job: str) -> None:
+        """Disable *job*, marked so that a later command knows why: what runs goes on to its end."""
+        options = batch.BatchJobUpdateOptions(
+            metadata=[batch.BatchMetadataItem(name=n, value=v) for n, v in (_MARK, AT_LIMIT)]
+        )
+        # not by begin_disable_job: its poller's thread would outlive the command
+        request = HttpRequest(
+            "POST",
+            f"/jobs/{job}/disable",
+            params={"api-version": "2025-06-01"},
+            json={"disableTasks": batch.DisableBatchJobOption.WAIT.value},
+            headers={"content-type": "application/json; odata=minimalmetadata"},
+        )
+        try:
+            call_with_retry(
+                lambda: self._client.update_job(job, options, retry_total=0), self._ended
+            )
+            call_with_retry(
+                lambda: self._client.send_request(request).raise_for_status(), self._ended
+            )
+        except (ResourceExistsError, ResourceNotFoundError):
+            return  # over, or on its way
+        except AzureError as error:
+            raise self._job_error(error, job) from None
 
     def wait_for_end(self, job: str) -> None:
         """Wait until *job*, which was terminated, has ended its tasks, as far as that goes soon."""

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from azure.batch import models as batch
@@ -31,6 +31,7 @@ class NodeWatch:
     _since: float | None = None
     """The service's time at the first look."""
     _next: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
     _states: tuple[tuple[str, int], ...] | None = None
 
     def show(self) -> None:
@@ -47,9 +48,11 @@ class NodeWatch:
         )
 
     def look_if_due(self) -> None:
-        """Look, unless that was done a moment ago."""
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + self.context.pace.nodes
+        """Look, unless that was done a moment ago: the more seldom the longer the run takes."""
+        now, pace = time.monotonic(), self.context.pace
+        if now >= self._next:
+            wait = max(2 * pace.first_look, (now - self._began) / 10)
+            self._next = now + min(pace.nodes, wait)
             self.look()
 
     def look(self) -> None:

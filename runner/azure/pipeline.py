@@ -12,6 +12,7 @@ from runner.azure.cleanup import Settled, interrupted_text, left_over_notice
 from runner.azure.context import RunContext, WorkItem
 from runner.azure.download import download_result
 from runner.azure.errors import JobCancelledError, JobLostError, PoolLostError
+from runner.azure.job_state import AT_COST_LIMIT
 from runner.azure.jobs import Finished
 from runner.azure.node_ffmpeg import put_ffmpeg
 from runner.azure.poll import Poller
@@ -66,7 +67,7 @@ class Pipeline:
         self._submitter = Submitter(context, self._jobs, self._wake)
         self._uploaders = Workers("upload", transfers, self._upload, inbox.put)
         self._downloaders = Workers("download", transfers, self._download, inbox.put)
-        self._poller = Poller(context, self._jobs, self._ended)
+        self._poller = Poller(context, self._jobs, self._ended, self._wake)
         self._loops = Workers[Callable[[], None]]("loop", 3, lambda loop: loop(), inbox.put)
         self._all_workers: list[Workers[Any]] = [self._uploaders, self._downloaders, self._loops]
         self._retry = RetryPolicy(context.options.retries)
@@ -88,7 +89,7 @@ class Pipeline:
             self._loops.put(self._begin)
             try:
                 yield from self._listen()
-                if self._left:  # detached
+                if self._left:  # detached, or at the cost limit
                     yield from self._shut_down()
             except (JobLostError, PoolLostError) as error:
                 yield from self._shut_down()
@@ -146,6 +147,10 @@ class Pipeline:
             if news is not None:
                 self._note(news)
                 yield news
+            if self._stop.at_limit and self._has_begun:
+                self._context.at_limit.set()
+            if self._context.wound_down.is_set() and not self._collecting and self._left:
+                return
             if self._stop.gently and self._left:
                 yield from self._leave()
                 if self._left:
@@ -204,7 +209,7 @@ class Pipeline:
         )
 
     def _upload(self, item: WorkItem) -> None:
-        if self._context.stopped.is_set():
+        if self._context.stopped.is_set() or self._context.at_limit.is_set():
             return
         self._context.report(
             Event(conversion=item.conversion, state=State.UPLOADING, attempt=item.attempt)
@@ -289,6 +294,8 @@ class Pipeline:
             yield from self._drain()
         try:
             for job in self._jobs:
+                if context.at_limit.is_set():  # a job that is disabled does not end itself
+                    context.jobs.terminate(job, AT_COST_LIMIT)
                 context.jobs.finish(job)
             left = self._settled.clear(context.stored, keep=context.options.keep)
         except RunnerError as error:

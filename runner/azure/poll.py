@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from runner.azure.context import RunContext, WorkItem
+from runner.azure.cost_limit import has_wound_down
 from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.errors import JobLostError, PoolLostError, word
-from runner.azure.job_state import end_of, ended_early, refuse_disabled
+from runner.azure.job_state import AT_COST_LIMIT, end_of, ended_early, refuse_disabled
 from runner.azure.jobs import Finished
 from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work
 from runner.azure.node_watch import NodeWatch
@@ -37,6 +38,8 @@ class Poller:
     jobs: list[str]
     ended: Callable[[WorkItem, Finished], None]
     """Called with each item whose task has come to its end."""
+    wake: Callable[[], None]
+    """Called when nothing of a run at its cost limit runs any more."""
     _since: dict[str, datetime] = field(default_factory=dict)
     _without_news: int = 0
     """Looks since the last end of a task."""
@@ -74,7 +77,23 @@ class Poller:
         """Look once more, at the end of a run."""
         self._nodes.look()
 
+    def _wind_down(self) -> None:
+        """At the cost limit: take in what has ended, until nothing runs."""
+        over = [has_wound_down(self.context.jobs, job) for job in self.jobs]
+        for job in self.jobs:
+            self._take_in(job, everything=True)
+            self._show_running(job)
+        if all(over):
+            for job in self.jobs:
+                self.context.jobs.terminate(job, AT_COST_LIMIT)
+            self.context.wound_down.set()
+            self.wake()
+
     def _look(self) -> None:
+        if self.context.at_limit.is_set():
+            if not self.context.wound_down.is_set():
+                self._wind_down()
+            return
         if not len(self.context.in_flight):
             self._last_work = time.monotonic()
             return

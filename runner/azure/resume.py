@@ -5,8 +5,9 @@ from typing import NamedTuple
 from azure.batch.models import BatchJob
 
 from runner.azure.context import RunContext, WorkItem
+from runner.azure.cost_limit import was_at_limit
 from runner.azure.errors import word
-from runner.azure.job_state import POOL_REPLACED, refuse_disabled
+from runner.azure.job_state import AT_COST_LIMIT, POOL_REPLACED, refuse_disabled
 from runner.azure.jobs import Jobs
 from runner.azure.names import TaskName, jobs_of
 from runner.azure.worker_package import pack_worker
@@ -88,6 +89,9 @@ def _known_attempts(context: RunContext, jobs: list[str]) -> tuple[dict[str, _Kn
 
 def _is_alive(context: RunContext, job: BatchJob) -> bool:
     """Whether tasks of *job* that wait will run: those of a job that has ended never do."""
+    if was_at_limit(job):
+        context.jobs.terminate(job.id or "", AT_COST_LIMIT)
+        return False
     refuse_disabled(job)
     if word(job.state) != "active":
         return False

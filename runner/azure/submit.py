@@ -64,16 +64,20 @@ class Submitter:
         batch: list[WorkItem] = []
         due = 0.0
         while not self._context.stopped.is_set():
-            if self._expected == 0 and not self._is_done:
+            if self._expected == 0 and not self._is_done and not self._begins_nothing:
                 self._finish()
             wait = max(0.01, due - time.monotonic()) if batch else _LOOK_AROUND
             if item := self._next(wait):
                 due = due if batch else time.monotonic() + _LONGEST_HOLD
                 batch.append(item)
             # not after the run was stopped: what would be tried again then is nobody's wish
-            if batch and self._is_due(batch, due) and not self._context.stopped.is_set():
+            if batch and self._is_due(batch, due) and not self._begins_nothing:
                 self._submit(batch)
                 batch = []
+
+    @property
+    def _begins_nothing(self) -> bool:
+        return self._context.stopped.is_set() or self._context.at_limit.is_set()
 
     def _next(self, wait: float) -> WorkItem | None:
         try:

@@ -16,6 +16,7 @@ from runner.errors import ExitCode, RunnerError
 # and a local run load no Azure client.
 _COMMANDS = {
     "convert": ("convert", "Convert files: here, or on Azure Batch."),
+    "plan": ("plan", "Estimate time and cost of a run, here and on Azure."),
     "status": ("history", "Show the state of a run."),
     "attach": ("azure", "Follow a run on Azure, and collect its results."),
     "retry": ("retry", "Convert the failed files of a run again."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.backend import Backend, find_session, where_options
+from runner.cli.estimating import terms_of
 from runner.cli.help import Command
 from runner.cli.options import (
     destination_option,
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     "upload",
     "transfers",
     "keep",
+    "max_cost",
+    "price_per_hour",
+    "currency",
     default="as in the run",
 )
 @ffmpeg_option
@@ -73,6 +77,7 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
             command=follow_up.attach(plan.id),
             options=chosen,
             follow_up=follow_up,
+            **terms_of(backend, chosen),
         )
         jobs = usable_cores()
         existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs, planned_now=False)

@@ -10,10 +10,19 @@ from click.core import ParameterSource
 
 from runner.cli.backend import Backend, find_backend
 from runner.cli.convert_options import EXAMPLES, convert_options
+from runner.cli.estimating import (
+    cost_so_far,
+    estimate,
+    refuse_a_limit_that_nobody_holds,
+    refuse_if_too_dear,
+    say_hint,
+    show_estimate,
+    terms_of,
+)
 from runner.cli.help import Command
 from runner.cli.options import follow_up_of, is_typed, keep_settings, run_options_of, settings_of
 from runner.cli.output import say, show
-from runner.cli.planning import chosen_preset, plan_of, show_plan
+from runner.cli.planning import chosen_preset, left_to_do, plan_of, show_plan
 from runner.cli.running import OutputOptions, run_and_report
 from runner.cli.sources import agree_on_sources, put_sources_right
 from runner.encoders import require_encoders
@@ -34,10 +43,11 @@ if TYPE_CHECKING:
     from runner.azure.session import Session
 
 
-class _Convert(Command):
+class Convert(Command):
     """Takes what follows `--` for ffmpeg, and defaults from the settings files."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but for what stands behind `--`."""
         if "--" in args:
             split = args.index("--")
             ctx.meta["ffmpeg"] = tuple(args[split + 1 :])
@@ -59,7 +69,7 @@ def _long_name(option: click.Option) -> str:
     return next(name for name in option.opts if name.startswith("--")).removeprefix("--")
 
 
-@click.command(cls=_Convert, examples=EXAMPLES)
+@click.command(cls=Convert, examples=EXAMPLES)
 @click.argument("sources", nargs=-1, metavar="SRC...", type=click.Path())
 @convert_options
 @click.pass_context
@@ -93,7 +103,11 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     if options["dry_run"]:
         with Ledger.peek(plan.destination) as ledger:
             existing = Existing(ledger, ffmpeg, options["overwrite"], made_with=made_with)
+            todo = left_to_do(plan, existing)
+            estimated = estimate(todo, ledger, backend, options, ffmpeg, measure=False)
             show_plan(plan, existing, output)
+            show_estimate(estimated, output)
+            say_hint(estimated, backend, options["where"])
         return
     if backend.session is None and not arguments:
         require_encoders(preset, ffmpeg)
@@ -105,6 +119,12 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
         agree_on_sources(plan, chosen, options["sources"], yes=options["yes"])
         jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs, made_with)
+        if backend.session is not None and chosen.max_cost is not None:
+            refuse_a_limit_that_nobody_holds(chosen, detach=options["detach"])
+            todo = left_to_do(plan, existing)
+            estimated = estimate(todo, ledger, backend, options, ffmpeg, measure=True)
+            spent = cost_so_far(ledger, plan.id, estimated)
+            refuse_if_too_dear(estimated, chosen.max_cost, spent)
         run = Run(
             plan=plan,
             backend=backend.name,
@@ -112,6 +132,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
             command=joined(["runner", *sys.argv[1:]]),
             options=chosen,
             follow_up=follow_up_of(ctx),
+            **terms_of(backend, chosen),
         )
         if options["clean_start"] and backend.session is not None:
             _clean_start(backend.session, ledger, plan, run.follow_up)

@@ -17,6 +17,7 @@ from runner.cli.options import (
     option,
     quiet_option,
     run_options,
+    uplink_option,
     verbose_option,
 )
 from runner.cli.sources import yes_option
@@ -173,6 +174,8 @@ _CONVERSION: tuple[Callable[..., Any], ...] = (
 _AZURE: tuple[Callable[..., Any], ...] = (
     where_options,
     run_options("pool", "upload", "transfers", "keep"),
+    run_options("max_cost", "price_per_hour", "currency"),
+    uplink_option,
     option(
         "--clean-start",
         is_flag=True,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -27,6 +28,7 @@ from runner.options import (
     RunOptions,
     is_pool_name,
 )
+from runner.prices import HIGHEST, is_currency
 from runner.settings import Settings, read_settings
 from runner.source_choice import METAVAR, MOVE, is_choice
 
@@ -155,6 +157,43 @@ def _source(ctx: click.Context, parameter: click.Parameter, value: str) -> str: 
     return value
 
 
+def _money(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:  # noqa: ARG001
+    if value is None:
+        return None
+    with suppress(ValueError):
+        if 0 <= (amount := float(value)) <= HIGHEST:
+            return amount
+    raise UsageError(
+        f"{parameter.opts[0]} {printable(value)}: use an amount of money, such as 2.50"
+    )
+
+
+def _currency(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
+    if is_currency(value.upper()):
+        return value.upper()
+    raise UsageError(f"--currency {printable(value)}: use a code of three letters, such as EUR")
+
+
+def _bits(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:  # noqa: ARG001
+    """Bytes a second."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?) ?([kMG]?)bit/s", value)
+    if found and (rate := float(found[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[found[2]] / 8):
+        return rate
+    raise UsageError(f"--uplink {printable(value)}: say it as in 20Mbit/s")
+
+
+uplink_option = option(
+    "--uplink",
+    callback=_bits,
+    metavar="RATE",
+    section="Azure",
+    show_default="as earlier runs had it",
+    help="The speed of the line to Azure for estimates, such as 20Mbit/s.",
+)
+
+
 def _pool(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
     if value and not is_pool_name(value):
         raise UsageError(f"--pool {printable(value)}: use the name of a pool of the stack")
@@ -246,6 +285,37 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "section": "Azure",
             "show_default": "the stack's default pool",
             "help": "The pool of the stack to use.",
+        },
+    ),
+    "max_cost": (
+        ("--max-cost",),
+        {
+            "callback": _money,
+            "metavar": "AMOUNT",
+            "section": "Azure",
+            "help": (
+                "Start no run that is estimated to cost more, and begin nothing more once its nodes"
+                " have cost so much."
+            ),
+        },
+    ),
+    "price_per_hour": (
+        ("--price-per-hour",),
+        {
+            "callback": _money,
+            "metavar": "AMOUNT",
+            "section": "Azure",
+            "show_default": "Azure's public price of the day",
+            "help": "What a node costs an hour, Spot or not.",
+        },
+    ),
+    "currency": (
+        ("--currency",),
+        {
+            "callback": _currency,
+            "metavar": "CODE",
+            "section": "Azure",
+            "help": "The currency of prices and limits, such as EUR.",
         },
     ),
     "fail_fast": (

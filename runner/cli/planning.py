@@ -15,7 +15,7 @@ from runner.existing import Action, Existing, is_result
 from runner.formatting import printable
 from runner.ledger import Ledger
 from runner.media.inputs import check_input_arguments
-from runner.models import Plan, Recipe
+from runner.models import Conversion, Plan, Recipe
 from runner.plan import make_plan
 from runner.presets import DEFAULT, Preset, find_preset, for_suffix
 from runner.report import left_out_line, plan_as_json, plan_line
@@ -122,6 +122,12 @@ def _refuse_what_has_no_effect(
     for name in idle:
         if is_typed(ctx, name):
             raise UsageError(f"--{name.replace('_', '-')} would have no effect: {why}")
+
+
+def left_to_do(plan: Plan, existing: Existing) -> list[Conversion]:
+    """What of *plan* is to be converted, as far as names and the ledger tell."""
+    to_do = (Action.CONVERT, Action.REPLACE)
+    return [one for one in plan.conversions if existing.decide(plan, one).action in to_do]
 
 
 def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> None:

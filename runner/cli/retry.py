@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from runner.cli.backend import Backend, find_backend, where_options
+from runner.cli.estimating import refuse_a_limit_that_nobody_holds, terms_of
 from runner.cli.help import Command
 from runner.cli.options import (
     destination_option,
@@ -51,6 +52,7 @@ from runner.selection import stat_source
 @yes_option
 @where_options
 @run_options("pool", "upload", "transfers", "keep", default="as in the run")
+@run_options("max_cost", "price_per_hour", "currency", default="as in the run")
 @detach_option
 @jobs_option
 @ffmpeg_option
@@ -86,7 +88,10 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
             command=follow_up.retry(old.id),
             options=chosen,
             follow_up=follow_up,
+            **terms_of(backend, chosen),
         )
+        if backend.session is not None:
+            refuse_a_limit_that_nobody_holds(chosen, detach=options["detach"])
         jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, program, chosen.overwrite, jobs)
         output = OutputOptions(

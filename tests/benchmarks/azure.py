@@ -269,7 +269,7 @@ class _Scale:
         self._context = _context(deployment, self._news)
         self._jobs = [self._context.run]
         self._submitter = Submitter(self._context, self._jobs, lambda: None)
-        self._follower = Poller(self._context, self._jobs, self._end)
+        self._follower = Poller(self._context, self._jobs, self._end, lambda: None)
         self._items = [
             WorkItem(_conversion(number), blob=f"run/{number}") for number in range(tasks)
         ]

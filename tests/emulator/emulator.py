@@ -233,6 +233,7 @@ class Emulator:
         signed_in = {
             "IDENTITY_ENDPOINT": f"{self.endpoint}/_emulator/principals/{principal}/token",
             "IDENTITY_HEADER": "test",
+            "RUNNER_PRICES_URL": "off",  # whoever looks for this cloud is not to ask Azure's prices
         }
         return {**signed_in, **(dict.fromkeys(trusted, self.ca_file) if self.ca_file else {})}
 

@@ -24,6 +24,9 @@ OTHERS = RunOptions(
     transfers=9,
     keep=True,
     keep_times=True,
+    max_cost=2.5,
+    price_per_hour=0.1,
+    currency="EUR",
 )
 
 
@@ -47,6 +50,9 @@ def test_options_come_back_as_they_were() -> None:
             '{"keep": null}',
             '{"fail_fast": 0}',
             '{"fail_fast": "1"}',
+            '{"max_cost": -1}',
+            '{"price_per_hour": true}',
+            '{"currency": "\\u001b[2"}',
         ),
     ],
 )

@@ -81,6 +81,7 @@ def test_json_tells_what_is_up_to_date_and_what_a_dry_run_would_do(run: Run, fol
         json.loads(line)
         for line in run("convert", "in", "--to", "wav", "--json", "-n").stdout.splitlines()
     ]
+    assert dry.pop()["event"] == "estimate"
     assert {line["event"] for line in dry} == {"plan"}
     assert {line["target"]: line["do"] for line in dry} == {
         "a.wav": "up to date",

@@ -1,0 +1,162 @@
+"""Estimates and prices for the commands: from options and a backend to what is said."""
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.backend import Backend
+from runner.cli.output import say
+from runner.cli.running import OutputOptions
+from runner.costs import cost_of
+from runner.errors import CostLimitError, SetupError, UsageError
+from runner.estimate.estimates import History, Terms, estimate_azure, estimate_here
+from runner.estimate.looks import look_at
+from runner.estimate.words import Estimate, as_json, hint, lines
+from runner.ledger import Ledger
+from runner.local import usable_cores
+from runner.models import Conversion
+from runner.options import RunOptions
+from runner.prices import Prices, money_text, own_price
+
+if TYPE_CHECKING:
+    from runner.azure.stack import Deployment
+
+
+@dataclass
+class PriceQuestion:
+    """The prices of a pool's nodes, asked for while other work goes on."""
+
+    deployment: "Deployment"
+    options: RunOptions
+    prices: Prices | None = None
+    why: str = ""
+    """Why there are none."""
+    _asking: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._asking = threading.Thread(target=self._ask, name="prices", daemon=True)
+        self._asking.start()
+
+    def _ask(self) -> None:
+        from runner.azure.price_list import PriceList  # noqa: PLC0415 - the Azure clients take 0.5 s
+
+        options = self.options
+        if options.price_per_hour is not None:
+            self.prices = own_price(options.price_per_hour, options.currency)
+            return
+        try:
+            self.prices = PriceList(
+                vm_size=self.deployment.pool.vm_size,
+                region=self.deployment.location,
+                currency=options.currency,
+            ).prices()
+        except SetupError as error:
+            self.why = str(error)
+
+    def so_far(self) -> Prices | None:
+        """What is known by now."""
+        return self.prices
+
+    def answer(self) -> tuple[Prices | None, str]:
+        """The prices, waited for; or why there are none."""
+        self._asking.join()
+        return self.prices, self.why
+
+
+def estimate(
+    conversions: Sequence[Conversion],
+    ledger: Ledger,
+    backend: Backend,
+    options: dict[str, Any],
+    program: str,
+    *,
+    measure: bool,
+) -> Estimate:
+    """How long *conversions* take here and on Azure; *program* is this machine's ffmpeg."""
+    jobs = options["jobs"] or usable_cores()
+    session = backend.session
+    chosen = RunOptions(
+        **{name: options[name] for name in ("price_per_hour", "currency", "upload")}
+    )
+    question = PriceQuestion(session.deployment, chosen) if session else None
+    found = look_at(conversions, program, usable_cores())
+    history = History.of(ledger, conversions[0].recipe) if conversions else History((), {})
+    here, speeds = estimate_here(found, history, program, jobs, measure=measure)
+    if session is None or question is None or not found.looks:
+        return Estimate(found, here, None, backend.why if session is None else "nothing to do")
+    prices, why = question.answer()
+    terms = Terms(
+        account=backend.name,
+        pool=session.deployment.pool,
+        prices=prices,
+        why_no_price=why,
+        uplink=options["uplink"],
+        whole=chosen.upload == "whole",
+        jobs=jobs,
+        cores=usable_cores(),
+    )
+    return Estimate(found, here, estimate_azure(found, history, speeds, terms), "")
+
+
+def show_estimate(estimated: Estimate, output: OutputOptions) -> None:
+    """Say it on standard error, and as JSON on standard output where that is asked for."""
+    if output.as_json:
+        click.echo(json.dumps(as_json(estimated)))
+    elif not output.quiet:
+        for line in lines(estimated):
+            say(line)
+
+
+def say_hint(estimated: Estimate, backend: Backend, where: str) -> None:
+    """Say what speaks for the other place, where nobody chose this one."""
+    if where == "auto" and (words := hint(estimated, is_azure=backend.session is not None)):
+        say(f"hint: {words}")
+
+
+def terms_of(backend: Backend, options: RunOptions) -> dict[str, Any]:
+    """What a `Run` on *backend* knows of its nodes, for their cost."""
+    if backend.session is None:
+        return {}
+    deployment = backend.session.deployment
+    return {"vm_size": deployment.pool.vm_size, "prices": PriceQuestion(deployment, options).so_far}
+
+
+def refuse_a_limit_that_nobody_holds(options: RunOptions, *, detach: bool) -> None:
+    """Raise `UsageError` where a run has a limit, and nobody who counts."""
+    if detach and options.max_cost is not None:
+        raise UsageError("--max-cost needs a runner that counts: leave --detach out")
+
+
+def cost_so_far(ledger: Ledger, run: str, estimated: Estimate) -> float:
+    """What *run* has cost before this command."""
+    prices = estimated.azure and estimated.azure.prices
+    return cost_of(ledger.node_uses(run), ledger.all_attempts(run), prices or None).amount or 0.0
+
+
+def refuse_if_too_dear(estimated: Estimate, limit: float, spent: float = 0.0) -> None:
+    """Refuse a run on Azure that is estimated to cost more than *limit* with what it *spent* before.
+
+    Raises:
+        CostLimitError: It is.
+        SetupError: Nobody can tell.
+    """
+    azure = estimated.azure
+    if azure is None:
+        return
+    if azure.prices is None:
+        advice = "give it with --price-per-hour, or leave --max-cost out"
+        raise SetupError(f"--max-cost needs a price: {azure.why_no_price}; {advice}")
+    if azure.amount is None or azure.most is None:
+        advice = "see `runner plan`, or leave --max-cost out"
+        raise SetupError(f"--max-cost needs an estimate, and there is none: {advice}")
+    if spent + azure.most > limit:
+        currency = azure.prices.currency
+        before = f" besides {money_text(spent, currency)} so far" if spent else ""
+        raise CostLimitError(
+            f"the run would cost about {money_text(azure.most, currency)}{before}, with the idle time"
+            f" of its nodes, which is more than --max-cost {limit:g} {currency}; nothing was started"
+        )

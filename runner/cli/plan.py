@@ -1,0 +1,48 @@
+"""`runner plan`: how long a run takes here and on Azure, and what it costs, before it is begun."""
+
+from typing import Any
+
+import click
+
+from runner.cli.backend import find_backend
+from runner.cli.convert import Convert
+from runner.cli.convert_options import convert_options
+from runner.cli.estimating import estimate, show_estimate
+from runner.cli.options import settings_of
+from runner.cli.planning import chosen_preset, left_to_do, plan_of
+from runner.cli.running import OutputOptions
+from runner.existing import Existing
+from runner.ledger import Ledger
+from runner.local import find_ffmpeg
+
+_EXAMPLES = (
+    ("runner plan ./in", "Estimate what `runner convert ./in` takes."),
+    (
+        "runner plan ./films --preset mp4-h265 --uplink 40Mbit/s",
+        "Estimate the upload to Azure by the speed of your line.",
+    ),
+)
+
+
+@click.command(cls=Convert, examples=_EXAMPLES)
+@click.argument("sources", nargs=-1, metavar="SRC...", type=click.Path())
+@convert_options
+@click.pass_context
+def plan(ctx: click.Context, /, **options: Any) -> None:
+    """Estimate time and cost of a run, here and on Azure, and convert nothing.
+
+    Takes the options of `runner convert`. Speeds come from earlier runs into the output folder;
+    without any, parts of some of the files are converted for a few seconds, and deleted.
+    """
+    output = OutputOptions(as_json=options["as_json"], quiet=options["quiet"])
+    arguments = ctx.meta.get("ffmpeg", ())
+    preset = chosen_preset(ctx, options, settings_of(ctx), arguments)
+    planned = plan_of(options, preset, arguments)
+    program = find_ffmpeg(options["ffmpeg"])
+    backend = find_backend(options)
+    with Ledger.peek(planned.destination) as ledger:
+        existing = Existing(
+            ledger, program, options["overwrite"], made_with=backend.made_with(program)
+        )
+        todo = left_to_do(planned, existing)
+        show_estimate(estimate(todo, ledger, backend, options, program, measure=True), output)

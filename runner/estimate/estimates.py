@@ -1,0 +1,309 @@
+"""Estimates of a run on this machine and on Azure, each with what it rests upon."""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from runner.azure.pools import Pool
+from runner.costs import covered
+from runner.estimate.calibration import calibrate
+from runner.estimate.looks import Look, Selection
+from runner.estimate.model import Job, Line, course, time_here
+from runner.estimate.speeds import Speeds, Timing
+from runner.formatting import count_text
+from runner.ledger import Ledger
+from runner.media.recipe import Recipe
+from runner.prices import Prices
+from runner.records import AttemptRecord, RunRecord
+
+_ENOUGH = 0.8
+"""Of the media must be of a kind that the ledger knows; else this machine is measured."""
+_MEASURED, _CALIBRATED, _GUESS = 0.15, 0.25, 1.0
+"""How far estimates of each kind may be off, as a share."""
+_GUESSED_UPLINK = 20e6 / 8
+"""Bytes a second, of a usual line."""
+_BOOT = 180.0
+"""Seconds from a node's allocation to its first task, where no run has shown it."""
+_WINDOW = 5
+"""Minutes of idle time that the pool's formula looks back on before it removes nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an estimate rests upon."""
+
+    words: str
+    error: float
+    """How far it may be off, as a share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The run on this machine."""
+
+    seconds: float | None
+    jobs: int
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnAzure:
+    """The run on Azure; None is what nobody knows."""
+
+    pool: str
+    vm_size: str
+    seconds: float | None
+    start: float
+    """Seconds until nodes work."""
+    upload: float
+    """Seconds that the upload takes; so is the next."""
+    node_hours: float
+    nodes: int
+    kinds: str
+    """Spot, dedicated, or both."""
+    sent: float
+    """Bytes; so is the next."""
+    received: float
+    amount: float | None
+    """The money, with the start of the nodes and the download."""
+    idle: float | None
+    """What the nodes cost after the end, at most, until the pool removes them."""
+    prices: Prices | None
+    why_no_price: str
+    bases: tuple[str, ...]
+    error: float
+
+    @property
+    def most(self) -> float | None:
+        """The money with all of the idle time."""
+        return None if self.amount is None or self.idle is None else self.amount + self.idle
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The earlier runs of one recipe."""
+
+    attempts: tuple[AttemptRecord, ...]
+    runs: Mapping[str, RunRecord]
+
+    @classmethod
+    def of(cls, ledger: Ledger, recipe: Recipe) -> "History":
+        """All of them in *ledger*."""
+        return cls(tuple(ledger.earlier(recipe)), {run.id: run for run in ledger.runs()})
+
+    def where(self, is_it: Callable[[RunRecord], bool]) -> "History":
+        """Those of the runs of which *is_it* is true."""
+        good = {name: run for name, run in self.runs.items() if is_it(run)}
+        return History(tuple(a for a in self.attempts if a.run in good), good)
+
+    @property
+    def timings(self) -> list[Timing]:
+        """How long its files took."""
+        return [
+            Timing(
+                os.path.splitext(a.source)[1].lower(),
+                a.source_size / a.media_seconds,
+                a.media_seconds,
+                a.seconds,
+                a.size,
+            )
+            for a in self.attempts
+            if a.media_seconds and a.source_size and a.size
+        ]
+
+    @property
+    def words(self) -> str:
+        """How much there is."""
+        runs = len({attempt.run for attempt in self.attempts})
+        return f"{count_text(len(self.attempts), 'file')} in {count_text(runs, 'earlier run')}"
+
+    def rate(self, step: str, size: Callable[[AttemptRecord], int | None]) -> float | None:
+        """Bytes a second while *step* went on, in all runs together."""
+        spans = defaultdict(list)
+        total = 0
+        for attempt in self.attempts:
+            for done in attempt.steps:
+                if done.name == step and (moved := size(attempt)):
+                    spans[attempt.run].append((done.began, done.ended))
+                    total += moved
+        seconds = sum(map(covered, spans.values()))
+        return total / seconds if seconds > 0 and total else None
+
+    @property
+    def starts(self) -> list[float]:
+        """The seconds in which each run's first task waited for a node."""
+        queued, began = defaultdict(list), defaultdict(list)
+        for a in self.attempts:
+            if a.queued and a.began:
+                queued[a.run].append(a.queued.timestamp())
+                began[a.run].append(a.began.timestamp())
+        return [max(0.0, min(began[run]) - min(queued[run])) for run in queued]
+
+
+def estimate_here(
+    found: Selection, history: History, ffmpeg: str, jobs: int, *, measure: bool
+) -> tuple[Here, Speeds | None]:
+    """How long this machine takes; it is measured where its ledger does not know, and *measure* allows."""
+    looks = found.looks
+    is_sound = any(look.conversion.recipe.media == "audio" for look in looks)
+    past = history.where(lambda run: run.backend == "local")
+    speeds = Speeds(past.timings, any_kind=is_sound)
+    if len(speeds) and speeds.covers(looks) >= _ENOUGH:
+        basis = Basis(f"by {past.words}", _MEASURED + found.error)
+    elif not measure:
+        return Here(None, jobs, Basis("`runner plan` measures it", _GUESS)), None
+    else:
+        measured = calibrate(looks, ffmpeg, jobs)
+        speeds = Speeds(measured.timings, any_kind=True)
+        basis = Basis(
+            f"measured on parts of {count_text(measured.files, 'file')}", _CALIBRATED + found.error
+        )
+    if not len(speeds):
+        return Here(None, jobs, Basis("no file could be converted to measure it", _GUESS)), None
+    return Here(time_here(speeds.times(looks), jobs), jobs, basis), speeds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What an estimate for Azure goes by besides the files."""
+
+    account: str
+    pool: Pool
+    prices: Prices | None
+    why_no_price: str
+    uplink: float | None
+    """Bytes a second, as the user says."""
+    whole: bool
+    """Whether films travel whole."""
+    jobs: int
+    cores: int
+    """Of this machine; and how many files it does at a time."""
+
+
+def estimate_azure(
+    found: Selection, history: History, here: Speeds | None, terms: Terms
+) -> OnAzure:
+    """How long Azure takes, and what that costs."""
+    pool = terms.pool
+    past = history.where(lambda run: run.backend == terms.account and run.vm_size == pool.vm_size)
+    looks = sorted(found.looks, key=lambda look: look.conversion.source.estimated_seconds)[::-1]
+    times, results, basis = _on_nodes(looks, past, here, terms)
+    line, notes = _line(past, terms)
+    sent = [look.size if terms.whole else look.sent for look in looks]
+    jobs = list(map(Job, sent, times or [0.0] * len(looks), results))
+    went = course(jobs, replace(line, overhead=_overhead(past, line)))
+    nodes = max(1, min(line.nodes, -(-len(looks) // line.slots)))
+    idle = nodes * (pool.autoscale_minutes + _WINDOW) * 60 if pool.autoscale_minutes else 0.0
+    boot = nodes * max(0.0, line.start - pool.autoscale_minutes * 30)
+    received = sum(results)
+    money = _money(terms, nodes)
+    egress = received / 1e9 * ((terms.prices and terms.prices.egress) or 0.0)
+    known = times is not None
+    return OnAzure(
+        pool=pool.id,
+        vm_size=pool.vm_size,
+        seconds=went.total if known else None,
+        start=line.start,
+        upload=went.uploaded,
+        node_hours=(went.node_seconds + boot) / 3600,
+        nodes=nodes,
+        kinds=_kinds(pool, nodes),
+        sent=sum(sent),
+        received=received,
+        amount=None if money is None or not known else money * (went.node_seconds + boot) + egress,
+        idle=None if money is None else money * idle,
+        prices=terms.prices,
+        why_no_price=terms.why_no_price,
+        bases=(basis.words, *notes),
+        error=basis.error + found.error,
+    )
+
+
+def _on_nodes(
+    looks: Sequence[Look], past: History, here: Speeds | None, terms: Terms
+) -> tuple[list[float] | None, list[float], Basis]:
+    """What each file takes on a node, its result in bytes, and what that rests upon."""
+    is_sound = any(look.conversion.recipe.media == "audio" for look in looks)
+    speeds = Speeds(past.timings, any_kind=is_sound)
+    size = terms.pool.vm_size
+    if len(speeds) and speeds.covers(looks) >= _ENOUGH:
+        basis = Basis(f"conversion by {past.words} on {size}", _MEASURED)
+        return speeds.times(looks), speeds.results(looks), basis
+    if here is None:
+        return None, [0.0] * len(looks), Basis(f"nothing was converted on {size} yet", _GUESS)
+    mine = terms.cores / terms.jobs
+    theirs = (terms.pool.node_vcpus or 2 * terms.pool.task_slots) / terms.pool.task_slots
+    words = f"conversion scaled from this machine, as none was done on {size} yet: a guess"
+    return here.times(looks, mine / theirs), here.results(looks), Basis(words, _GUESS)
+
+
+def _line(past: History, terms: Terms) -> tuple[Line, tuple[str, ...]]:
+    """What the run goes by, and what that rests upon."""
+    notes = []
+    up = terms.uplink or past.rate("send", lambda attempt: attempt.sent)
+    if terms.uplink:
+        notes.append("upload by --uplink")
+    elif up:
+        notes.append(f"upload as measured, {up * 8 / 1e6:.1f} Mbit/s")
+    else:
+        notes.append(f"upload at {_GUESSED_UPLINK * 8 / 1e6:.0f} Mbit/s, a guess: give --uplink")
+    down = past.rate("collect", lambda attempt: attempt.size)
+    starts = past.starts
+    if starts:
+        start = _median(starts)
+    else:
+        start = terms.pool.autoscale_minutes * 30 + _BOOT if terms.pool.autoscale_minutes else 0.0
+        notes.append("start of the nodes a guess")
+    line = Line(
+        uplink=up or _GUESSED_UPLINK,
+        downlink=down or up or _GUESSED_UPLINK,
+        start=start,
+        nodes=max(1, terms.pool.max_nodes),
+        slots=max(1, terms.pool.task_slots),
+    )
+    return line, tuple(notes)
+
+
+def _overhead(past: History, line: Line) -> float:
+    """What earlier runs took beyond what their files did: the calls before, between and after."""
+    beyond = []
+    for run in past.runs.values():
+        of_it = [a for a in past.attempts if a.run == run.id and a.size and a.sent is not None]
+        if run.ended is None or run.exit_code or len(of_it) < run.files:
+            continue
+        jobs = [Job(float(a.sent or 0), a.seconds, float(a.size or 0)) for a in of_it]
+        jobs.sort(key=lambda job: -job.seconds)
+        start = past.where(lambda one, name=run.id: one.id == name).starts  # type: ignore[misc]
+        took = course(jobs, replace(line, start=start[0] if start else line.start)).total
+        beyond.append((run.ended - run.started).total_seconds() - took)
+    return max(0.0, _median(beyond)) if beyond else 0.0
+
+
+def _kinds(pool: Pool, nodes: int) -> str:
+    if not pool.max_spot_nodes and not pool.max_dedicated_nodes:
+        return ""
+    if nodes <= pool.max_spot_nodes:
+        return "Spot"
+    return "dedicated" if not pool.max_spot_nodes else "Spot and dedicated"
+
+
+def _money(terms: Terms, nodes: int) -> float | None:
+    """What a second of a node costs: Spot first, as the pool's formula has it."""
+    if terms.prices is None:
+        return None
+    spot = min(nodes, terms.pool.max_spot_nodes)
+    unknown = not terms.pool.max_spot_nodes and not terms.pool.max_dedicated_nodes
+    kinds = ((None, nodes),) if unknown else ((True, spot), (False, nodes - spot))
+    total = 0.0
+    for is_spot, count in kinds:
+        price = terms.prices.of(spot=is_spot)
+        if count and price is None:
+            return None
+        total += count / nodes * (price or 0.0)
+    return total / 3600
+
+
+def _median(values: Sequence[float]) -> float:
+    # Python's own takes 10 ms to import, at each start
+    return sorted(values)[len(values) // 2]

@@ -1,0 +1,174 @@
+"""Look into the files of a plan: how long they are, and what of them would travel."""
+
+import math
+import os
+import random
+import re
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from runner.media.probe import MediaInfo, parse_log
+from runner.media.process import run
+from runner.models import Conversion
+
+MOST_LOOKS = 2000
+"""Files that are looked into; of more, a random sample."""
+_LONGEST_LOOK = 60
+_GUESSED = "Estimating duration from bitrate"  # a mere guess is better than none here
+_SIZE = re.compile(r", (\d{2,5})x(\d{2,5})\b")
+_RATE = re.compile(r", (\d+) kb/s")
+_USUAL_AUDIO = 128
+"""kbit/s of a stream that does not say its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one file holds, as far as an estimate asks."""
+
+    conversion: Conversion
+    seconds: float
+    """Of media."""
+    audio_bytes: float
+    """Of its audio alone."""
+    pixels: int = 0
+    """Of a picture of its video; 0 without one."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return max(self.conversion.source.size, 0)
+
+    @property
+    def suffix(self) -> str:
+        """Of its name."""
+        return os.path.splitext(self.conversion.source.path)[1].lower()
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second."""
+        return self.size / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def sent(self) -> float:
+        """Bytes that travel to Azure: of a film that becomes audio, its audio."""
+        recipe = self.conversion.recipe
+        is_film = self.pixels > 0 and recipe.media == "audio" and recipe.is_preset
+        whole = not is_film or bool(recipe.input_arguments) or self.audio_bytes > 0.8 * self.size
+        return self.size if whole else self.audio_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The files of a plan, looked into; those that were not are as the others of their size."""
+
+    looks: tuple[Look, ...]
+    """One for each file."""
+    looked_at: int
+    unreadable: int
+    """Of those, files that ffmpeg cannot open."""
+    error: float
+    """How far the hours of media may be off, as a share, in 19 of 20 cases."""
+
+    @property
+    def bytes(self) -> int:
+        """Of all files."""
+        return sum(look.size for look in self.looks)
+
+    @property
+    def seconds(self) -> float:
+        """Of media in all files."""
+        return sum(look.seconds for look in self.looks)
+
+    @property
+    def sent(self) -> float:
+        """Bytes that would travel to Azure."""
+        return sum(look.sent for look in self.looks)
+
+
+def look_at(conversions: Sequence[Conversion], ffmpeg: str, jobs: int) -> Selection:
+    """Look into the files of *conversions*, all or a sample, so many at a time."""
+    chosen = list(conversions)
+    if len(chosen) > MOST_LOOKS:
+        chosen = random.Random(len(chosen)).sample(chosen, MOST_LOOKS)  # noqa: S311 - no secret
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        found = list(pool.map(lambda one: _look(one, ffmpeg), chosen))
+    good = [look for look in found if look is not None]
+    known = {look.conversion.source.path: look for look in good}
+    seen = {one.source.path for one in chosen}
+    # whoever cannot be opened fails at once
+    rest = [one for one in conversions if one.source.path not in seen]
+    scale = _Scale.of(good)
+    looks = (*known.values(), *map(scale.guess, rest))
+    error = _error(good, len(conversions)) if rest else 0.0
+    return Selection(looks, len(chosen), len(chosen) - len(good), error)
+
+
+def _look(conversion: Conversion, ffmpeg: str) -> Look | None:
+    path = conversion.source.path
+    arguments = conversion.recipe.input_arguments
+    command = [ffmpeg, "-nostdin", "-hide_banner", *arguments, "-i", f"file:{path}"]
+    try:
+        done = run(command, timeout=_LONGEST_LOOK)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    media = parse_log(done.stderr.decode(errors="replace").replace(_GUESSED, ""))
+    if media is None or not media.streams:
+        return None
+    return look_of(conversion, media)
+
+
+def look_of(conversion: Conversion, media: MediaInfo) -> Look:
+    """What *media* says of the source of *conversion*."""
+    lengths = (stream.duration for stream in media.streams)
+    seconds = media.duration or max(filter(None, lengths), default=0.0)
+    if not seconds:
+        seconds = conversion.source.estimated_seconds
+    audio = sum(_kilobits(stream.details) for stream in media.all("audio"))
+    sizes = (_SIZE.search(stream.details) for stream in media.all("video"))
+    pixels = max((int(found[1]) * int(found[2]) for found in sizes if found), default=0)
+    return Look(conversion, seconds, audio * 125 * seconds, pixels)
+
+
+def _kilobits(details: str) -> int:
+    found = _RATE.search(details)
+    return int(found[1]) if found else _USUAL_AUDIO
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """What a byte stands for in the files that were looked into."""
+
+    seconds: float
+    audio: float
+    pixels: int
+
+    @classmethod
+    def of(cls, looks: Sequence[Look]) -> "_Scale":
+        size = sum(look.size for look in looks)
+        if not size:
+            return cls(0.0, 0.0, 0)
+        pixels = sorted(look.pixels for look in looks)[len(looks) // 2]
+        seconds, audio = (sum(getattr(k, n) for k in looks) for n in ("seconds", "audio_bytes"))
+        return cls(seconds / size, audio / size, pixels)
+
+    def guess(self, conversion: Conversion) -> Look:
+        size = max(conversion.source.size, 0)
+        seconds = size * self.seconds or conversion.source.estimated_seconds
+        return Look(conversion, seconds, size * self.audio, self.pixels)
+
+
+def _error(looks: Sequence[Look], files: int) -> float:
+    """How far the total length may be off: that of a ratio estimator, for 95 %.
+
+    The length of the files that were not looked into follows from their size; what the sample
+    scatters around that is the doubt (Cochran, Sampling Techniques, chapter 6).
+    """
+    count, total = len(looks), sum(look.seconds for look in looks)
+    if count < 2 or not total:
+        return 1.0
+    ratio = total / max(1, sum(look.size for look in looks))
+    scatter = sum((look.seconds - ratio * look.size) ** 2 for look in looks) / (count - 1)
+    left = 1 - count / files
+    return 1.96 * math.sqrt(left * scatter / count) / (total / count)

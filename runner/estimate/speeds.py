@@ -1,0 +1,115 @@
+"""How long a file takes, by how long files of its kind took. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from runner.estimate.looks import Look
+
+_FEW = 3
+_ALIKE = (1.5, 4.0)
+"""By what factor the rate in bytes of files of one kind may differ: at first, and if that gives few."""
+_SPREAD = 1.5
+"""Lengths that differ by less say nothing of what a file costs besides its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long one file, or a part of one, took."""
+
+    suffix: str
+    rate: float
+    """Bytes a second of the whole source."""
+    media_seconds: float
+    seconds: float
+    result: float
+    """Bytes."""
+    pixels: int | None = None
+    """Of its video; none where that was not written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What a file takes: something once, and something for each second of it."""
+
+    fixed: float
+    per_second: float
+    result_rate: float
+    """Bytes of the result for a second."""
+
+    def of(self, media_seconds: float) -> float:
+        """Seconds for a file of that length."""
+        return self.fixed + self.per_second * media_seconds
+
+
+def fit(timings: Sequence[Timing]) -> Speed:
+    """The line through *timings*: least squares, with neither part below zero."""
+    lengths = [timing.media_seconds for timing in timings]
+    times = [timing.seconds for timing in timings]
+    rate = sum(timing.result for timing in timings) / max(sum(lengths), 1e-9)
+    ratio = sum(times) / max(sum(lengths), 1e-9)
+    if max(lengths) <= _SPREAD * min(lengths):
+        return Speed(0.0, ratio, rate)
+    middle, mean = sum(lengths) / len(lengths), sum(times) / len(times)
+    spread = sum((length - middle) ** 2 for length in lengths)
+    slope = sum((x - middle) * (t - mean) for x, t in zip(lengths, times, strict=True)) / spread
+    fixed = mean - slope * middle
+    if slope <= 0:
+        return Speed(mean, 0.0, rate)
+    return Speed(fixed, slope, rate) if fixed > 0 else Speed(0.0, ratio, rate)
+
+
+class Speeds:
+    """Finds the timings of files that are like another one."""
+
+    def __init__(self, timings: Iterable[Timing], *, any_kind: bool) -> None:
+        """*any_kind* says that files of other kinds are better than none: so it is with sound."""
+        self._timings = [t for t in timings if t.media_seconds > 0 and t.seconds > 0]
+        self._any_kind = any_kind
+        self._known: dict[object, Speed | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._timings)
+
+    def of(self, look: Look) -> Speed | None:
+        """How fast files like that of *look* are done; none if there were none."""
+        kind = (look.suffix, round(look.rate, -3), look.pixels)
+        if kind not in self._known:
+            self._known[kind] = self._find(look)
+        return self._known[kind]
+
+    def _find(self, look: Look) -> Speed | None:
+        tiers = [self._alike(look, factor) for factor in _ALIKE]
+        if self._any_kind:
+            tiers.append(self._timings)
+        best = next((tier for tier in tiers if len(tier) >= _FEW), None)
+        best = best or next(filter(None, tiers), None)
+        return fit(best) if best else None
+
+    def _alike(self, look: Look, factor: float) -> list[Timing]:
+        return [
+            timing
+            for timing in self._timings
+            if timing.suffix == look.suffix
+            and timing.pixels in (None, look.pixels)
+            and look.rate / factor <= timing.rate <= look.rate * factor
+        ]
+
+    def covers(self, looks: Sequence[Look]) -> float:
+        """The share of the media of *looks* of which it knows the speed."""
+        whole = sum(look.seconds for look in looks)
+        known = sum(look.seconds for look in looks if self.of(look))
+        return known / whole if whole else 0.0
+
+    def times(self, looks: Sequence[Look], scale: float = 1.0) -> list[float]:
+        """The seconds of each, those of unknown kind as the others."""
+        return self._all(looks, lambda speed, look: scale * speed.of(look.seconds))
+
+    def results(self, looks: Sequence[Look]) -> list[float]:
+        """The bytes of each result."""
+        return self._all(looks, lambda speed, look: speed.result_rate * look.seconds)
+
+    def _all(self, looks: Sequence[Look], value: Callable[[Speed, Look], float]) -> list[float]:
+        values = [(look, self.of(look)) for look in looks]
+        known = [(value(speed, look), look.seconds) for look, speed in values if speed]
+        share = sum(v for v, _ in known) / max(sum(s for _, s in known), 1e-9)
+        return [value(speed, look) if speed else share * look.seconds for look, speed in values]

@@ -1,0 +1,185 @@
+"""An estimate for people and for programs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from runner.estimate.estimates import Here, OnAzure
+from runner.estimate.looks import Selection
+from runner.formatting import bytes_text, count_text, seconds_text
+from runner.prices import Prices, money_text
+
+_MUCH = 2.0
+"""So many times as fast is much faster."""
+_WORTH = 60.0
+"""Seconds that must be saved for it to be worth a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What is to be done, and how long that takes where."""
+
+    found: Selection
+    here: Here
+    azure: OnAzure | None
+    why_no_azure: str
+    """Where there is no estimate for it."""
+
+
+def lines(estimate: Estimate) -> list[str]:
+    """The closing block of `runner plan`."""
+    if not estimate.found.looks:
+        return [recommendation(estimate)]
+    said = [_of_files(estimate.found), _of_here(estimate.here)]
+    if estimate.azure is None:
+        said.append(f"on Azure: no estimate ({estimate.why_no_azure})")
+    else:
+        said += _of_azure(estimate.azure)
+    return [*said, recommendation(estimate)]
+
+
+def _of_files(found: Selection) -> str:
+    doubt = f" ±{found.error:.0%}" if found.error else ""
+    length = f"{seconds_text(found.seconds)} of media{doubt}"
+    files = count_text(len(found.looks), "file")
+    said = f"to convert: {files}, {bytes_text(found.bytes)}, {length}"
+    if found.looked_at < len(found.looks):
+        said += f" (by a random sample of {found.looked_at})"
+    if found.unreadable:
+        said += f"; {count_text(found.unreadable, 'file')} cannot be read"
+    return said
+
+
+def _of_here(here: Here) -> str:
+    if here.seconds is None:
+        return f"on this machine: time unknown; {here.basis.words}"
+    at_a_time = f"{count_text(here.jobs, 'file')} at a time"
+    return f"on this machine: {_about(here.seconds, here.basis.error)}, {at_a_time}; {here.basis.words}"
+
+
+def _of_azure(azure: OnAzure) -> list[str]:
+    where = f"on Azure ({azure.pool}, {azure.vm_size})"
+    if azure.seconds is None:
+        return [f"{where}: time unknown; {azure.bases[0]}"]
+    kinds = f" {azure.kinds}" if azure.kinds else ""
+    nodes = f"{count_text(azure.nodes, f'{kinds} node'.strip())}"
+    steps = (
+        f"nodes work after {seconds_text(azure.start)}, all is uploaded after "
+        f"{seconds_text(azure.upload)}"
+    )
+    travel = f"{bytes_text(azure.sent)} up, {bytes_text(azure.received)} down"
+    return [
+        f"{where}: {_about(azure.seconds, azure.error)} on {nodes}, {_money(azure)}",
+        f"  {steps}; {travel}",
+        f"  {'; '.join(azure.bases)}",
+    ]
+
+
+def _money(azure: OnAzure) -> str:
+    if azure.amount is None or azure.prices is None:
+        return azure.why_no_price or "price unknown"
+    currency = azure.prices.currency
+    said = f"about {money_text(azure.amount, currency)}"
+    if azure.idle:
+        said += f", and up to {money_text(azure.idle, currency)} until idle nodes are removed"
+    return f"{said} ({_rates(azure.prices)})"
+
+
+def _rates(prices: Prices) -> str:
+    kinds = {"Spot": prices.spot, "dedicated": prices.dedicated}
+    if prices.spot == prices.dedicated:
+        kinds = {"a node": prices.spot}
+    rates = [f"{kind} {price:.4g}" for kind, price in kinds.items() if price is not None]
+    return f"{', '.join(rates)} {prices.currency} an hour: {prices.origin}"
+
+
+def _about(seconds: float, error: float) -> str:
+    doubt = "may be twice that, or half" if error >= 1 else f"±{error:.0%}"
+    return f"about {seconds_text(seconds)} ({doubt})"
+
+
+def recommendation(estimate: Estimate) -> str:
+    """One sentence."""
+    here, azure = estimate.here.seconds, estimate.azure
+    if not estimate.found.looks:
+        return "Nothing is left to convert."
+    if azure is None or azure.seconds is None:
+        return "Convert here." if here is not None else "Convert here, or measure it first."
+    price = (
+        ""
+        if azure.amount is None or azure.prices is None
+        else (f" for about {money_text(azure.amount, azure.prices.currency)}")
+    )
+    if here is None:
+        return f"Azure would take about {seconds_text(azure.seconds)}{price}."
+    if here <= azure.seconds:
+        return f"Convert here: Azure would take {_times(azure.seconds, here)}{price}."
+    if here / azure.seconds < _MUCH or here - azure.seconds < _WORTH:
+        return f"Convert here: Azure would save no more than {seconds_text(here - azure.seconds)}{price}."
+    return (
+        f"Convert on Azure if time matters: it is {here / azure.seconds:.1f} times as fast{price}."
+    )
+
+
+def _times(slower: float, faster: float) -> str:
+    if slower < 1.2 * faster:
+        return "as long"
+    return f"{slower / max(faster, 0.1):.1f} times as long"
+
+
+def hint(estimate: Estimate, *, is_azure: bool) -> str:
+    """What to say of the other place where `--where auto` chose this one; mostly nothing."""
+    here, azure = estimate.here.seconds, estimate.azure
+    if azure is None or azure.seconds is None or here is None:
+        return ""
+    fast, slow = (here, azure.seconds) if is_azure else (azure.seconds, here)
+    if slow / max(fast, 0.1) < _MUCH or slow - fast < _WORTH:
+        return ""
+    other = "this machine (--where local)" if is_azure else "Azure (--where azure)"
+    return f"{other} would be done in about {seconds_text(fast)} rather than {seconds_text(slow)}"
+
+
+def as_json(estimate: Estimate) -> dict[str, Any]:
+    """One object for `--json`."""
+    found, here, azure = estimate.found, estimate.here, estimate.azure
+    return {
+        "v": 1,
+        "event": "estimate",
+        "files": len(found.looks),
+        "bytes": found.bytes,
+        "media_seconds": round(found.seconds, 1),
+        "media_error": round(found.error, 3),
+        "looked_at": found.looked_at,
+        "unreadable": found.unreadable,
+        "here": {
+            "seconds": _rounded(here.seconds),
+            "jobs": here.jobs,
+            "error": round(here.basis.error, 3),
+            "basis": here.basis.words,
+        },
+        "azure": azure and _azure_json(azure),
+        "recommendation": recommendation(estimate),
+    }
+
+
+def _azure_json(azure: OnAzure) -> dict[str, Any]:
+    return {
+        "pool": azure.pool,
+        "vm_size": azure.vm_size,
+        "seconds": _rounded(azure.seconds),
+        "start_seconds": round(azure.start, 1),
+        "upload_seconds": round(azure.upload, 1),
+        "nodes": azure.nodes,
+        "node_hours": round(azure.node_hours, 4),
+        "bytes_up": round(azure.sent),
+        "bytes_down": round(azure.received),
+        "cost": azure.amount,
+        "idle_cost": azure.idle,
+        "currency": azure.prices and azure.prices.currency,
+        "prices": azure.prices.origin if azure.prices else azure.why_no_price,
+        "error": round(azure.error, 3),
+        "basis": list(azure.bases),
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)

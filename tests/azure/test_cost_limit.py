@@ -1,0 +1,117 @@
+"""A run that may cost so much: refused before, ended at its limit, and gone on with at a higher one."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from tests.azure.conftest import Gate, MakeCloud, on_cloud
+from tests.conftest import Run, names, until
+from tests.media import Media
+from tests.price_service import price_service
+
+
+@pytest.fixture
+def six(media: Media, tmp_path: Path) -> Path:
+    media.put("8-bit.wav", *(tmp_path / "in" / f"{number}.wav" for number in range(6)))
+    return tmp_path / "in"
+
+
+def test_a_run_ends_at_its_limit_keeps_what_was_paid_and_goes_on_at_a_higher_one(
+    run: Run,
+    started: Callable[..., Popen[str]],
+    make_cloud: MakeCloud,
+    gate: Gate,
+    six: Path,
+    destination: Path,
+) -> None:
+    # an hour of the service is a second here: the run costs far more than was to be expected
+    cloud = make_cloud(speed=3600.0, ffmpeg=gate.program)
+    here = on_cloud(run, cloud)
+    words = ("convert", "in", "--where", "azure", "--price-per-hour", "1")
+    first = started(*words, "--max-cost", "3", **here.environment)
+    until(lambda: gate.waiting == 2)
+    until(lambda: cloud.calls("disable_job") > 0)
+    gate.open()
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == 8, said
+    assert "stopped at --max-cost 3 USD with 4 of 6 files left (1 node for " in said
+    assert len(names(destination)) == 2
+    (run_id,) = cloud.jobs()
+    assert cloud.jobs() == {run_id: "completed"}
+    again = here(*words, "--max-cost", "1000000")
+    assert again.exit_code == 0, again.stderr
+    assert len(names(destination)) == 6
+    assert f"run {run_id}" in again.stderr  # it is the same run, in another job
+    assert set(cloud.attempts().values()) <= {1, 2}
+    _holds_by_hand(destination, again.stderr)
+
+
+def _holds_by_hand(destination: Path, said: str) -> None:
+    """The cost that was told adds up from what is written down."""
+    with closing(sqlite3.connect(destination / ".runner" / "ledger.sqlite")) as db:
+        (hours,) = db.execute("SELECT sum(until - since) / 3600 FROM node_uses").fetchone()
+        ((prices,),) = db.execute("SELECT prices FROM runs").fetchall()
+    assert json.loads(prices)["spot"] == 1.0
+    assert hours > 3  # two commands watched the same node, and each wrote down its own time
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [
+        ("0.001", "which is more than --max-cost 0.001 USD; nothing was started"),
+        ("1000", ""),
+    ],
+)
+def test_a_run_that_is_estimated_to_cost_more_is_not_begun(
+    run: Run, make_cloud: MakeCloud, one: Path, limit: str, error: str
+) -> None:
+    cloud = make_cloud()
+    with price_service() as service:
+        result = on_cloud(run, cloud)(
+            "convert", one, "--max-cost", limit, RUNNER_PRICES_URL=service.address
+        )
+    assert result.exit_code == (8 if error else 0), result.stderr
+    assert bool(cloud.jobs()) is not bool(error)
+    if error:
+        assert result.error.startswith("the run would cost about ")
+        assert result.error.endswith(error)
+
+
+def test_without_a_price_there_is_no_limit_to_hold(
+    run: Run, make_cloud: MakeCloud, one: Path
+) -> None:
+    cloud = make_cloud()
+    result = on_cloud(run, cloud)("convert", one, "--max-cost", "5", RUNNER_PRICES_URL="off")
+    assert result.exit_code == 4
+    assert "--max-cost needs a price: the price is unknown" in result.error
+    assert cloud.jobs() == {}
+
+
+def test_a_plan_for_azure_says_time_and_cost_and_that_a_price_is_unknown(
+    run: Run, make_cloud: MakeCloud, one: Path
+) -> None:
+    here = on_cloud(run, make_cloud())
+    with price_service() as service:
+        known = json.loads(here("plan", one, "--json", RUNNER_PRICES_URL=service.address).stdout)
+    azure = known["azure"]
+    # by hand: what the nodes are there for, at the higher price, as the kind is not known
+    assert azure["cost"] == pytest.approx(
+        azure["node_hours"] * 0.124 + azure["bytes_down"] / 1e9 * 0.08, rel=0.01
+    )
+    assert azure["prices"].startswith("Azure's public prices of ")
+    unknown = here("plan", one, RUNNER_PRICES_URL="off").stderr
+    assert "the price is unknown: RUNNER_PRICES_URL is off" in unknown
+    assert "upload at 20 Mbit/s, a guess: give --uplink" in unknown
+
+
+def test_nobody_counts_for_a_run_that_is_left_alone(
+    run: Run, make_cloud: MakeCloud, one: Path
+) -> None:
+    result = on_cloud(run, make_cloud())("convert", one, "--max-cost", "5", "--detach")
+    assert result.exit_code == 2
+    assert result.error == "--max-cost needs a runner that counts: leave --detach out"

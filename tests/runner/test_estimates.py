@@ -1,0 +1,146 @@
+"""Estimates: what they are made of, what they rest upon, and how far they may be off."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from runner.estimate.looks import Look, look_at
+from runner.estimate.model import Job, Line, course, time_here
+from runner.estimate.speeds import Speeds, Timing, fit
+from runner.models import Conversion, Source
+from runner.presets import BUILT_IN
+from tests.conftest import Run, tree
+from tests.media import Media
+
+MP3 = BUILT_IN["mp3"].recipe()
+LINE = Line(uplink=1000, downlink=10_000, start=60, nodes=2, slots=2, first_look=0, longest_look=0)
+
+
+def look(seconds: float, *, suffix: str = ".mp4", rate: float = 1000, pixels: int = 0) -> Look:
+    source = Source(f"/in/{seconds}{suffix}", int(seconds * rate), 0)
+    return Look(Conversion(source, f"{seconds}.mp3", MP3), seconds, seconds * 10, pixels)
+
+
+def timing(seconds: float, took: float, *, suffix: str = ".mp4", rate: float = 1000) -> Timing:
+    return Timing(suffix, rate, seconds, took, seconds * 100)
+
+
+@pytest.mark.parametrize(
+    ("timings", "expected"),
+    [
+        ([(10, 1.5), (20, 2.5), (100, 10.5)], (0.5, 0.1)),
+        ([(10, 1), (12, 1.2)], (0.0, 0.1)),  # of one length: all of it is taken for speed
+        ([(10, 1), (100, 10)], (0.0, 0.1)),
+        ([(10, 1), (100, 0.9)], (0.95, 0.0)),  # never negative
+    ],
+)
+def test_a_file_costs_something_once_and_something_a_second(
+    timings: list[tuple[float, float]], expected: tuple[float, float]
+) -> None:
+    speed = fit([timing(*each) for each in timings])
+    assert (speed.fixed, speed.per_second) == pytest.approx(expected)
+    assert speed.result_rate == pytest.approx(100)
+
+
+def test_files_count_for_those_of_their_kind_alone_unless_there_are_none() -> None:
+    known = [timing(10, 1), timing(10, 5, suffix=".wav"), timing(10, 9, rate=50_000)]
+    speeds = Speeds(known, any_kind=False)
+    assert speeds.times([look(20), look(20, suffix=".wav")]) == pytest.approx([2, 10])
+    assert speeds.of(look(20, suffix=".avi")) is None
+    assert speeds.covers([look(10), look(30, suffix=".avi")]) == 0.25
+    # of what is not known, the mean of the rest
+    assert speeds.times([look(10), look(30, suffix=".avi")]) == pytest.approx([1, 3])
+    assert Speeds(known, any_kind=True).of(look(20, suffix=".avi")) is not None
+
+
+def test_two_workers_take_the_longest_first() -> None:
+    assert time_here([1, 1, 4, 2], 2) == pytest.approx(4.4)
+    assert time_here([], 2) < 1
+
+
+def test_a_line_that_is_slow_decides_how_long_azure_takes() -> None:
+    jobs = [Job(sent=100_000, seconds=5, result=1000)] * 4
+    went = course(jobs, LINE)
+    assert went.uploaded == pytest.approx(400)
+    assert went.total == pytest.approx(400 + 5 + 0.1)
+
+
+def test_nodes_that_are_few_decide_where_the_line_is_fast() -> None:
+    jobs = [Job(sent=1, seconds=100, result=0)] * 8
+    went = course(jobs, LINE)
+    assert went.total == pytest.approx(60 + 200, abs=0.1)  # 4 slots
+    assert went.node_seconds == pytest.approx(2 * 200, abs=0.1)
+
+
+def test_of_a_film_that_becomes_sound_its_sound_travels() -> None:
+    film = look(100, pixels=640 * 360)
+    assert film.sent == 1000
+    assert look(100).sent == 100_000  # no film
+
+
+def test_more_files_than_are_looked_into_are_a_sample_with_an_error(
+    media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.estimate.looks.MOST_LOOKS", 4)
+    media.put("8-bit.wav", *(tmp_path / f"{number}.wav" for number in range(8)))
+    sources = [Source(str(path), path.stat().st_size, 0) for path in sorted(tmp_path.iterdir())]
+    files = [Conversion(source, f"{n}.mp3", MP3) for n, source in enumerate(sources)]
+    found = look_at(files, media.ffmpeg, 2)
+    assert (found.looked_at, len(found.looks), found.unreadable) == (4, 8, 0)
+    assert found.error == pytest.approx(0, abs=1e-6)  # they are all alike
+    first = next(iter(found.looks)).seconds
+    assert found.seconds == pytest.approx(8 * first)
+
+
+def test_the_error_of_a_sample_holds_what_the_rest_is_in_nearly_all_cases() -> None:
+    from runner.estimate.looks import _error  # noqa: PLC0415 - the rule itself is on trial
+
+    luck, hits = random.Random(1), 0
+    for _ in range(200):
+        looks = [look(luck.uniform(10, 100), rate=luck.uniform(500, 1500)) for _ in range(400)]
+        sample = luck.sample(looks, 100)
+        ratio = sum(k.seconds for k in sample) / sum(k.size for k in sample)
+        guess = ratio * sum(k.size for k in looks)
+        true = sum(k.seconds for k in looks)
+        hits += abs(guess / true - 1) <= _error(sample, len(looks))
+    assert hits >= 180
+
+
+def test_a_plan_measures_parts_leaves_nothing_and_rests_on_runs_once_there_are_some(
+    run: Run, media: Media, tmp_path: Path
+) -> None:
+    media.put("8-bit.wav", *(tmp_path / "in" / f"{n}.wav" for n in range(3)))
+    (tmp_path / "in" / "broken.mp4").write_bytes(b"no media")
+    before = tree(tmp_path)
+    first = run("plan", "in", "--json")
+    said = json.loads(first.stdout)
+    assert first.exit_code == 0
+    assert (said["files"], said["looked_at"], said["unreadable"]) == (3, 4, 1)
+    assert said["here"]["basis"].startswith("measured on parts of")
+    assert said["here"]["seconds"] > 0
+    assert said["azure"] is None
+    assert tree(tmp_path) == before
+    assert not (tmp_path / "out").exists()
+    assert run("convert", "in").exit_code == 1
+    again = run("plan", "in", "--overwrite", "always").stderr
+    assert "by 3 files in 1 earlier run" in again
+    assert "Convert here." in again
+
+
+def test_a_dry_run_ends_with_the_estimate_and_measures_nothing(run: Run, media: Media) -> None:
+    media.put("8-bit.wav", run.folder / "in" / "a.wav")
+    said = run("convert", "in", "-n").stderr.splitlines()
+    assert said[0] == "dry run: 1 of 1 files to convert, nothing done"
+    assert said[2] == "on this machine: time unknown; `runner plan` measures it"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--uplink", "fast"), ("--uplink", "0Mbit/s"), ("--max-cost", "-1"), ("--currency", "$")],
+)
+def test_options_of_an_estimate_are_checked(run: Run, option: str, value: str) -> None:
+    result = run("plan", ".", option, value)
+    assert result.exit_code == 2
+    assert result.error.startswith(f"{option} {value}: ")
