@@ -1,4 +1,4 @@
-"""What Pulumi runs."""
+"""The program that Pulumi runs."""
 
 from infra.environment import program
 

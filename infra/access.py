@@ -1,4 +1,4 @@
-"""Who may do what: the identities of nodes and account, and every role that is assigned."""
+"""Access control: the identities of the nodes and the account, and all role assignments."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from infra.settings import Settings
 from infra.storage import INPUT, OUTPUT, TOOLS, Storage
 
 ROLES = {
-    # This GUID rests on one public list; `az role definition list --name …` confirms it.
+    # This GUID is from a public list; check it with `az role definition list --name …`.
     "Azure Batch Service Orchestration Role": "a35466a1-cfd6-450a-b35e-683fcdf30363",
     "Azure Batch Account Reader": "11076f67-66f6-4be0-8f6b-f0609fd05cc9",
     "Azure Batch Data Contributor": "6aaa78f1-f7de-44ca-8722-c64a23943cae",
@@ -23,22 +23,23 @@ ROLES = {
     "Storage Blob Data Reader": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
     "Storage Blob Delegator": "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",
 }
-"""Built-in roles, the same GUIDs in every tenant."""
+"""Built-in roles, with the same GUIDs in every tenant:
+https://learn.microsoft.com/azure/role-based-access-control/built-in-roles"""
 
 OPERATOR_BATCH_ROLES = {
-    # The images that Batch supports are the account's own read, which submitting does not include.
+    # Listing the supported images needs the right to read the account, which Job Submitter does not have.
     "jobSubmitter": {
         "uses-batch": "Azure Batch Job Submitter",
         "reads-batch": "Azure Batch Account Reader",
     },
     "dataContributor": {"uses-batch": "Azure Batch Data Contributor"},
 }
-"""An operator's roles on the Batch account, by the ends of their assignments' names."""
+"""An operator's roles on the Batch account, by the suffixes of the assignments' names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Somebody who is given roles; an unnamed *kind* may be looked up before it can be found."""
+    """Somebody who gets roles. Without *kind*, Azure looks the principal up, and may not find a new one yet."""
 
     id: pulumi.Input[str]
     kind: str
@@ -46,7 +47,7 @@ class Principal:
 
 
 def operators_of(settings: Settings) -> dict[str, Principal]:
-    """Return all who run `runner`, people and pipelines, by the starts of their assignments' names."""
+    """Return all who use `runner`, people and pipelines, by the prefixes of their assignments' names."""
     first = Principal(id=settings.operator_principal_id, kind=settings.operator_principal_type)
     more = (each.partition(":") for each in settings.more_operators)
     return {"operator": first} | {
@@ -56,7 +57,7 @@ def operators_of(settings: Settings) -> dict[str, Principal]:
 
 
 def batch_service_of(settings: Settings) -> Principal:
-    """Return Azure Batch itself, as this tenant knows it."""
+    """Return the service principal of Azure Batch in this tenant."""
     return Principal(id=settings.batch_service_principal_object_id, kind="ServicePrincipal")
 
 
@@ -68,7 +69,7 @@ def assign_role(
     at: pulumi.Input[str],
     opts: pulumi.ResourceOptions,
 ) -> authorization.RoleAssignment:
-    """Assign *role* at the scope *at*, by the definition in that scope's own subscription."""
+    """Assign *role* at the scope *at*, using the role definition of that scope's subscription."""
     definition = pulumi.Output.from_input(at).apply(
         lambda scope: (
             f"{subscription_scope_of(scope)}"
@@ -83,11 +84,12 @@ def assign_role(
         role_assignment_name=name_of_assignment,
         role_definition_id=definition,
         principal_id=to.id,
-        # Given, so that Azure does not look up a principal that it may not have heard of yet.
+        # Set so that Azure does not look up a principal that it may not know yet:
+        # https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---assigning-a-role-to-a-new-principal-sometimes-fails
         principal_type=to.kind,
         scope=at,
         description=f"{role}, assigned by pulumi",
-        # Azure changes no assignment but its description.
+        # Azure can only change an assignment's description.
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(replace_on_changes=["principal_type"])
         ),
@@ -99,13 +101,13 @@ class Access(pulumi.ComponentResource):
 
     pool_identity_id: pulumi.Output[str] | None
     pool_client_id: pulumi.Output[str] | None
-    """By which a node asks for tokens of its identity."""
+    """The client id with which a node requests tokens for its identity."""
     account_identity_id: pulumi.Output[str] | None
-    """Only where the Batch account uses its storage itself."""
+    """Only if the Batch account itself uses its storage."""
     pool_grants: list[pulumi.Resource]
-    """What has to be there before a node works."""
+    """What must exist before a node can work."""
     account_grants: list[pulumi.Resource]
-    """What has to be there before the Batch account can use its storage."""
+    """What must exist before the Batch account can use its storage."""
 
     def __init__(
         self,
@@ -132,7 +134,7 @@ class Access(pulumi.ComponentResource):
         self.register_outputs({"pool_identity_id": self.pool_identity_id})
 
     def _identity(self, whose: str) -> managedidentity.UserAssignedIdentity:
-        """Make a user-assigned identity: it can be given roles before its owner is made."""
+        """Make a user-assigned identity, which can get roles before its owner is created."""
         return managedidentity.UserAssignedIdentity(
             f"{whose}-identity",
             resource_name_=naming.local_name(
@@ -176,7 +178,7 @@ class Access(pulumi.ComponentResource):
         ]
 
     def _operator(self, who: str, person: Principal) -> None:
-        """Let whoever runs `runner` stage sources and tools, and collect and clear results."""
+        """Let whoever uses `runner` upload sources and tools, and download and delete results."""
         for container, resource in self.storage.containers.items():
             assign_role(
                 f"{who}-writes-{container}",
@@ -186,7 +188,7 @@ class Access(pulumi.ComponentResource):
                 opts=self._child_options,
             )
         if not self._settings.pool_identity:
-            # Nodes without an identity are handed signed addresses, which `runner` must make.
+            # Nodes without an identity get signed addresses, which `runner` must be able to make.
             assign_role(
                 f"{who}-signs-addresses",
                 "Storage Blob Delegator",

@@ -1,4 +1,4 @@
-"""The Batch account, and the key vault that one in user-subscription mode wants."""
+"""The Batch account, and the key vault that user-subscription mode needs."""
 
 import pulumi
 from pulumi_azure_native import Provider, batch, keyvault
@@ -11,22 +11,22 @@ from infra.scope import Scope
 from infra.settings import Settings
 
 CANNOT_CHANGE = ["location", "pool_allocation_mode", "key_vault_reference"]
-"""Properties that Azure fixes when it makes a Batch account; azure-native would try to update."""
+"""Properties that Azure never changes on a Batch account, although azure-native would try to."""
 
 
 class Account(pulumi.ComponentResource):
-    """A Batch account that takes Entra ID sign-ins, and who may use it."""
+    """A Batch account with Entra ID sign-in, and who may use it."""
 
     account_name: pulumi.Output[str]
     account_id: pulumi.Output[str]
     endpoint: pulumi.Output[str]
-    """The data plane, with its scheme."""
+    """The address of the data plane, with its scheme."""
     vault_id: pulumi.Output[str] | None
 
     group: pulumi.Input[str]
-    """The name of the resource group that it is in."""
+    """The name of its resource group."""
     provider: Provider | None
-    """What works in its subscription; None where that is the stack's own."""
+    """The provider for its subscription; None if that is the stack's own."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Account(pulumi.ComponentResource):
         self.register_outputs({"account_name": self.account_name})
 
     def _use(self, account: ExistingAccount) -> None:
-        """Take an account that is there, with its vault and its grants."""
+        """Use an existing account, with its own vault and role assignments."""
         self.account_name = pulumi.Output.from_input(account.id.name)
         self.account_id = pulumi.Output.from_input(account.id.text)
         self.endpoint = pulumi.Output.from_input(f"https://{account.endpoint}")
@@ -61,7 +61,7 @@ class Account(pulumi.ComponentResource):
         self._subscription_grant(subscription_scope_of(account.id.text))
 
     def _make(self, access: Access, given: ExistingVault | None) -> None:
-        """Make the account, and before it what it needs."""
+        """Make the account, after everything that it needs."""
         vault = None
         if given:
             vault = batch.KeyVaultReferenceArgs(id=given.id, url=given.url)
@@ -81,7 +81,7 @@ class Account(pulumi.ComponentResource):
         self.group, self.provider = self._scope.group, None
 
     def _vault(self) -> keyvault.Vault:
-        """Make the vault in which Batch keeps what it needs to make nodes in this subscription."""
+        """Make the vault in which Batch keeps its secrets for creating nodes in this subscription."""
         by_policy = self._settings.key_vault_permission_model == "accessPolicy"
         return keyvault.Vault(
             naming.global_name_prefix(self._settings.name_prefix, self._settings.stack, "kv"),
@@ -98,7 +98,8 @@ class Account(pulumi.ComponentResource):
                 enabled_for_disk_encryption=True,
                 enable_soft_delete=True,
                 soft_delete_retention_in_days=self._settings.key_vault_soft_delete_days,
-                # Azure refuses an explicit false, and never goes back from true.
+                # Azure rejects an explicit false, and never goes back from true:
+                # https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview#purge-protection
                 enable_purge_protection=self._settings.key_vault_purge_protection or None,
                 public_network_access="enabled"
                 if self._settings.public_network_access
@@ -110,10 +111,10 @@ class Account(pulumi.ComponentResource):
         )
 
     def _vault_firewall(self) -> keyvault.NetworkRuleSetArgs:
-        """Say from where the vault answers: everywhere, or the given addresses and Azure's services.
+        """Return who can reach the vault: everybody, or the given addresses and Azure's services.
 
-        Everywhere unless asked: that Batch counts among those services is what Azure/bacc relies
-        on, and has not been tried here. Those without a grant get no answer either way.
+        The default is everybody, because it was not tried whether Batch counts as one of Azure's services
+        (Azure/bacc relies on it). Without a grant, nobody can read anything in either case.
         """
         allowed = self._settings.key_vault_allowed_ips
         is_open = self._settings.public_network_access and not allowed
@@ -125,7 +126,7 @@ class Account(pulumi.ComponentResource):
         )
 
     def _policy(self) -> keyvault.AccessPolicyEntryArgs:
-        """Grant Batch its secrets together with the vault: nothing has to spread first."""
+        """Give Batch access to its secrets as part of the vault, which takes effect at once."""
         secrets = keyvault.SecretPermissions
         return keyvault.AccessPolicyEntryArgs(
             tenant_id=self._scope.tenant,
@@ -136,13 +137,13 @@ class Account(pulumi.ComponentResource):
                     secrets.LIST,
                     secrets.SET,
                     secrets.DELETE,
-                    secrets.RECOVER,  # a deleted secret's name is taken until it is purged
+                    secrets.RECOVER,  # the name of a deleted secret stays taken until it is purged
                 ]
             ),
         )
 
     def _vault_grant(self, vault: batch.KeyVaultReferenceArgs) -> list[pulumi.Resource]:
-        """Give Batch its role on a vault that works by roles."""
+        """Assign Batch its role on a vault with role-based access."""
         if self._settings.key_vault_permission_model != "rbac":
             return []
         return [
@@ -156,7 +157,7 @@ class Account(pulumi.ComponentResource):
         ]
 
     def _subscription_grant(self, scope: str) -> list[pulumi.Resource]:
-        """Give Batch its role on the subscription that nodes are in, where that is asked for."""
+        """Assign Batch its role on the nodes' subscription, if configured."""
         if not self._settings.manage_subscription_role:
             return []
         return [
@@ -165,7 +166,7 @@ class Account(pulumi.ComponentResource):
                 "Azure Batch Service Orchestration Role",
                 to=batch_service_of(self._settings),
                 at=scope,
-                # Every account of this kind in the subscription lives on this one assignment.
+                # Every account of this kind in the subscription needs this one assignment.
                 opts=pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True),
             )
         ]
@@ -176,7 +177,7 @@ class Account(pulumi.ComponentResource):
         access: Access,
         before: list[pulumi.Resource],
     ) -> batch.BatchAccount:
-        """Make the account, once everything it checks at its making is there."""
+        """Make the account, after everything that Azure checks when it is created."""
         return batch.BatchAccount(
             naming.global_name_prefix(self._settings.name_prefix, self._settings.stack, "ba"),
             account_name=self._settings.batch_account_name or None,
@@ -196,13 +197,13 @@ class Account(pulumi.ComponentResource):
                 parent=self,
                 depends_on=before,
                 replace_on_changes=CANNOT_CHANGE,
-                # A subscription may have few accounts in a region, often one.
+                # A subscription may only have a few accounts per region, often one.
                 delete_before_replace=True,
             ),
         )
 
     def _sign_ins(self) -> list[batch.AuthenticationMode]:
-        """List how callers may sign in."""
+        """Return how callers may sign in."""
         modes = [batch.AuthenticationMode.AAD]
         if self._settings.allow_shared_key:
             modes.append(batch.AuthenticationMode.SHARED_KEY)
@@ -210,7 +211,7 @@ class Account(pulumi.ComponentResource):
 
 
 def identity(access: Access) -> batch.BatchAccountIdentityArgs | None:
-    """Let the account act as its identity, if it has a use for one."""
+    """Return the account's identity, if it needs one."""
     if access.account_identity_id is None:
         return None
     return batch.BatchAccountIdentityArgs(
@@ -220,9 +221,9 @@ def identity(access: Access) -> batch.BatchAccountIdentityArgs | None:
 
 
 def network_profile(settings: Settings) -> batch.NetworkProfileArgs | None:
-    """Say from where callers reach the account; nodes have an endpoint of their own, left open.
+    """Return who can reach the account; nodes use a separate endpoint, which stays open.
 
-    Azure looks at it only where public network access is enabled.
+    Azure only uses this if public network access is enabled.
     """
     if not settings.batch_allowed_ips:
         return None
@@ -238,7 +239,7 @@ def network_profile(settings: Settings) -> batch.NetworkProfileArgs | None:
 
 
 def auto_storage(access: Access) -> batch.AutoStorageBasePropertiesArgs:
-    """Let application packages live in the storage account, without its keys."""
+    """Return the link to the storage account for application packages, without its keys."""
     node = access.pool_identity_id
     return batch.AutoStorageBasePropertiesArgs(
         storage_account_id=access.storage.account_id,

@@ -1,4 +1,4 @@
-"""Read the stack's configuration into Settings, and check it, once."""
+"""Read and check the stack's configuration."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ from infra.settings import PoolEntry, Settings
 
 
 class SettingsError(pulumi.RunError):
-    """The stack's configuration is invalid; says which key, which value and what to do."""
+    """The stack's configuration is invalid; the message has the key, the value and what to do."""
 
 
 NOT_CONFIGURED = {"project", "stack"}
@@ -38,7 +38,7 @@ def from_pulumi() -> Settings:
 
 
 def read(values: Mapping[str, str], *, project: str, stack: str) -> Settings:
-    """Make settings of configuration *values*, which are text as Pulumi hands them over.
+    """Make settings from configuration *values*, which Pulumi passes as text.
 
     Raises:
         SettingsError: With a line for everything that has to change.
@@ -73,10 +73,10 @@ class BadPoolsError(ValueError):
 
 
 def read_pools(text: str) -> tuple[PoolEntry, ...]:
-    """Read the list of pools, which Pulumi hands over as JSON.
+    """Read the list of pools, which Pulumi passes as JSON.
 
     Raises:
-        BadPoolsError: With everything in it that is not as it should be.
+        BadPoolsError: With everything that is invalid in it.
     """
     try:
         listed = json.loads(text)
@@ -93,7 +93,7 @@ def read_pools(text: str) -> tuple[PoolEntry, ...]:
 
 
 def read_pool(where: str, values: Mapping[str, Any], wrong: list[Problem]) -> PoolEntry:
-    """Read one pool; what is not as it should be is added to *wrong*."""
+    """Read one pool; problems are added to *wrong*."""
     of_settings = get_type_hints(Settings)
     kinds = {"name": str, "purpose": str, "default": bool}
     kinds |= {key_of(name): of_settings[name] for name in POOL_SETTINGS}
@@ -113,13 +113,13 @@ def read_pool(where: str, values: Mapping[str, Any], wrong: list[Problem]) -> Po
 
 
 def meant(key: str, known: Iterable[str], listed: str) -> str:
-    """Guess what *key* was to be, or name the file that has all there are."""
+    """Guess the intended key, or name the file that lists all keys."""
     near = get_close_matches(key, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"see {listed} for those there are"
+    return f"did you mean {near[0]}?" if near else f"see {listed} for all settings"
 
 
 def unknown_keys(values: Iterable[str], known: Iterable[str]) -> Iterator[Problem]:
-    """Find keys that mean nothing here: a typing error would otherwise be a silent default."""
+    """Find unknown keys: otherwise a typing error would silently mean the default."""
     names = set(known) - NOT_CONFIGURED
     for key in values:
         if key not in names:
@@ -127,7 +127,7 @@ def unknown_keys(values: Iterable[str], known: Iterable[str]) -> Iterator[Proble
 
 
 def account_of(found: Iterable[Problem]) -> str:
-    """Write one line for each problem."""
+    """Format one line for each problem."""
     lines = "\n".join(f"  {problem}" for problem in found)
     return f"this stack's configuration is invalid:\n{lines}"
 
@@ -136,7 +136,7 @@ def parse(text: str, kind: Any) -> object:
     """Read *text* as a value of type *kind*.
 
     Raises:
-        ValueError: It is none; the words say what one looks like.
+        ValueError: It is not; the message says what it should look like.
     """
     if get_origin(kind) is Literal:
         return one_of(text, get_args(kind))
@@ -146,7 +146,7 @@ def parse(text: str, kind: Any) -> object:
 
 
 def one_of(text: str, choices: tuple[str, ...]) -> str:
-    """Read one of some words."""
+    """Read one of several words."""
     if text not in choices:
         raise ValueError(f"must be one of {', '.join(choices)}")
     return text
@@ -161,7 +161,7 @@ def parse_int(text: str) -> int:
 
 
 def parse_bool(text: str) -> bool:
-    """Read a parse_bool value, as Pulumi writes them."""
+    """Read true or false, as Pulumi writes them."""
     if text not in {"true", "false"}:
         raise ValueError("must be true or false")
     return text == "true"
@@ -171,7 +171,7 @@ READERS: Mapping[Any, Callable[[str], object]] = {str: str.strip, int: parse_int
 
 
 def collection(text: str, kind: Any) -> object:
-    """Read a list or a map of strings, which Pulumi hands over as JSON."""
+    """Read a list or a map of strings, which Pulumi passes as JSON."""
     wanted = list if get_origin(kind) is tuple else dict
     if wanted is list:
         words = "must be a list of strings: `pulumi config set --path 'KEY[0]' VALUE`"

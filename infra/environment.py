@@ -1,4 +1,4 @@
-"""The whole environment, composed."""
+"""The whole environment, composed of its parts."""
 
 from datetime import UTC, datetime
 from itertools import chain
@@ -38,7 +38,7 @@ def program() -> None:
 
 
 def make_environment(settings: Settings) -> Outputs:
-    """Make everything, each part from those before it."""
+    """Make everything, each part from the previous ones."""
     scope = make_scope(settings)
     existing = look_up(settings, scope)
     network = Network("network", settings, scope) if settings.creates_network else None
@@ -73,7 +73,7 @@ def make_environment(settings: Settings) -> Outputs:
 def make_private_endpoints(
     settings: Settings, scope: Scope, network: Network | None, storage: Storage, account: Account
 ) -> PrivateEndpoints | None:
-    """Make the private endpoints of storage, vault and Batch, where public addresses are shut."""
+    """Make the private endpoints of storage, vault and Batch, if public addresses are closed."""
     if not settings.private_subresources:
         return None
     own = network.private_endpoint_subnet_id if network else None
@@ -94,7 +94,7 @@ def make_private_endpoints(
 
 
 def pool_outputs(planned: PlannedPool, pool: Pool) -> dict[str, Any]:
-    """Say what the runner needs to know of a pool."""
+    """Return what runner needs to know about a pool."""
     settings = planned.settings
     embedded = settings.embedded_ffmpeg
     facts = PoolOutputs(

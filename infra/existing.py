@@ -1,4 +1,4 @@
-"""What is there already and is given by its id: looked up, checked, and never changed."""
+"""Existing resources, given by id: they are looked up and checked, and never changed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ExistingStorage:
     blob_endpoint: str
     """Without a trailing slash."""
     provider: Provider | None
-    """What works in its subscription; None where that is the stack's own."""
+    """The provider for its subscription; None if that is the stack's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class ExistingIdentity:
 
 @dataclass(frozen=True, kw_only=True)
 class Existing:
-    """All that is given by id; None for what is made here."""
+    """All resources given by id; None for those that the stack creates."""
 
     storage: ExistingStorage | None = None
     vault: ExistingVault | None = None
@@ -71,7 +71,7 @@ class Existing:
 
 
 class _Finder:
-    """Looks things up in their own subscriptions, and keeps what is wrong with them."""
+    """Looks up resources in their own subscriptions, and collects what is wrong with them."""
 
     def __init__(self, settings: Settings, scope: Scope) -> None:
         self.settings, self.scope = settings, scope
@@ -80,10 +80,10 @@ class _Finder:
     def find(
         self, setting: str, get: Callable[..., Result], name_argument: str
     ) -> tuple[ResourceId, Result]:
-        """Look up what the id in *setting* names.
+        """Look up the resource whose id is in *setting*.
 
         Raises:
-            SettingsError: It is not there, or not to be seen by who runs Pulumi.
+            SettingsError: It does not exist, or whoever runs Pulumi may not see it.
         """
         resource_id = parse_id(getattr(self.settings, setting))
         names = {"resource_group_name": resource_id.group, name_argument: resource_id.name}
@@ -91,23 +91,25 @@ class _Finder:
         try:
             return resource_id, get(**names, opts=pulumi.InvokeOptions(provider=provider))
         except Exception as error:
-            if type(error) is not Exception:  # Pulumi's own for a call that failed; it has no other
+            if (
+                type(error) is not Exception
+            ):  # Pulumi raises nothing more specific for a failed call
                 raise
             raise SettingsError(
                 account_of([Problem(key_of(setting), resource_id.text, str(error))])
             ) from error
 
     def check(self, setting: str, findings: Iterator[str]) -> None:
-        """Keep what is wrong with the resource in *setting*."""
+        """Collect what is wrong with the resource in *setting*."""
         value = getattr(self.settings, setting)
         self.problems += [Problem(key_of(setting), value, remedy) for remedy in findings]
 
 
 def look_up(settings: Settings, scope: Scope) -> Existing:
-    """Look up all that is given by id.
+    """Look up all resources given by id.
 
     Raises:
-        SettingsError: Something is not there, or not what it has to be: a line for each.
+        SettingsError: Something does not exist or is unsuitable, with a line for each.
     """
     finder = _Finder(settings, scope)
     found = Existing(

@@ -1,6 +1,6 @@
-"""What a check finds."""
+"""The result of a check."""
 
 from collections.abc import Iterator
 
 Findings = Iterator[tuple[str, str]]
-"""Names of fields of Settings, and what to do about each."""
+"""Names of fields of Settings, each with what to do about it."""

@@ -1,4 +1,4 @@
-"""Azure's resource ids, taken apart. Pure."""
+"""Parse Azure's resource ids. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -18,27 +18,27 @@ _KEY = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceId:
-    """What a resource's id says."""
+    """The parts of a resource's id."""
 
     text: str
     subscription: str
     group: str
     """The resource group's name."""
     type: str
-    """Such as Microsoft.Storage/storageAccounts; with the types of what is in it, as Azure writes them."""
+    """Such as Microsoft.Storage/storageAccounts, with the types of nested resources, as Azure writes them."""
     name: str
-    """Of the outermost resource."""
+    """The name of the outermost resource."""
 
 
 def parse_id(text: str) -> ResourceId:
-    """Take an id apart.
+    """Parse an id.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not an id.
     """
     found = _ID.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no resource id")
+        raise ValueError(f"{text!r} is not a resource id")
     types = [found["type"], *found["child"].split("/")[1::2]]
     return ResourceId(
         text=text,
@@ -50,7 +50,7 @@ def parse_id(text: str) -> ResourceId:
 
 
 def is_id_of(text: str, resource_type: str) -> bool:
-    """Whether *text* is the id of a resource of *resource_type*, in any case."""
+    """Return whether *text* is the id of a resource of *resource_type*, ignoring case."""
     try:
         return parse_id(text).type.lower() == resource_type.lower()
     except ValueError:
@@ -58,28 +58,28 @@ def is_id_of(text: str, resource_type: str) -> bool:
 
 
 def subscription_scope_of(scope: str) -> str:
-    """Return the subscription that *scope* is, or is in."""
+    """Return the subscription that *scope* is, or that contains it."""
     return "/".join(scope.split("/")[:3])
 
 
 def network_of(subnet_id: str) -> str:
-    """Return the id of the network that a subnet is in."""
+    """Return the id of a subnet's network."""
     return re.split("/subnets/", subnet_id, maxsplit=1, flags=re.IGNORECASE)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What a vault key's address says."""
+    """The parts of the address of a vault key."""
 
     vault: str
-    """The vault's address, without a slash at its end."""
+    """The vault's address, without a slash at the end."""
     name: str
     version: str
-    """Empty for the newest at any time."""
+    """Empty for the newest version."""
 
 
 def parse_key(address: str) -> Key | None:
-    """Take a key's address apart; None for what is none."""
+    """Parse a key's address; return None if it is not one."""
     found = _KEY.fullmatch(address)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Which operating system the nodes start from, and the Batch agent that fits it. Pure."""
+"""The nodes' image, and the Batch agent for it. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ class Image:
     """A marketplace image, or one of a Compute Gallery (`gallery_id`)."""
 
     agent: str
-    """Batch's node agent; image and agent must fit or the pool is refused."""
+    """Batch's node agent; if it does not match the image, the pool is refused."""
     publisher: str = ""
     offer: str = ""
     sku: str = ""
     version: str = "latest"
     gallery_id: str = ""
     ends: date | None = None
-    """When Batch retires the agent, where that has been announced."""
+    """When Batch retires the agent, if announced."""
 
     @property
     def is_arm(self) -> bool:
-        """Whether the agent is for arm64, and so the image."""
+        """Whether the agent, and so the image, is for arm64."""
         return self.agent.endswith("-arm64")
 
 
@@ -33,7 +33,7 @@ PRESETS = {
         offer="0001-com-ubuntu-server-jammy",
         sku="22_04-lts",
         agent="batch.node.ubuntu 22.04",
-        ends=date(2027, 6, 30),  # Azure/Batch issue 200
+        ends=date(2027, 6, 30),  # https://github.com/Azure/Batch/issues/200
     ),
     "noble": Image(
         publisher="canonical",
@@ -54,7 +54,7 @@ CHOICES = "jammy, noble, PUBLISHER:OFFER:SKU[:VERSION], or the id of a Compute G
 
 
 def parse_image(text: str, agent: str) -> Image | None:
-    """Read the `image` setting; None when it is none of CHOICES."""
+    """Parse the `image` setting; return None if it is not one of CHOICES."""
     if preset := PRESETS.get(text):
         return preset
     if _GALLERY.fullmatch(text):
@@ -68,11 +68,11 @@ def parse_image(text: str, agent: str) -> Image | None:
 
 
 def end_of_support(image: Image, today: date) -> str | None:
-    """Say that Batch's support for *image* has ended or soon will; None while that is far off."""
+    """Warn that Batch's support for *image* has ended or will soon; None while that is far off."""
     if image.ends is None or today < image.ends - WARN_BEFORE_END:
         return None
     tense = "ended" if today > image.ends else "ends"
     return (
-        f"Batch's support for {image.agent} {tense} on {image.ends}: pools may then fail to be made "
-        "or to grow; move with `pulumi config set image noble`"
+        f"Batch's support for {image.agent} {tense} on {image.ends}: creating or resizing a pool "
+        "may then fail; switch with `pulumi config set image noble`"
     )

@@ -1,8 +1,8 @@
-"""What Azure never changes once it is made: refused in the preview, in the settings' words.
+"""Refuse changes that Azure never makes in the preview, with the name of the setting.
 
-Azure-native would send each of these as an update, and Azure refuse it at every `pulumi up` until
-somebody finds out which setting to set back. What a resource is made from, Pulumi knows: its hooks
-are called with the old inputs and the new ones, before anything is done.
+azure-native would send each of these as an update, and Azure would reject it at every `pulumi up` until
+somebody finds out which setting to restore. Pulumi's hooks get the old and new inputs of a resource
+before anything is changed: https://www.pulumi.com/docs/iac/concepts/resources/options/hooks/
 """
 
 from collections.abc import Callable, Mapping
@@ -17,34 +17,34 @@ Inputs = Mapping[str, Any]
 
 
 def stays(old: object, new: object) -> bool:
-    """Whether Azure takes *new* where there was *old*: only the same."""
+    """Return whether Azure allows a change from *old* to *new*: never."""
     return old == new
 
 
 def only_grows(old: object, new: object) -> bool:
-    """Whether it takes it of what can be switched on and not off."""
+    """Return whether it allows the change of something that cannot be switched off again."""
     return not old or bool(new)
 
 
 def converts(old: object, new: object) -> bool:
-    """Whether it takes it of a redundancy: to and from zones only on request."""
+    """Return whether it allows a change of redundancy: to and from zones only on request."""
     return old == new or {old, new} == {"Standard_LRS", "Standard_GRS"}
 
 
 def holds(old: object, new: object) -> bool:
-    """Whether it takes it of a network's ranges, whose subnets are in use: a larger one."""
+    """Return whether it allows a change of address ranges: only to larger ones, as their subnets are in use."""
     olds, news = ([IPv4Network(each) for each in ranges or ()] for ranges in (old, new))  # type: ignore[attr-defined]  # lists of strings
     return all(any(was.subnet_of(space) for space in news) for was in olds)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lasting:
-    """A property that stays as it was when its resource was made."""
+    """A property that cannot change after its resource was created."""
 
     path: str
-    """In the resource's inputs, with dots."""
+    """The path in the resource's inputs, with dots."""
     setting: str
-    """The key whose change would change it."""
+    """The setting that would change it."""
     why: str
     allows: Callable[[object, object], bool] = stays
 
@@ -52,7 +52,7 @@ class Lasting:
 LOCATION = Lasting(
     path="location",
     setting="azure-native:location",
-    why="nothing moves to another region; for one there, make another stack",
+    why="nothing can move to another region; make another stack there",
 )
 
 LASTING: Mapping[str, tuple[Lasting, ...]] = {
@@ -60,12 +60,12 @@ LASTING: Mapping[str, tuple[Lasting, ...]] = {
         Lasting(
             path="properties.softDeleteRetentionInDays",
             setting="keyVaultSoftDeleteDays",
-            why="a vault keeps the days that it was made with",
+            why="a vault keeps its original number of days",
         ),
         Lasting(
             path="properties.enablePurgeProtection",
             setting="keyVaultPurgeProtection",
-            why="a vault that has it keeps it",
+            why="it cannot be switched off again",
             allows=only_grows,
         ),
     ),
@@ -73,13 +73,13 @@ LASTING: Mapping[str, tuple[Lasting, ...]] = {
         Lasting(
             path="sku.name",
             setting="storageRedundancy",
-            why="Azure converts that only on request (a conversion in the portal), or make another stack",
+            why="request a conversion in the portal, or make another stack",
             allows=converts,
         ),
         Lasting(
             path="encryption.keyVaultProperties.keyName",
             setting="storageEncryptionKey",
-            why="Azure goes on with a key that is no longer named; choose Microsoft's in the portal",
+            why="Azure keeps using the old key; choose Microsoft's key in the portal",
             allows=only_grows,
         ),
     ),
@@ -87,7 +87,7 @@ LASTING: Mapping[str, tuple[Lasting, ...]] = {
         Lasting(
             path="addressSpace.addressPrefixes",
             setting="vnetCidr",
-            why="the nodes' subnet lies in it (a larger range around it can be had); or make another stack",
+            why="the nodes' subnet is in it (a larger range around it is possible); or make another stack",
             allows=holds,
         ),
     ),
@@ -95,20 +95,20 @@ LASTING: Mapping[str, tuple[Lasting, ...]] = {
         Lasting(
             path="timePeriod.startDate",
             setting="budgetStart",
-            why="a budget keeps its first month; for another, set monthlyBudget 0, `pulumi up`, then both",
+            why="a budget keeps its first month; to change it, set monthlyBudget 0, run `pulumi up`, then set both",
         ),
     ),
 }
-"""By azure-native's type. What is not here is changed by Azure, or replaced: a pool by its name, a
-Batch account and what azure-native knows by themselves."""
+"""By azure-native's type. Other properties can be changed by Azure, or cause a replacement: of a pool by
+its new name, of a Batch account and others by azure-native itself."""
 
 
 class LastingError(Exception):
-    """A setting was changed that Azure keeps."""
+    """A setting was changed that Azure cannot change."""
 
 
 def at(inputs: Inputs | None, path: str) -> object:
-    """Return what is at *path* in *inputs*; None for nothing."""
+    """Return the value at *path* in *inputs*; None if there is none."""
     value: Any = inputs or {}
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -116,35 +116,35 @@ def at(inputs: Inputs | None, path: str) -> object:
 
 
 def refuse_change(args: pulumi.ResourceHookArgs) -> None:
-    """Refuse an update of a property that stays.
+    """Refuse an update of a property that cannot change.
 
     Raises:
-        LastingError: With the setting, and what it was.
+        LastingError: With the setting and its old value.
     """
     kind = args.type.removeprefix("azure-native:")
     for each in (LOCATION, *LASTING.get(kind, ())):
         old, new = at(args.old_inputs, each.path), at(args.new_inputs, each.path)
         if not each.allows(old, new):
             raise LastingError(
-                f"{each.setting}: {shown(new)}: was {shown(old)}, and stays so: {each.why}"
+                f"{each.setting}: {shown(new)}: was {shown(old)}, and cannot be changed: {each.why}"
             )
 
 
 def shown(value: object) -> str:
-    """Write an input's value for a person."""
+    """Format an input's value for people."""
     while isinstance(value, (dict, list)) and len(value) == 1:
         value = next(iter(value.values() if isinstance(value, dict) else value))
-    # the protocol has one kind of number
+    # the protocol only has floating-point numbers
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def refuse_month(args: pulumi.ResourceHookArgs) -> None:
-    """Refuse to make a budget that begins when Azure lets none begin.
+    """Refuse to create a budget with a first month that Azure does not allow.
 
-    Only then: the month of a budget that is there may well be past.
+    This is only for new budgets: the month of an existing one may be in the past.
 
     Raises:
-        LastingError: With the month that can be.
+        LastingError: With a month that is allowed.
     """
     start = date.fromisoformat(str(at(args.new_inputs, "timePeriod.startDate"))[:10])
     if words := month_fault(start, datetime.now(UTC).date()):
@@ -152,21 +152,21 @@ def refuse_month(args: pulumi.ResourceHookArgs) -> None:
 
 
 def month_fault(start: date, today: date) -> str:
-    """Say why no budget can be made today that begins at *start*; empty if one can."""
+    """Return why a budget that starts at *start* cannot be created today; empty if it can."""
     ahead = (start.year - today.year) * 12 + start.month - today.month
     if ahead < 0:
-        return f"is past, and Azure makes no such budget: take {today.replace(day=1)}"
-    return "is more than 12 months ahead, which Azure refuses" if ahead > 12 else ""
+        return f"is in the past, which Azure does not allow: use {today.replace(day=1)}"
+    return "is more than 12 months ahead, which Azure does not allow" if ahead > 12 else ""
 
 
 def watch_for_changes() -> None:
-    """Have every resource of the program looked at before it is changed, in previews too."""
+    """Check every resource of the program before it is changed, in previews too."""
     early = pulumi.ResourceHookOptions(on_dry_run=True)
     change = pulumi.ResourceHook("refuse-change", refuse_change, early)
     month = pulumi.ResourceHook("refuse-month", refuse_month, early)
 
-    # A transformation in this process: newer transforms go through the engine, which gives an
-    # explicit `delete_before_replace=False` back as unset.
+    # An in-process transformation: the newer transforms go through the engine, which returns an
+    # explicit `delete_before_replace=False` as unset.
     def bind(
         args: pulumi.ResourceTransformationArgs,
     ) -> pulumi.ResourceTransformationResult | None:

@@ -1,4 +1,4 @@
-"""What can be watched, where it is asked for: logs, alerts, a budget. Off unless configured."""
+"""Monitoring: logs, alerts and a budget. Off unless configured."""
 
 import pulumi
 from pulumi_azure_native import consumption, monitor, operationalinsights
@@ -13,11 +13,11 @@ ALERTS = {
     "nodes-unusable": ("UnusableNodeCount", "Nodes that cost and cannot work"),
     "start-tasks-fail": ("StartTaskFailedNodeCount", "Nodes that could not be made ready"),
 }
-"""Metrics of a Batch account; one alert each, since an alert's criteria must all be met."""
+"""Metrics of a Batch account; one alert each, because an alert fires only if all its criteria are met."""
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Diagnostics, alerts and a monthly budget, each by its own setting."""
+    """Diagnostics, alerts and a monthly budget, each with its own setting."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Monitoring(pulumi.ComponentResource):
         )
 
     def _alerts(self) -> None:
-        """Tell somebody when work or nodes fail."""
+        """Send alerts when tasks or nodes fail."""
         people = monitor.ActionGroup(
             "people",
             action_group_name=self._resource_name("people"),
@@ -89,7 +89,7 @@ class Monitoring(pulumi.ComponentResource):
             self._alert(name, metric, words, people)
 
     def _alert(self, name: str, metric: str, words: str, people: monitor.ActionGroup) -> None:
-        """Tell *people* when *metric* is above zero in a quarter of an hour."""
+        """Alert *people* when *metric* is above zero within 15 minutes."""
         monitor.MetricAlert(
             name,
             rule_name=self._resource_name(name),
@@ -121,10 +121,10 @@ class Monitoring(pulumi.ComponentResource):
         )
 
     def _budget(self) -> None:
-        """Watch what this stack costs, nodes included: they are found by their tag.
+        """Watch the cost of this stack, including nodes, which are found by their tag.
 
-        In user-subscription mode Batch makes them outside this resource group. The first month is
-        configured, not taken from the clock: it would be another at every `up`.
+        In user-subscription mode, Batch creates them outside this resource group. The first month is a setting,
+        because the current month would differ at every `up`.
         """
         people = [self._settings.alert_email]
         consumption.Budget(
@@ -157,7 +157,7 @@ class Monitoring(pulumi.ComponentResource):
 def notification(
     people: list[str], percent: int, kind: consumption.ThresholdType
 ) -> consumption.NotificationArgs:
-    """Write to *people* at *percent* of the budget."""
+    """Notify *people* at *percent* of the budget."""
     return consumption.NotificationArgs(
         enabled=True,
         operator=consumption.OperatorType.GREATER_THAN_OR_EQUAL_TO,

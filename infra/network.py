@@ -1,4 +1,4 @@
-"""The network that the nodes live in: nothing comes in, and out goes what a node needs."""
+"""The nodes' network: no inbound connections, and only the outbound ones that a node needs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Something that the subnet's security group lets out."""
+    """Outbound traffic that the subnet's security group allows."""
 
     name: str
     reason: str
@@ -25,10 +25,10 @@ class Rule:
 
 
 def outbound_rules(settings: Settings) -> Iterator[Rule]:
-    """List what a node in simplified communication mode has to reach, and no more.
+    """Return the rules for what a node in simplified communication mode must reach.
 
-    Names, identity tokens and the host's own services need no rule: Azure answers them at
-    addresses that security groups do not cover.
+    https://learn.microsoft.com/azure/batch/simplified-compute-node-communication. DNS, identity tokens and the host's own services need no rule, because security groups do not apply to
+    their addresses.
     """
     region = settings.service_tag_region or SERVICE_TAG_REGIONS[settings.location]
     private = settings.private_subresources
@@ -72,7 +72,7 @@ def outbound_rules(settings: Settings) -> Iterator[Rule]:
 
 
 class Network(pulumi.ComponentResource):
-    """A virtual network, closed but for the nodes' needs."""
+    """A virtual network that only allows what the nodes need."""
 
     subnet_id: pulumi.Output[str]
     private_endpoint_subnet_id: pulumi.Output[str] | None
@@ -111,7 +111,7 @@ class Network(pulumi.ComponentResource):
         group: network.NetworkSecurityGroup,
         gateway: network.NatGateway | None,
     ) -> network.Subnet:
-        """Make the subnet that the nodes are in."""
+        """Make the subnet of the nodes."""
         return network.Subnet(
             "subnet",
             resource_group_name=self._scope.group,
@@ -120,14 +120,15 @@ class Network(pulumi.ComponentResource):
             # in it holds until the new pool is there.
             subnet_name=f"nodes-{naming.digest({'cidr': self._settings.subnet_cidr})}",
             address_prefix=self._settings.subnet_cidr,
-            # Azure's unasked way out is retired; a node has the one that is declared here.
+            # Azure's default outbound access is retired; nodes only have the access declared here:
+            # https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access
             default_outbound_access=False,
             # Batch refuses a subnet with them for nodes without public addresses (azure-docs
             # issue 95888), and here nobody offers a private link.
             private_link_service_network_policies=network.VirtualNetworkPrivateLinkServiceNetworkPolicies.DISABLED,
             network_security_group=network.NetworkSecurityGroupArgs(id=group.id),
             nat_gateway=network.SubResourceArgs(id=gateway.id) if gateway else None,
-            # Free, and keeps the media off the NAT gateway, which counts by the gigabyte.
+            # Free, and keeps media traffic off the NAT gateway, which is billed by the gigabyte.
             service_endpoints=[
                 network.ServiceEndpointPropertiesFormatArgs(service="Microsoft.Storage")
             ],
@@ -140,7 +141,7 @@ class Network(pulumi.ComponentResource):
         group: network.NetworkSecurityGroup,
         nodes: network.Subnet,
     ) -> network.Subnet:
-        """Make the subnet that private endpoints have their addresses in."""
+        """Make the subnet of the private endpoints."""
         cidr = self._settings.private_endpoint_subnet_cidr
         return network.Subnet(
             "endpoint-subnet",
@@ -167,7 +168,7 @@ class Network(pulumi.ComponentResource):
         return naming.local_name(self._settings.name_prefix, self._settings.stack, kind)
 
     def _security_group(self) -> network.NetworkSecurityGroup:
-        """Make the group: the rules for going out, and no to all else both ways."""
+        """Make the security group: the outbound rules, and denial of everything else in both directions."""
         rules = [
             network.SecurityRuleArgs(
                 name=rule.name,
@@ -200,10 +201,10 @@ class Network(pulumi.ComponentResource):
     def _deny_all(
         self, way: str, direction: network.SecurityRuleDirection
     ) -> network.SecurityRuleArgs:
-        """Refuse what no rule allows; Azure's own last rules would let some of it pass."""
+        """Deny what no rule allows, because Azure's default rules would allow some of it."""
         return network.SecurityRuleArgs(
             name=f"nothing-else-{way}",
-            description="Nodes talk to nobody else, each other included",
+            description="Nodes talk to nobody else, not even to each other",
             priority=4096,
             direction=direction,
             access=network.SecurityRuleAccess.DENY,
@@ -215,7 +216,7 @@ class Network(pulumi.ComponentResource):
         )
 
     def _nat_gateway(self) -> network.NatGateway:
-        """Make the nodes' one address to the outside: costs by the hour, also when idle."""
+        """Make the nodes' single public address, which is billed by the hour even when idle."""
         address = network.PublicIPAddress(
             "nat-address",
             resource_group_name=self._scope.group,

@@ -1,25 +1,25 @@
-"""The ffmpeg that nodes get: the one that is embedded here, so that results are the same. Pure."""
+"""The nodes' ffmpeg: the same one that is embedded in runner, so that results are the same. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedFfmpeg:
-    """A Linux binary that a wheel of imageio-ffmpeg holds."""
+    """A Linux binary from a wheel of imageio-ffmpeg."""
 
     wheel: str
-    """The platform in the wheel's name; also says which glibc it wants."""
+    """The platform in the wheel's name, which also says which glibc it needs."""
     sha256: str
-    """Of the binary itself."""
+    """The SHA-256 of the binary."""
 
     @property
     def blob(self) -> str:
-        """Its name in the container `tools`, where it lies compressed by xz."""
+        """Its name in the container `tools`, where it is stored compressed with xz."""
         return f"ffmpeg-{self.sha256}.xz"
 
 
 PACKAGE = "imageio-ffmpeg==0.8.1"
-"""What constraints.txt pins; with another, the hashes below are others."""
+"""The version in constraints.txt; another version needs other hashes below."""
 X86_64 = EmbeddedFfmpeg(
     wheel="manylinux_2_28_x86_64",
     sha256="0d709a0bed1a43f24cd2c420878c63afea4580671b6949ad19ed124572f3bc3d",

@@ -1,9 +1,9 @@
-"""Fetch ffmpeg from storage and store the start task's log, as the node's identity.
+"""Download ffmpeg from storage and upload the start task's log, with the node's identity.
 
 Runs on the node, inside the start task: Python 3.10 and the standard library only.
 
-    fetch ADDRESS FILE SHA256    unpack what lies there (xz) into FILE, if that is its hash
-    store FILE ADDRESS           put the end of FILE there
+    fetch ADDRESS FILE SHA256    unpack the blob (xz) into FILE, if the hash matches
+    store FILE ADDRESS           upload the end of FILE
 """
 
 import hashlib
@@ -15,18 +15,18 @@ from pathlib import Path
 from urllib import error, parse, request
 
 METADATA = os.environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://169.254.169.254")
-"""The service that gives a virtual machine its tokens; azure-identity reads the same variable."""
+"""The service that issues tokens to a virtual machine; azure-identity reads the same variable."""
 API_VERSION = "2021-12-02"
 CHUNK = 1 << 20
 LOG_BYTES = 64 * 1024
 
 
 class RefusedError(Exception):
-    """It cannot be done; says why."""
+    """It cannot be done; the message says why."""
 
 
 def token() -> str:
-    """Sign in as the node's identity, which has to be named: a node may have others."""
+    """Sign in with the node's identity, which must be named because a node may have several."""
     query = {
         "api-version": "2018-02-01",
         "resource": "https://storage.azure.com/",
@@ -67,13 +67,13 @@ def fetch(address: str, target: str, sha256: str) -> None:
 
 
 def store(file: str, address: str) -> None:
-    """Put the end of *file* at *address*."""
+    """Upload the end of *file* to *address*."""
     with request.urlopen(signed(address, Path(file).read_bytes()[-LOG_BYTES:]), timeout=30):
         pass
 
 
 def main(what: str, first: str, *rest: str) -> int:
-    """Do what the arguments say; 1 if it cannot be done, 2 if they say nothing known."""
+    """Do what the arguments say; return 1 if it fails, 2 if they are unknown."""
     try:
         match what, rest:
             case "fetch", [target, sha256]:

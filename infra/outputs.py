@@ -1,4 +1,4 @@
-"""What the stack tells the runner: one set of names, without secrets."""
+"""The outputs of the stack, which runner reads; none is a secret."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -6,79 +6,79 @@ from typing import Any, Literal
 import pulumi
 
 SCHEMA = 2
-"""Counted up when a name below goes, or means something else; a new name changes nothing.
+"""Raised when an output is removed or changes its meaning, not when one is added.
 
-1 had one pool, as `pool_id`, `pool_vm_size` and so on.
+Version 1 had one pool, as `pool_id`, `pool_vm_size` and so on.
 """
 NEEDS_RUNNER = "0.1.0"
-"""The first `runner` that reads SCHEMA; to be set with it."""
+"""The oldest `runner` that can read SCHEMA; change both together."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolOutputs:
-    """A pool, in the output `pools`."""
+    """One pool of the output `pools`."""
 
     name: str
-    """What `runner --pool` calls it; empty for the only one of a stack without the setting `pools`."""
+    """The name for `runner --pool`; empty if the stack has one pool, without the setting `pools`."""
     id: pulumi.Input[str]
-    """The pool, as Batch calls it; another one after a change that a pool does not bear."""
+    """The pool's id in Batch; it changes when a change of settings needs a new pool."""
     vm_size: str
     """The nodes' VM size."""
     task_slots: int
-    """Tasks that one node runs at once."""
+    """How many tasks one node runs at the same time."""
     purpose: str
-    """What it is for, in the words of the configuration."""
+    """What the pool is for, as set in the configuration."""
     default: bool
-    """Whether it is used where none is asked for; one of them is."""
+    """Whether runner uses this pool without `--pool`; true for exactly one."""
     max_nodes: int
-    """The most nodes that the pool ever has, Spot and dedicated together."""
+    """The maximum number of nodes, Spot and dedicated together."""
     max_spot_nodes: int
-    """The most Spot nodes that the pool ever has."""
+    """The maximum number of Spot nodes."""
     max_dedicated_nodes: int
-    """The most nodes at full price that it ever has."""
+    """The maximum number of dedicated nodes, at full price."""
     node_vcpus: int
-    """vCPUs of one node: times the nodes, what the pool wants of a quota at its largest."""
+    """vCPUs of one node; multiplied by the number of nodes, the quota that the pool needs."""
     quota_family: str
-    """The quota of dedicated nodes, as Azure's usage list names it; that of Spot is `lowPriorityCores`."""
+    """The quota for dedicated nodes, as Azure's usage list names it; for Spot it is `lowPriorityCores`."""
     autoscale_minutes: int
-    """Minutes between two looks at the work that waits; 0 when the pool's size is fixed."""
+    """Minutes between two evaluations of the autoscale formula; 0 if the pool's size is fixed."""
     node_ffmpeg: str
-    """The blob in `tools` from which nodes take ffmpeg once it is there; empty when they look for none."""
+    """The blob in `tools` from which nodes download ffmpeg; empty if they install it with apt only."""
     node_ffmpeg_package: str
-    """The package that binary is from, and its wheel's platform: `imageio-ffmpeg==1.2.3 manylinux…`."""
+    """The package with this binary, and the platform of its wheel: `imageio-ffmpeg==1.2.3 manylinux…`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """The stack's outputs: the fields' names are theirs."""
+    """The stack's outputs, under the names of these fields."""
 
     outputs_schema: int = SCHEMA
-    """The version of this set of names."""
+    """The version of these outputs."""
     needs_runner: str = NEEDS_RUNNER
-    """The first `runner` that reads this version."""
+    """The oldest `runner` that can read this version."""
     subscription_id: pulumi.Input[str]
-    """The subscription that everything is in."""
+    """The subscription that contains all resources."""
     resource_group: pulumi.Input[str]
-    """The resource group that everything is in."""
+    """The resource group that contains all resources."""
     location: str
-    """The region, by its short name."""
+    """The region, as its short name."""
     batch_account: pulumi.Input[str]
     """The Batch account's name."""
     batch_endpoint: pulumi.Input[str]
-    """The Batch account's data plane, with its scheme, https."""
+    """The address of the Batch account's data plane, starting with `https://`."""
     pool_allocation_mode: Literal["UserSubscription", "BatchService"]
-    """Whose the nodes are: of this subscription, or of the Batch service."""
+    """Whether the nodes belong to this subscription or to the Batch service."""
     pools: list[dict[str, Any]]
-    """The pools, a list; below is what each says."""
+    """The list of pools; their fields are below."""
     pool_identity_id: pulumi.Input[str]
-    """The ARM id of the identity that nodes of all pools act as; empty when they have none."""
+    """The resource id of the identity that all nodes sign in with; empty if there is none."""
     storage_account: pulumi.Input[str]
     """The storage account's name."""
     blob_endpoint: pulumi.Input[str]
-    """The storage account's blobs, with the scheme, https, and no slash at the end."""
+    """The address of the storage account's blobs, starting with `https://` and without a slash at the end."""
     input_container: str
-    """The container that sources are uploaded to."""
+    """The container for uploaded sources."""
     output_container: str
-    """The container that results and the start tasks' logs are in."""
+    """The container for results and for the logs of start tasks."""
     tools_container: str
-    """The container of the worker and of the ffmpeg that nodes take."""
+    """The container for the worker and for the nodes' ffmpeg."""

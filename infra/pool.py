@@ -1,4 +1,4 @@
-"""A pool: what a node is, how it is made ready, and how many there are."""
+"""A pool: the kind of nodes, their start task, and how many there are."""
 
 from typing import Any
 
@@ -24,13 +24,13 @@ from infra.start_task import (
 from infra.storage import OUTPUT, TOOLS
 
 LAYOUT = 1
-"""To be counted up with a change, in this file, to anything but scale and start task."""
+"""Raise this with every change in this file, except to scaling and start task."""
 
 
 def immutable_properties(settings: Settings) -> dict[str, Any]:
-    """Return what Azure refuses to change on a pool that has nodes."""
+    """Return the properties that Azure does not change on a pool with nodes."""
     given: dict[str, Any] = {}
-    if settings.batch_account_id:  # where other stacks' pools may be
+    if settings.batch_account_id:  # other stacks may have pools in the same account
         given["stack"] = settings.all_tags["stack"]
     return given | {
         "layout": LAYOUT,
@@ -50,11 +50,11 @@ def immutable_properties(settings: Settings) -> dict[str, Any]:
 
 
 def pool_name(planned: PlannedPool) -> str:
-    """Name a pool by what cannot change: another of that is another pool.
+    """Name a pool after its immutable properties, so that a change of them makes a new pool.
 
-    So Pulumi makes the new one before it deletes the old, and formula and start task, which do not
-    count here, are changed in place. (A replacement under the same name would be a PUT on the
-    living pool, and then its deletion.)
+    Pulumi then creates the new one before it deletes the old one. The formula and the start task are not
+    part of the name and are changed in place. (A replacement with the same name would be a PUT on the
+    existing pool, followed by its deletion.)
     """
     settings = planned.settings
     parts = (settings.name_prefix, planned.name, naming.digest(immutable_properties(settings)))
@@ -62,7 +62,7 @@ def pool_name(planned: PlannedPool) -> str:
 
 
 class Pool(pulumi.ComponentResource):
-    """A pool that costs nothing while there is no work, unless told otherwise."""
+    """A pool that, by default, costs nothing while there is no work."""
 
     pool_name: pulumi.Output[str]
 
@@ -89,17 +89,18 @@ class Pool(pulumi.ComponentResource):
             ),
             identity=identity(access.pool_identity_id),
             network_configuration=network_configuration(settings, subnet_id),
-            # Said because a pool without public addresses needs it; newer APIs know no other mode.
+            # Set because a pool without public addresses needs it; newer APIs only have this mode:
+            # https://learn.microsoft.com/azure/batch/simplified-compute-node-communication
             target_node_communication_mode=batch.NodeCommunicationMode.SIMPLIFIED,
             inter_node_communication=batch.InterNodeCommunicationState.DISABLED,
             task_slots_per_node=settings.slots,
-            # Filling one node before the next leaves nodes empty, to be given back.
+            # Filling one node before the next leaves other nodes empty, so that they can be removed.
             task_scheduling_policy=batch.TaskSchedulingPolicyArgs(
                 node_fill_type=batch.ComputeNodeFillType.PACK
             ),
             scale_settings=scale_settings(settings),
             start_task=start_task(settings, access),
-            # The nodes are billed where no other tag of ours reaches; Batch's own take none.
+            # In user-subscription mode, these are the only tags on the nodes' bill; Batch's own nodes take none.
             resource_tags=settings.all_tags if settings.is_user_subscription else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -115,7 +116,7 @@ class Pool(pulumi.ComponentResource):
 def virtual_machine(
     settings: Settings, pool_identity_id: pulumi.Output[str] | None
 ) -> batch.VirtualMachineConfigurationArgs:
-    """Say what a node starts from."""
+    """Return the nodes' image."""
     image = settings.node_image
     reference = (
         batch.ImageReferenceArgs(id=image.gallery_id)
@@ -138,10 +139,10 @@ def virtual_machine(
 
 
 def monitor_agent(pool_identity_id: pulumi.Output[str] | None) -> batch.VMExtensionArgs:
-    """Install the Azure Monitor agent, signing in as the pool's identity.
+    """Install the Azure Monitor agent, which signs in with the pool's identity.
 
-    What it collects is said by a data collection rule, which somebody has to associate with the
-    nodes' scale sets (by policy, since Batch makes them). Not tried on Azure.
+    A data collection rule defines what it collects; somebody has to associate the rule with the nodes' scale
+    sets (by policy, because Batch creates them). This was not tried on Azure.
     """
     return batch.VMExtensionArgs(
         name="AzureMonitorLinuxAgent",
@@ -161,7 +162,7 @@ def monitor_agent(pool_identity_id: pulumi.Output[str] | None) -> batch.VMExtens
 
 
 def identity(pool_identity_id: pulumi.Output[str] | None) -> batch.BatchPoolIdentityArgs | None:
-    """Let nodes act as the pool's identity, if there is one."""
+    """Return the pool's identity for the nodes, if there is one."""
     if pool_identity_id is None:
         return None
     return batch.BatchPoolIdentityArgs(
@@ -172,7 +173,7 @@ def identity(pool_identity_id: pulumi.Output[str] | None) -> batch.BatchPoolIden
 def network_configuration(
     settings: Settings, subnet_id: pulumi.Input[str] | None
 ) -> batch.NetworkConfigurationArgs:
-    """Put the nodes into the subnet, with addresses of their own only where that is the way out."""
+    """Put the nodes into the subnet, with public addresses only if they are the way to the Internet."""
     public = settings.effective_egress == "batchManagedPublicIp"
     kinds = batch.IPAddressProvisioningType
     return batch.NetworkConfigurationArgs(
@@ -184,7 +185,7 @@ def network_configuration(
 
 
 def scale_settings(settings: Settings) -> batch.ScaleSettingsArgs:
-    """Say how many nodes there are: by formula, or that many."""
+    """Return the number of nodes: a formula, or a fixed size."""
     if bounds := settings.autoscale:
         return batch.ScaleSettingsArgs(
             auto_scale=batch.AutoScaleSettingsArgs(
@@ -192,7 +193,7 @@ def scale_settings(settings: Settings) -> batch.ScaleSettingsArgs:
                 evaluation_interval=f"PT{settings.autoscale_minutes}M",
             )
         )
-    # No nodeDeallocationOption: Azure never reads it back, so a refresh would see a change.
+    # No nodeDeallocationOption: Azure never returns it, so a refresh would show a change.
     return batch.ScaleSettingsArgs(
         fixed_scale=batch.FixedScaleSettingsArgs(
             target_dedicated_nodes=settings.fixed_dedicated_nodes,
@@ -203,7 +204,7 @@ def scale_settings(settings: Settings) -> batch.ScaleSettingsArgs:
 
 
 def start_task(settings: Settings, access: Access) -> batch.StartTaskArgs:
-    """Run the start task's script as an administrator, and give a node no work before it is done."""
+    """Run the start task's script as an administrator, and wait for it before running tasks."""
     variables: dict[str, pulumi.Input[str]] = {
         VARIABLE: encoded(start_task_script(settings.ffmpeg_source))
     }
@@ -228,6 +229,6 @@ def start_task(settings: Settings, access: Access) -> batch.StartTaskArgs:
             )
         ),
         wait_for_success=True,
-        # The script tries again itself, within one budget; again after that would only cost.
+        # The script itself retries within its time limit; repeating it would only cost money.
         max_task_retry_count=0,
     )

@@ -1,4 +1,4 @@
-"""The pools of one configuration: what each has of its own, and the rest from the stack. Pure."""
+"""The pools of a configuration, each with its own settings and the rest from the stack. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -24,31 +24,31 @@ POOL_SETTINGS = (
     "fixed_spot_nodes",
     "fixed_dedicated_nodes",
 )
-"""The fields of Settings that a pool may have of its own."""
+"""The fields of Settings that a pool may set."""
 _GO_WITH: Mapping[str, Mapping[str, Any]] = {
     "image": {"node_agent_sku_id": "", "image_has_ffmpeg": False},
     "scale": {"fixed_spot_nodes": 0, "fixed_dedicated_nodes": 0},
 }
-"""What a pool does not take from the stack once it has the setting that this belongs to."""
+"""The settings that a pool does not take from the stack if it sets the one that they belong to."""
 SPOT_QUOTA = "lowPriorityCores"
-"""The quota of all Spot vCPUs, as `az vm list-usage` names it."""
+"""The quota for all Spot vCPUs, as in `az vm list-usage`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedPool:
-    """A pool that is to be made."""
+    """A pool to create."""
 
     name: str
-    """By which `runner --pool` asks for it; empty for a stack's only pool, which needs none."""
+    """The name for `runner --pool`; empty for a stack's only pool, which needs none."""
     purpose: str
     default: bool
-    """Whether it is the one for those who ask for none."""
+    """Whether it is used without `--pool`."""
     settings: Settings
-    """The stack's, with the pool's own in their places."""
+    """The stack's settings, with the pool's own ones replaced."""
 
 
 def pools_of(settings: Settings) -> tuple[PlannedPool, ...]:
-    """Return the pools that *settings* ask for: those in `pools`, or the one of the stack."""
+    """Return the pools in *settings*: those in `pools`, or the stack's only one."""
     if not settings.pools:
         return (PlannedPool(name="", purpose="", default=True, settings=settings),)
     marked = [each for each in settings.pools if each.default]
@@ -65,7 +65,7 @@ def pools_of(settings: Settings) -> tuple[PlannedPool, ...]:
 
 
 def own_settings(settings: Settings, own: Mapping[str, Any]) -> Settings:
-    """Return *settings* for a pool that has *own* ones."""
+    """Return *settings* with a pool's *own* ones replaced."""
     rest: dict[str, Any] = {}
     for setting, belongings in _GO_WITH.items():
         if setting in own:
@@ -74,17 +74,17 @@ def own_settings(settings: Settings, own: Mapping[str, Any]) -> Settings:
 
 
 def max_nodes(settings: Settings) -> int:
-    """Return the most nodes that all pools have together."""
+    """Return the maximum number of nodes of all pools together."""
     return sum(pool.settings.max_nodes for pool in pools_of(settings))
 
 
 def installs_packages(settings: Settings) -> bool:
-    """Whether nodes of any pool may reach for a package mirror."""
+    """Return whether nodes of any pool may use a package mirror."""
     return any(pool.settings.installs_packages for pool in pools_of(settings))
 
 
 def wanted_vcpus(settings: Settings) -> dict[str, int]:
-    """Return how many vCPUs of each quota all pools want at their largest."""
+    """Return how many vCPUs of each quota all pools need at their largest."""
     wanted: Counter[str] = Counter()
     for pool in pools_of(settings):
         machine = pool.settings.machine
@@ -94,11 +94,11 @@ def wanted_vcpus(settings: Settings) -> dict[str, int]:
 
 
 def quota_words(settings: Settings) -> Iterator[str]:
-    """Say what several pools want of the quotas together; one pool's is easily told."""
+    """Return what several pools need of each quota together; for one pool this is obvious."""
     if settings.pools:
         vcpus = ", ".join(f"{count} of {quota}" for quota, count in wanted_vcpus(settings).items())
         look = "`runner doctor` shows where to look"
         if settings.is_user_subscription:
             look = f"what there is: `az vm list-usage -l {settings.location} -o table`"
         pools = len(settings.pools)
-        yield f"at their largest the {pools} pools together want vCPUs: {vcpus}; {look}"
+        yield f"at their largest, the {pools} pools together need these vCPUs: {vcpus}; {look}"

@@ -1,4 +1,4 @@
-"""Private endpoints: storage, vault and Batch at addresses of the network, and the names that lead there."""
+"""Private endpoints: addresses in the network for storage, vault and Batch, and the DNS records for them."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,18 @@ from infra.zones import ZONES
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One way into a resource, by a private endpoint."""
+    """A part of a resource that a private endpoint leads to."""
 
     resource_id: pulumi.Input[str]
     subresource: str
-    """Private Link's name of the way in ("group id")."""
+    """Private Link's name of the part ("group id")."""
 
 
 class PrivateEndpoints(pulumi.ComponentResource):
     """An endpoint for each target, with its records in the private DNS zones."""
 
     ready: list[pulumi.Resource]
-    """What has to be there before anything in the network finds the targets."""
+    """What must exist before anything in the network can find the targets."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class PrivateEndpoints(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _zones(self, subnet_id: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
-        """Return the ids of all zones by their names, those that are not given made and linked."""
+        """Return the ids of all zones by name; zones that are not given are created and linked."""
         given = {
             ids.parse_id(each).name.lower(): each for each in self._settings.private_dns_zone_ids
         }
@@ -58,7 +58,7 @@ class PrivateEndpoints(pulumi.ComponentResource):
         }
 
     def _zone(self, zone: str, network_id: pulumi.Output[str]) -> pulumi.Output[str]:
-        """Make a zone that the network looks names up in."""
+        """Make a zone and link it to the network."""
         made = privatedns.PrivateZone(
             zone,
             private_zone_name=zone,
@@ -71,7 +71,7 @@ class PrivateEndpoints(pulumi.ComponentResource):
         return made.id
 
     def _given_zone(self, zone_id: str, network_id: pulumi.Output[str]) -> str:
-        """Use a zone that is there, linked to our own network; a given network has its links."""
+        """Use an existing zone, linked to the stack's own network; a given network has its own links."""
         if self._settings.creates_network:
             other = ids.parse_id(zone_id)
             options = pulumi.ResourceOptions(
@@ -88,7 +88,7 @@ class PrivateEndpoints(pulumi.ComponentResource):
         network_id: pulumi.Output[str],
         options: pulumi.ResourceOptions,
     ) -> None:
-        """Have the network look names up in *zone*."""
+        """Link *zone* to the network."""
         link = privatedns.VirtualNetworkLink(
             f"link-{name}",
             virtual_network_link_name=self._resource_name("link"),
@@ -100,7 +100,7 @@ class PrivateEndpoints(pulumi.ComponentResource):
             tags=self._scope.tags,
             opts=pulumi.ResourceOptions.merge(
                 options,
-                # A network has one link to zones of a name.
+                # A network can only be linked to one zone of the same name.
                 pulumi.ResourceOptions(
                     replace_on_changes=["virtual_network"], delete_before_replace=True
                 ),
@@ -111,7 +111,7 @@ class PrivateEndpoints(pulumi.ComponentResource):
     def _endpoint(
         self, target: Target, subnet_id: pulumi.Input[str], zone_id: pulumi.Input[str]
     ) -> None:
-        """Make the endpoint, which writes its address into the zone."""
+        """Make the endpoint, which adds its address to the zone."""
         name = f"endpoint-{target.subresource}"
         endpoint = network.PrivateEndpoint(
             name,
@@ -129,7 +129,7 @@ class PrivateEndpoints(pulumi.ComponentResource):
             tags=self._scope.tags,
             opts=pulumi.ResourceOptions.merge(
                 self._child_options,
-                # An endpoint leads to what it was made for.
+                # The target of an endpoint cannot be changed.
                 pulumi.ResourceOptions(replace_on_changes=["private_link_service_connections"]),
             ),
         )

@@ -1,4 +1,4 @@
-"""How Azure's service tags spell the regions. Pure."""
+"""The regions as Azure's service tags spell them. Pure."""
 
 _SPELLED = (
     "AustraliaCentral AustraliaEast AustraliaSoutheast BrazilSouth CanadaCentral CanadaEast "
@@ -10,7 +10,6 @@ _SPELLED = (
     "WestUS WestUS2 WestUS3"
 )
 
-# The display names without their spaces. Whether Azure also takes a tag in another case, and what
-# it calls the few regions whose tags are shortened elsewhere, is not confirmed: hence the setting
-# serviceTagRegion.
+# The display names without spaces. It is not confirmed whether Azure accepts other cases, and how it
+# spells the few regions with shortened tags: that is what the setting serviceTagRegion is for.
 SERVICE_TAG_REGIONS = {spelled.lower(): spelled for spelled in _SPELLED.split()}

@@ -1,51 +1,51 @@
-"""The autoscale formula: how many nodes the work that waits is worth. Pure."""
+"""The autoscale formula: how many nodes to run for the waiting work. Pure."""
 
 from dataclasses import dataclass
 
-MAX_FORMULA_BYTES = 8 * 1024
 SPOT_MINUTES = 10
-"""Minutes that Spot has to deliver what it was asked for, before full-price nodes carry that."""
+"""Minutes that Spot nodes have to arrive before full-price nodes replace them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """The bounds of a pool that scales itself, in nodes."""
+    """The limits of a pool with autoscaling, in nodes."""
 
     slots: int
-    """Tasks that one node runs at once."""
+    """Tasks that one node runs at the same time."""
     max_spot: int
     max_dedicated: int = 0
-    """Full-price nodes that may carry what Spot does not: evicted, not delivered, over its bound."""
+    """The maximum of full-price nodes, which replace Spot nodes that were evicted, did not arrive, or exceed `max_spot`."""
     min_dedicated: int = 0
-    """Full-price nodes that stay when there is no work."""
+    """Full-price nodes that always run, even without work."""
     minutes: int = 5
-    """Between two evaluations."""
+    """Minutes between two evaluations."""
 
     @property
     def patience(self) -> int:
-        """Minutes of waiting work that show Spot to be late.
+        """How many minutes work must have waited for Spot nodes to be late.
 
-        Spot is asked at an evaluation, so the work has waited since one that is at least
-        SPOT_MINUTES old.
+        Spot nodes are requested at an evaluation, so the work has waited since an evaluation that is at
+        least SPOT_MINUTES old.
         """
         return self.minutes * -(-SPOT_MINUTES // self.minutes)
 
 
 def autoscale_formula(scale: Scale) -> str:
-    """Return the formula: Spot first, dedicated for what Spot cannot carry, down to the floor.
+    """Return the formula: Spot nodes first, then dedicated ones for what Spot cannot do, but never below the minimum.
 
-    `$PendingTasks` counts tasks that wait or run, not slots, hence the division. It has no samples
-    in a pool's first minutes, where asking for a window of them is an error that leaves the pool at
-    its size: the newest sample stands in until 70 % of the window is there, and 0 if there is none.
-    Going down follows the window's mean and going up its newest sample, so that a pause between
-    two submissions does not cost the nodes. `taskcompletion` lets running tasks end first.
+    `$PendingTasks` counts waiting and running tasks, not slots, so it is divided by the slots. In a pool's
+    first minutes it has no samples, and a window of them would be an error that leaves the pool at its
+    size: until 70 % of the window is there, the newest sample is used, or 0 if there is none. The pool
+    shrinks by the window's mean and grows by its newest sample, so that a pause between two submissions
+    does not remove nodes. `taskcompletion` lets running tasks finish first.
 
-    What Spot was asked for is late when the work for it waited through `patience` and the nodes
-    are not there: no quota, no capacity. Nodes that boot are there, and evicted ones are counted
-    as there too ($CurrentLowPriorityNodes), which is why both can be added. Without samples from
-    before the window (a new pool) or of the nodes, nobody is late: full price is not paid on a
-    guess.
-    Written from Batch's documentation and public formulas; not yet evaluated by the service.
+    Spot nodes are late if their work has waited for `patience` and they do not exist: no quota, or no
+    capacity. Booting nodes exist, and evicted ones count as existing ($CurrentLowPriorityNodes), so both
+    can be added. Without samples from before the window (in a new pool) or of the nodes, nothing is late:
+    full price is not paid on a guess.
+
+    Variables and functions: https://learn.microsoft.com/azure/batch/batch-automatic-scaling. The service
+    has not evaluated this formula yet.
     """
     return f"""\
 // Spot nodes for the work there is, dedicated ones for what Spot cannot carry, none when idle.

@@ -1,4 +1,4 @@
-"""Where everything goes: the resource group, and the subscription it is in."""
+"""The resource group for everything, and its subscription."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """A resource group with what its members need to know."""
+    """A resource group, and what its resources need to know."""
 
     group: pulumi.Output[str]
     """The resource group's name."""
@@ -25,14 +25,14 @@ class Scope:
 
     @property
     def subscription_scope(self) -> str:
-        """The subscription as a scope for roles and budgets."""
+        """The subscription's id as a scope for roles and budgets."""
         return f"/subscriptions/{self.subscription}"
 
     def provider_of(self, subscription: str) -> Provider | None:
-        """Return what works in another *subscription* of the tenant; None for this one.
+        """Return a provider for another *subscription* of the tenant; None for this one.
 
-        It signs in by the environment, as the Azure CLI does: what the stack configures of
-        azure-native itself is only for its own subscription.
+        It signs in with the environment, like the Azure CLI, because the stack's azure-native configuration is
+        only for its own subscription.
         """
         other = subscription.lower()
         if other == self.subscription.lower():
@@ -43,7 +43,7 @@ class Scope:
 
 
 def make_scope(settings: Settings) -> Scope:
-    """Make the resource group, or take the one that is given, which may hold other things."""
+    """Make the resource group, or use the given one, which may contain other things."""
     client = authorization.get_client_config()
     given = settings.resource_group
     return Scope(

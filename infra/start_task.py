@@ -1,4 +1,4 @@
-"""The start task: what a fresh node runs before it takes work. Pure: settings in, text out."""
+"""The start task, which a new node runs before any task. Pure: it turns settings into text."""
 
 import base64
 import shlex
@@ -8,51 +8,51 @@ from functools import cache
 from importlib.resources import files
 
 VARIABLE = "RUNNER_START_TASK"
-"""The environment setting that carries the script."""
+"""The environment setting with the script."""
 IDENTITY, TOOLS_URL, OUTPUT_URL = "RUNNER_IDENTITY", "RUNNER_TOOLS", "RUNNER_OUTPUT"
-"""The environment settings of nodes that have an identity: its client id, and two containers."""
+"""The environment settings of nodes with an identity: its client id, and two containers."""
 
 COMMAND = f'/bin/bash -c \'script=$(base64 -d <<< "${VARIABLE}") && exec /bin/bash -c "$script"\''
 """The command line, which Batch splits and runs without a shell.
 
-The script travels encoded in an environment setting: nothing in it can be taken for a quote or a
-variable on the way, and a damaged one does not decode, rather than run by half.
+The script is passed encoded in an environment setting, so that nothing in it is taken for a quote or a
+variable, and a damaged one does not decode instead of running in part.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long the start task tries, in seconds: its nodes are paid for, and do nothing else."""
+    """The start task's time limits, in seconds: meanwhile its nodes cost money and do nothing else."""
 
     budget: int = 900
-    """For everything; then the node has failed."""
+    """For everything; after that the node has failed."""
     update: int = 120
-    """For fetching apt's lists: a mirror that hangs is left after that."""
+    """For downloading apt's lists; after that, the next mirror is tried."""
     install: int = 420
-    """For one installation, or one fetch from storage."""
+    """For one installation, or one download from storage."""
     lock: int = 300
-    """To wait for another dpkg: a first boot's own upgrades hold it for minutes."""
+    """For waiting for another dpkg: upgrades at the first boot lock it for minutes."""
     pause: int = 15
     """Between two attempts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a node's ffmpeg comes from; the image has to bring it when nothing is set."""
+    """Where a node gets ffmpeg from; if nothing is set, the image must contain it."""
 
     embedded: str = ""
-    """The SHA-256 of the binary that lies in the container `tools`."""
+    """The SHA-256 of the binary in the container `tools`."""
     apt: bool = False
     """Whether it may be installed from a package mirror."""
     mirror: str = ""
-    """A mirror of one's own instead of Ubuntu's: a URL."""
+    """The URL of a mirror to use instead of Ubuntu's."""
     proxy: str = ""
-    """The proxy on the way to the mirror: a URL."""
+    """The URL of a proxy for the mirror."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """Where things are on a node."""
+    """Paths on a node."""
 
     apt: str = "/etc/apt"
     ffmpeg: str = "/usr/local/bin/ffmpeg"
@@ -61,9 +61,9 @@ class Paths:
 def start_task_script(
     source: Source, patience: Patience | None = None, paths: Paths | None = None
 ) -> str:
-    """Return the script: have ffmpeg and Python 3.10 on the node, prove it by an encoding.
+    """Return the script, which installs ffmpeg and Python 3.10 and tests them by encoding something.
 
-    Runs at every boot, so it leaves alone what is there.
+    It runs at every boot, so it keeps what is already installed.
     """
     patience, paths = patience or Patience(), paths or Paths()
     ways = {"from_storage": bool(source.embedded), "from_apt": source.apt}
@@ -85,13 +85,13 @@ def start_task_script(
 
 
 def assignments(variables: Mapping[str, object]) -> str:
-    """Return *variables* as the shell sets them."""
+    """Return *variables* as assignments of the shell."""
     return "\n".join(f"{name}={shlex.quote(str(value))}" for name, value in variables.items())
 
 
 @cache
 def part(name: str) -> str:
-    """Return a file of this package that runs on the node."""
+    """Return the content of a file of this package that runs on the node."""
     return files("infra").joinpath(name).read_text(encoding="utf-8")
 
 

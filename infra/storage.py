@@ -15,7 +15,7 @@ INPUT, OUTPUT, TOOLS = "input", "output", "tools"
 
 
 class Storage(pulumi.ComponentResource):
-    """A storage account without keys, its containers, and the expiry of what runs leave."""
+    """A storage account without keys, its containers, and the expiry of old blobs."""
 
     account_name: pulumi.Output[str]
     account_id: pulumi.Output[str]
@@ -42,21 +42,21 @@ class Storage(pulumi.ComponentResource):
             self.account_name = account.name
             self.account_id = account.id
             self.blob_endpoint = account.primary_endpoints.blob.apply(lambda url: url.rstrip("/"))
-            # An account has one of each of these, which in one that is given is its owner's.
+            # An account has one of each of these; in a given account they belong to its owner.
             self._soft_delete()
             self._expiry()
         self.containers = {each: self._container(each) for each in (INPUT, OUTPUT, TOOLS)}
         self.register_outputs({"account_name": self.account_name})
 
     def container_name(self, kind: str) -> str:
-        """Return the name of the container for *kind*: plain in an account of our own."""
+        """Return the name of the container for *kind*, without a prefix in the stack's own account."""
         if not self._existing:
             return kind
         return naming.container(self._settings.name_prefix, self._settings.stack, kind)
 
     @property
     def _data_options(self) -> pulumi.ResourceOptions:
-        """Options of what holds data."""
+        """Return the resource options for everything that holds data."""
         return pulumi.ResourceOptions(parent=self, protect=self._settings.protect_data)
 
     def _account(self, subnet_id: pulumi.Input[str] | None) -> storage.StorageAccount:
@@ -86,7 +86,7 @@ class Storage(pulumi.ComponentResource):
         )
 
     def _firewall(self, subnet_id: pulumi.Input[str] | None) -> storage.NetworkRuleSetArgs:
-        """Say from where the account answers: everywhere, the nodes and the given addresses, or neither."""
+        """Return who can reach the account: everybody, the nodes and given addresses, or nobody."""
         allowed = self._settings.storage_allowed_ips
         if not self._settings.public_network_access:
             return storage.NetworkRuleSetArgs(
@@ -105,7 +105,7 @@ class Storage(pulumi.ComponentResource):
         )
 
     def _container(self, kind: str) -> storage.BlobContainer:
-        """Make a container, through the control plane: that needs no key, and no way to the data."""
+        """Make a container with the management API, which needs no key and no access to the data."""
         given = self._existing
         provider = pulumi.ResourceOptions(provider=given.provider if given else None)
         return storage.BlobContainer(
@@ -118,7 +118,7 @@ class Storage(pulumi.ComponentResource):
         )
 
     def _soft_delete(self) -> None:
-        """Keep what is deleted for some days."""
+        """Keep deleted data for some days."""
         keep = storage.DeleteRetentionPolicyArgs(enabled=True, days=self._settings.soft_delete_days)
         storage.BlobServiceProperties(
             "soft-delete",
@@ -131,7 +131,7 @@ class Storage(pulumi.ComponentResource):
         )
 
     def _expiry(self) -> None:
-        """Delete what runs leave; the worker in `tools` is small, and stays."""
+        """Delete old blobs of runs; the worker in `tools` is small, and stays."""
         days = {INPUT: self._settings.expire_input_days, OUTPUT: self._settings.expire_output_days}
         rules = [expiry_rule(container, after) for container, after in days.items() if after]
         if not rules:
@@ -147,7 +147,7 @@ class Storage(pulumi.ComponentResource):
 
 
 def encryption(settings: Settings) -> dict[str, Any]:
-    """Encrypt with the given key, which the account fetches as the given identity; else Azure's."""
+    """Return the encryption: the given key, which the account reads with the given identity, or Azure's."""
     key, identity = (
         parse_key(settings.storage_encryption_key),
         settings.storage_encryption_identity_id,
@@ -171,7 +171,7 @@ def encryption(settings: Settings) -> dict[str, Any]:
 
 
 def expiry_rule(container: str, days: int) -> storage.ManagementPolicyRuleArgs:
-    """Delete the blobs of *container* once they are *days* old."""
+    """Return the rule that deletes the blobs of *container* after *days* days."""
     delete = storage.DateAfterModificationArgs(days_after_modification_greater_than=days)
     return storage.ManagementPolicyRuleArgs(
         name=f"expire-{container}",

@@ -1,4 +1,4 @@
-"""What a VM size's name says about the machine. Pure."""
+"""The properties of a VM size, read from its name. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -18,12 +18,13 @@ _RETIRED = {
     ("HC", 1),
     ("NP", 1),
 }
-"""Families (and versions) that Batch is retiring: Azure/Batch issue 140, as of 2026-05-15."""
+"""Families (and versions) that Batch is retiring, as of 2026-05-15:
+https://github.com/Azure/Batch/issues/140"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VmSize:
-    """A machine, read from its size's name: `Standard_D4ads_v5`."""
+    """A machine, read from the name of its size: `Standard_D4ads_v5`."""
 
     family: str
     features: str
@@ -33,28 +34,31 @@ class VmSize:
 
     @property
     def is_retired(self) -> bool:
-        """Whether Batch is giving the family up."""
+        """Whether Batch is retiring the family."""
         return (self.family, self.version) in _RETIRED
 
     @property
     def max_task_slots(self) -> int:
-        """Batch's bound on a node's task slots."""
+        """The most task slots that Batch allows on a node.
+
+        https://learn.microsoft.com/azure/batch/batch-parallel-node-tasks
+        """
         return min(4 * self.vcpus, 256)
 
     @property
     def quota_family(self) -> str:
-        """The quota of its vCPUs at full price, as `az vm list-usage` names it."""
+        """The quota for its vCPUs at full price, as in `az vm list-usage`."""
         version = f"v{self.version}" if self.version > 1 else ""
         return f"standard{self.family}{self.features.upper()}{version}Family"
 
     @property
     def wants_generation_2(self) -> bool:
-        """Whether the machine starts only generation-2 images: general purpose, from version 6."""
+        """Whether the machine only starts generation-2 images: general purpose sizes from version 6."""
         return self.family in {"D", "E", "F"} and self.version >= 6
 
 
 def parse_vm_size(name: str) -> VmSize | None:
-    """Read a size's name; None when it is not one."""
+    """Parse the name of a size; return None if it is not one."""
     match = _SIZE.fullmatch(name)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""Private DNS zones, by Private Link's names of what has its address there. Pure."""
+"""Private DNS zones, by Private Link's name of the target. Pure."""
 
 from collections.abc import Mapping
 
@@ -8,4 +8,5 @@ ZONES: Mapping[str, str] = {
     "batchAccount": "privatelink.batch.azure.com",
     "nodeManagement": "privatelink.batch.azure.com",
 }
-"""Microsoft's recommended zones. Batch's has one for both ways in, and no region in its name."""
+"""Microsoft's recommended zones (https://learn.microsoft.com/azure/private-link/private-endpoint-dns).
+Batch has one for both targets, without the region in its name."""

@@ -38,7 +38,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    # on first use only: the command starts faster without what it may not need
+    # imported on first use: the command starts faster without what it may not need
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f"runner.{_MODULES.get(name, 'models')}")

@@ -1,4 +1,4 @@
-"""What a notebook or another program calls: prepare a plan, carry it out here, and sum up the report."""
+"""The Python interface: prepare a plan, run it on this machine, and summarize the report."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -32,14 +32,14 @@ def prepare(
     exclude: Iterable[str] = (),
     arguments: Iterable[str] = (),
 ) -> Plan:
-    """Decide what will be converted into what, as `runner convert -n` does; nothing is written.
+    """Decide which files are converted into what, like `runner convert -n`; nothing is written.
 
-    *sources* are folders, files or globs; *to* is a preset or a suffix, and *arguments* go to ffmpeg in
-    place of the preset's own.
+    *sources* are folders, files or globs. *to* is a preset or a suffix. *arguments* are passed to ffmpeg
+    instead of the preset's.
 
     Raises:
-        NothingToConvertError: No media file is among *sources*.
-        UsageError: There is no such preset, or a result would lie outside of *out*.
+        NothingToConvertError: *sources* contain no media files.
+        UsageError: The preset does not exist, or a result would be outside of *out*.
     """
     named = [sources] if isinstance(sources, (str, os.PathLike)) else sources
     names = [str(os.fspath(one)) for one in named]
@@ -61,13 +61,13 @@ def convert(
     jobs: int | None = None,
     ffmpeg: str | None = None,
 ) -> Report:
-    """Carry out *plan* on this machine, on *jobs* cores, calling *on_event* for all that happens.
+    """Run *plan* on this machine, with *jobs* cores, and call *on_event* for everything that happens.
 
-    What an earlier run has converted is left alone, as by the command. A failed file is an event in the
-    report, not an exception. An interrupt (Ctrl-C) ends what runs and leaves no half file.
+    Files that an earlier run has converted are skipped, as in the command. A failed file is an event in the
+    report, not an exception. An interrupt (Ctrl-C) stops the running conversions and leaves no partial file.
 
     Raises:
-        RunnerError: The run as a whole cannot go on; it has an `exit_code`, as the command would have.
+        RunnerError: The whole run cannot continue; its `exit_code` is that of the command.
     """
     chosen = options or RunOptions()
     program, cores = find_ffmpeg(ffmpeg), jobs or usable_cores()
@@ -81,7 +81,7 @@ def convert(
 
 
 def summarize(report: Report) -> list[str]:
-    """The lines with which the command ends: counts, lengths, sizes, and what to do next."""
+    """Return the lines that the command prints at the end: counts, lengths, sizes, and what to do next."""
     return as_text(report, FollowUp(destination=report.plan.destination))
 
 

@@ -1,6 +1,6 @@
-"""What to do when results cannot have the names that they would get. Pure.
+"""Deal with results that cannot have their names. Pure.
 
-Several would have one name, or that of a source, or one that this system has for no file.
+Several would get the same name, or the name of a source, or a name that this system does not allow.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from runner.media.paths import fault_on_windows, is_windows, local_name, resolve
 from runner.models import Conversion, LeftOut, Notice, Plan
 
 ON_CLASH = ("report", "suffix", "error")
-"""Leave the files concerned out and say so; keep them apart by their suffix; refuse the run."""
+"""Leave these files out and report them; add the source's suffix to every name; refuse the run."""
 
 _SHOWN = 5
 
@@ -26,12 +26,12 @@ _SHOWN = 5
 def settle_clashes(
     conversions: Sequence[Conversion], root: str, on_clash: str, system: ModuleType = os.path
 ) -> tuple[list[Conversion], list[LeftOut]]:
-    """Part *conversions* into those with a name of their own below *root*, and the rest.
+    """Split *conversions* into those with a unique, valid name under *root*, and the others.
 
-    *system* is the module `os.path` of the machine that it is for.
+    *system* is the `os.path` module of the machine where the results will be.
 
     Raises:
-        UsageError: *on_clash* is "error", and there are some.
+        UsageError: *on_clash* is "error", and there are clashes.
     """
     if on_clash == "suffix":
         marked = {c: _with_mark(c) for group in _sharing_a_target(conversions) for c in group}
@@ -48,15 +48,15 @@ def settle_clashes(
 
 
 def folded(target: str) -> str:
-    """*target* as file systems see it that tell neither case nor forms of accents: macOS, Windows."""
+    """Return *target* as seen by file systems that ignore case and Unicode normalization: macOS, Windows."""
     return target if target.isascii() and target.islower() else _fold(target)
 
 
 def renamed_here(plan: Plan, system: ModuleType = os.path) -> Iterator[Notice]:
-    """Say which results of *plan*, made elsewhere, have another name on this *system*.
+    """Say which results of *plan*, which was made elsewhere, get another name on this *system*.
 
     Raises:
-        SetupError: Two of them would have the same.
+        SetupError: Two of them would get the same name.
     """
     others = [(c.target, here) for c in plan.conversions if (here := _here(c.target, system))]
     if not others:
@@ -69,11 +69,11 @@ def renamed_here(plan: Plan, system: ModuleType = os.path) -> Iterator[Notice]:
         taken.add(folded(here))
     examples = ", ".join(f"{printable(target)} is {here}" for target, here in others[:_SHOWN])
     more = f", and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-    yield Notice(f"Windows cannot have all of these names: {examples}{more}")
+    yield Notice(f"Windows does not allow all of these names: {examples}{more}")
 
 
 def _here(target: str, system: ModuleType) -> str:
-    """What *target* is called on *system*, where that is something else."""
+    """Return the name of *target* on *system*, if it differs."""
     here = "/".join(local_name(part, system) for part in target.split("/"))
     return "" if here == target else here
 
@@ -83,10 +83,10 @@ def _fold(target: str) -> str:
 
 
 def name_fault(target: str) -> str:
-    """Why Windows cannot have *target*, a name with `/`; empty if it can."""
+    """Return why Windows does not allow *target*, a name with `/`; empty if it does."""
     for part in target.split("/"):
         if fault := fault_on_windows(part):
-            return f"Windows cannot have the name {printable(part)}: {fault}; see --name"
+            return f"Windows does not allow the name {printable(part)}: {fault}; see --name"
     return ""
 
 
@@ -105,7 +105,7 @@ def _sharing_a_target(conversions: Iterable[Conversion]) -> list[list[Conversion
 
 
 def _with_mark(conversion: Conversion) -> Conversion:
-    """*conversion* with a mark in its target that depends on nothing but its source's path."""
+    """Return *conversion* with a mark in its target that only depends on its source's path."""
     digest = hashlib.blake2b(os.fsencode(conversion.source.path), digest_size=3).hexdigest()
     stem, suffix = os.path.splitext(conversion.target)
     return replace(conversion, target=f"{stem}~{digest}{suffix}")
@@ -119,7 +119,7 @@ def _shares_its_name(conversion: Conversion, group: Sequence[Conversion]) -> str
 
 
 def _overwriting_sources(conversions: Sequence[Conversion], root: str) -> list[Conversion]:
-    real = cache(resolved)  # a folder may be reached by several ways
+    real = cache(resolved)  # several paths may lead to the same folder
     folders = {real(os.path.dirname(conversion.source.path)) for conversion in conversions}
 
     def key(path: str) -> str:

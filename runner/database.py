@@ -1,7 +1,7 @@
-"""The ledger's SQLite file: how it is opened, and how it heals.
+"""The ledger's SQLite file: how it is opened, and how it recovers from damage.
 
-Whatever is damaged in it, at any moment, costs a check of the results, and no media: the file is set
-aside, and another one is begun.
+Damage, of any kind and at any time, costs no media, only a check of the results: the file is set aside
+and a new one is started.
 """
 
 import logging
@@ -29,7 +29,7 @@ from runner.schema import VERSION, version_in, with_tables
 FOLDER = OURS
 Answer = TypeVar("Answer")
 
-# What is wrong with the machine, or passes, and not with what is in the file.
+# Errors of the machine, or temporary ones, which do not mean that the file is damaged.
 _NOT_DAMAGE = (
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_BUSY,
@@ -42,12 +42,12 @@ _NOT_DAMAGE = (
     sqlite3.SQLITE_AUTH,
 )
 _BAD = (sqlite3.DatabaseError, UnicodeDecodeError, zlib.error, UnreadableError)
-"""What damage looks like: sqlite's message may quote bytes that are no text."""
+"""Errors that mean damage: sqlite's message may quote bytes that are not text."""
 _LOG = logging.getLogger(__name__)
 
 
 class Database:
-    """One ledger's file; all access to it goes through `use`."""
+    """The file of one ledger; all access to it goes through `use`."""
 
     def __init__(
         self,
@@ -55,16 +55,16 @@ class Database:
         lock: BaseFileLock | None,
         begin: Callable[[sqlite3.Connection], None] = lambda _: None,
     ) -> None:
-        """Open the file at *path*, or begin it.
+        """Open the file at *path*, or create it.
 
-        *lock* is that of the destination, held while a damaged file is set aside; without one
-        nothing at all is written. *begin* puts into a new file what its run knows already.
+        *lock* is the destination's, and is held while a damaged file is set aside; without it
+        nothing is ever written. *begin* writes what the current run knows into a new file.
 
         Raises:
-            SetupError: It cannot be opened here, or a newer runner wrote it.
+            SetupError: It cannot be opened on this machine, or a newer runner wrote it.
         """
         self.damage = ""
-        """What was found wrong, and is left as it is because nothing may be written."""
+        """Damage that was found and left alone, because nothing may be written."""
         self._path = path
         self._lock = lock
         self._begin = begin
@@ -73,10 +73,12 @@ class Database:
         self.use(lambda _: None)
 
     def use(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """What *work* makes of the database, which it must read to the end; it may be called twice.
+        """Return what *work* reads from the database.
+
+        *work* must read everything before it returns, and may be called twice.
 
         Raises:
-            SetupError: The file cannot be read or written here.
+            SetupError: The file cannot be read or written on this machine.
         """
         try:
             return work(self._connection())
@@ -92,7 +94,7 @@ class Database:
             raise self._unfit(error) from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._db is not None:
             self._db.close()
         self._db = None
@@ -104,12 +106,12 @@ class Database:
         return self._db
 
     def _heal(self, error: Exception) -> None:
-        """Set the file aside, which is damaged as *error* says, and begin another one.
+        """Set the damaged file aside and start a new one; *error* describes the damage.
 
         Raises:
-            SetupError: Another runner works with it, or it cannot be moved.
+            SetupError: Another runner is using it, or it cannot be moved.
         """
-        # Windows moves no file that is open, and a query that *error* ended midway keeps it open
+        # Windows cannot move an open file, and a query that *error* ended midway keeps it open
         traceback.clear_frames(error.__traceback__)
         self.close()
         if self._lock is None:
@@ -126,7 +128,7 @@ class Database:
             raise self._unfit(fault) from error
 
     def _replace(self, error: Exception) -> None:
-        if _identity(self._path) == self._file:  # else another runner has done it
+        if _identity(self._path) == self._file:  # otherwise another runner has already done it
             kept = _set_aside(self._path)
             _LOG.warning(
                 "the ledger %s was damaged (%s): it was kept as %s, and a new one was started; results "
@@ -142,12 +144,12 @@ class Database:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Open the database at *path* for reading and writing, or begin it."""
+    """Open the database at *path* for reading and writing, or create it."""
     return with_tables(sqlite3.connect(path, timeout=10), path)
 
 
 def _look_into(path: Path) -> sqlite3.Connection:
-    """The database at *path* for reading alone; an empty one where there is none."""
+    """Open the database at *path* read-only; an empty one if it does not exist."""
     if not path.exists() or path.stat().st_size == 0:
         return with_tables(sqlite3.connect(":memory:"), path)
     db = sqlite3.connect(f"{address_of(path.absolute())}?mode=ro", timeout=10, uri=True)
@@ -166,15 +168,15 @@ def _look_into(path: Path) -> sqlite3.Connection:
 
 
 def address_of(path: PurePath) -> str:
-    """The URI of the absolute *path*, as SQLite wants it: it takes a share's server for a host."""
+    """Return the URI of the absolute *path* for SQLite, which would take a share's server for a host."""
     uri = path.as_uri()
     return uri if uri.startswith("file:///") else uri.replace("file://", "file:////", 1)
 
 
 def _mended_copy(path: Path) -> sqlite3.Connection:
-    """What the database at *path* would be if it could be written.
+    """Return a copy, in memory, of the database at *path* as it would be after writing to it.
 
-    It is of an older version, or has a transaction that was cut off.
+    It has an older version, or a transaction that was interrupted.
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copy(path, folder))
@@ -187,7 +189,7 @@ def _mended_copy(path: Path) -> sqlite3.Connection:
 
 
 def _set_aside(path: Path) -> Path:
-    """Rename the file at *path*, with those that sqlite keeps beside it."""
+    """Rename the file at *path*, and the files that sqlite keeps beside it."""
     stamp = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     names = (path.with_name(f"ledger.damaged-{stamp}-{number}.sqlite") for number in count(1))
     kept = next(name for name in names if not name.exists())
@@ -210,7 +212,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _code(error: Exception) -> int | None:
-    """Sqlite's code of *error*, without its details; none where it does not come from there."""
+    """Return sqlite's error code without its details, or None if *error* is not from sqlite."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
 
@@ -219,7 +221,7 @@ def _is_damage(error: Exception, path: Path) -> bool:
     if isinstance(error, OSError):
         return False
     if _code(error) == sqlite3.SQLITE_READONLY:
-        # so sqlite says, too, where the file's first bytes name a format of the future
+        # sqlite also says this if the file's first bytes name a future format
         return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     return _code(error) not in _NOT_DAMAGE
 

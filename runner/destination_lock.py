@@ -1,4 +1,4 @@
-"""One runner at a time in a destination; the lock ends with the process, however it ends."""
+"""Allow one runner at a time in a destination; the lock ends with the process, however that ends."""
 
 import json
 import os
@@ -59,7 +59,7 @@ class Holder:
 
 
 class DestinationLock:
-    """The lock of *destination*, which lies in its *folder* of ours."""
+    """The lock of *destination*, in its *folder* for runner's own files."""
 
     def __init__(self, destination: Path, folder: Path) -> None:
         self._destination = destination
@@ -68,7 +68,7 @@ class DestinationLock:
 
     @contextmanager
     def held_for(self, run: str) -> Iterator[None]:
-        """Hold the destination for *run*; the lock ends with the process, however it ends.
+        """Hold the destination for *run*.
 
         Raises:
             TransientError: Another runner holds it; the message says who.
@@ -92,13 +92,13 @@ class DestinationLock:
             self.lock.release()
 
     def is_held(self) -> bool:
-        """Whether a runner is at work here."""
+        """Whether a runner is working in this destination."""
         try:
             with self.lock.acquire():
                 return False
         except Timeout:
             return True
-        except OSError:  # who may only read cannot ask
+        except OSError:  # without write access there is no way to find out
             return False
 
 

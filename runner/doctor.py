@@ -1,4 +1,4 @@
-"""The checks of `runner doctor` on this machine, each with one remedy."""
+"""The checks of `runner doctor` on this machine, each with one thing to do about it."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ from runner.presets import Preset
 def check_local(
     ffmpeg: str | None, destination: Path, presets: Mapping[str, Preset], wanted: str
 ) -> Iterator[Finding]:
-    """Check what a run on this machine needs, with the preset that is *wanted* of all *presets*."""
+    """Check what a run on this machine needs, with the preset *wanted* out of all *presets*."""
     yield Finding("cores", good=True, detail=f"{usable_cores()} usable")
     yield _check("ffmpeg", lambda: _ffmpeg(ffmpeg))
     yield _check("encoders", lambda: _encoders(ffmpeg, presets, wanted))
@@ -49,7 +49,7 @@ def _encoders(given: str | None, presets: Mapping[str, Preset], wanted: str) -> 
     if not lacking:
         return Finding("encoders", good=True, detail="all that the presets use")
     detail = not_available(lacking, chain.from_iterable(lacking.values()))
-    # the others are no reason to mend anything until somebody wants them
+    # the others need no fix until somebody uses them
     good = wanted not in lacking
     return Finding("encoders", good, detail, "choose another with --ffmpeg")
 

@@ -1,4 +1,4 @@
-"""Which presets an ffmpeg can make: not every build has every encoder."""
+"""Find out which presets an ffmpeg can make: not every build has every encoder."""
 
 import re
 import subprocess
@@ -12,13 +12,13 @@ from runner.presets import Preset
 _CODEC = re.compile(r"-(?:c|codec|acodec|vcodec)(?::.*)?")
 # A line of the list, such as " V....D libx264 …"; the heading explains the letters.
 _LISTED = re.compile(r"^ [VAS][.A-Z]{5} (\w[\w-]*)", re.MULTILINE)
-# In every build that anybody distributes. To ask costs a start of ffmpeg, which these do not need.
+# These are in every build that is distributed, so there is no need to start ffmpeg to ask for them.
 _EVERYWHERE = re.compile(r"aac|flac|libmp3lame|mjpeg|pcm_\w+")
 _PATIENCE = 30
 
 
 def require_encoders(preset: Preset, ffmpeg: str) -> None:
-    """Raise `SetupError` if *ffmpeg* has not what *preset* needs."""
+    """Raise `SetupError` if *ffmpeg* lacks an encoder that *preset* needs."""
     wanted = [name for name in encoders_of(preset) if not _EVERYWHERE.fullmatch(name)]
     if not wanted:
         return
@@ -29,16 +29,16 @@ def require_encoders(preset: Preset, ffmpeg: str) -> None:
 
 
 def encoders_of(preset: Preset) -> list[str]:
-    """The encoders that *preset* names itself; what is in braces is chosen for each file."""
+    """Return the encoders that *preset* names; those in braces are chosen for each file."""
     named = [name for option, name in pairwise(preset.arguments) if _CODEC.fullmatch(option)]
     return [name for name in named if name != "copy" and "{" not in name]
 
 
 def listed_encoders(ffmpeg: str) -> frozenset[str]:
-    """The encoders that *ffmpeg* says it has.
+    """Return the encoders that *ffmpeg* lists.
 
     Raises:
-        SetupError: It does not say.
+        SetupError: It lists none.
     """
     try:
         done = run([ffmpeg, "-hide_banner", "-encoders"], timeout=_PATIENCE)
@@ -51,7 +51,7 @@ def listed_encoders(ffmpeg: str) -> frozenset[str]:
 
 
 def not_available(presets: Iterable[str], missing: Iterable[str]) -> str:
-    """Say that *presets* cannot be made, as encoders are *missing*."""
+    """Say that *presets* cannot be made because encoders are *missing*."""
     names = list(dict.fromkeys(presets))
     what = f"preset {names[0]} is" if len(names) == 1 else f"presets {', '.join(names)} are"
     return f"{what} not available with this ffmpeg (no {', '.join(dict.fromkeys(missing))})"

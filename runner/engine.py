@@ -1,4 +1,4 @@
-"""What carries out a plan: one method, whether the work is done here or on Azure Batch."""
+"""The interface of an engine, which runs a plan on this machine or on Azure Batch."""
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
@@ -11,11 +11,11 @@ from runner.models import Event, NodeUse, Notice, Plan
 
 Item = TypeVar("Item")
 _EARS = 0.5
-"""Seconds after which a signal is heard at the latest."""
+"""The longest time in seconds until a signal is noticed."""
 
 
 class Stop:
-    """How a run is stopped from outside: first gently, then at once.
+    """A request to stop a run: first gently, then at once.
 
     Safe to call from a signal handler.
     """
@@ -27,13 +27,13 @@ class Stop:
         self._listeners: list[Callable[[], None]] = []
 
     def request(self) -> None:
-        """Ask once more: the first time nothing new is started, the second time all ends."""
+        """Request a stop: the first time nothing new is started, the second time everything ends."""
         self.level += 1
         for listener in self._listeners:
             listener()
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Have *listener* called at each request; it must not block."""
+        """Call *listener* at each request; it must not block."""
         self._listeners.append(listener)
 
     def begin_nothing_more(self) -> None:
@@ -53,14 +53,14 @@ class Stop:
 
     @property
     def at_once(self) -> bool:
-        """Whether what runs must end."""
+        """Whether everything that is running must end."""
         return self.level >= 2
 
 
 def next_of(queue: SimpleQueue[Item]) -> Item:
-    """The next item of *queue*, for the main thread: a signal is heard while it waits.
+    """Return the next item of *queue*; the main thread still notices signals while it waits.
 
-    On Windows a wait without an end is not interrupted by Ctrl-C.
+    On Windows, Ctrl-C does not interrupt a wait without a timeout: https://bugs.python.org/issue35935
     """
     while True:
         with suppress(Empty):
@@ -68,7 +68,7 @@ def next_of(queue: SimpleQueue[Item]) -> Item:
 
 
 def awaited(future: Future[Item]) -> Item:
-    """The result of *future*, waited for in the same way."""
+    """Return the result of *future*, waiting in the same way."""
     while not wait([future], timeout=_EARS).done:
         pass
     return future.result()
@@ -76,23 +76,23 @@ def awaited(future: Future[Item]) -> Item:
 
 @contextmanager
 def starting_threads() -> Iterator[None]:
-    """Raise `SetupError` where this machine gives no more threads."""
+    """Raise `SetupError` if this machine cannot start more threads."""
     try:
         yield
-    except RuntimeError as error:  # so Python says it
-        advice = "raise `ulimit -u`, or take fewer files at a time"
+    except RuntimeError as error:  # Python's error for this
+        advice = "raise `ulimit -u`, or convert fewer files at a time"
         raise SetupError(f"no more threads can be started: {advice}") from error
 
 
 class Engine(Protocol):
-    """Carries out plans."""
+    """Runs plans."""
 
     def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice | NodeUse, None, None]:
-        """Yield all that happens to the conversions of *plan*.
+        """Yield everything that happens to the conversions of *plan*.
 
         A failed file is an event. When *stop* asks for it, the generator ends early; closing it
-        stops what runs.
+        stops everything.
 
         Raises:
-            RunnerError: The run as a whole cannot go on.
+            RunnerError: The whole run cannot continue.
         """

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the exit code of `runner` says, for scripts."""
+    """The exit codes of `runner`, for scripts."""
 
     OK = 0
     SOME_FAILED = 1
@@ -42,7 +42,7 @@ class RunnerError(Exception):
 
 
 class UsageError(RunnerError):
-    """What was asked for makes no sense."""
+    """The request makes no sense."""
 
     exit_code = ExitCode.USAGE
 
@@ -54,7 +54,7 @@ class NothingToConvertError(RunnerError):
 
 
 class SetupError(RunnerError):
-    """The environment cannot do it until somebody mends it; the message names the remedy."""
+    """The environment is not ready until somebody fixes it; the message says how."""
 
     exit_code = ExitCode.ENVIRONMENT
 
@@ -66,7 +66,7 @@ class CostLimitError(RunnerError):
 
 
 class TransientError(RunnerError):
-    """It may work next time, unchanged."""
+    """It may work next time, without any change."""
 
     exit_code = ExitCode.TRY_AGAIN
 
@@ -78,4 +78,4 @@ class InterruptedRunError(RunnerError):
 
 
 class RunCancelledError(InterruptedRunError):
-    """The user gave the run up: the same command does not go on with it."""
+    """The user cancelled the run, and the same command does not continue it."""

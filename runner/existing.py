@@ -1,4 +1,4 @@
-"""What to do about targets that are there already: leave them, check them, or make them anew."""
+"""Decide what to do about existing targets: leave them, check them, or convert again."""
 
 import os
 import stat
@@ -22,31 +22,31 @@ from runner.records import KnownFailure, StoredResult
 
 
 class Action(Enum):
-    """What is to be done about one conversion."""
+    """What to do about one conversion."""
 
     CONVERT = "convert"
     REPLACE = "replace"
-    """Convert it, and replace the file that has the target's name."""
+    """Convert it, and replace the existing file."""
     UP_TO_DATE = "up to date"
     CHECK = "check"
-    """Something has the target's name, and the ledger does not say that it is this conversion."""
+    """The target exists, and the ledger does not say that it is this conversion."""
     KEEP = "keep"
-    """What has the target's name is out of date, and may not be replaced."""
+    """The target is out of date, and may not be replaced."""
     FAILED_BEFORE = "failed before"
-    """It failed for a reason that lies in the source, and neither that nor the settings changed."""
+    """It failed because of its source, and neither that nor the settings have changed."""
     REFUSED = "refused"
-    """The target was made with a notice, which `--strict` does not take."""
+    """The target was made with a notice, which `--strict` does not accept."""
     NAME_TOO_LONG = "name too long"
-    """The file system of the destination has no such name."""
+    """The destination's file system does not allow such a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done about one conversion, and why."""
+    """What to do about one conversion, and why."""
 
     action: Action
     why: str = ""
-    """Why what is there is kept or refused, or nothing can be there."""
+    """Why the existing file is kept or refused, or cannot exist."""
     replaces: TargetState | None = None
     """What is to be replaced, as it is now."""
 
@@ -109,7 +109,7 @@ class FolderTargets:
 
 @dataclass(frozen=True)
 class Existing:
-    """Decides about conversions whose targets are there."""
+    """Decides about conversions whose targets exist."""
 
     ledger: Ledger
     ffmpeg: str = ""
@@ -118,14 +118,14 @@ class Existing:
     """As in `RunOptions`."""
     jobs: int = 1
     made_with: str = ""
-    """What converts. A failure that was found with it is not tried again; "" tries all again."""
+    """The program that converts. Failures found with the same one are not tried again; "" tries all again."""
     planned_now: bool = True
-    """Whether the plan has the sources as they are now, and not as they were when a run began."""
+    """Whether the plan has the current state of the sources, not that of when the run began."""
     targets: Targets | None = None
     """Where the results are; none for the folder of the plan."""
 
     def has(self, destination: Path, conversion: Conversion) -> bool:
-        """Whether the ledger knows the target of *conversion* in *destination* to be made of it."""
+        """Whether the ledger says that the target of *conversion* in *destination* was made by it."""
         decision = self.decide(Plan("", destination, ()), conversion)
         return decision.action in (Action.UP_TO_DATE, Action.REFUSED)
 
@@ -137,7 +137,7 @@ class Existing:
         except ConversionError as error:
             if error.failure.kind is Kind.NAME:
                 return Decision(Action.NAME_TOO_LONG, error.failure.message)
-            return _CONVERT  # who converts says what is wrong about the name
+            return _CONVERT  # the conversion will say what is wrong with the name
         if there is None:
             return _FAILED_BEFORE if self._is_known(conversion) else _CONVERT
         decision = self._about(conversion, there)
@@ -193,7 +193,7 @@ class Existing:
         return ""
 
     def failed(self, conversion: Conversion, decision: Decision) -> Event:
-        """The failure of a conversion that is not tried, because of the *decision* about it."""
+        """Return the failure of a conversion that is not tried because of *decision*."""
         if decision.action is Action.NAME_TOO_LONG:
             failure = Failure(Kind.NAME, decision.why)
             return Event(conversion=conversion, state=State.FAILED, failure=failure)
@@ -224,7 +224,7 @@ class Existing:
         )
 
     def check(self, plan: Plan, conversions: Iterable[Conversion]) -> Iterator[Event]:
-        """Open targets and sources, and yield for each pair whether the one is made of the other."""
+        """Open targets and sources, and yield for each pair whether the target was made from the source."""
         with ThreadPoolExecutor(self.jobs) as pool:
             with starting_threads():
                 checks = [
@@ -238,12 +238,12 @@ class Existing:
                     check.cancel()
 
     def _check(self, plan: Plan, conversion: Conversion, made: str) -> Event:
-        """Look into the target of *conversion*; *made* is the SHA-256 of what runner made there."""
+        """Open the target of *conversion*; *made* is the SHA-256 of the file that runner made there."""
         try:
             path = target_path(plan.destination, conversion.target)
             check_existing(self.ffmpeg, conversion.source.path, path, conversion.recipe)
             status = os.stat(path)
-            # what was touched, or copied without its time, is still runner's own
+            # a file that was touched, or copied without its time, is still runner's own
             sha256 = made if made and sha256_of(path) == made else ""
             result = Result(size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=sha256)
         except OSError as error:
@@ -260,13 +260,13 @@ class Existing:
         return Event(conversion=conversion, state=State.UP_TO_DATE, result=result)
 
     def _sha256_made(self, conversion: Conversion) -> str:
-        """The SHA-256 of what runner made under the target's name, as far as the ledger knows."""
+        """Return the SHA-256 of the file that runner made at the target, if the ledger has it."""
         record = self.ledger.find(conversion.target)
         return record.result.sha256 if record else ""
 
 
 def is_result(path: str, ledger: Ledger) -> bool:
-    """Whether an earlier run made *path*: a destination may be the folder of the sources itself."""
+    """Whether an earlier run made *path*: the destination may be the sources' own folder."""
     target = below(path, os.path.abspath(ledger.destination))
     return target is not None and ledger.find(target.replace(os.sep, "/")) is not None
 
@@ -281,8 +281,8 @@ def _kept(conversion: Conversion, why: str) -> Event:
 
 
 def _out_of_date(record: StoredResult, conversion: Conversion) -> str:
-    """What makes the result in *record* another one than *conversion* would make; else ""."""
-    # its path does not: who moves the sources has not changed them
+    """Return why the result in *record* differs from what *conversion* would make; else ""."""
+    # the path does not count: moving the sources does not change them
     if record.source.state != conversion.source.state:
         return "it was made from another version of its source"
     if record.recipe != conversion.recipe.fingerprint:

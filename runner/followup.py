@@ -1,4 +1,4 @@
-"""The commands that go on with a run, quoted so that they can be pasted into the user's shell."""
+"""The follow-up commands of a run, quoted for pasting into the user's shell."""
 
 import re
 import shlex
@@ -12,22 +12,22 @@ from pathlib import Path
 from runner.formatting import path_from_here
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:\\@+=-]+")
-# PowerShell takes the typographic ones for the plain one
+# PowerShell also accepts typographic quotes as plain ones
 _POWERSHELL_QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FollowUp:
-    """Makes the commands about the runs of one destination."""
+    """Makes the commands for the runs of one destination."""
 
     destination: Path | None = None
-    """For `-o`; none where the commands find it by themselves."""
+    """For `-o`; empty if the commands find it by themselves."""
     azure: tuple[str, ...] = ()
-    """The options that find the Azure environment, where that needs some."""
+    """The options that select the Azure environment, if any are needed."""
 
     @property
     def logs(self) -> str:
-        """Shows what ffmpeg said about a file, which takes the place of the last word."""
+        """Shows what ffmpeg said about a file, whose name replaces the last word."""
         return self._command("logs", azure=False) + " FILE"
 
     @property
@@ -40,7 +40,7 @@ class FollowUp:
         return self._command("attach", run, *options)
 
     def cancel(self, run: str) -> str:
-        """Ends *run*."""
+        """Cancels *run*."""
         return self._command("cancel", run)
 
     def clean(self, run: str) -> str:
@@ -52,11 +52,11 @@ class FollowUp:
         return self._command("report", run, azure=False)
 
     def retry(self, *words: str) -> str:
-        """Converts the failed files of the newest run once more, or of the one in *words*."""
+        """Converts the failed files of the newest run again, or of the run in *words*."""
         return self._command("retry", *words)
 
     def status(self, run: str) -> str:
-        """Shows how *run* stands."""
+        """Shows the state of *run*."""
         return self._command("status", run)
 
     def _command(self, *words: str, azure: bool = True) -> str:
@@ -65,13 +65,13 @@ class FollowUp:
 
 
 def joined(words: Iterable[str]) -> str:
-    """*words* as one line for the user's shell, which takes each of them as it is."""
+    """Quote *words* as one line for the user's shell."""
     quote = _quote_of_this_shell()
     return " ".join(map(quote, words))
 
 
 def posix_quoted(word: str) -> str:
-    """*word* for sh and its kind; where it cannot be shown, for bash, zsh and ksh."""
+    """Quote *word* for sh and similar shells; if it has unprintable characters, for bash, zsh and ksh."""
     if word.isprintable():
         return shlex.quote(word)
     shown = "".join(map(_ansi_c, word))
@@ -79,15 +79,15 @@ def posix_quoted(word: str) -> str:
 
 
 def powershell_quoted(word: str) -> str:
-    """*word* for PowerShell."""
-    # it splits a bare -a.b in two, and takes @a for a variable's value
+    """Quote *word* for PowerShell."""
+    # it splits an unquoted -a.b in two, and replaces @a by a variable's value
     if _PLAIN.fullmatch(word) and not re.match(r"@|-.*\.", word):
         return word
     return f"'{_POWERSHELL_QUOTES.sub(lambda quote: 2 * quote[0], word)}'"
 
 
 def cmd_quoted(word: str) -> str:
-    """*word* for cmd.exe, where variables are replaced within quotes too."""
+    """Quote *word* for cmd.exe, which replaces variables within quotes too."""
     if _PLAIN.fullmatch(word):
         return word
     return '"' + word.replace("%", '"^%"') + '"'

@@ -1,4 +1,4 @@
-"""Say sizes, times and names as people do."""
+"""Format sizes, times and names for people."""
 
 import os
 from contextlib import suppress
@@ -9,7 +9,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def bytes_text(size: float) -> str:
-    """*size* in bytes as "3.4 GB" (powers of ten, as disks are sold)."""
+    """Format *size* in bytes as "3.4 GB" (powers of ten, as disks are sold)."""
     for unit in _UNITS:
         if size < 1000 or unit == _UNITS[-1]:
             break
@@ -18,7 +18,7 @@ def bytes_text(size: float) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """*seconds* as "8 m 54 s" or "61 h 12 m"; short ones with one decimal."""
+    """Format *seconds* as "8 m 54 s" or "61 h 12 m"; short times with one decimal."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -30,12 +30,12 @@ def seconds_text(seconds: float) -> str:
 
 
 def count_text(count: int, noun: str) -> str:
-    """*count* and *noun*, as in "1 file" and "8 files"."""
+    """Format *count* and *noun* as "1 file" or "8 files"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def shortened(text: str, width: int) -> str:
-    """*text*, with its middle left out where it is longer than *width*."""
+    """Shorten *text* to *width* by replacing its middle with an ellipsis."""
     if len(text) <= width:
         return text
     if width < 8:
@@ -45,21 +45,21 @@ def shortened(text: str, width: int) -> str:
 
 
 def printable(name: str) -> str:
-    """*name* on one line of any terminal: control characters and stray bytes are escaped."""
+    """Escape control characters and stray bytes in *name*, for one line on any terminal."""
     return "".join(c if c.isprintable() else _escaped(c) for c in _decodable(name))
 
 
 def printable_text(text: str) -> str:
-    """*text* for any terminal: what would control it, or turn its lines around, is escaped.
+    """Escape whatever in *text* would control a terminal or change the direction of its lines.
 
-    Only lines and tabs stay as they are.
+    Only line breaks and tabs stay as they are.
     """
     return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in _decodable(text))
 
 
 def _decodable(text: str) -> str:
-    """*text* with its stray bytes escaped."""
-    with suppress(UnicodeEncodeError):  # half a letter, which Windows allows
+    """Escape the stray bytes in *text*."""
+    with suppress(UnicodeEncodeError):  # half a surrogate pair, which Windows allows
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return text
 
@@ -69,7 +69,7 @@ def _escaped(char: str) -> str:
 
 
 def display_path(path: str | os.PathLike[str]) -> str:
-    """*path* for people: from here if it lies below, else whole; on one line."""
+    """Format *path* for people: relative if it is under the current folder, else absolute; on one line."""
     text = os.fspath(path)
     if is_address(text):
         return printable(text)
@@ -77,6 +77,6 @@ def display_path(path: str | os.PathLike[str]) -> str:
 
 
 def path_from_here(path: str | os.PathLike[str]) -> str:
-    """*path* as it is found from here: relative if it lies below, else whole."""
+    """Return *path* relative to the current folder if it is under it, else absolute."""
     whole = os.path.abspath(path)
     return below(whole, os.getcwd()) or plain(whole)

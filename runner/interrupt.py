@@ -1,4 +1,4 @@
-"""Whether Ctrl-C was pressed before a run listened to it itself."""
+"""Remember whether Ctrl-C was pressed before a run started to handle it."""
 
 import signal
 from contextlib import suppress
@@ -10,11 +10,12 @@ STATUS = ("SIGUSR1", "SIGINFO")
 
 
 def listen() -> None:
-    """Remember Ctrl-C from now on, besides raising `KeyboardInterrupt`.
+    """Remember Ctrl-C from now on, in addition to raising `KeyboardInterrupt`.
 
-    Python drops one that is raised in a finalizer, or in a callback of an import.
+    Python ignores one that is raised in a finalizer or in a callback of an import:
+    https://docs.python.org/3/reference/datamodel.html#object.__del__
     """
-    # who started this process in the background may want Ctrl-C to be ignored
+    # a parent that started this process in the background may want Ctrl-C to be ignored
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _remember)
     # who asks before there is a run, or after it, ends nothing
@@ -25,7 +26,7 @@ def listen() -> None:
 
 
 def was_pressed() -> bool:
-    """Whether it was, since `listen`."""
+    """Whether Ctrl-C was pressed since `listen`."""
     return _pressed
 
 

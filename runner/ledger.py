@@ -1,6 +1,6 @@
-"""What has been done: a SQLite file in the destination that makes the same command a resume.
+"""The record of what was done: a SQLite file in the destination that lets the same command resume a run.
 
-Deleting it loses no media; targets that are there are then checked against their sources again.
+Deleting it loses no media; existing targets are then checked against their sources again.
 """
 
 import os
@@ -48,13 +48,13 @@ _MOST_EARLIER = 2000
 
 
 class Ledger:
-    """The memory of one destination; for one thread."""
+    """The ledger of one destination; for one thread."""
 
     def __init__(self, destination: Path, *, writes: bool) -> None:
-        """Open the ledger of *destination*, or begin it; an empty one in memory if it may not write.
+        """Open the ledger of *destination*, or create it; an empty one in memory if it may not write.
 
         Raises:
-            SetupError: It cannot be used here.
+            SetupError: It cannot be used on this machine.
         """
         self.destination = destination
         self.lock = DestinationLock(destination, _folder(destination))
@@ -67,7 +67,7 @@ class Ledger:
 
     @classmethod
     def open(cls, destination: Path) -> Self:
-        """Open the ledger of *destination*, or begin it.
+        """Open the ledger of *destination*, or create it.
 
         Raises:
             SetupError: The destination cannot be written.
@@ -86,17 +86,17 @@ class Ledger:
 
     @classmethod
     def peek(cls, destination: Path) -> Self:
-        """The ledger of *destination* for looking only: nothing is written, whatever it is like."""
+        """Open the ledger of *destination* read-only: nothing is written, whatever its condition."""
         return cls(destination, writes=False)
 
     @classmethod
     def if_any(cls, destination: Path) -> Self:
-        """The ledger of *destination*; an empty one that is not kept where there is none."""
+        """Open the ledger of *destination*; if there is none, a temporary empty one."""
         return cls(destination, writes=cls.exists(destination))
 
     @classmethod
     def read(cls, destination: Path) -> Self:
-        """Open the ledger of *destination* to look something up.
+        """Open the existing ledger of *destination*.
 
         Raises:
             UsageError: There is none.
@@ -107,7 +107,7 @@ class Ledger:
 
     @property
     def damage(self) -> str:
-        """What was found wrong when nothing could be done about it."""
+        """The damage that was found but could not be repaired."""
         return self._db.damage
 
     def __enter__(self) -> Self:
@@ -124,7 +124,7 @@ class Ledger:
     def begin(
         self, plan: Plan, backend: str, command: str, options: RunOptions, made_with: str = ""
     ) -> None:
-        """Write down that the run of *plan* starts, and what its results are *made_with*."""
+        """Record that the run of *plan* starts, and what its results are *made_with*."""
         facts = (time.time(), plan.files, options.as_json(), __version__)
         self._run = (plan.id, backend, as_bytes(command), *facts)
         all_files = chain(plan.conversions, (one.conversion for one in plan.left_out))
@@ -134,11 +134,11 @@ class Ledger:
         self._write(self._begin_again)
 
     def _begin_again(self, db: sqlite3.Connection) -> None:
-        """What is known of the run that goes on, for a ledger that has just been begun, too."""
+        """Write what is known about the current run, also into a ledger that has just been started."""
         if self._run is None:
             return
         db.execute(
-            "INSERT OR REPLACE INTO runs (id, place, command, started, files, options, runner)"
+            "INSERT OR REPLACE INTO runs (id, backend, command, started, files, options, runner)"
             " VALUES (?, ?, CAST(? AS TEXT), ?, ?, ?, ?)",
             self._run,
         )
@@ -147,24 +147,24 @@ class Ledger:
     def end(
         self, run: str, exit_code: ExitCode, counts: dict[State, int], *, unfinished: bool = False
     ) -> None:
-        """Write down how *run* ended; *unfinished* says that files are left."""
+        """Record how *run* ended; *unfinished* says that files are left."""
         states = (State.CONVERTED, State.UP_TO_DATE, State.FAILED)
         facts = (time.time(), int(exit_code), int(unfinished), *(counts.get(s, 0) for s in states))
 
         def write(db: sqlite3.Connection) -> None:
             done = db.execute(
-                # what was given up meanwhile stays given up
+                # a run that was abandoned meanwhile stays abandoned
                 "UPDATE runs SET ended = ?, exit_code = ?, unfinished = unfinished AND ?,"
                 " converted = ?, up_to_date = ?, failed = ? WHERE id = ?",
                 (*facts, run),
             )
-            if done.rowcount != 1:  # an index that is damaged leads nowhere, without a word
-                raise UnreadableError("a run that began is not in it")
+            if done.rowcount != 1:  # with a damaged index, sqlite silently finds nothing
+                raise UnreadableError("a run that began is missing")
 
         self._write(write)
 
     def abandon(self, run: str) -> None:
-        """Write down that nobody takes *run* up again."""
+        """Record that *run* will not be resumed."""
         facts = (int(ExitCode.INTERRUPTED), time.time(), run)
         self._write(
             lambda db: db.execute(
@@ -175,11 +175,11 @@ class Ledger:
         )
 
     def resumable(self, backend: str) -> list[str]:
-        """The runs on *backend* that were cut off or left alone, and can be taken up; newest first."""
+        """Return the interrupted or detached runs on *backend* that can be resumed; newest first."""
         return [run.id for run in self.runs() if run.backend == backend and run.unfinished]
 
     def record(self, run: str, event: Event) -> None:
-        """Write down the end of an attempt."""
+        """Record the end of an attempt."""
 
         def write(db: sqlite3.Connection) -> None:
             if event.is_known:
@@ -200,7 +200,7 @@ class Ledger:
         return SourceTable(self._rows, self._write)
 
     def find(self, target: str) -> StoredResult | None:
-        """What is known of *target*."""
+        """Return what is known about *target*."""
         rows = self._rows(
             StoredResult.from_row,
             "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256, notices"
@@ -210,7 +210,7 @@ class Ledger:
         return rows[0] if rows else None
 
     def known_failures(self, made_with: str) -> dict[tuple[str, str], KnownFailure]:
-        """The failures that lie in the sources, by target and source, as *made_with* found them."""
+        """Return the failures caused by sources, by target and source, as found with *made_with*."""
         rows = self._rows(
             KnownFailure.from_row,
             "SELECT target, source, known_failures.source_size, source_mtime_ns, known_failures.recipe, kind,"
@@ -221,17 +221,17 @@ class Ledger:
         return {(known.target, known.source): known for known in rows}
 
     def runs(self) -> list[RunRecord]:
-        """All runs, the newest first."""
+        """Return all runs, newest first."""
         return self._rows(
             RunRecord.from_row,
-            "SELECT id, place, command, started, ended, exit_code, files, converted, up_to_date,"
+            "SELECT id, backend, command, started, ended, exit_code, files, converted, up_to_date,"
             " failed, unfinished, options, runner, vm_size, prices FROM runs ORDER BY started DESC",
         )
 
     def run(self, name: str | None, follow_up: FollowUp = _HERE) -> RunRecord:
-        """The run that is called *name*, or starts so; the newest without a name.
+        """Return the run called *name*, or whose name starts with it; without a name, the newest.
 
-        *follow_up* makes the command that is advised where there is none.
+        *follow_up* makes the command in the error message.
 
         Raises:
             UsageError: There is none, or there are several.
@@ -248,7 +248,7 @@ class Ledger:
         return found[0]
 
     def attempts(self, run: str, *, state: State | None = None) -> list[AttemptRecord]:
-        """The newest attempt at each conversion of *run*, or those that ended in *state*."""
+        """Return the newest attempt at each conversion of *run*, or only those that ended in *state*."""
         return self._rows(
             AttemptRecord.from_row,
             "SELECT * FROM history WHERE run = ? AND number = (SELECT max(number) FROM attempts"
@@ -259,7 +259,7 @@ class Ledger:
         )
 
     def all_attempts(self, run: str) -> list[AttemptRecord]:
-        """Every attempt of *run* in the order of their ends; logs are those of failed ones alone."""
+        """Return every attempt of *run* in the order in which they ended; only failed ones have logs."""
         return self._rows(
             AttemptRecord.from_row,
             "SELECT run, target, number, source, recipe, state, kind, message, seconds,"
@@ -300,7 +300,7 @@ class Ledger:
         )
 
     def attempts_at(self, file: str) -> list[AttemptRecord]:
-        """All attempts at the conversion whose source or target is *file*, the newest first."""
+        """Return all attempts at the conversions whose source or target is *file*, newest first."""
         target, source = file, os.path.abspath(file)
         if is_windows():
             target, source = self._spelled(target), self._spelled(source)
@@ -312,17 +312,17 @@ class Ledger:
         )
 
     def _spelled(self, file: str) -> str:
-        """*file* as it is spelled here: Windows tells neither capitals nor slashes apart."""
+        """Return *file* as it is spelled in the ledger: Windows ignores case and the kind of slash."""
         known = self._rows(tuple, "SELECT DISTINCT target, source FROM attempts")
         return spelled(file, chain.from_iterable(known))
 
     def forget_before(self, moment: datetime) -> int:
-        """Remove the runs that began before then, but for unfinished ones; returns how many."""
+        """Remove the finished runs that began before *moment*; return how many."""
         old = [run for run in self.runs() if run.started < moment]
         return self.forget([run.id for run in old if run.backend == "local" or not run.unfinished])
 
     def forget(self, runs: Sequence[str]) -> int:
-        """Remove *runs* with their logs; what the targets are is kept. Returns how many."""
+        """Remove *runs* and their logs, but keep what is known about targets; return how many."""
 
         def delete(db: sqlite3.Connection) -> None:
             db.executemany("DELETE FROM attempts WHERE run = ?", [(run,) for run in runs])

@@ -1,4 +1,4 @@
-"""Convert on this machine: one worker a core, each with one ffmpeg at a time."""
+"""Convert on this machine: one worker per core, each with one ffmpeg at a time."""
 
 import os
 import shutil
@@ -42,14 +42,14 @@ _WINDOWS_PROGRAMS = (".exe", ".com", *_BATCH_FILES)
 
 
 def usable_cores() -> int:
-    """The cores that this process may use, which a container or taskset can make fewer."""
+    """Return the number of cores that this process may use; a container or taskset can limit it."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def find_ffmpeg(given: str | None = None) -> str:
-    """The ffmpeg program: the one *given*, else the embedded one, else one on PATH.
+    """Return the ffmpeg program: the one *given*, else the embedded one, else the one on PATH.
 
     Raises:
         SetupError: There is none.
@@ -60,7 +60,7 @@ def find_ffmpeg(given: str | None = None) -> str:
         if found and (not is_windows() or os.path.splitext(found)[1].lower() in _WINDOWS_PROGRAMS):
             return _no_batch_file(os.path.abspath(found))
         raise SetupError(f"--ffmpeg {given}: no such program")
-    from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - it starts ffmpeg to try it
+    from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - importing it starts ffmpeg
 
     try:
         with secrets_put_away():
@@ -71,7 +71,7 @@ def find_ffmpeg(given: str | None = None) -> str:
 
 
 def _no_batch_file(program: str) -> str:
-    """*program*, unless cmd.exe would read its arguments: a file's name could run a program."""
+    """Return *program*, unless cmd.exe would parse its arguments: a file name could run a command."""
     if os.path.splitext(program)[1].lower() in _BATCH_FILES:
         name = os.path.basename(program)
         raise SetupError(
@@ -81,7 +81,7 @@ def _no_batch_file(program: str) -> str:
 
 
 def identify(ffmpeg: str) -> str:
-    """Tells this runner with the program *ffmpeg* from other ones, without starting it."""
+    """Identify this runner with the program *ffmpeg*, without starting it."""
     status = os.stat(ffmpeg)
     return f"{__version__} {status.st_size} {status.st_mtime_ns}"
 
@@ -95,7 +95,7 @@ class LocalEngine:
     options: RunOptions = field(default_factory=RunOptions)
 
     def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice | NodeUse, None, None]:
-        """Yield all that happens; see `Engine.run`."""
+        """Yield everything that happens; see `Engine.run`."""
         yield from clear_leftovers(plan.destination)
         workers = _Workers(self, plan, make_scratch(plan.destination))
         stop.listen(workers.wake)
@@ -145,7 +145,7 @@ class _Workers:
                 self._workers.append(self._pool.submit(self._work))
 
     def wake(self) -> None:
-        """Make the reader look around; safe in a signal handler."""
+        """Wake up the reader; safe in a signal handler."""
         self.events.put(_WAKE)
 
     def take_no_more(self) -> None:
@@ -162,7 +162,7 @@ class _Workers:
             handle.cancel()
 
     def join(self) -> None:
-        """Wait for the workers; a bug that ended one is raised here."""
+        """Wait for the workers; an exception that ended one is raised here."""
         self._pool.shutdown()
         for worker in self._workers:
             worker.result()
@@ -201,7 +201,7 @@ class _Workers:
     def _execution(self) -> Execution:
         place = threading.current_thread().name.rpartition("_")[
             2
-        ]  # as the pool numbers them, from 0
+        ]  # the executor numbers its threads from 0
         worker = f"worker {int(place) + 1}"
         ffmpeg = os.path.basename(self._engine.ffmpeg)
         return Execution(worker=worker, began=time.time(), ffmpeg=ffmpeg)
@@ -232,7 +232,7 @@ class _Workers:
 
 
 class _Attempt:
-    """Turns what one attempt does into events."""
+    """Turns the progress of one attempt into events."""
 
     def __init__(
         self,

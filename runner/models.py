@@ -1,4 +1,4 @@
-"""The words of a run: what is converted into what, and what happens to it on the way."""
+"""The data types of a run: what is converted into what, and what happens on the way."""
 
 import hashlib
 import os
@@ -32,8 +32,8 @@ __all__ = [
     "Step",
 ]
 
-# Typical bytes a second by suffix, to weigh files before anybody looked inside. Only the order of
-# magnitude matters: a WAV is not ten times as long as an MP3 of its size, but a tenth.
+# Typical bytes per second by suffix, to estimate lengths before a file is opened. Only the order of
+# magnitude matters: a WAV is about a tenth as long as an MP3 of the same size.
 _BYTES_A_SECOND = {
     **dict.fromkeys((".mp3", ".m4a", ".m4b", ".aac", ".ogg", ".oga", ".opus", ".wma"), 20_000),
     **dict.fromkeys((".flac", ".ape", ".wv"), 100_000),
@@ -43,7 +43,7 @@ _VIDEO_BYTES_A_SECOND = 500_000
 
 
 FileState = tuple[int, int]
-"""A file's size in bytes and its mtime in nanoseconds, which tell whether it is still the same."""
+"""A file's size in bytes and its mtime in nanoseconds, which show whether it has changed."""
 
 TargetState = FileState | str
 """What tells whether a result is still the same: of a file its state, of a blob its ETag."""
@@ -56,7 +56,7 @@ class Source:
     path: str
     """Absolute; of a blob its address, as `BlobAddress` writes it."""
     size: int
-    """Bytes; -1 where it could not be looked at."""
+    """In bytes; -1 if the file could not be read."""
     mtime_ns: int
     etag: str = ""
     """Of a blob: tells this version of it from any other."""
@@ -68,28 +68,28 @@ class Source:
 
     @property
     def state(self) -> FileState | None:
-        """As it was found; none where it could not be looked at."""
+        """The state in which it was found; None if the file could not be read."""
         return None if self.size < 0 else (self.size, self.mtime_ns)
 
     @property
     def estimated_seconds(self) -> float:
-        """A guess at its length from size and suffix, for ordering and for progress."""
+        """An estimate of its length from size and suffix, for ordering and for progress."""
         suffix = os.path.splitext(self.path)[1].lower()
         return max(self.size, 0) / _BYTES_A_SECOND.get(suffix, _VIDEO_BYTES_A_SECOND)
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """One file to one file."""
+    """One source and its target."""
 
     source: Source
     target: str
-    """Relative to the destination, with `/`."""
+    """Relative to the destination, with `/` as separator."""
     recipe: Recipe
 
     @property
     def id(self) -> str:
-        """Stable: derived from what is converted, into what, and how. 24 hex digits."""
+        """A stable id of 24 hex digits, derived from source, target and recipe."""
         source = self.source
         what = (source.path, source.size, source.mtime_ns, self.target, self.recipe.fingerprint)
         text = "\0".join(map(str, (*what, source.etag) if source.etag else what))
@@ -98,7 +98,7 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A conversion that was planned and is not to be tried, and why."""
+    """A planned conversion that will not be tried, and why."""
 
     conversion: Conversion
     failure: Failure
@@ -109,14 +109,14 @@ class Plan:
     """What will be converted into what."""
 
     id: str
-    """Sortable and sayable, such as "20261122-1412-mossy-otter"."""
+    """Sortable and easy to say, such as "20261122-1412-mossy-otter"."""
     destination: Path
     """The folder of the ledger and of what is not finished; without an address, of the results."""
     conversions: tuple[Conversion, ...]
     left_out: tuple[LeftOut, ...] = ()
-    """Files that were selected and cannot be converted as they are named."""
+    """Files that were selected but cannot be converted because of their names."""
     done: tuple[Conversion, ...] = ()
-    """What the run is about besides, and nothing is left to do about."""
+    """Conversions that belong to the run and are already done."""
     replaces: Mapping[str, TargetState] = field(default_factory=dict)
     """The targets that may be replaced, each as long as what is there is in this state."""
     address: BlobAddress | None = None
@@ -128,40 +128,40 @@ class Plan:
 
     @property
     def files(self) -> int:
-        """How many files were selected."""
+        """The number of selected files."""
         return len(self.conversions) + len(self.left_out)
 
     def verified_by(self, verify: str) -> "Plan":
-        """The same plan, with its results checked otherwise."""
+        """Return the same plan with another way of checking results."""
         recipes = {c.recipe.fingerprint: c.recipe for c in self.conversions}
         checked = {name: replace(recipe, verify=verify) for name, recipe in recipes.items()}
         conversions = (replace(c, recipe=checked[c.recipe.fingerprint]) for c in self.conversions)
         return replace(self, conversions=tuple(conversions))
 
     def longest_first(self) -> list[Conversion]:
-        """Those first that take longest: a long one that starts last keeps all others waiting."""
+        """Sort by length, longest first: a long file that starts last would keep everything waiting."""
         return sorted(self.conversions, key=lambda c: c.source.estimated_seconds, reverse=True)
 
 
 class State(Enum):
-    """What an event says of its conversion."""
+    """The state of a conversion in an event."""
 
     UPLOADING = "uploading"
     QUEUED = "queued"
-    """Waits for a node."""
+    """Waiting for a node."""
     RUNNING = "running"
-    """Started, or further on."""
+    """Started, or made progress."""
     DOWNLOADING = "downloading"
     CONVERTED = "converted"
     UP_TO_DATE = "up-to-date"
-    """Its verified target is there already."""
+    """Its verified target already exists."""
     FAILED = "failed"
     RETRYING = "retrying"
     """This attempt failed; another one follows."""
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing follows."""
+        """Whether this is the last event of the conversion."""
         return self in (State.CONVERTED, State.UP_TO_DATE, State.FAILED)
 
 
@@ -172,12 +172,12 @@ class Result:
     size: int
     """Bytes."""
     sha256: str
-    """Empty for one that was there already, and that this runner does not know to have made."""
+    """Empty for a file that existed already and that runner is not known to have made."""
     mtime_ns: int = 0
 
     @property
     def state(self) -> FileState:
-        """As it was when it was verified."""
+        """The state of the file when it was verified."""
         return self.size, self.mtime_ns
 
 
@@ -197,18 +197,18 @@ STEPS = ("send", "download", "convert", "verify", "upload", "collect")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """Where, when and by what an attempt was carried out, as far as it is known."""
+    """Where, when and by which program an attempt was made, as far as known."""
 
     worker: str = ""
-    """The id of the node; on this machine the worker, such as "worker 2"."""
+    """The id of the node, or on this machine the worker, such as "worker 2"."""
     queued: float | None = None
-    """When its task was in the queue, in seconds since the epoch."""
+    """When its task was queued, in seconds since the epoch."""
     began: float | None = None
-    """When a worker or node took it up, in seconds since the epoch."""
+    """When a worker or node started it, in seconds since the epoch."""
     sent: int | None = None
     """Bytes that were uploaded for it."""
     ffmpeg: str = ""
-    """The program on this machine, by its name; for a node `Event.versions` says it."""
+    """The name of the program on this machine; for a node, see `Event.versions`."""
     steps: tuple[Step, ...] = ()
     """When its parts were done, as far as it is known."""
 
@@ -223,21 +223,21 @@ class Event:
     seconds: float = 0.0
     """Time spent on this attempt so far, in seconds."""
     media_done: float = 0.0
-    """Seconds of the media that are done."""
+    """Seconds of the media that were converted so far."""
     media_total: float | None = None
-    """Length of the media, in seconds, once it is known."""
+    """Length of the media in seconds, once known."""
     result: Result | None = None
     failure: Failure | None = None
     log: str = ""
-    """ffmpeg's words, with a final state."""
+    """ffmpeg's log, in a final state."""
     notices: tuple[str, ...] = ()
-    """What was wrong without harming the result, a sentence each."""
+    """Problems that did not harm the result, one sentence each."""
     is_known: bool = False
-    """Whether this failure was found by an earlier run, and the file was not tried again."""
+    """Whether an earlier run found this failure, so that the file was not tried again."""
     versions: str = ""
-    """Of Python and ffmpeg on the node, where a node did it."""
+    """Versions of Python and ffmpeg on the node, if a node did it."""
     uncollected: bool = False
-    """Whether it failed here only: what the node made of it stays in storage."""
+    """Whether it only failed on this machine: the node's result stays in storage."""
     execution: Execution = Execution()
 
 
@@ -256,12 +256,12 @@ class SourceOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something about the run as a whole that the user should know now."""
+    """Something about the whole run that the user should know now."""
 
     message: str
-    """One line: what is, and what to do about it."""
+    """One line: what happened, and what to do about it."""
     uncollected: int = 0
-    """So many files of the run are left to be collected."""
+    """The number of files that are left to collect."""
     source: SourceOutcome | None = None
     """What it is about, where that is one source."""
 
@@ -301,16 +301,16 @@ class CloudStatus(Notice):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a run went."""
+    """The outcome of a run."""
 
     plan: Plan
     results: tuple[Event, ...]
-    """The final events, in the order in which they came."""
+    """The final events, in order of arrival."""
     seconds: float
     """Wall-clock time of the run."""
     sources: Mapping[str, int] = field(default_factory=dict)
     """How many sources were deleted, trashed, moved or kept, where they were not to stay."""
 
     def count(self, state: State) -> int:
-        """How many conversions ended in *state*."""
+        """Return how many conversions ended in *state*."""
         return sum(event.state is state for event in self.results)

@@ -1,4 +1,4 @@
-"""How a run is done: what its first command said, stored with it, and gone on with by later ones."""
+"""The options of a run: set by its first command, stored with the run, and used again by later commands."""
 
 import json
 import math
@@ -15,37 +15,37 @@ from runner.source_choice import KEEP, is_choice
 
 OVERWRITE = ("auto", "never", "if-newer", "always")
 UPLOAD = ("auto", "whole", "audio-only")
-"""What travels to Azure of a film that becomes audio."""
+"""What to upload of a film that is converted to audio."""
 MOST_TRANSFERS = 64
 MOST_RETRIES = 1000
-"""Each attempt has a number in the name of its task."""
+"""The number of an attempt is part of its task's name."""
 LONGEST_TIMEOUT = 1e9
-"""Seconds: some thirty years, which every clock can add."""
+"""In seconds: about thirty years, which every clock can add."""
 _LONGEST = 10_000
-"""Characters of options as JSON."""
+"""The longest options as JSON, in characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """The options that belong to a run, not to the machine or to the terminal of one command.
+    """The options that belong to a run, and not to the machine or the terminal of one command.
 
-    Which ffmpeg, and how many cores, are the machine's: another one may follow the run.
+    ffmpeg and the number of cores belong to the machine: another machine may continue the run.
     """
 
     overwrite: str = "auto"
-    """What is done about results that are there: one of `OVERWRITE`."""
+    """What to do about existing results: one of `OVERWRITE`."""
     verify: str = "duration"
-    """How results are checked: one of `VERIFY`."""
+    """How to check results: one of `VERIFY`."""
     retries: int = 2
-    """Further attempts after a temporary error."""
+    """Extra attempts after a temporary error."""
     timeout: float | None = None
-    """Seconds for one file; none for as long as it makes progress."""
+    """Time limit for one file in seconds; None for no limit while it makes progress."""
     fail_fast: int | None = None
-    """Stop after so many failed files; later commands do not: they would stop at the same ones."""
+    """Stop after this many failed files. Later commands do not use it again: they would stop at the same files."""
     upload: str = "auto"
     """One of `UPLOAD`."""
     transfers: int = 4
-    """Files that travel to and from Azure at a time, each way."""
+    """Parallel uploads to Azure, and parallel downloads."""
     keep: bool = False
     """Whether the sources stay in storage after the run."""
     keep_times: bool = False
@@ -56,7 +56,7 @@ class RunOptions:
     """What a node costs an hour; none for what Azure's price list says."""
     currency: str = CURRENCY
     pool: str = ""
-    """The name of the pool on Azure; empty where the stack has one that it does not name."""
+    """The name of the pool on Azure; empty if the stack has one pool without a name."""
     source: str = KEEP
     """What becomes of a source once its result is verified, as `SourceChoice.parse` reads it."""
 
@@ -66,27 +66,27 @@ class RunOptions:
                 raise UnreadableError(f"{name} cannot be {value!r}")
 
     def replaceable(self, planned: tuple[int, int] | str | None) -> Replaceable:
-        """Which file a result may replace, if it was *planned* to replace one in that state."""
+        """Return which file a result may replace, if the plan was to replace one in the state *planned*."""
         if self.overwrite == "always":
             return ANYTHING
         return Replaceable(planned if isinstance(planned, tuple) else None)
 
     def as_json(self) -> str:
-        """One line of JSON that `from_json` reads."""
+        """Return one line of JSON for `from_json`."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `as_json` wrote; what is not in it, or not known, is as it always was.
+        """Read what `as_json` wrote; missing options get their defaults, and unknown ones are ignored.
 
         Raises:
-            UnreadableError: It is no such line, or says what no option can be.
+            UnreadableError: It is not such a line, or has an impossible value.
         """
         return read_as(cls, parse_json(text, _LONGEST))
 
 
 def is_pool_name(value: str) -> bool:
-    """Whether a pool can be called *value*: no control character of a stranger is ever shown."""
+    """Whether *value* can be the name of a pool: control characters from outside are never shown."""
     return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value) is not None
 
 
@@ -107,7 +107,7 @@ def _is_money(value: object) -> bool:
     return is_number and 0 <= value <= HIGHEST  # type: ignore[operator]
 
 
-# The options come from storage and from the ledger too, where anything may stand.
+# Options also come from storage and from the ledger, which may contain anything.
 _IS_RIGHT: dict[str, Callable[[Any], bool]] = {
     "overwrite": OVERWRITE.__contains__,
     "verify": VERIFY.__contains__,

@@ -1,7 +1,7 @@
-"""The one glob dialect of sources, `--include` and `--exclude`.
+"""The glob patterns of sources, `--include` and `--exclude`.
 
 `*` and `?` match within a name, `**` any number of folders, `[abc]` one of these characters. Windows
-tells neither capitals nor slashes apart.
+ignores case and the kind of slash.
 """
 
 import os
@@ -22,12 +22,12 @@ def has_magic(text: str) -> bool:
 class Patterns:
     """Patterns for the files of a tree.
 
-    One without a slash is for names in any folder; any other is for whole paths below the source.
+    A pattern without a slash matches names in any folder; others match whole paths below the source.
     """
 
     def __init__(self, patterns: Sequence[str], system: ModuleType = os.path) -> None:
-        """*system* is the module `os.path` of the machine that they are for."""
-        # 14 ms, which most commands need not wait for
+        """*system* is the `os.path` module of the machine that they are for."""
+        # the import takes 14 ms, and most commands do not need it
         from wcmatch import glob  # noqa: PLC0415
 
         flags = glob.GLOBSTAR | glob.MATCHBASE | glob.DOTMATCH
@@ -35,24 +35,24 @@ class Patterns:
         self._matcher = glob.compile([_with_slashes(one, system) for one in patterns], flags=flags)
 
     def match(self, path: str, *, is_folder: bool = False) -> bool:
-        """Whether one of them means the file or folder at *path*, which has `/`, below its source."""
+        """Whether one of them matches *path*, a file or folder relative to its source, with `/`."""
         return self._matcher.match(path) or (is_folder and self._matcher.match(f"{path}/"))
 
 
 def expand(pattern: str) -> list[str]:
-    """The files and folders here that *pattern* stands for; links to folders are not followed by `**`."""
+    """Return the files and folders that match *pattern*; `**` does not follow links to folders."""
     from wcmatch import glob  # noqa: PLC0415 - see above
 
     base = base_of(pattern)
-    # a base of its own, as a drive or a share is no pattern
+    # with a separate base, because a drive or a share is not a pattern
     rest = _with_slashes(pattern[len(base) :], os.path).lstrip("/")
     found = glob.glob(rest, flags=glob.GLOBSTAR, root_dir=base or None)
     return sorted(os.path.join(base, one) for one in found)
 
 
 def base_of(pattern: str, system: ModuleType = os.path) -> str:
-    """The folder up to which *pattern* has no magic."""
-    drive, rest = system.splitdrive(pattern)  # the drive \\?\C: has a ? of its own
+    """Return the part of *pattern* before the first folder with wildcards."""
+    drive, rest = system.splitdrive(pattern)  # the drive \\?\C: contains a ?
     fixed = _MAGIC.split(rest, maxsplit=1)[0]
     return str(system.dirname(drive + fixed))
 

@@ -1,4 +1,4 @@
-"""Decide what will be converted into what. Pure: reads names, writes nothing."""
+"""Decide which file is converted into what. Pure: it reads names and writes nothing."""
 
 import os
 import string
@@ -31,18 +31,18 @@ def make_plan(
     on_clash: str = "report",
     system: ModuleType = os.path,
 ) -> Plan:
-    """Pair every file in *found* with its target below *destination*, named by *name*.
+    """Pair every file in *found* with its target below *destination*, named by the template *name*.
 
-    Files that would share a target, be written over a source, or have a name that nobody can have
-    there, are dealt with as *on_clash* says, one of `clashes.ON_CLASH`; *system* is the module `os.path` of the machine that it is for.
+    *on_clash*, one of `clashes.ON_CLASH`, says what to do about files that would share a target, overwrite a
+    source, or get an invalid name. *system* is the `os.path` module of the machine with the destination.
 
     Raises:
-        NothingToConvertError: There is no file.
-        UsageError: A target lies outside of the destination, *name* makes none that can be had, or
+        NothingToConvertError: There are no files.
+        UsageError: A target would be outside of the destination, *name* only makes invalid names, or
             *on_clash* refuses a clash.
     """
     if on_clash == "suffix":
-        # of all files, not only of those that clash today: names must not change with their neighbours
+        # for all files, not only for those that clash: names must not depend on other files
         name = name.replace("{stem}", "{name}")
     namer = _Namer(name, recipe.suffix, system)
     conversions = [Conversion(f.source, namer.target(f.relative), recipe) for f in found]
@@ -55,12 +55,12 @@ def make_plan(
 
 
 def new_run_id(destination: Path, now: datetime | None = None, machine: str = "") -> str:
-    """A name for a run in *destination*: it sorts by time, and can be said on the telephone.
+    """Return a name for a run in *destination* that sorts by time and is easy to say.
 
-    Its words stand for the fiftieth of a second at which it begins: runs of one destination, which
-    follow each other, never share a name. They are counted from another pair of words for each destination and
-    *machine* (by default this one): many may begin on one Batch account at the same moment, as
-    cron jobs do.
+    Its two words encode the start time to a fiftieth of a second, so consecutive runs in one destination
+    never share a name. The encoding starts at a different pair of words for each destination and *machine*
+    (by default this one), because many runs may start on one Batch account at the same moment, as cron
+    jobs do.
     """
     now = now or datetime.now().astimezone()
     words = files("runner").joinpath("run_names.txt").read_text(encoding="ascii")
@@ -94,7 +94,7 @@ class _Namer:
             raise UsageError(f"--name {template}: {error}") from error
         fault = is_windows(system) and name_fault(usual.replace(system.sep, "/"))
         if fault and not self._is_outside(system.normpath(usual)):
-            # that of a plain file, and so of all: it is none of a few files' names
+            # checked with an ordinary file name, so a fault here comes from the template itself
             raise UsageError(f"--name {template}: {fault}")
 
     def target(self, relative: str) -> str:

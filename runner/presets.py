@@ -1,4 +1,4 @@
-"""What a word such as "mp3" or "podcast" means to ffmpeg: built-in presets and the user's own."""
+"""The presets, such as "mp3" or "podcast": the built-in ones and the user's own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,10 +9,11 @@ from runner.media.containers import CONTAINERS
 from runner.media.recipe import MEDIA, Recipe
 
 _AUDIO = ("-map", "0:{audio}")
-# libopus refuses the layouts with side speakers that films have
+# libopus rejects the layouts with side speakers that films have: https://trac.ffmpeg.org/ticket/5718
 _OPUS_LAYOUTS = "aformat=channel_layouts=7.1|5.1|stereo|mono"
-# ffmpeg's AAC refuses channels without a name, as Speex, TAK and some WAV files have them: the
-# layouts that it takes are left as they are, and what has no name gets the usual one
+# ffmpeg's AAC encoder rejects unnamed channel layouts, as in Speex, TAK and some WAV files (the
+# layouts in ffmpeg's libavcodec/aacenctab.h and aacenc.c): layouts that it accepts are kept, and
+# unnamed ones become the usual ones
 _AAC_LAYOUTS = (
     "aformat=channel_layouts=mono|stereo|2.1|3.0|3.0(back)|3.1|4.0|quad|quad(side)|4.1|5.0|5.0(side)"
     "|5.1|5.1(side)|6.0|6.0(front)|hexagonal|6.1|6.1(back)|6.1(front)|7.0|7.0(front)|7.1|7.1(wide)"
@@ -24,8 +25,8 @@ _AAC_LAYOUTS = (
 class Preset:
     """A named way to convert.
 
-    In its arguments `{audio}` is the chosen audio stream, and `{pcm}` the PCM encoder that keeps
-    the depth of that stream.
+    In its arguments, `{audio}` is the chosen audio stream, and `{pcm}` the PCM encoder that keeps
+    the bit depth of that stream.
     """
 
     name: str
@@ -34,15 +35,15 @@ class Preset:
     arguments: tuple[str, ...]
     media: str = "audio"
     film: bool = False
-    """Whether its arguments are an encoder's only, and all else is as the source has it."""
+    """Whether its arguments are only for the encoders, and everything else is as in the source."""
     audio_filter: str = ""
     loudness: float | None = None
     origin: str = "built-in"
 
     def recipe(self, *, arguments: tuple[str, ...] = (), **choices: Any) -> Recipe:
-        """The words for ffmpeg; *arguments* replace the preset's own.
+        """Return the recipe; *arguments* replace the preset's own.
 
-        *choices* are further fields of `Recipe`, such as its `audio_stream`.
+        *choices* are further fields of `Recipe`, such as `audio_stream`.
         """
         recipe = Recipe(
             suffix=self.suffix,
@@ -57,7 +58,7 @@ class Preset:
 
     @property
     def chooses_audio(self) -> bool:
-        """Whether it takes the soundtracks that are asked for."""
+        """Whether it can use the audio tracks that the user chooses."""
         return self.film or any("{audio}" in part for part in self.arguments)
 
 
@@ -77,7 +78,7 @@ DEFAULT = "mp3"
 BUILT_IN: Mapping[str, Preset] = {
     preset.name: preset
     for preset in (
-        # -q:a 2 is faster than ffmpeg's own default for mp3, and better (measured)
+        # -q:a 2 is faster than ffmpeg's default for mp3, and better (measured)
         _audio("mp3", "MP3, V2: about 190 kbit/s", "-c:a", "libmp3lame", "-q:a", "2"),
         _audio(
             "m4a",
@@ -95,7 +96,7 @@ BUILT_IN: Mapping[str, Preset] = {
         _audio("flac", "FLAC, lossless", "-c:a", "flac"),
         _audio(
             "wav",
-            "WAV, PCM: 16 bit, or what a lossless source has more",
+            "WAV, PCM: 16 bit, or more if a lossless source has more",
             *("-c:a", "{pcm}", "-rf64", "auto"),
         ),
         _audio(
@@ -134,7 +135,7 @@ BUILT_IN: Mapping[str, Preset] = {
         ),
         _video(
             "mkv",
-            "H.265 in Matroska: all sound, subtitles and fonts as they are",
+            "H.265 in Matroska; all audio, subtitles and fonts unchanged",
             *("-c:v", "libx265", "-crf", "24", "-c:a", "aac", "-b:a", "160k"),
             suffix=".mkv",
             audio_filter=_AAC_LAYOUTS,
@@ -171,7 +172,7 @@ _KEYS = ("summary", "suffix", "arguments", "media", "film", "audio_filter", "lou
 
 
 def find_preset(name: str, own: Mapping[str, Preset]) -> Preset:
-    """The preset called *name*, one of the user's *own* first.
+    """Return the preset called *name*, looking first among the user's *own*.
 
     Raises:
         UsageError: There is none.
@@ -185,7 +186,7 @@ def find_preset(name: str, own: Mapping[str, Preset]) -> Preset:
 
 
 def for_suffix(name: str, arguments: tuple[str, ...], own: Mapping[str, Preset]) -> Preset:
-    """The preset for `--to NAME`, which may be any suffix when *arguments* say what to do."""
+    """Return the preset for `--to NAME`, which may be any suffix if there are *arguments*."""
     if arguments and name.lower().removeprefix(".") not in {*own, *BUILT_IN, *_ALIASES}:
         suffix = f".{name.removeprefix('.')}"
         return Preset(name=name, summary="your arguments", suffix=suffix, arguments=arguments)
@@ -193,10 +194,10 @@ def for_suffix(name: str, arguments: tuple[str, ...], own: Mapping[str, Preset])
 
 
 def read_presets(table: Mapping[str, Any], origin: str) -> dict[str, Preset]:
-    """The user's presets in the `[presets]` *table* of the settings file *origin*.
+    """Return the user's presets from the `[presets]` *table* of the settings file *origin*.
 
     Raises:
-        UsageError: One of them is not right; the message says which and why.
+        UsageError: One of them is invalid; the message says which and why.
     """
     return {name: _read_preset(name, values, origin) for name, values in table.items()}
 
@@ -207,7 +208,7 @@ def _read_preset(name: str, values: Any, origin: str) -> Preset:
         raise UsageError(f"{where} must be a table: [presets.{name}]")
     if unknown := sorted(set(values) - set(_KEYS)):
         raise UsageError(
-            f"{where} has the unknown key '{unknown[0]}'; known are {', '.join(_KEYS)}"
+            f"{where} has the unknown key '{unknown[0]}'; choose from {', '.join(_KEYS)}"
         )
     arguments = values.get("arguments")
     if not isinstance(arguments, list) or not all(isinstance(part, str) for part in arguments):
@@ -222,12 +223,12 @@ def _read_preset(name: str, values: Any, origin: str) -> Preset:
         raise UsageError(f"{where}: media must be one of {', '.join(MEDIA)}, not '{media}'")
     film = values.get("film", False)
     if film not in (False, True) or (film and media != "video"):
-        raise UsageError(f'{where}: film must be true or false, and goes with media = "video"')
+        raise UsageError(f'{where}: film must be true or false, and needs media = "video"')
     if film and f".{suffix.removeprefix('.')}".lower() not in CONTAINERS:
         raise UsageError(f"{where}: film makes {', '.join(CONTAINERS)}, not '{suffix}'")
     loudness = values.get("loudness")
     if film and loudness is not None:
-        raise UsageError(f"{where}: loudness is for one soundtrack, and film keeps all of them")
+        raise UsageError(f"{where}: loudness works for one audio track, but film keeps all of them")
     if loudness is not None and not (isinstance(loudness, (int, float)) and -70 <= loudness <= -5):
         raise UsageError(
             f"{where}: loudness must be a number from -70 to -5 (LUFS), not '{loudness}'"

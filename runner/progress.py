@@ -1,4 +1,4 @@
-"""reporters of events: one line a finished file, lines of JSON, and the state a display shows."""
+"""Reporters of events: one line per finished file, JSON lines, and the state for a display."""
 
 import json
 import os
@@ -21,7 +21,7 @@ class Reporter(Protocol):
     """Sees every event of a run."""
 
     def __call__(self, event: Event | Notice) -> None:
-        """Take notice of *event*."""
+        """Handle *event*."""
 
     def stopping(self, level: int) -> None:
         """The user asked to stop, for the *level*th time; called from a signal handler."""
@@ -30,7 +30,7 @@ class Reporter(Protocol):
         """Say how far the run is; called from a thread of its own."""
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Start showing progress."""
 
     def __exit__(
         self,
@@ -38,7 +38,7 @@ class Reporter(Protocol):
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
 
 STOPPING = (
@@ -47,13 +47,13 @@ STOPPING = (
 )
 
 
-_KNOWN = "not tried again, as neither the file nor the settings changed"
+_KNOWN = "not tried again, because neither the file nor the settings changed"
 _ACTIVE = (State.UPLOADING, State.RUNNING, State.DOWNLOADING)
 
 
 @dataclass
 class Tally:
-    """How far a run is: counts, and seconds of media, known or guessed."""
+    """The progress of a run: counts, and seconds of media, known or estimated."""
 
     plan: Plan
     started: float = field(default_factory=time.monotonic)
@@ -61,10 +61,10 @@ class Tally:
     running: dict[str, Event] = field(default_factory=dict)
     """The newest event of each running conversion, by target."""
     waiting: set[str] = field(default_factory=set)
-    """The targets of those that wait for a node."""
+    """The targets of conversions that are waiting for a node."""
     cloud: CloudProgress = field(default_factory=CloudProgress)
     media_done: float = 0.0
-    """Seconds of media that were converted in this run, without the running files."""
+    """Seconds of media converted in this run, without the running files."""
     _guessed_left: float = 0.0
     _guessed_known: float = 0.0
     _real_known: float = 0.0
@@ -73,7 +73,7 @@ class Tally:
         self._guessed_left = sum(c.source.estimated_seconds for c in self.plan.conversions)
 
     def observe(self, event: Event | Notice) -> None:
-        """Take *event* into account."""
+        """Count *event*."""
         if isinstance(event, Notice):
             if isinstance(event, CloudStatus):
                 self.cloud.observe(event)
@@ -98,27 +98,27 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """All files of the run."""
+        """The number of files in the run."""
         return self.plan.files
 
     @property
     def finished(self) -> int:
-        """Files with a final state."""
+        """The number of files with a final state."""
         return sum(count for state, count in self.counts.items() if state.is_final)
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return time.monotonic() - self.started
 
     @property
     def speed(self) -> float:
-        """Seconds of media in a second."""
+        """Seconds of media converted per second."""
         return self._media_now / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def share(self) -> float:
-        """How much of the media is done, from 0 to 1."""
+        """The share of the media that is done, from 0 to 1."""
         done, left = self._media_now, self._media_left
         if done + left <= 0:
             return self.finished / self.total if self.total else 1.0
@@ -126,7 +126,7 @@ class Tally:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the end, at the speed so far; none while that says nothing."""
+        """Seconds until the end at the current speed; None while there is no speed yet."""
         if self.speed <= 0 or self.seconds < 1:
             return None
         return self._media_left / self.speed
@@ -142,7 +142,7 @@ class Tally:
 
     @property
     def _media_left(self) -> float:
-        # what is known of finished files tells how far the guesses are off
+        # finished files show how far the estimates are off
         scale = self._real_known / self._guessed_known if self._guessed_known > 0 else 1.0
         running = sum(event.conversion.source.estimated_seconds for event in self._running)
         waiting = max(0.0, self._guessed_left - running) * scale
@@ -157,7 +157,7 @@ class Tally:
 
 
 class _Plain:
-    """What reporters without a display have in common."""
+    """The common part of reporters without a live display."""
 
     def __init__(self, plan: Plan) -> None:
         self._tally = Tally(plan)
@@ -179,12 +179,12 @@ class _Plain:
 
     def stopping(self, level: int) -> None:
         if level <= len(STOPPING):
-            # a signal handler may have interrupted a print, which print itself does not survive
+            # this may run in a signal handler that interrupted a print, where another print would fail
             write_whole(STOPPING[level - 1])
 
 
 class Lines(_Plain):
-    """One line for each file that is finished, and a sign of life each minute."""
+    """One line for each finished file, and one each minute while nothing finishes."""
 
     def __init__(
         self, plan: Plan, *, quiet: bool = False, verbose: bool = False, every: float = 60.0
@@ -213,7 +213,7 @@ class Lines(_Plain):
             self.tell()
 
     def __call__(self, event: Event | Notice) -> None:
-        """Write a line if there is something to say."""
+        """Write a line if there is something to report."""
         self._tally.observe(event)
         if isinstance(event, Notice):
             if is_for_everybody(event) or (self._verbose and event.message):
@@ -239,7 +239,7 @@ class Lines(_Plain):
 
 
 class JsonLines(_Plain):
-    """One JSON object a line on standard output, for programs."""
+    """One JSON object per line on standard output, for programs."""
 
     def __init__(self, plan: Plan, where: str, pool: str, out: IO[str]) -> None:
         super().__init__(plan)
@@ -270,19 +270,19 @@ def is_for_everybody(notice: Notice) -> bool:
 
 
 def failure_line(event: Event, tally: Tally) -> str:
-    """What is said about a failed attempt."""
+    """Return the line about a failed attempt."""
     failure = event.failure
     assert failure is not None
     name = display_path(event.conversion.source.path)
     count = f"{tally.finished}/{tally.total} " if event.state.is_final else ""
-    word = "FAILED" if event.state.is_final else "again"
+    word = "FAILED" if event.state.is_final else "RETRY"
     known = f"; {_KNOWN}" if event.is_known else ""
     return f"{word} {count}{name}  {failure.kind.value}: {printable(failure.message)}{known}"
 
 
 def write_whole(line: str) -> None:
     """Write *line* to standard error at once, from whatever thread or signal handler."""
-    with suppress(OSError):  # there is nobody to be told
+    with suppress(OSError):  # there is nobody to tell
         os.write(sys.stderr.fileno(), f"{line}\n".encode(errors="backslashreplace"))
 
 
@@ -292,7 +292,7 @@ def whole_status(tally: Tally) -> str:
 
 
 def status_line(tally: Tally) -> str:
-    """How far the run is, in one line."""
+    """Return the progress of the run in one line."""
     left = tally.seconds_left
     parts = [
         f"{tally.share:.1%}",

@@ -1,4 +1,4 @@
-"""Count what was wrong with many files: by kind and reason, with some of the files as examples. Pure."""
+"""Summarize the failures and notices of many files by kind and reason, with example files. Pure."""
 
 import re
 from collections import Counter
@@ -10,24 +10,24 @@ from runner.models import Event, Kind
 
 _EXAMPLES = 3
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_NO_NAME = "its result cannot have the name that it would get"
+_NO_NAME = "the name for its result is not possible here"
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Something that was wrong with several files."""
+    """A failure or notice that several files have in common."""
 
     kind: str
     """A failure's kind, or "notice"."""
     text: str
-    """The message; figures that differ between the files are left out."""
+    """The message, without the numbers that differ between the files."""
     files: int
     examples: tuple[str, ...]
-    """Some of the sources."""
+    """Some of the sources, as examples."""
 
 
 def failure_reasons(results: Iterable[Event]) -> list[Reason]:
-    """Why files failed, the most frequent reason first."""
+    """Return why files failed, most frequent reason first."""
     return _counted(
         (event.failure.kind.value, _text_of(event), event)
         for event in results
@@ -36,7 +36,7 @@ def failure_reasons(results: Iterable[Event]) -> list[Reason]:
 
 
 def notice_reasons(results: Iterable[Event]) -> list[Reason]:
-    """What was noticed of files that were converted, the most frequent first."""
+    """Return the notices about converted files, most frequent first."""
     return _counted(
         ("notice", notice, event)
         for event in results
@@ -46,7 +46,7 @@ def notice_reasons(results: Iterable[Event]) -> list[Reason]:
 
 
 def as_lines(reasons: Iterable[Reason]) -> list[str]:
-    """A table of *reasons*, with their examples below them."""
+    """Format *reasons* as a table, with examples below each."""
     lines = []
     for reason in reasons:
         lines.append(f"{reason.files:6}  {reason.kind:<11}  {reason.text}")
@@ -56,12 +56,12 @@ def as_lines(reasons: Iterable[Reason]) -> list[str]:
 
 
 def files_with_notices(results: Iterable[Event]) -> int:
-    """How many files were converted with a notice."""
+    """Count the files that were converted with a notice."""
     return sum(bool(event.notices) and event.failure is None for event in results)
 
 
 def heading(results: Iterable[Event]) -> str:
-    """What stands above the table of notices."""
+    """Return the heading of the table of notices."""
     count = files_with_notices(results)
     return f"{count_text(count, 'file')} converted with a notice:"
 
@@ -78,7 +78,7 @@ def _counted(found: Iterable[tuple[str, str, Event]]) -> list[Reason]:
     for kind, text, event in found:
         key = (kind, _NUMBER.sub("…", text))
         counts[key] += 1
-        # two are enough to know that they differ
+        # two are enough to see that they differ
         if len(variants := texts.setdefault(key, set())) < 2:
             variants.add(text)
         if len(some := examples.setdefault(key, [])) < _EXAMPLES:
@@ -90,5 +90,5 @@ def _counted(found: Iterable[tuple[str, str, Event]]) -> list[Reason]:
 
 
 def _common(pattern: str, texts: set[str]) -> str:
-    """The one text of all, or the *pattern* of those that differ in figures."""
+    """Return the text that all share, or their *pattern* if only numbers differ."""
     return texts.pop() if len(texts) == 1 else pattern

@@ -1,4 +1,4 @@
-"""What the ledger writes down at the end of an attempt, in its tables' words."""
+"""Write the end of an attempt into the ledger's tables."""
 
 import json
 import sqlite3
@@ -9,7 +9,7 @@ from runner.records import packed
 
 
 def record_result(db: sqlite3.Connection, run: str, event: Event, result: Result) -> None:
-    """Write down what the target of *event* is, and what it was made from."""
+    """Record the target of *event*, and what it was made from."""
     conversion, source = event.conversion, event.conversion.source
     db.execute(
         "INSERT OR REPLACE INTO results VALUES"
@@ -23,7 +23,7 @@ def record_result(db: sqlite3.Connection, run: str, event: Event, result: Result
 
 
 def record_attempt(db: sqlite3.Connection, run: str, event: Event) -> None:
-    """Write down how the attempt of *event* ended."""
+    """Record how the attempt of *event* ended."""
     failure = event.failure
     conversion = event.conversion
     log = f"on a node with {event.versions}\n{event.log}" if event.versions else event.log
@@ -54,9 +54,9 @@ def _execution_of(event: Event) -> tuple[object, ...]:
 
 
 def record_known_failure(db: sqlite3.Connection, run: str, event: Event, made_with: str) -> None:
-    """Remember a failure that lies in the source, and forget the one before."""
+    """Record a failure caused by the source, replacing the previous one."""
     conversion, source = event.conversion, event.conversion.source
-    # without a log nothing looked into the file: it was not there, say, or its name was taken
+    # without a log the file was never opened: it may not exist, or its target's name was taken
     if event.failure is not None and event.failure.kind is Kind.INPUT and event.log:
         db.execute(
             "INSERT OR REPLACE INTO known_failures VALUES"
@@ -74,7 +74,7 @@ def record_known_failure(db: sqlite3.Connection, run: str, event: Event, made_wi
 
 
 def repeat_failure(db: sqlite3.Connection, run: str, conversion: Conversion) -> None:
-    """Take the known failure of *conversion* over into *run*, with its log."""
+    """Copy the known failure of *conversion* into *run*, with its log."""
     db.execute(
         "INSERT OR REPLACE INTO attempts (run, target, number, source, recipe, state, kind, message,"
         " seconds, ended, log, notices, source_size)"
@@ -100,7 +100,7 @@ def record_node(db: sqlite3.Connection, run: str, use: NodeUse) -> None:
 
 
 def as_bytes(text: str) -> bytes:
-    """*text* for a parameter that is cast to TEXT: names need not be UTF-8 on POSIX."""
+    """Encode *text* for a parameter that is cast to TEXT: on POSIX, names need not be UTF-8."""
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""What the ledger's rows say, with names and types."""
+"""The ledger's rows, as typed records."""
 
 import zlib
 from collections.abc import Callable
@@ -23,17 +23,17 @@ _LONGEST_UNPACKED = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """What a verified target was made from, and what it is."""
+    """A verified target, and what it was made from."""
 
     source: Source
     recipe: str
-    """Its fingerprint."""
+    """The fingerprint of the recipe."""
     result: Result
     notices: tuple[str, ...]
 
     @property
     def is_ours(self) -> bool:
-        """Whether runner made it, and did not find it there."""
+        """Whether runner made it, rather than found it."""
         return bool(self.result.sha256)
 
     @classmethod
@@ -41,7 +41,7 @@ class StoredResult:
         """Read a row of `results`.
 
         Raises:
-            UnreadableError: It is damaged; so for the other rows.
+            UnreadableError: It is damaged; the same applies to the other rows.
         """
         source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256, notices = row
         return cls(
@@ -54,7 +54,7 @@ class StoredResult:
 
 @dataclass(frozen=True, slots=True)
 class KnownFailure:
-    """A failure that lies in the source, and what was tried."""
+    """A failure caused by the source, and what was tried."""
 
     target: str
     source: str
@@ -67,7 +67,7 @@ class KnownFailure:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Read a row of `known_failures`, with the kind and the message of its attempt."""
+        """Read a row of `known_failures`, with the kind and message of its attempt."""
         target, source, size, mtime_ns, recipe, kind, message = row
         return cls(
             *(text(target), text(source), whole(size), whole(mtime_ns), text(recipe)),
@@ -77,7 +77,7 @@ class KnownFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """One run, as it was written down."""
+    """One run, as recorded."""
 
     id: str
     backend: str
@@ -86,16 +86,16 @@ class RunRecord:
     started: datetime
     ended: datetime | None
     exit_code: int | None
-    """None while it runs, or if it was killed."""
+    """None while the run is active, or if it was killed."""
     files: int
     converted: int
     up_to_date: int
     failed: int
     unfinished: bool
-    """Whether files are left that nobody has given up."""
+    """Whether files are left, and the run was not abandoned."""
     options: RunOptions
     runner: str
-    """The version that began it; empty where that was not written down."""
+    """The version of runner that started it; empty if that was not recorded."""
     vm_size: str = ""
     """Of the nodes; empty for this machine."""
     prices: Prices | None = None
@@ -128,7 +128,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
-    """One attempt at one conversion, as it was written down."""
+    """One attempt at one conversion, as recorded."""
 
     run: str
     target: str
@@ -141,23 +141,23 @@ class AttemptRecord:
     seconds: float
     log: str
     ended: datetime
-    """When its end was written down."""
+    """When its end was recorded."""
     notices: tuple[str, ...]
     source_size: int | None
-    """Bytes; so are the next two. What nobody knows is none."""
+    """In bytes, like the next two; None if unknown."""
     size: int | None
-    """Of the result."""
+    """The size of the result."""
     sent: int | None
-    """What was uploaded for it."""
+    """The bytes that were uploaded for it."""
     media_seconds: float | None
     queued: datetime | None
-    """When its task was in the queue."""
+    """When its task was queued."""
     began: datetime | None
-    """When a worker or a node took it up."""
+    """When a worker or a node started it."""
     worker: str
-    """The node's id, or this machine's worker; empty where it is not known."""
+    """The id of the node, or the worker on this machine; empty if unknown."""
     versions: str
-    """Of what made it."""
+    """The versions of the programs that made it."""
     steps: tuple[Step, ...] = ()
     """When its parts were done, each by the clock of where that was."""
 
@@ -227,10 +227,10 @@ def _sentences(value: object) -> tuple[str, ...]:
 
 
 def _name(value: object) -> str:
-    """*value*, if it is a name of ours, which other than those of files are plain."""
+    """Return *value* if it can be a name that runner made, which unlike file names are plain."""
     name = text(value)
     if not name.isascii() or not name.isprintable():
-        raise UnreadableError("a name that is none of ours")
+        raise UnreadableError("a name that runner did not make")
     return name
 
 
@@ -250,16 +250,16 @@ def _one_of(kind: type[Choice], value: object) -> Choice:
 
 def _unpacked(data: object) -> str:
     if not isinstance(data, bytes):
-        raise UnreadableError("a log that is none")
+        raise UnreadableError("something else instead of a log")
     unpacking = zlib.decompressobj()
     log = unpacking.decompress(data, _LONGEST_UNPACKED)
     if not unpacking.eof:
-        raise UnreadableError("a log without an end")
+        raise UnreadableError("a truncated log")
     return log.decode("utf-8", "surrogateescape")
 
 
 def packed(log: str) -> bytes:
-    """*log* as it is kept: head and tail of a very long one, compressed."""
+    """Compress *log* for storage; of a very long one, only head and tail are kept."""
     if len(log) > _LONGEST_LOG:
         log = f"{log[: _LONGEST_LOG // 4]}\n[...]\n{log[-3 * _LONGEST_LOG // 4 :]}"
     return zlib.compress(log.encode("utf-8", "surrogateescape"), 1)

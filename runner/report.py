@@ -1,4 +1,4 @@
-"""The final account of a run, for people and for programs."""
+"""The summary of a run, for people and for programs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +18,11 @@ from runner.reasons import (
 
 JSON_VERSION = 1
 _MANY = 4
-"""So many failures are counted by their reasons."""
+"""From this many failures on, they are counted by reason."""
 
 
 def as_text(report: Report, follow_up: FollowUp) -> list[str]:
-    """The summary: counts, media, bytes, and the next command where one is due."""
+    """Return the summary: counts, media, bytes, and the next command if there is one."""
     total = report.plan.files
     counts = {
         "converted": report.count(State.CONVERTED),
@@ -33,7 +33,7 @@ def as_text(report: Report, follow_up: FollowUp) -> list[str]:
     if left:  # detached
         counts["still on Azure"] = left
     said = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing done"
-    parts = [f"{said} of {total}" if sum(counts.values()) > 1 or total > 1 else said]
+    parts = [f"{count_text(total, 'file')}: {said}" if total > 1 else said]
     made = [event for event in report.results if event.state is State.CONVERTED]
     if made:
         media = sum(event.media_done for event in made)
@@ -61,7 +61,7 @@ def sources_text(counts: Mapping[str, int]) -> str:
 
 
 def _tables(report: Report) -> list[str]:
-    """What was noticed, and why files failed where the lines of single files are too many to read."""
+    """Return the notices, and the reasons of failures if there are too many to read one by one."""
     lines = []
     if notices := notice_reasons(report.results):
         lines += [heading(report.results), *as_lines(notices)]
@@ -79,12 +79,12 @@ def plan_line(plan: Plan, conversion: Conversion, decision: str) -> str:
 
 
 def left_out_line(one: LeftOut) -> str:
-    """A line of `--dry-run` for a file that would not be converted."""
+    """Return the line of `--dry-run` for a file that would not be converted."""
     return f"left out    {display_path(one.conversion.source.path)}  {one.failure.message}"
 
 
 def plan_as_json(conversion: Conversion, decision: str) -> dict[str, Any]:
-    """A line of `--dry-run --json`."""
+    """Return a line of `--dry-run --json`."""
     return {
         "v": JSON_VERSION,
         "event": "plan",
@@ -96,7 +96,7 @@ def plan_as_json(conversion: Conversion, decision: str) -> dict[str, Any]:
 
 
 def run_as_json(plan: Plan, where: str, pool: str) -> dict[str, Any]:
-    """The first line of `--json`: what is about to be done."""
+    """Return the first line of `--json`: what is about to be done."""
     return {
         "v": JSON_VERSION,
         "event": "run",
@@ -109,7 +109,7 @@ def run_as_json(plan: Plan, where: str, pool: str) -> dict[str, Any]:
 
 
 def event_as_json(event: Event) -> dict[str, Any]:
-    """A line of `--json` for each end of an attempt."""
+    """Return the line of `--json` for the end of an attempt."""
     source = event.conversion.source
     failure, result = event.failure, event.result
     return {
@@ -138,7 +138,7 @@ def notice_as_json(notice: Notice) -> dict[str, Any]:
 
 
 def report_as_json(report: Report, exit_code: ExitCode) -> dict[str, Any]:
-    """The last line of `--json` for a run that came to its end."""
+    """Return the last line of `--json` for a run that finished."""
     return {
         "v": JSON_VERSION,
         "event": "summary",
@@ -160,5 +160,5 @@ def _reason_as_json(reason: Reason) -> dict[str, Any]:
 
 
 def error_as_json(message: str, exit_code: ExitCode) -> dict[str, Any]:
-    """The last line of `--json` for a run that ended early."""
+    """Return the last line of `--json` for a run that ended early."""
     return {"v": JSON_VERSION, "event": "error", "message": message, "exit_code": int(exit_code)}

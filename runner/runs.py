@@ -1,4 +1,4 @@
-"""The run: leave what is done, carry out the rest, and write down every end."""
+"""A run: skip what is done, convert the rest, and record every result."""
 
 import time
 from collections import Counter
@@ -45,7 +45,7 @@ _ALIKE = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run of a plan, and what is kept about it."""
+    """One run of a plan, and its settings."""
 
     plan: Plan
     backend: str
@@ -53,10 +53,10 @@ class Run:
     where: str = ""
     """The same for people, with the reason."""
     command: str
-    """As the user typed it."""
+    """The command as the user typed it."""
     options: RunOptions = field(default_factory=RunOptions)
     follow_up: FollowUp = field(default_factory=FollowUp)
-    """Makes the commands that go on with it."""
+    """Makes its follow-up commands."""
     vm_size: str = ""
     """Of the nodes; empty for this machine."""
     prices: Callable[[], Prices | None] = lambda: None
@@ -70,10 +70,10 @@ def convert(
     on_event: Callable[[Event | Notice], None],
     stop: Stop,
 ) -> Report:
-    """Carry out *run* on *engine*, showing *on_event* every event on the way.
+    """Do *run* on *engine*, and call *on_event* with every event.
 
     Raises:
-        RunnerError: The run as a whole failed, or was stopped; what was done is in the ledger.
+        RunnerError: The whole run failed, or was stopped; what was done is in the ledger.
     """
     ledger = existing.ledger
     started = time.monotonic()
@@ -97,7 +97,7 @@ def convert(
                         meter.observe(event)
                         continue
                     if isinstance(event, Event):
-                        # before it is shown: who shows it may fail
+                        # before it is shown, because showing it may fail
                         if event.state.is_final or event.state is State.RETRYING:
                             _record(ledger, run.plan.id, event)
                         if event.state.is_final:
@@ -139,18 +139,18 @@ def _sources_of(run: Run, existing: Existing, stop: Stop) -> Sources:
 
 
 def exit_code_of(report: Report) -> ExitCode:
-    """The exit code of a run that came to its end."""
+    """Return the exit code of a run that finished."""
     return ExitCode.SOME_FAILED if report.count(State.FAILED) else ExitCode.OK
 
 
 def _without_log(event: Event) -> Event:
-    """*event* for keeping: the logs of 100,000 files are in the ledger, and too much for memory."""
+    """Return *event* without its log: the logs of 100,000 files are in the ledger, and too much for memory."""
     failure = event.failure and replace(event.failure, log="")
     return replace(event, log="", failure=failure)
 
 
 def _is_settled(result: Event) -> bool:
-    """Whether the same command again does nothing about it: where the place was unfit, it does."""
+    """Return whether the same command would not try it again; it would, if the environment was the problem."""
     return result.failure is None or result.failure.kind is not Kind.ENVIRONMENT
 
 
@@ -177,7 +177,7 @@ def _events(
             decided.done.append(event.conversion)
         yield event
     if not stop.gently:
-        # also with nothing to do: what a killed run left behind is cleared away
+        # even with nothing to do: this removes what a killed run left behind
         yield from engine.run(decided.left_of(plan), stop)
 
 
@@ -186,7 +186,7 @@ _TO_DO = (Action.CONVERT, Action.REPLACE, Action.CHECK)
 
 @dataclass(frozen=True)
 class _Decided:
-    """What was decided about the conversions of a run."""
+    """The decisions about the conversions of a run."""
 
     to_convert: list[Conversion] = field(default_factory=list)
     to_check: list[Conversion] = field(default_factory=list)
@@ -205,7 +205,7 @@ class _Decided:
                 self.done.append(conversion)
 
     def left_of(self, plan: Plan) -> Plan:
-        """What is left of *plan* for an engine."""
+        """Return the part of *plan* that is left for an engine."""
         return replace(
             plan,
             conversions=tuple(self.to_convert),
@@ -222,7 +222,7 @@ def _until(stop: Stop, events: Iterator[Event]) -> Iterator[Event]:
 
 
 class _StopPolicy:
-    """Stops the run when going on makes no sense, and then says why."""
+    """Stops the run when continuing makes no sense, and says why."""
 
     def __init__(self, run: Run, stop: Stop) -> None:
         self._run = run
@@ -237,7 +237,7 @@ class _StopPolicy:
             return
         failure = event.failure
         if failure is not None and (event.is_known or failure.kind is Kind.NAME):
-            return  # known before the run, and no sign of how the others will fare
+            return  # known before the run, so it says nothing about the other files
         self._settled += 1
         if failure is None:
             return
@@ -256,7 +256,7 @@ class _StopPolicy:
 
     @contextmanager
     def with_reason(self) -> Iterator[None]:
-        """Have a run that was given up end with the reason, and with what its engine says besides."""
+        """If the run was stopped early, raise the reason, together with the engine's own error."""
         try:
             yield
         except InterruptedRunError as error:
@@ -265,7 +265,7 @@ class _StopPolicy:
             raise type(self._reason)(f"{self._reason}; {error}") from None
 
     def raise_if_stopped(self, left: int) -> None:
-        """Raise the reason why the run ended before its end, if it did."""
+        """If the run ended early, raise the reason."""
         if self._reason is not None:
             raise self._reason
         if self._stop.gently and left:

@@ -32,7 +32,7 @@ CREATE VIEW history AS
     SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, log, ended
     FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe;
 """
-# Two sources may share a target, of a run that reports so; thus an attempt is of both.
+# Two sources may share a target in a run that reports clashes, so the source is part of the key.
 _NOTICES_AND_KNOWN_FAILURES = """
 DROP VIEW history;
 ALTER TABLE results ADD COLUMN notices TEXT NOT NULL DEFAULT '[]';
@@ -56,7 +56,7 @@ CREATE TABLE known_failures (
     PRIMARY KEY (target, source)
 ) STRICT, WITHOUT ROWID;
 """
-# A null is what nobody knows: it was before this step, or the attempt did not come so far.
+# NULL means unknown: the row is older than this step, or the attempt did not get that far.
 _EXECUTIONS = """
 DROP VIEW history;
 ALTER TABLE runs ADD COLUMN runner TEXT NOT NULL DEFAULT '';
@@ -110,16 +110,17 @@ STEPS = (
     _EXECUTIONS,
     _NODES,
     _SOURCES,
+    "ALTER TABLE runs RENAME COLUMN place TO backend",
 )
-"""What each version has beyond the one before it. A value that older runners cannot read is one too."""
+"""The changes of each version. A new value that older runners cannot read also needs a version."""
 VERSION = len(STEPS)
 _FAR_FUTURE = 1000
-"""No version will ever be so high: one that is was damaged."""
+"""No version will ever be this high: if one is, the file is damaged."""
 
 
 def with_tables(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
-    """*db*, which is at *path*, with all tables of this version; it is closed if that fails."""
-    # names are bytes on POSIX, and need not be UTF-8
+    """Return *db*, at *path*, upgraded to all tables of this version; it is closed if that fails."""
+    # on POSIX, names are bytes and need not be UTF-8
     db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
     try:
         # Safe against the end of the process; a power cut may cost the ledger, not media. The
@@ -140,10 +141,10 @@ def with_tables(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
 
 
 def version_in(db: sqlite3.Connection, path: Path) -> int:
-    """The version of the tables in *db*, which is at *path*.
+    """Return the version of the tables in *db*, which is at *path*.
 
     Raises:
-        SetupError: It is that of a newer runner.
+        SetupError: A newer runner wrote it.
     """
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if not 0 <= version < _FAR_FUTURE:
@@ -151,15 +152,15 @@ def version_in(db: sqlite3.Connection, path: Path) -> int:
     if version > VERSION:
         raise SetupError(
             f"{display_path(path)} was written by a newer runner: this one is {__version__}, and it "
-            f"takes {_writer(db)} or later (the ledger's format is {version}, not {VERSION})"
+            f"needs {_writer(db)} or later (the ledger's format is {version}, not {VERSION})"
         )
     if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise UnreadableError("it is another program's")
+        raise UnreadableError("another program made it")
     return version
 
 
 def _writer(db: sqlite3.Connection) -> str:
-    """Which runner brought *db* to its version, as far as it can be told."""
+    """Return which runner upgraded *db* to its version, if known."""
     with suppress(sqlite3.DatabaseError, UnicodeDecodeError, UnreadableError, TypeError):
         row = db.execute("SELECT runner FROM written_by ORDER BY rowid DESC LIMIT 1").fetchone()
         return printable(text(row[0]))[:20]

@@ -1,4 +1,4 @@
-"""The folder of what is not finished, in the destination: each runner makes one of its own."""
+"""The folder for unfinished files, in the destination: each runner makes its own."""
 
 import os
 import shutil
@@ -17,13 +17,13 @@ SCRATCH = Path(OURS, "tmp")
 
 
 def clear_leftovers(destination: Path) -> Iterator[Notice]:
-    """Remove what runners that were killed left in *destination*, and end their ffmpegs.
+    """Remove what killed runners left in *destination*, and end their ffmpeg processes.
 
-    Only for one who holds the lock of the destination: then nobody works there. What cannot be
-    removed is in nobody's way, as no name in it is used again.
+    The caller must hold the lock of the destination, so that nobody else works there. Files that cannot be
+    removed do no harm, because no name in there is used again.
     """
     folder = destination / SCRATCH
-    if folder.is_symlink():  # what it leads to is not ours
+    if folder.is_symlink():  # what it points to is not runner's
         folder.unlink()
     leftovers = list(folder.glob("*"))
     for left in leftovers:
@@ -37,14 +37,14 @@ def clear_leftovers(destination: Path) -> Iterator[Notice]:
     if held:
         where = display_path(held[0])
         yield Notice(
-            f"another program has files of an earlier run open in {where}; they can be deleted"
+            f"another program has files of an earlier run open in {where}; close it, and they can be deleted"
         )
 
 
 def make_scratch(destination: Path) -> Path:
-    """A new folder for what is not finished, with a name that nobody has or had.
+    """Make a new folder for unfinished files, with a name that was never used before.
 
-    So what the ffmpeg of a killed runner still writes is never taken for ours.
+    What the ffmpeg of a killed runner still writes is therefore never taken for ours.
 
     Raises:
         SetupError: The destination cannot be written.
@@ -60,5 +60,5 @@ def make_scratch(destination: Path) -> Path:
 def discard_scratch(scratch: Path) -> None:
     """Remove *scratch* after a run."""
     shutil.rmtree(scratch, ignore_errors=True)
-    with suppress(OSError):  # there may be leftovers beside it
+    with suppress(OSError):  # there may be other leftovers beside it
         scratch.parent.rmdir()

@@ -1,4 +1,4 @@
-"""Find the files that are to be converted: folders, globs, single files and lists."""
+"""Find the files to convert: in folders, globs, single files and lists."""
 
 import errno
 import os
@@ -73,32 +73,32 @@ MEDIA_SUFFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file, and where it stands below the source that was named."""
+    """A file, and its path relative to the source that the user named."""
 
     source: Source
     relative: str
-    """With `/`; the tree that is kept in the destination."""
+    """With `/` as separator; this path is kept in the destination."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which files of a folder are taken. Files that are named themselves always are."""
+    """Which files of a folder to take. Files that the user names are always taken."""
 
     include: tuple[str, ...] = ()
-    """As in `Patterns`; without any, the known media suffixes."""
+    """Patterns of files to take; without any, the known media suffixes."""
     exclude: tuple[str, ...] = ()
-    """Likewise. A folder that is meant is not entered."""
+    """Patterns of files to skip, and of folders not to enter."""
     excluded_folder: Path | None = None
-    """A folder that is never entered: the destination."""
+    """A folder that is never entered, such as the destination."""
 
 
 def find_files(names: Iterable[str], selection: Selection) -> Iterator[Found]:
-    """Yield what *names* stand for: files, folders (walked), and globs that no shell expanded.
+    """Yield the files that *names* stand for: files, folders (walked), and globs that no shell expanded.
 
-    Hidden files are left out, links to folders are not followed, and order is by name.
+    Hidden files are skipped, links to folders are not followed, and the order is by name.
 
     Raises:
-        NothingToConvertError: A name stands for nothing at all.
+        NothingToConvertError: A name stands for nothing.
     """
     walker = _Walker(selection)
     for name in names:
@@ -113,13 +113,13 @@ def find_files(names: Iterable[str], selection: Selection) -> Iterator[Found]:
 
 
 def list_files(names: Iterable[str]) -> Iterator[Found]:
-    """Yield the files of a list: their relative paths are the tree that is kept."""
+    """Yield the files of a list; their relative paths are kept in the destination."""
     for name in names:
         yield Found(stat_source(name), listed_as(name))
 
 
 def listed_as(name: str, system: ModuleType = os.path) -> str:
-    """What is kept of the tree of a listed *name*, with `/`: none of one that leads elsewhere."""
+    """Return the path of a listed *name* in the destination, with `/`; only the name if it leads elsewhere."""
     path = system.normpath(name)
     drive, rest = system.splitdrive(path)
     parts = rest.split(system.sep)
@@ -128,11 +128,11 @@ def listed_as(name: str, system: ModuleType = os.path) -> str:
 
 
 def read_list(file: str) -> list[str]:
-    """The names in *file* ("-" for standard input), a line each, or NUL-separated.
+    """Return the names in *file* ("-" for standard input), one per line or NUL-separated.
 
     Raises:
         SetupError: It cannot be read.
-        UsageError: It is in no encoding that is known here.
+        UsageError: Its encoding is not known.
     """
     try:
         data = _standard_input() if file == "-" else Path(file).read_bytes()
@@ -165,7 +165,7 @@ class _Walker:
         except OSError as error:
             if is_used_up(error):
                 raise SetupError(f"{printable(top)}: {from_os(error)}") from error
-            # shown as a failed file, with its reason, rather than passed over
+            # reported as a failed file, with its reason, rather than skipped
             yield Found(stat_source(top), below.rstrip("/") or os.path.basename(top))
             return
         for entry in entries:
@@ -191,7 +191,7 @@ class _Walker:
             empty = False
             yield found
         if empty and _has_media_suffix(relative) and self.takes(relative):
-            # a folder called x.mp4 is somebody's mistake, and is reported as one
+            # a folder called x.mp4 is a mistake, and is reported
             yield Found(stat_source(folder.path), relative)
 
     def _excludes(self, relative: str, *, is_folder: bool) -> bool:
@@ -212,11 +212,11 @@ def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
 
 
 def stat_source(path: str, entry: "os.DirEntry[str] | None" = None) -> Source:
-    """The file at *path* as a source, also where it cannot be looked at."""
+    """Return the file at *path* as a source, even if it cannot be read."""
     absolute = extended(os.path.abspath(path))
     try:
         status = entry.stat() if entry else os.stat(absolute)
-    except OSError:  # a broken link, say: the worker will tell
+    except OSError:  # such as a broken link: the worker will report it
         return Source(absolute, -1, 0)
     return Source(absolute, status.st_size, status.st_mtime_ns)
 
@@ -228,5 +228,5 @@ def _has_media_suffix(name: str) -> bool:
 def _is_linked_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_symlink() and entry.is_dir()
-    except OSError:  # a link in a circle
+    except OSError:  # a symlink loop
         return False

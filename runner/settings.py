@@ -1,4 +1,4 @@
-"""Settings from files: the project's `.runner.toml` before the user's own."""
+"""Settings from files: the project's `.runner.toml`, then the user's own."""
 
 import tomllib
 from collections.abc import Collection, Mapping
@@ -17,28 +17,28 @@ PROJECT_FILE = Path(".runner.toml")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the settings files say."""
+    """The content of the settings files."""
 
     convert: Mapping[str, Any] = field(default_factory=dict)
     """Values for options of `runner convert`, by their long name with `_`."""
     presets: Mapping[str, Preset] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
-    """The file that each of the values comes from."""
+    """The file that each value comes from."""
 
 
 def user_file() -> Path:
-    """Where the user's own settings live on this platform."""
+    """Return the path of the user's own settings on this platform."""
     return user_config_path("runner", appauthor=False) / "config.toml"
 
 
 def read_settings(options: Mapping[str, str] | None = None) -> Settings:
     """Read both files.
 
-    *options* are the names that `[convert]` may set, and what each is called in the program; without
-    them the names are left as they are written.
+    *options* maps the names that `[convert]` may set to their names in the program; without it,
+    names are kept as written.
 
     Raises:
-        UsageError: A file is not TOML, or says something that does not exist.
+        UsageError: A file is not TOML, or has an unknown name.
     """
     convert: dict[str, Any] = {}
     origins: dict[str, str] = {}

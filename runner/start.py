@@ -1,4 +1,4 @@
-"""Where the command starts: Ctrl-C is heard before anything that takes time is imported."""
+"""The entry point: handle Ctrl-C before importing anything that takes time."""
 
 import sys
 from contextlib import suppress
@@ -12,10 +12,10 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     interrupt.listen()
     try:
-        from runner.cli import main as run  # noqa: PLC0415 - the imports are what takes time
+        from runner.cli import main as run  # noqa: PLC0415 - the imports take time
 
         run()
     except KeyboardInterrupt:
-        with suppress(OSError, ValueError, AttributeError):  # there may be nowhere to say it
+        with suppress(OSError, ValueError, AttributeError):  # stderr may be closed
             sys.stderr.write("Error: interrupted\n")
         sys.exit(_INTERRUPTED)

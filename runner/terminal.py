@@ -1,4 +1,4 @@
-"""The live display of a run on a terminal. The only importer of rich's live parts."""
+"""The live display of a run on a terminal. Only this module imports rich's live display."""
 
 import threading
 from types import TracebackType
@@ -24,16 +24,16 @@ from runner.progress import (
 _REFRESHES_A_SECOND = 2
 _NARROW = 60
 _MOST_FAILURES = 20
-"""Of so many files each failure is shown; beyond that they scroll by unread."""
+"""Up to this many failures are shown; more would scroll by unread."""
 _WIDEST = 100
 _FOR_CTRL_C = 5
-"""Columns left free for the ^C that the terminal itself writes behind the display: if that wrapped to
-another line, rich would erase one line too few at the next refresh, and leave the first as it was."""
+"""Columns left free for the ^C that the terminal prints after the display. If it wrapped to the next
+line, rich would erase one line too few at the next refresh and leave a stale one behind."""
 _SHORT = {State.UPLOADING: "up", State.RUNNING: "runs", State.DOWNLOADING: "down"}
 
 
 class Terminal:
-    """A summary line, a bar for the whole run, and one for each running file; failures above."""
+    """Failures, then a summary line, a bar for the whole run, and one for each running file."""
 
     def __init__(self, plan: Plan, *, quiet: bool = False) -> None:
         self._tally = Tally(plan)
@@ -93,7 +93,7 @@ class Terminal:
         self._console.print(Text(line))
 
     def stopping(self, level: int) -> None:
-        """Say so at the next refresh."""
+        """Show this at the next refresh."""
         self._stopping = level
 
     def _render(self) -> RenderableType:
@@ -105,7 +105,7 @@ class Terminal:
             return Group(*parts)
 
     def _summary(self, width: int) -> Table:
-        # in a table, as a bar alone does not end its line
+        # in a table, because a bar alone does not end its line
         summary = Table.grid()
         summary.width = width
         summary.add_row(ProgressBar(total=1.0, completed=self._tally.share, width=width))
@@ -138,5 +138,5 @@ class Terminal:
 
 
 def is_capable() -> bool:
-    """Whether the terminal can move its cursor, which a live display needs."""
+    """Return whether the terminal can move its cursor, which a live display needs."""
     return not Console(stderr=True).is_dumb_terminal

@@ -1,4 +1,4 @@
-"""Read text that people, and other programs than ours, have written: on Windows, in several ways."""
+"""Decode text from people and other programs, which on Windows has several encodings."""
 
 import codecs
 import os
@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 
-# longer marks first: that of UTF-32 begins as that of UTF-16 does
+# longer marks first: UTF-32's mark starts with UTF-16's
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -14,13 +14,13 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
-# Some programs write no mark. No list that NUL separates has a line's end among its names.
+# Some programs write no mark. In a NUL-separated list, no name contains a line break.
 _LINE_ENDS = ((b"\r\0\n\0", "utf-16-le"), (b"\0\r\0\n", "utf-16-be"))
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 def decoded(data: bytes) -> str:
-    """*data* as text: in UTF-8, or in what its byte-order mark says, as Windows PowerShell's `>` does.
+    """Decode *data* as UTF-8, or as its byte-order mark says, which Windows PowerShell's `>` writes.
 
     Raises:
         UnicodeDecodeError: It is neither.
@@ -33,13 +33,13 @@ def listed_names(
     code_pages: Iterable[str] | None = None,
     exists: Callable[[str], bool] = os.path.lexists,
 ) -> list[str]:
-    """The file names in *data*: a line each, or NUL-separated.
+    """Return the file names in *data*, one per line or NUL-separated.
 
-    Without *code_pages*, names in no known encoding are bytes, as POSIX has them. With them, it is
-    the one in which most of the names are there.
+    Without *code_pages*, names in an unknown encoding are kept as bytes, as on POSIX. Otherwise, the
+    code page is used in which most of the names exist.
 
     Raises:
-        UnicodeDecodeError: There are code pages, and it is in none.
+        UnicodeDecodeError: There are code pages, and none fits.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
     if marked := _marked(data) or _by_line_ends(data):
@@ -59,7 +59,7 @@ def listed_names(
 
 
 def code_pages() -> tuple[str, ...] | None:
-    """The encodings that programs on this machine may write besides UTF-8; none on POSIX."""
+    """Return the encodings that programs on this machine may use besides UTF-8; none on POSIX."""
     pages: tuple[str, ...] | None = None
     if sys.platform == "win32":
         import ctypes  # noqa: PLC0415 - for this alone
@@ -74,7 +74,7 @@ def _marked(data: bytes) -> str:
 
 
 def _by_line_ends(data: bytes) -> str:
-    """The encoding in which *data* has lines of Windows, if they are of 16 bits."""
+    """Return the 16-bit encoding in which *data* has Windows line ends, if any."""
     for end, encoding in _LINE_ENDS:
         if (found := data.find(end)) >= 0 and found % 2 == 0:
             return encoding
@@ -84,7 +84,7 @@ def _by_line_ends(data: bytes) -> str:
 def _in_best_code_page(
     names: list[bytes], code_pages: Iterable[str], exists: Callable[[str], bool]
 ) -> list[str]:
-    """*names* in the first of the code pages in which most of those that tell are there."""
+    """Decode *names* in the first code page in which most of the non-ASCII ones exist."""
     best: list[str] = []
     most = 0
     for page in code_pages:

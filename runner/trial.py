@@ -1,4 +1,4 @@
-"""Whether ffmpeg takes the user's own arguments: tried here before anything is uploaded or paid."""
+"""Try the user's own ffmpeg arguments on this machine before anything is uploaded or paid for."""
 
 import platform
 import re
@@ -13,21 +13,21 @@ from runner.media.worker import convert
 from runner.models import Conversion, Failure, Kind, Plan, Recipe
 
 _FILES = 3
-"""So many that fail alike say something of the arguments; a run stops after as many."""
+"""If this many fail with the same error, the arguments are wrong; a run stops after as many."""
 _SECONDS = "1"
-"""Of each file."""
-# Nodes may have a GPU where this machine has none.
+"""Seconds of each file."""
+# Nodes may have a GPU that this machine lacks.
 _NEEDS_HARDWARE = re.compile(r"hwaccel|hw_device|nvenc|nvdec|cuda|cuvid|qsv|vaapi|vulkan|amf")
 
 
 def refuse_hopeless_arguments(plan: Plan, ffmpeg: str) -> None:
-    """Convert the beginnings of a few files of *plan*, and throw the results away.
+    """Convert the beginnings of a few files of *plan*, and discard the results.
 
-    Tells something only where the nodes have the same ffmpeg as this machine, *ffmpeg*: it is the
-    embedded one, which differs between systems.
+    This only means something if the nodes have the same *ffmpeg* as this machine: the embedded one, which
+    differs between systems.
 
     Raises:
-        UsageError: ffmpeg refuses the arguments for each of them.
+        UsageError: ffmpeg rejects the arguments for each of them.
     """
     tried = sorted(plan.conversions, key=lambda conversion: conversion.source.size)[:_FILES]
     if platform.system() != "Linux" or any(map(_needs_hardware, tried)):

@@ -130,12 +130,12 @@ def test_without_the_azure_clients_one_line_says_what_to_install(
     assert done.exit_code == 4
     (line,) = [line for line in (done.stdout + done.stderr).splitlines() if "install" in line]
     assert "the Azure clients are not installed" in line
-    assert "--where local, needs none" in line
+    assert "or convert on this machine with --where local" in line
     for name in ("azure-batch", "azure-identity", "azure-storage-blob"):
         assert re.search(rf"'{name}[<>=.,0-9]+'", line)
 
 
-def test_the_wheel_holds_the_command_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_only_the_command(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
     information = f"batch_ffmpeg_runner-{__version__}.dist-info"

@@ -14,11 +14,12 @@ READERS = (ROOT / "runner" / "azure" / "stack.py", ROOT / "runner" / "azure" / "
 
 BEFORE = """# Outputs of the stack
 
-`pulumi stack output` shows them, `pulumi stack output NAME` one for a script, and `pulumi stack output --json > outputs.json`
-all of them in a file that `runner --outputs` takes, on a machine without Pulumi too. None is a secret. A later program may
-add some; when one goes or means something else, `outputs_schema` counts up, and an older `runner` says so.
+`pulumi stack output` shows all of them, and `pulumi stack output NAME` shows one, for a script. To use runner on a machine
+without Pulumi, write them to a file with `pulumi stack output --json > outputs.json` and pass it with `runner --outputs`.
+None is a secret. Newer versions may add outputs. If one is removed or changes its meaning, `outputs_schema` is raised, and
+an older `runner` says that it must be updated.
 
-Made by `python tools/outputs.py`.
+This page is made by `python tools/outputs.py`.
 """
 
 
@@ -31,7 +32,7 @@ def page() -> str:
         rows.setdefault(kind, []).append(f"| `{name}` | {what} | {who} |")
     tables = []
     for kind in sorted(rows, key=lambda kind: kind != "Outputs"):  # the stack's own first
-        title = [] if kind == "Outputs" else ["", "## Of each pool in `pools`", ""]
+        title = [] if kind == "Outputs" else ["", "## Fields of each pool in `pools`", ""]
         tables += [*title, "| name | what it is | read by |", "|---|---|---|", *rows[kind]]
     return "\n".join([BEFORE, *tables]) + "\n"
 

@@ -1,4 +1,4 @@
-"""What settings must be to work together, and the remedy where they are not. Pure."""
+"""Checks that settings are valid and work together, with what to do if not. Pure."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True)
 class Problem:
-    """One setting that cannot stay as it is."""
+    """A setting that has to change."""
 
     key: str
     value: object
@@ -22,7 +22,7 @@ class Problem:
 
 
 ELSEWHERE = {"location": "azure-native:location"}
-"""Settings that are not keys of this project's own."""
+"""Settings whose keys belong to another namespace."""
 
 
 CHECKS: tuple[Callable[[Settings], Findings], ...] = (
@@ -47,12 +47,12 @@ def problems(settings: Settings) -> Iterator[Problem]:
     for check in CHECKS:
         for name, remedy in check(settings):
             yield Problem(key_of(name), getattr(settings, name), remedy)
-    # what several pools take from the stack is said once
+    # settings that several pools take from the stack are reported once
     yield from dict.fromkeys(problems_of_pools(settings))
 
 
 def problems_of_pools(settings: Settings) -> Iterator[Problem]:
-    """Find what has to change in a pool, at the key where it was set."""
+    """Find what has to change in a pool, by the key that sets it."""
     for index, key, value, remedy in pools.entries(settings):
         yield Problem(f"pools[{index}].{key}", value, remedy)
     for index, name, value, remedy in pools.own(settings):

@@ -1,4 +1,4 @@
-"""Checks of names, people, the Batch account, the storage account and what is watched. Pure."""
+"""Checks of names, principals, the Batch account, the storage account and monitoring. Pure."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ from infra.findings import Findings
 from infra.settings import Settings
 
 BATCH_APP_ID = "ddbf3205-c6bd-46ae-8127-60eb93363864"
-"""Azure Batch's own application, the same in every tenant; its object id is another in each."""
+"""The id of Azure Batch's application, the same in every tenant; its object id differs."""
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -18,7 +18,7 @@ _FIRST_OF_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])-01")
 
 
 def location(settings: Settings) -> Findings:
-    """Check that there is a region."""
+    """Check that a region is set."""
     if not re.fullmatch(r"[a-z0-9]+", settings.location):
         yield (
             "location",
@@ -27,7 +27,7 @@ def location(settings: Settings) -> Findings:
 
 
 def names(settings: Settings) -> Findings:
-    """Check the given names by Azure's rules, before Azure does."""
+    """Check the given names against Azure's rules."""
     if words := naming.validate_name("prefix", settings.name_prefix):
         yield "name_prefix", f"must be {words}"
     for name, kind in {
@@ -42,9 +42,9 @@ def names(settings: Settings) -> Findings:
 
 
 def tags(settings: Settings) -> Findings:
-    """Check the tags, and that ours stay ours."""
+    """Check the tags, and that they do not replace the program's own."""
     if len(settings.all_tags) > 50:
-        yield "tags", "Azure takes 50 tags, of which this program sets 2"
+        yield "tags", "Azure allows 50 tags, of which this program sets 2"
     for tag, value in settings.tags.items():
         if re.search(r"[<>%&\\?/]", tag) or not 0 < len(tag) <= 512 or len(value) > 256:
             yield (
@@ -52,24 +52,24 @@ def tags(settings: Settings) -> Findings:
                 f"{tag!r}: a tag's name has 1-512 characters, none of <>%&\\?/, its value 256",
             )
         if tag.lower() in {"stack", "managed-by"}:
-            yield "tags", f"{tag!r} is set by this program; take another name"
+            yield "tags", f"{tag!r} is set by this program; choose another name"
         if tag.lower().startswith(("microsoft", "azure", "windows")):
             yield (
                 "tags",
-                f"{tag!r}: names that begin with microsoft, azure or windows are Azure's own",
+                f"{tag!r}: names that start with microsoft, azure or windows are reserved by Azure",
             )
     twice = [tag for tag, count in Counter(map(str.lower, settings.tags)).items() if count > 1]
     if twice:
-        yield "tags", f"{', '.join(twice)}: Azure does not tell tags apart by their case"
+        yield "tags", f"{', '.join(twice)}: Azure ignores the case of tags"
 
 
 def operator(settings: Settings) -> Findings:
-    """Somebody has to be let in."""
+    """Check that there is an operator."""
     if not _UUID.fullmatch(settings.operator_principal_id):
         yield (
             "operator_principal_id",
             (
-                "must be the object id of who runs `runner`: "
+                "must be the object id of the account that uses `runner`: "
                 "`pulumi config set operatorPrincipalId $(az ad signed-in-user show --query id -o tsv)`, "
                 "or a group's (`az ad group show --group NAME --query id -o tsv`) "
                 "with operatorPrincipalType Group"
@@ -81,7 +81,7 @@ _PRINCIPAL = re.compile(rf"(User|Group|ServicePrincipal):{_UUID.pattern}", re.IG
 
 
 def more_operators(settings: Settings) -> Findings:
-    """Check who else is let in."""
+    """Check the other operators."""
     for each in settings.more_operators:
         if not _PRINCIPAL.fullmatch(each) or each.partition(":")[0] not in PRINCIPAL_KINDS:
             yield (
@@ -90,17 +90,17 @@ def more_operators(settings: Settings) -> Findings:
             )
     ids = [each.partition(":")[2].lower() for each in settings.more_operators]
     if len({*ids, settings.operator_principal_id.lower()}) <= len(ids):
-        yield "more_operators", "names somebody twice (operatorPrincipalId counts too)"
+        yield "more_operators", "has the same account twice (operatorPrincipalId counts too)"
 
 
 def batch_principal(settings: Settings) -> Findings:
-    """Batch itself has to be known, where it makes nodes in this subscription."""
+    """Check that Batch's object id is set, if it creates nodes in this subscription."""
     given = settings.batch_service_principal_object_id.lower()
     is_needed = settings.has_vault or settings.manage_subscription_role
     if not is_needed or (_UUID.fullmatch(given) and given != BATCH_APP_ID):
         return
     which = (
-        "is Batch's application id, the same everywhere; wanted is"
+        "is Batch's application id, the same everywhere; set"
         if given == BATCH_APP_ID
         else "must be"
     )
@@ -122,8 +122,8 @@ def account(settings: Settings) -> Findings:
             yield (
                 "allow_shared_key",
                 (
-                    "an account in UserSubscription mode takes Entra ID only; "
-                    "set it false, or poolAllocationMode BatchService"
+                    "an account in UserSubscription mode only allows Entra ID; "
+                    "set it to false, or set poolAllocationMode BatchService"
                 ),
             )
     elif settings.manage_subscription_role:
@@ -133,7 +133,7 @@ def account(settings: Settings) -> Findings:
 
 
 def storage(settings: Settings) -> Findings:
-    """Check how long things are kept."""
+    """Check how long data is kept."""
     if not 1 <= settings.soft_delete_days <= 365:
         yield "soft_delete_days", "must be 1 to 365"
     for name in ("expire_input_days", "expire_output_days"):
@@ -142,18 +142,18 @@ def storage(settings: Settings) -> Findings:
 
 
 def monitoring(settings: Settings) -> Findings:
-    """Check what alerts and budget need."""
+    """Check the settings of alerts and budget."""
     if not 30 <= settings.log_retention_days <= 730:
         yield "log_retention_days", "must be 30 to 730"
     if settings.alert_email and not _EMAIL.fullmatch(settings.alert_email):
         yield "alert_email", "must be an address such as ops@example.com"
     if settings.monitor_agent and not settings.pool_identity:
-        yield "monitor_agent", "signs in as the pool's identity; set poolIdentity true"
+        yield "monitor_agent", "signs in with the pool's identity; set poolIdentity true"
     if settings.monthly_budget < 0:
         yield "monthly_budget", "must be an amount in the subscription's currency, or 0 for none"
     if settings.monthly_budget > 0:
         if not settings.alert_email:
-            yield "alert_email", "a budget needs somebody to tell"
+            yield "alert_email", "a budget needs an email address for its alerts"
         if not _FIRST_OF_MONTH.fullmatch(settings.budget_start):
             yield (
                 "budget_start",

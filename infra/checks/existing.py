@@ -1,4 +1,4 @@
-"""What must be true of resources that are given by their ids: by their settings' shape, and as found. Pure."""
+"""Checks of existing resources that are given by id: of the settings, and of the resources themselves. Pure."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ TYPES = {
         "az identity show",
     ),
 }
-"""By setting: the type of resource that its id must be of, and the command that prints it."""
+"""By setting: the resource type of its id, and the command that prints it."""
 
 CONTRADICTIONS = {
     "storage_account_id": ("storage_account_name", "storage_allowed_ips", "storage_encryption_key"),
@@ -33,13 +33,13 @@ CONTRADICTIONS = {
         "key_vault_allowed_ips",
     ),
 }
-"""By setting: those that say how to make what is there already."""
+"""By setting: other settings that would only apply to a new resource."""
 
 VAULT_PERMISSIONS = ("get", "list", "set", "delete", "recover")
 
 
 def ids(settings: Settings) -> Findings:
-    """Check that each id is one of its type."""
+    """Check that each id has the right type."""
     for name, (resource_type, command) in TYPES.items():
         given = getattr(settings, name)
         if given and not is_id_of(given, resource_type):
@@ -47,11 +47,11 @@ def ids(settings: Settings) -> Findings:
 
 
 def contradictions(settings: Settings) -> Findings:
-    """Check that nothing is said of how to make what is there."""
+    """Check that no settings for new resources are set for existing ones."""
     for name, others in CONTRADICTIONS.items():
         for other in others:
             if getattr(settings, name) and getattr(settings, other):
-                yield other, "is only for what is made here; that one is given by its id"
+                yield other, "only applies to a new one, but an existing one is given by id"
     if settings.key_vault_id and not settings.is_user_subscription:
         yield "key_vault_id", "only poolAllocationMode UserSubscription has a vault"
     if settings.pool_identity_id and not settings.pool_identity:
@@ -59,7 +59,7 @@ def contradictions(settings: Settings) -> Findings:
 
 
 def network_of_account(settings: Settings) -> Findings:
-    """Check that nodes' network and Batch account are in one subscription, as Batch asks."""
+    """Check that the nodes' network and the Batch account are in the same subscription, as Batch requires."""
     subnet, account = settings.subnet_id, settings.batch_account_id
     if not (is_id_of(account, TYPES["batch_account_id"][0]) and subnet.startswith("/")):
         return
@@ -68,7 +68,7 @@ def network_of_account(settings: Settings) -> Findings:
 
 
 def encryption(settings: Settings) -> Findings:
-    """Check that key and identity are both given, or neither."""
+    """Check that both key and identity are set, or neither."""
     key, identity = settings.storage_encryption_key, settings.storage_encryption_identity_id
     if key and parse_key(key) is None:
         yield (
@@ -84,28 +84,28 @@ def encryption(settings: Settings) -> Findings:
             "must be the id of an identity that has Key Vault Crypto Service Encryption User on the key",
         )
     if identity and not key:
-        yield "storage_encryption_identity_id", "has no use without storageEncryptionKey"
+        yield "storage_encryption_identity_id", "has no effect without storageEncryptionKey"
 
 
 CHECKS = (ids, contradictions, network_of_account, encryption)
 
 
 def storage_findings(found: storage.GetStorageAccountResult, settings: Settings) -> Iterator[str]:
-    """Say what keeps a storage account from being used here."""
+    """Return why a storage account cannot be used."""
     if found.kind not in {"StorageV2", "BlockBlobStorage"}:
-        yield f"is of kind {found.kind}; needed is StorageV2 or BlockBlobStorage"
+        yield f"is of kind {found.kind}, but must be StorageV2 or BlockBlobStorage"
     if found.is_hns_enabled:
         yield (
-            "has a hierarchical namespace, in which folders are blobs too: "
-            "that is not supported; take one without"
+            "has a hierarchical namespace, where folders are blobs too; "
+            "this is not supported, use another account"
         )
     if not found.enable_https_traffic_only:
         yield (
-            "answers without TLS, where sign-ins could be read: "
+            "allows access without TLS, where tokens could be read: "
             "`az storage account update --https-only true …`"
         )
     if found.minimum_tls_version in {None, "TLS1_0", "TLS1_1"}:
-        yield ("takes TLS older than 1.2: `az storage account update --min-tls-version TLS1_2 …`")
+        yield ("allows TLS older than 1.2: `az storage account update --min-tls-version TLS1_2 …`")
     rules = found.network_rule_set
     is_shut = found.public_network_access == "Disabled" or (
         rules is not None and rules.default_action == "Deny"
@@ -116,20 +116,20 @@ def storage_findings(found: storage.GetStorageAccountResult, settings: Settings)
 def _unreachable(settings: Settings, *, is_shut: bool) -> Iterator[str]:
     if is_shut and not settings.subnet_id:
         yield (
-            "is shut to public networks: set subnetId to a subnet that it lets in, "
-            "or that reaches its own private endpoint"
+            "is closed to public networks: set subnetId to a subnet that it allows, "
+            "or that reaches its private endpoint"
         )
 
 
 def vault_findings(
     found: keyvault.GetVaultResult, resource_id: ResourceId, settings: Settings, subscription: str
 ) -> Iterator[str]:
-    """Say what keeps Batch from using a vault."""
+    """Return why Batch cannot use a vault."""
     properties = found.properties
     if resource_id.subscription.lower() != subscription.lower():
         yield "must be in the Batch account's own subscription"
     if (found.location or "").lower() != settings.location:
-        yield f"is in {found.location}, and must be in the Batch account's region, {settings.location}"
+        yield f"is in {found.location}, but must be in the Batch account's region, {settings.location}"
     if not (properties.enabled_for_deployment and properties.enabled_for_template_deployment):
         yield (
             "must be enabled for deployment: `az keyvault update "
@@ -137,16 +137,16 @@ def vault_findings(
         )
     acls = properties.network_acls
     if acls is not None and acls.default_action == "Deny" and acls.bypass != "AzureServices":
-        yield "shuts Batch out: `az keyvault update --bypass AzureServices …`"
+        yield "does not allow Batch: `az keyvault update --bypass AzureServices …`"
     if properties.enable_soft_delete is False:
-        yield "has no soft delete, without which Batch's secrets can be lost: switch it on"
+        yield "has no soft delete, so Batch's secrets could be lost: switch it on"
     by_roles = bool(properties.enable_rbac_authorization)
     if by_roles != (settings.key_vault_permission_model == "rbac"):
         model = "rbac" if by_roles else "accessPolicy"
-        yield f"works by {'roles' if by_roles else 'policies'}: set keyVaultPermissionModel {model}"
+        yield f"uses {'roles' if by_roles else 'policies'}: set keyVaultPermissionModel {model}"
     elif not by_roles and not _has_policy(properties, settings.batch_service_principal_object_id):
         yield (
-            "has no access policy for Batch, and is not changed from here: `az keyvault set-policy "
+            "has no access policy for Batch, and this program does not change it: `az keyvault set-policy "
             f"-n {resource_id.name} --object-id {settings.batch_service_principal_object_id} "
             f"--secret-permissions {' '.join(VAULT_PERMISSIONS)}`"
         )
@@ -167,24 +167,24 @@ def account_findings(
     settings: Settings,
     subscription: str,
 ) -> Iterator[str]:
-    """Say what keeps a pool from being made in a Batch account, or `runner` from using it."""
+    """Return why no pool can be created in a Batch account, or why `runner` cannot use it."""
     if found.location.lower() != settings.location:
         yield (
             f"is in {found.location}: `pulumi config set azure-native:location {found.location}`, "
-            "for its nodes are there too"
+            "because its nodes are there too"
         )
     if found.pool_allocation_mode != settings.pool_allocation_mode:
-        yield f"is of another mode: set poolAllocationMode {found.pool_allocation_mode}"
+        yield f"has another mode: set poolAllocationMode {found.pool_allocation_mode}"
     modes = found.allowed_authentication_modes
     if modes is not None and "AAD" not in modes:
         yield (
-            "does not take Entra ID sign-ins: allow AAD among its authentication modes "
+            "does not allow Entra ID: add AAD to its authentication modes "
             "(portal: Authentication mode)"
         )
     if settings.creates_network and resource_id.subscription.lower() != subscription.lower():
         yield (
-            "is in another subscription, where no network can be made for its nodes: "
-            "give one there by subnetId, or set network none"
+            "is in another subscription, where this program cannot create a network for its nodes: "
+            "set subnetId to a subnet there, or set network none"
         )
     yield from _unreachable(settings, is_shut=found.public_network_access == "Disabled")
 
@@ -192,6 +192,6 @@ def account_findings(
 def identity_findings(
     found: managedidentity.GetUserAssignedIdentityResult, tenant: str
 ) -> Iterator[str]:
-    """Say what keeps nodes from acting as an identity."""
+    """Return why nodes cannot use an identity."""
     if found.tenant_id != tenant:
-        yield f"is of another tenant, {found.tenant_id}"
+        yield f"belongs to another tenant, {found.tenant_id}"

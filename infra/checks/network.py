@@ -1,4 +1,4 @@
-"""Checks of the nodes' network, their way out, and the storage account's firewall. Pure."""
+"""Checks of the nodes' network, their Internet access, and the storage account's firewall. Pure."""
 
 import ipaddress
 import re
@@ -9,15 +9,17 @@ from infra.regions import SERVICE_TAG_REGIONS
 from infra.settings import Settings
 
 AZURE_RESERVES = 5
-"""Addresses that Azure keeps in every subnet."""
+"""Addresses that Azure reserves in every subnet:
+https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq"""
 
 
 PRIVATE = tuple(
     ipaddress.IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 )
-"""RFC 1918. Azure refuses the loopback and link-local ranges, which Python also calls private."""
+"""The ranges of RFC 1918. Python also calls loopback and link-local ranges private, but Azure refuses them."""
 DOCKERS = ipaddress.IPv4Network("172.17.0.0/16")
-"""Batch's page on virtual networks says to avoid it."""
+"""Docker's range, which Batch says to avoid:
+https://learn.microsoft.com/azure/batch/batch-virtual-network"""
 
 _SUBNET_ID = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network"
@@ -27,7 +29,7 @@ _SUBNET_ID = re.compile(
 
 
 def network(settings: Settings) -> Findings:
-    """Check that there is one network, and that its region is known."""
+    """Check that the network is clear, and that the region is known."""
     if settings.subnet_id and not _SUBNET_ID.fullmatch(settings.subnet_id):
         yield (
             "subnet_id",
@@ -45,13 +47,13 @@ def network(settings: Settings) -> Findings:
                 (
                     f"this program does not know how service tags spell {settings.location}; "
                     '`az network list-service-tags -l LOCATION --query "values[?starts_with(name, '
-                    "'BatchNodeManagement')].name\"` says it: what stands after the dot"
+                    "'BatchNodeManagement')].name\"` shows it: the part after the dot"
                 ),
             )
 
 
 def address_space(settings: Settings) -> Findings:
-    """Check that the subnet lies in the network and holds the pool at its largest."""
+    """Check that the subnet is in the network, and large enough for all pools."""
     spaces = {}
     for name in ("vnet_cidr", "subnet_cidr"):
         try:
@@ -67,57 +69,57 @@ def address_space(settings: Settings) -> Findings:
             "must be a private range: within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
         )
     elif vnet.overlaps(DOCKERS):
-        yield "vnet_cidr", f"must keep clear of {DOCKERS}, which Docker uses on Batch's nodes"
+        yield "vnet_cidr", f"must not overlap {DOCKERS}, which Docker uses on Batch's nodes"
     if not subnet.subnet_of(vnet):
-        yield "subnet_cidr", f"must lie within vnetCidr {vnet}"
+        yield "subnet_cidr", f"must be within vnetCidr {vnet}"
     usable = subnet.num_addresses - AZURE_RESERVES
     if usable < (most := max_nodes(settings)):
         who = "pools may grow" if settings.pools else "pool may grow"
         yield (
             "subnet_cidr",
             (
-                f"has room for {max(usable, 0)} nodes (Azure keeps {AZURE_RESERVES} addresses), and the "
-                f"{who} to {most}: take a larger range, or fewer nodes"
+                f"has room for {max(usable, 0)} nodes (Azure reserves {AZURE_RESERVES} addresses), but the "
+                f"{who} to {most}: use a larger range, or fewer nodes"
             ),
         )
 
 
 def egress(settings: Settings) -> Findings:
-    """Check that the nodes' way out exists."""
+    """Check that the nodes' Internet access is possible."""
     if settings.subnet_id and settings.egress == "natGateway":
         yield (
             "egress",
-            "a NAT gateway goes with the program's own network; with subnetId: subnet or batchManagedPublicIp",
+            "natGateway needs the stack's own network; with subnetId, set subnet or batchManagedPublicIp",
         )
     if settings.creates_network and settings.egress == "subnet":
         yield (
             "egress",
-            "means a way out that subnetId already has; without one: natGateway or batchManagedPublicIp",
+            "needs subnetId; without it, set natGateway or batchManagedPublicIp",
         )
-    # In either allocation mode: Microsoft's sample leaves its subnet empty. Not tried on Azure.
+    # In both allocation modes, as Microsoft's sample leaves its subnet empty. Not tried on Azure.
     outside = settings.network == "none" and not settings.subnet_id
     if outside and settings.egress not in {"auto", "batchManagedPublicIp"}:
         yield (
             "egress",
-            "nodes without a network of yours have Batch's public addresses; leave it auto",
+            "nodes without a VNet have Batch's public addresses; leave it at auto",
         )
 
 
 def address_fault(address: str) -> str | None:
-    """Say why Azure Storage's firewall would refuse *address*; None when it would not."""
+    """Return why Azure Storage's firewall would refuse *address*, else None."""
     try:
         network = ipaddress.IPv4Network(address)
     except ValueError:
         return "must be an IPv4 address or a range, such as 20.30.40.0/24"
     if network.is_private:
-        return "must be a public address: a firewall's rules do not see private ones"
+        return "must be a public address: firewall rules do not work for private ones"
     if network.prefixlen == 31 or ("/" in address and network.prefixlen == 32):
         return "write single addresses without a slash; ranges go up to /30"
     return None
 
 
 def firewall(settings: Settings) -> Findings:
-    """Check whom the firewalls let through."""
+    """Check the addresses that the firewalls allow."""
     for name in ("storage_allowed_ips", "batch_allowed_ips", "key_vault_allowed_ips"):
         for address in getattr(settings, name):
             if words := address_fault(address):
@@ -125,7 +127,7 @@ def firewall(settings: Settings) -> Findings:
     if settings.storage_allowed_ips and settings.network == "none" and not settings.subnet_id:
         yield (
             "storage_allowed_ips",
-            "shuts out nodes that have no subnet; leave it empty, or network own",
+            "would block nodes without a subnet; leave it empty, or set network own",
         )
 
 

@@ -1,4 +1,4 @@
-"""Checks of what is needed where nothing is reached by public addresses. Pure."""
+"""Checks for stacks without public addresses. Pure."""
 
 import ipaddress
 
@@ -19,21 +19,18 @@ def private_access(settings: Settings) -> Findings:
     if settings.network == "none" and not settings.subnet_id:
         yield (
             "network",
-            (
-                "nodes without a network of yours reach nothing that has no public address; "
-                "set network own, or subnetId"
-            ),
+            ("nodes without a VNet cannot reach private addresses; set network own, or subnetId"),
         )
     for name in ("storage_allowed_ips", "batch_allowed_ips", "key_vault_allowed_ips"):
         if getattr(settings, name):
-            yield name, "lets public addresses in, and publicNetworkAccess is false; leave it empty"
+            yield name, "allows public addresses, but publicNetworkAccess is false; leave it empty"
 
 
 def endpoint_subnet(settings: Settings) -> Findings:
     """Check that there is a subnet for the private endpoints."""
     given = settings.private_endpoint_subnet_id
     if given and settings.public_network_access:
-        yield "private_endpoint_subnet_id", "has no use while publicNetworkAccess is true"
+        yield "private_endpoint_subnet_id", "has no effect while publicNetworkAccess is true"
     if given and not is_id_of(given, SUBNET):
         yield (
             "private_endpoint_subnet_id",
@@ -46,7 +43,7 @@ def endpoint_subnet(settings: Settings) -> Findings:
             yield (
                 "private_endpoint_subnet_id",
                 (
-                    "is in another network than the nodes, which is made here; set subnetId too, "
+                    "is not in the stack's own network, where the nodes are; set subnetId too, "
                     "or leave it empty"
                 ),
             )
@@ -62,13 +59,13 @@ def endpoint_subnet(settings: Settings) -> Findings:
 
 
 def endpoint_range(settings: Settings) -> Findings:
-    """Check that the subnet lies in the network, beside the nodes', and has room."""
+    """Check that the subnet is in the network, does not overlap the nodes', and is large enough."""
     try:
         vnet, nodes = (
             ipaddress.IPv4Network(each) for each in (settings.vnet_cidr, settings.subnet_cidr)
         )
     except ValueError:
-        return  # said already
+        return  # reported already
     name = "private_endpoint_subnet_cidr"
     try:
         endpoints = ipaddress.IPv4Network(settings.private_endpoint_subnet_cidr)
@@ -76,7 +73,7 @@ def endpoint_range(settings: Settings) -> Findings:
         yield name, f"must be an IPv4 range such as 10.64.3.224/27 ({error})"
         return
     if not endpoints.subnet_of(vnet):
-        yield name, f"must lie within vnetCidr {vnet}"
+        yield name, f"must be within vnetCidr {vnet}"
     if endpoints.overlaps(nodes):
         yield name, f"must not overlap subnetCidr {nodes}"
     if endpoints.num_addresses - AZURE_RESERVES < len(settings.private_subresources):
@@ -84,12 +81,12 @@ def endpoint_range(settings: Settings) -> Findings:
 
 
 def zones(settings: Settings) -> Findings:
-    """Check the private DNS zones that are given: all of those that are needed, or none."""
+    """Check the given private DNS zones: all that are needed, or none."""
     given = settings.private_dns_zone_ids
     if not given:
         return
     if settings.public_network_access:
-        yield "private_dns_zone_ids", "have no use while publicNetworkAccess is true"
+        yield "private_dns_zone_ids", "have no effect while publicNetworkAccess is true"
         return
     known: dict[str, ResourceId] = {}
     for each in given:
@@ -104,33 +101,36 @@ def zones(settings: Settings) -> Findings:
             return
         zone = parse_id(each)
         if zone.name.lower() in known:
-            yield "private_dns_zone_ids", f"{zone.name} is there twice"
+            yield "private_dns_zone_ids", f"{zone.name} is listed twice"
         known[zone.name.lower()] = zone
     wanted = set(settings.private_dns_zones)
     if surplus := sorted(set(known) - wanted):
         yield (
             "private_dns_zone_ids",
-            f"{', '.join(surplus)}: needed are {', '.join(sorted(wanted))}",
+            f"{', '.join(surplus)}: the zones needed are {', '.join(sorted(wanted))}",
         )
     if missing := sorted(wanted - set(known)):
         yield (
             "private_dns_zone_ids",
-            f"{', '.join(missing)} is missing; give all of them, or none to have them made here",
+            f"{', '.join(missing)} is missing; list all of them, or none to have them created",
         )
 
 
 def no_way_out(settings: Settings) -> Findings:
-    """Check that nodes without a way out need none."""
+    """Check that nodes without Internet access do not need it."""
     if settings.egress != "none":
         return
     if settings.public_network_access:
-        yield "egress", "none leaves nodes without Batch and storage; set publicNetworkAccess false"
+        yield (
+            "egress",
+            "with none, nodes cannot reach Batch and storage; set publicNetworkAccess false",
+        )
     if installs_packages(settings):
-        yield "egress", "none leaves nodes without apt; set nodeFfmpeg embeddedOnly"
+        yield "egress", "with none, nodes cannot use apt; set nodeFfmpeg embeddedOnly"
     if settings.monitor_agent:
         yield (
             "egress",
-            "none leaves the monitor agent without Azure Monitor; set monitorAgent false",
+            "with none, the monitor agent cannot reach Azure Monitor; set monitorAgent false",
         )
 
 

@@ -1,1 +1,1 @@
-"""Convert on Azure Batch. The only importer of the Azure SDKs."""
+"""Convert on Azure Batch. Only this package imports the Azure SDKs."""

@@ -1,4 +1,4 @@
-"""Add tasks to a job: one call for many, again after temporary errors, and never one task twice."""
+"""Add tasks to a job: many per call, with retries, and never the same task twice."""
 
 import threading
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from runner.azure.retrying import TRIES, wait_before
 from runner.errors import TransientError
 
 MOST_TASKS_A_CALL = 100
-"""The service's own limit."""
+"""The service's limit:
+https://learn.microsoft.com/dotnet/api/microsoft.azure.batch.protocol.taskoperationsextensions.addcollection"""
 _JOB_ENDED = (
     "jobcompleted",
     "jobbeingterminated",
@@ -27,24 +28,24 @@ Tasks = Sequence[batch.BatchTaskCreateOptions]
 
 
 class JobEndedError(Exception):
-    """The job takes no more tasks."""
+    """The job accepts no more tasks."""
 
 
 class TaskAdder:
-    """Adds tasks to jobs, until *ended* says that nobody waits any longer."""
+    """Adds tasks to jobs, until *ended* says that the run is over."""
 
     def __init__(self, client: BatchClient, ended: threading.Event) -> None:
         self._client = client
         self._ended = ended
 
     def add(self, job: str, tasks: Tasks) -> dict[str, str]:
-        """Add *tasks*, at most `MOST_TASKS_A_CALL`; what is there already counts as added.
+        """Add *tasks*, at most `MOST_TASKS_A_CALL`; tasks that exist already count as added.
 
-        Returns the reason for each task that the service refuses for good, by its id.
+        Return the reason for each task that the service finally refuses, by its id.
 
         Raises:
-            JobEndedError: The job takes no more.
-            RunnerError: The service cannot be reached, or does not let us.
+            JobEndedError: The job accepts no more tasks.
+            RunnerError: The service cannot be reached, or refuses access.
         """
         refused: dict[str, str] = {}
         waiting = {task.id: task for task in tasks}
@@ -69,7 +70,7 @@ class TaskAdder:
 
     def _call(self, job: str, tasks: Tasks) -> Sequence[batch.BatchTaskCreateResult]:
         group = batch.BatchTaskGroup(task_values=list(tasks))
-        # retried here, so not by the client as well
+        # retried here, so not also by the client
         return self._client.create_task_collection(job, group, retry_total=0).result_values or ()
 
     def _add_in_halves(self, job: str, tasks: Tasks, error: AzureError) -> dict[str, str]:
@@ -82,25 +83,25 @@ class TaskAdder:
 def _take_out(
     waiting: dict[str, batch.BatchTaskCreateOptions], outcome: Sequence[batch.BatchTaskCreateResult]
 ) -> dict[str, str]:
-    """Take out of *waiting* what the *outcome* settles; returns what is refused, and why."""
+    """Remove the tasks settled by *outcome* from *waiting*; return those that were refused, and why."""
     refused: dict[str, str] = {}
     for result in outcome:
         if not _is_added(result):
             if word(result.status) != "clienterror":
-                continue  # the service's own fault: once more
+                continue  # a fault of the service: try again
             refused[result.task_id] = _reason(result)
         waiting.pop(result.task_id, None)
     return refused
 
 
 def _check_retryable(error: AzureError, job: str, *, last: bool) -> None:
-    """Return to try again, raise to give up."""
+    """Return if the call should be retried, else raise."""
     code = code_of(error).lower()
     if code in _JOB_ENDED:
         raise JobEndedError(job) from None
     if code == "jobnotfound" and last:
         raise JobLostError(job, "deleted") from None
-    # a job that was just created may not be seen everywhere yet
+    # a new job may not be visible everywhere yet
     if last or not (is_transient(error) or code == "jobnotfound"):
         raise translated(error, f"adding tasks to job {job}", "batch") from None
 
@@ -108,7 +109,7 @@ def _check_retryable(error: AzureError, job: str, *, last: bool) -> None:
 def _is_added(result: batch.BatchTaskCreateResult) -> bool:
     if word(result.status) == "success":
         return True
-    # its id is derived from what it does: whoever added it wanted the same
+    # its id is derived from what it does, so whoever added it added the same task
     return result.error is not None and (result.error.code or "").lower() == "taskexists"
 
 

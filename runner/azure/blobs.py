@@ -1,4 +1,4 @@
-"""Transfers to and from storage, each checked by size and hash, and addresses for the nodes."""
+"""Upload to and download from storage, checking size and hash."""
 
 import hashlib
 import mimetypes
@@ -31,9 +31,9 @@ from runner.media.strict import UnreadableError
 
 _BLOCK = 1 << 20
 _CHANGES = 20
-"""Tries at changing a blob that others change too."""
+"""Attempts at changing a blob that others may change too."""
 _EXISTS = "BlobAlreadyExists"
-"""The one conflict, among all that have its status, which says that somebody was here before."""
+"""The only code with its status which means that the blob already exists."""
 
 
 class Traffic:
@@ -52,7 +52,7 @@ class Traffic:
 
 
 class Blobs:
-    """The containers of one account; its transfers end early once *is_stopped* says so."""
+    """The containers of one account; transfers end early once *is_stopped* returns true."""
 
     def __init__(
         self, client: BlobServiceClient, is_stopped: Callable[[], bool] = lambda: False
@@ -62,14 +62,14 @@ class Blobs:
         self.traffic = Traffic()
 
     def upload(self, container: str, name: str, path: str) -> int:
-        """Upload the file at *path* once; a blob with its content counts as uploaded.
+        """Upload the file at *path*; an existing blob with the same content counts as uploaded.
 
-        Returns its size in bytes.
+        Return its size in bytes.
 
         Raises:
-            RunnerError: Storage cannot be reached, or does not let us.
+            RunnerError: Storage cannot be reached, or refuses access.
             OSError: The file cannot be read.
-            Stopped: Nobody waits for it.
+            Stopped: The run was stopped.
         """
         digest = _md5(path)
         size = os.path.getsize(path)
@@ -85,7 +85,7 @@ class Blobs:
             except ResourceExistsError as error:
                 if code_of(error) != _EXISTS:
                     raise
-                # ours: from a run that was cut off, or an answer that was lost
+                # our own: from an interrupted run, or the response was lost
                 if not self._has(container, name, size, digest):
                     file.seek(0)
                     blob.upload_blob(file, length=size, content_settings=settings, overwrite=True)
@@ -94,7 +94,7 @@ class Blobs:
     def put(
         self, container: str, name: str, data: bytes | IO[bytes], *, overwrite: bool = False
     ) -> None:
-        """Upload *data*; if it may not be overwritten, one that is there is left as it is."""
+        """Upload *data*; without *overwrite*, an existing blob is left as it is."""
         with azure_errors(f"uploading {name}", "storage"):
             try:
                 self._client.get_blob_client(container, name).upload_blob(data, overwrite=overwrite)
@@ -103,12 +103,12 @@ class Blobs:
                     raise
 
     def exists(self, container: str, name: str) -> bool:
-        """Whether there is such a blob."""
+        """Return whether the blob exists."""
         with azure_errors(f"looking for {name}", "storage"):
             return self._client.get_blob_client(container, name).exists()
 
     def read(self, container: str, name: str, longest: int) -> bytes | None:
-        """The content of a small blob; none if there is no such blob.
+        """Return the content of a small blob; None if it does not exist.
 
         Raises:
             UnreadableError: It is longer than *longest* bytes.
@@ -122,9 +122,9 @@ class Blobs:
     def update(
         self, container: str, name: str, longest: int, change: Callable[[bytes], bytes | None]
     ) -> None:
-        """Write what *change* makes of a small blob, or delete it where that is none.
+        """Replace the content of a small blob by what *change* returns for it, or delete the blob if that is None.
 
-        What another writes meanwhile is not lost: the change is made once more, to that.
+        If another process writes at the same time, nothing is lost: the change is repeated on its content.
 
         Raises:
             UnreadableError: It is longer than *longest* bytes.
@@ -144,11 +144,11 @@ class Blobs:
                     continue
                 return
         raise TransientError(
-            f"{name} keeps being changed by others; run the same command again to continue"
+            f"other processes keep changing {name}; run the same command again to continue"
         )
 
     def read_end(self, container: str, name: str, longest: int) -> bytes:
-        """The last bytes of a blob, *longest* at the most; none at all if there is no such blob."""
+        """Return the last bytes of a blob, *longest* at most; nothing if it does not exist."""
         stream = self._open(container, name)
         if stream is not None and stream.size > longest:
             stream = self._open(container, name, offset=stream.size - longest, length=longest)
@@ -158,14 +158,14 @@ class Blobs:
             return stream.readall()
 
     def download(self, container: str, name: str, path: Path, size: int) -> str | None:
-        """Download a blob of *size* bytes to *path*; returns its SHA-256, in hex.
+        """Download a blob of *size* bytes to *path*; return its SHA-256, in hex.
 
-        None where there is no such blob; empty where it has another size, and is left where it is.
+        Return None if it does not exist, and "" if it has another size and was not downloaded.
 
         Raises:
-            RunnerError: Storage cannot be reached, or does not let us.
+            RunnerError: Storage cannot be reached, or refuses access.
             OSError: The file cannot be written.
-            Stopped: Nobody waits for it.
+            Stopped: The run was stopped.
         """
         stream = self._open(container, name)
         if stream is None:
@@ -185,9 +185,9 @@ class Blobs:
     def _open(
         self, container: str, name: str, offset: int | None = None, length: int | None = None
     ) -> "StorageStreamDownloader[bytes] | None":
-        """A blob, or *part* of it, of which the first block has been read; none if it is not there."""
+        """Open a blob, or *part* of it, and read its first block; return None if it does not exist."""
         try:
-            # as it lies there: what a blob calls compressed could unpack to any size
+            # without decompression: a blob marked as compressed could unpack to any size
             return self._client.get_blob_client(container, name).download_blob(
                 offset, length, decompress=False
             )
@@ -197,14 +197,14 @@ class Blobs:
             raise translated(error, f"downloading {name}", "storage") from None
 
     def names(self, container: str, prefix: str) -> Iterator[str]:
-        """The names of all blobs that start with *prefix*."""
+        """Return the names of all blobs that start with *prefix*."""
         with azure_errors(f"listing {container}", "storage"):
             yield from self._client.get_container_client(container).list_blob_names(
                 name_starts_with=prefix
             )
 
     def delete(self, container: str, names: Iterable[str]) -> int:
-        """Delete blobs; those that are gone are no error. Returns how many there were."""
+        """Delete blobs, ignoring those that do not exist; return how many did."""
         count = 0
         with azure_errors(f"deleting from {container}", "storage"):
             for name in names:
@@ -225,7 +225,7 @@ def _whole(stream: "StorageStreamDownloader[bytes]", longest: int) -> bytes:
 
 
 def _replace(blob: BlobClient, data: bytes | None, seen: "StorageStreamDownloader[bytes]") -> None:
-    """Write *data* in the place of what was *seen*, or delete it, unless it has changed since."""
+    """Replace the content that was *seen* by *data*, or delete the blob, unless it has changed since."""
     same: dict[str, Any] = {
         "etag": seen.properties.etag,
         "match_condition": MatchConditions.IfNotModified,
@@ -237,9 +237,9 @@ def _replace(blob: BlobClient, data: bytes | None, seen: "StorageStreamDownloade
 
 
 class _Watched(FileIO):
-    """A file that stops being read once nobody waits for it, or once it is shorter than *size*.
+    """A file whose reading fails once the run is stopped, or once it is shorter than *size*.
 
-    Storage would wait for the bytes that were announced, for minutes and several times over.
+    Storage would otherwise wait minutes for the announced bytes, several times.
     """
 
     def __init__(

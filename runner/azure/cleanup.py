@@ -1,4 +1,4 @@
-"""What a run leaves in storage: nothing but what is still to be collected, and how that is done."""
+"""Clean up after a run: only what can still be collected stays in storage."""
 
 import os
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from runner.models import Conversion, Event, Notice, Plan, State
 
 
 class Settled:
-    """The conversions of a run that nothing is left to do about."""
+    """The conversions of a run that need no further work."""
 
     def __init__(self, done: Iterable[Conversion]) -> None:
         self._ids = set()
@@ -21,17 +21,17 @@ class Settled:
             self._targets.add(folded(conversion.target))
 
     def note(self, result: Event) -> None:
-        """Take a final event into account."""
+        """Note a final event."""
         if not result.uncollected:
             self._ids.add(result.conversion.id)
         if result.state is State.CONVERTED:
             self._targets.add(folded(result.conversion.target))
 
     def clear(self, stored: StoredRun, *, keep: bool) -> tuple[Conversion, ...]:
-        """Take what is settled out of storage, but for sources to *keep*; returns what is not.
+        """Remove everything settled from storage, except sources to *keep*; return the conversions that are not settled.
 
-        That is what was kept here, or was not asked for this time. What a source was before it
-        changed is not among it: its target has been made anew.
+        These are files that were not replaced here, or were not part of this command. An older version of a
+        source does not count, because its target was converted again.
         """
         left = stored.retain(
             lambda c: c.id not in self._ids and folded(c.target) not in self._targets
@@ -42,7 +42,7 @@ class Settled:
 
 
 def left_over_notice(left: tuple[Conversion, ...], plan: Plan, follow_up: FollowUp) -> Notice:
-    """What to do about the files of the run of *plan* that are *left* to be collected."""
+    """Return the notice about the files of the run of *plan* that are *left* to collect."""
     files = f"{count_text(len(left), 'file')} of run {plan.id} left on Azure"
     if any(os.path.lexists(plan.destination / conversion.target) for conversion in left):
         attach = follow_up.attach(plan.id, "--overwrite", "always")
@@ -53,7 +53,7 @@ def left_over_notice(left: tuple[Conversion, ...], plan: Plan, follow_up: Follow
 
 
 def interrupted_text(going_on: int, ended: int, run: str, follow_up: FollowUp) -> str:
-    """What a user who stops *run* is told: how many of its tasks go on, or wait to be collected."""
+    """Return the message for a user who stops *run*: how many of its tasks continue, or can be collected."""
     goes = f"{count_text(going_on, 'task')} still running on Azure"
     waits = f"{count_text(ended, 'task')} done there"
     said = ", ".join(text for text, count in ((goes, going_on), (waits, ended)) if count)

@@ -1,4 +1,4 @@
-"""The sign-in: Entra ID, or a Batch account's shared key where the account is of that kind."""
+"""Sign in to Azure, with Entra ID or with the shared key of a Batch account."""
 
 import base64
 import logging
@@ -15,24 +15,24 @@ from runner.errors import SetupError
 
 BATCH_KEY = "RUNNER_BATCH_KEY"
 """The environment variable with the Batch account's key."""
-# Larger files travel in blocks. A block is held in memory, one for each file that travels at a time,
-# so they are not as large as the service takes them; smaller ones cost more requests.
+# Larger files are uploaded in blocks. Each parallel upload holds one block in memory, so blocks are
+# smaller than the service allows; smaller ones would need more requests.
 _SINGLE_PUT = 16 * 1024 * 1024
 _BLOCK = 8 * 1024 * 1024
 
 
 def sign_in() -> TokenCredential:
-    """Whatever sign-in this machine has: environment, managed identity, `az login`."""
-    # the identity library logs each way it tried; the error names them all
+    """Return the credential of this machine: environment, managed identity, or `az login`."""
+    # the identity library logs each method it tried; the error lists them all
     logging.getLogger("azure.identity").setLevel(logging.ERROR)
     return DefaultAzureCredential()
 
 
 def batch_client(deployment: Deployment, credential: TokenCredential) -> BatchClient:
-    """A client of the deployment's Batch account.
+    """Return a client for the deployment's Batch account.
 
     Raises:
-        SetupError: There is a key, but the account takes none; or it is no key.
+        SetupError: There is a key, but the account accepts none, or it is not a valid key.
     """
     key = os.environ.get(BATCH_KEY, "").strip()
     if key and deployment.pool_allocation_mode != "BatchService":
@@ -40,9 +40,7 @@ def batch_client(deployment: Deployment, credential: TokenCredential) -> BatchCl
             f"{BATCH_KEY} is set, but an account in user-subscription mode does not accept keys: unset it"
         )
     if key and not _is_base64(key):
-        raise SetupError(
-            f"{BATCH_KEY} is not a Batch account key: was it cut off when it was copied?"
-        )
+        raise SetupError(f"{BATCH_KEY} is not a Batch account key: was it copied completely?")
     named = AzureNamedKeyCredential(deployment.batch_account, key) if key else None
     return BatchClient(
         deployment.batch_endpoint,

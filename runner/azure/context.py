@@ -1,4 +1,4 @@
-"""What the parts of an Azure run share: its options, its blob names, and what is starting."""
+"""What the steps of a run on Azure share: its options, its blob names, and its tasks in Batch."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -23,37 +23,37 @@ from runner.result_blobs import result_blob
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How often Azure is asked, and how long its addresses hold."""
+    """How often to poll Azure, and how long signed addresses are valid."""
 
     lifetimes: Lifetimes | None = None
-    """How long a node without an identity may use an address; none for as long as the run needs."""
+    """How long a node without an identity may use an address; None for as long as the run needs."""
     first_look: float = 1.0
-    """Seconds between looks at the beginning; they grow with the run."""
+    """Seconds between the first polls; the intervals grow with the run."""
     longest_look: float = 15.0
     nodes: float = 15.0
     """Seconds between looks at the nodes, for their cost."""
     quiet: float = 60.0
-    """Seconds without a running task after which the user is told why."""
+    """Seconds without a running task after which the user is told the cause."""
 
 
 @dataclass(slots=True, eq=False)
 class WorkItem:
-    """One conversion on its way; in the hands of one thread at a time."""
+    """One conversion in progress; only one thread uses it at a time."""
 
     conversion: Conversion
     attempt: int = 1
     retried: int = 0
-    """Further attempts that this runner has made."""
+    """Extra attempts that this runner has made."""
     is_earlier: bool = False
-    """Whether another runner made this attempt, before it was cut off."""
+    """Whether another runner made this attempt, before it was interrupted."""
     is_undecided: bool = False
     """Whether the submitter waits to hear if there is another attempt: this one was cut off."""
     tries: int = 0
-    """Transfers of this attempt that met a temporary error."""
+    """The number of this attempt's transfers that failed with a temporary error."""
     blob: str = ""
-    """Where its source lies in storage, once it does."""
+    """The blob of its source, once uploaded."""
     sent: int | None = None
-    """Bytes that were uploaded for this attempt; none where another runner may have done that."""
+    """Bytes uploaded for this attempt; None if another runner may have done that."""
     sending: Step | None = None
     """When that was."""
     job: str = ""
@@ -66,7 +66,7 @@ class WorkItem:
         return str(TaskName(self.conversion.id, self.attempt))
 
     def again(self) -> "WorkItem":
-        """The next attempt at the same conversion."""
+        """Return the next attempt at the same conversion."""
         return WorkItem(
             self.conversion,
             attempt=self.attempt + 1,
@@ -84,27 +84,27 @@ class InFlightTasks:
         self._lock = threading.Lock()
 
     def add(self, item: WorkItem) -> None:
-        """Put *item* in, under the id of its task."""
+        """Add *item* under the id of its task."""
         with self._lock:
             self._items[item.task] = item
 
     def take(self, task: str) -> WorkItem | None:
-        """Take out the item of *task*; none if it is not here, or was taken already."""
+        """Remove and return the item of *task*; None if it is not here."""
         with self._lock:
             return self._items.pop(task, None)
 
     def find(self, task: str) -> WorkItem | None:
-        """The item of *task*, which stays."""
+        """Return the item of *task* without removing it."""
         with self._lock:
             return self._items.get(task)
 
     def of(self, job: str) -> list[WorkItem]:
-        """All items whose tasks are in *job*, and known to be."""
+        """Return all items whose tasks are known to be in *job*."""
         with self._lock:
             return [item for item in self._items.values() if item.job == job and item.is_added]
 
     def jobs(self) -> set[str]:
-        """The jobs of all items."""
+        """Return the jobs of all items."""
         with self._lock:
             return {item.job for item in self._items.values()}
 
@@ -120,17 +120,17 @@ class InFlightTasks:
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """One run: what its threads work with, and how they report."""
+    """One run: what its threads share, and how they report."""
 
     run: str
     destination: Path
     scratch: Path
-    """For what is not finished."""
+    """A folder for unfinished files."""
     deployment: Deployment
     options: RunOptions
     pace: Pace
     ffmpeg: str
-    """Copies the audio out of films before the upload."""
+    """The ffmpeg that extracts the audio of films before the upload."""
     jobs: Jobs
     adder: TaskAdder
     blobs: Blobs
@@ -138,7 +138,7 @@ class RunContext:
     report: Callable[[Event | Notice | NodeUse], None]
     stored: StoredRun
     stopped: threading.Event
-    """Set when nobody waits any longer."""
+    """Set when the run is over or stopped."""
     at_limit: threading.Event = field(default_factory=threading.Event)
     """Set when nothing more may be begun, as it would cost too much."""
     wound_down: threading.Event = field(default_factory=threading.Event)
@@ -166,5 +166,5 @@ class RunContext:
         return StayingResult(target, self.result_signature(blob))
 
     def replaceable(self, conversion: Conversion) -> Replaceable:
-        """Which file the result of *conversion* may replace."""
+        """Return which file the result of *conversion* may replace."""
         return self.options.replaceable(self.replaces.get(conversion.target))

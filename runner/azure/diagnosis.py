@@ -1,4 +1,4 @@
-"""Say why nothing is running: the cause, and one remedy. Pure: it is given what the service says."""
+"""Find out why nothing is running, and what to do about it. Pure: its input is what the service reports."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from runner.azure.node_health import Alarm, PoolLook, node_alarms
 from runner.azure.stack import Deployment
 from runner.formatting import count_text
 
-_QUOTA = "ask for more in the portal (Quotas), or choose another vmSize"
+_QUOTA = "request more in the portal (Quotas), or choose another vmSize"
 _RESIZE = {
     "accountcorequotareached": ("the quota of dedicated cores is used up", _QUOTA),
     "accountlowprioritycorequotareached": ("the quota of Spot cores is used up", _QUOTA),
@@ -40,7 +40,7 @@ _COMING = ("creating", "starting", "waitingforstarttask", "rebooting", "reimagin
 
 
 def alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
-    """What is wrong by the service's own word, or by its age, each with a remedy: for saying at once."""
+    """Return the problems that the service reports, or that have lasted too long, each with what to do."""
     pool = look.pool
     for error in pool.resize_errors or ():
         code = (error.code or "").lower()
@@ -57,7 +57,7 @@ def alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
 
 
 def why_nothing_runs(look: PoolLook, deployment: Deployment) -> str:
-    """The most likely reason why tasks wait, and what to do, in one line."""
+    """Return the most likely reason why tasks wait, and what to do, in one line."""
     if found := next(alarms(look, deployment), None):
         return found.text
     pool = look.pool

@@ -1,4 +1,4 @@
-"""The checks of `runner doctor` on Azure, each with one remedy."""
+"""The checks of `runner doctor` on Azure, each with one thing to do about it."""
 
 import uuid
 from collections import Counter
@@ -21,9 +21,9 @@ _SOON = timedelta(days=183)
 
 
 def check_azure(session: Session) -> Iterator[Finding]:
-    """Check sign-in, rights, pools, images and storage of the session's deployment.
+    """Check sign-in, permissions, pools, images and storage of the session's deployment.
 
-    All of its pools, unless one was asked for.
+    This checks all pools, unless one was chosen.
     """
     yield _account(session.deployment)
     chosen = session.deployment.chosen
@@ -35,7 +35,7 @@ def check_azure(session: Session) -> Iterator[Finding]:
 
 
 def _check_pool(session: Session, pool: Pool) -> Iterator[Finding]:
-    """Check one pool; each finding names it where the stack does."""
+    """Check one pool; each finding has the pool's name, if it has one."""
     for what, look in (
         ("pool", _pool),
         ("image", _image),
@@ -54,7 +54,7 @@ def _check(what: str, look: Callable[[Session], Finding], session: Session) -> F
 
 
 def _account(deployment: Deployment) -> Finding:
-    """What the outputs say: nobody can be asked who is not found with it."""
+    """Return what the outputs say: nothing can be reached without them."""
     detail = (
         f"Batch account {deployment.batch_account} and storage account "
         f"{deployment.storage_account} in resource group {deployment.resource_group}, "
@@ -65,7 +65,7 @@ def _account(deployment: Deployment) -> Finding:
 
 def _pool(session: Session) -> Finding:
     deployment = session.deployment
-    pool = session.jobs.pool()
+    pool = session.jobs.pool.get()
     has = [
         each.resource_id.lower()
         for each in (pool.identity and pool.identity.user_assigned_identities) or ()
@@ -77,7 +77,7 @@ def _pool(session: Session) -> Finding:
         detail = f"{pool.id} has {pool.task_slots_per_node} task slots, the stack {deployment.pool.task_slots}"
         return Finding("pool", good=False, detail=detail, remedy="run `pulumi up`")
     if (pool.vm_size or "").lower() != deployment.pool.vm_size.lower():
-        detail = f"{pool.id} is of {pool.vm_size}, the stack's of {deployment.pool.vm_size}"
+        detail = f"{pool.id} has VM size {pool.vm_size}, the stack {deployment.pool.vm_size}"
         return Finding("pool", good=False, detail=detail, remedy="run `pulumi up`")
     is_default = deployment.pool.name and deployment.pool.default
     extra = ("the default" if is_default else "", printable(deployment.pool.purpose))
@@ -86,12 +86,12 @@ def _pool(session: Session) -> Finding:
 
 
 def _image(session: Session) -> Finding:
-    machine = session.jobs.pool().virtual_machine_configuration
+    machine = session.jobs.pool.get().virtual_machine_configuration
     agent = machine.node_agent_sku_id if machine else ""
     try:
-        images = session.jobs.images(agent or "")
+        images = session.jobs.pool.images(agent or "")
     except NoRoleError:
-        # the account's own read: no run needs it, and the Job Submitter does not have it
+        # this needs the right to read the account, which no run needs and a Job Submitter does not have
         detail = f"{agent}; only an Azure Batch Account Reader can see until when Batch supports it"
         return Finding("image", good=True, detail=detail)
     ends = [image.batch_support_end_of_life for image in images]
@@ -102,7 +102,7 @@ def _image(session: Session) -> Finding:
 def image_finding(
     agent: str, ends: Sequence[datetime | None], now: datetime, remedy: str
 ) -> Finding:
-    """What it means that Batch gives up the images of *agent* at *ends*; none has no end yet."""
+    """Return the finding about the images of *agent*, which Batch supports until *ends* (None: no end)."""
     last = max((end for end in ends if end is not None), default=None)
     if not ends or (last is not None and last <= now):
         detail = f"Batch no longer supports any image for {agent}"
@@ -114,7 +114,7 @@ def image_finding(
 
 
 def _nodes(session: Session) -> Finding:
-    look = session.jobs.look()
+    look = session.jobs.pool.look()
     found = list(alarms(look, session.deployment))
     if found:
         node = failed_start(look)
@@ -131,7 +131,7 @@ def _nodes(session: Session) -> Finding:
 
 
 def _quota(session: Session) -> Finding:
-    """What to compare with the quota: reading it takes rights that running does not."""
+    """Return what to compare with the quota: reading the quota takes rights that running does not."""
     deployment = session.deployment
     wanted: Counter[str] = Counter()
     for pool in deployment.pools:
@@ -166,7 +166,7 @@ def _node_ffmpeg(session: Session) -> Finding:
 
 def _jobs(session: Session) -> Finding:
     newest = session.jobs.newest()
-    # refused to who may not submit, and nothing to who may: there is no such job
+    # without the right to submit this is refused; with it, nothing happens, as there is no such job
     session.jobs.terminate(f"doctor-{uuid.uuid4()}", "a check of rights")
     detail = f"can be submitted and listed; the newest is {newest or 'none'}"
     return Finding("jobs", good=True, detail=detail)

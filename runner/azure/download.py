@@ -1,4 +1,4 @@
-"""Bring one result home: download it, compare it with what the node hashed, give it its name."""
+"""Download one result, compare it with the node's hash, and move it into place."""
 
 import os
 import time
@@ -22,16 +22,16 @@ from runner.models import Event, Execution, Failure, Kind, Result, State, Step
 _CLOCKS_APART = 2.0
 """Seconds that a node's clock may differ from the service's."""
 _DOWNLOADS = 3
-"""A result that arrives damaged is fetched again so often in all."""
+"""How often a result that arrives damaged is downloaded, in all."""
 _LONGEST_LOG = 64 * 1024
 """Bytes."""
 
 
 def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event:
-    """The event that the *end* of an attempt comes to: its result, or its failure.
+    """Return the event for the *end* of an attempt: its result, or its failure.
 
     Raises:
-        RunnerError: Storage cannot be reached, or does not let us; or this machine cannot take it.
+        RunnerError: Storage cannot be reached or refuses access, or this machine cannot write the result.
     """
     began = time.time()
     record, unreadable = _record(context, item)
@@ -53,7 +53,7 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
         except ConversionError as error:
             failure = error.failure
             uncollected = failure.kind is not Kind.TRANSIENT
-    # the node's log says nothing of what is wrong here
+    # the node's log says nothing about problems on this machine
     log = failure.log or ("" if uncollected else _log(context, item))
     return Event(
         conversion=item.conversion,
@@ -131,7 +131,7 @@ def _converted(item: WorkItem, end: Finished, record: Record, result: Result) ->
 
 
 def _not_written(target: str, failure: Failure) -> RunnerError:
-    """What to say where this machine failed: the result stays in storage, and is not made again."""
+    """Return the event for a failure of this machine: the result stays in storage, and is not converted again."""
     message = f"cannot write {target}: {failure.message}"
     if failure.kind is Kind.ENVIRONMENT:
         return SetupError(
@@ -141,8 +141,8 @@ def _not_written(target: str, failure: Failure) -> RunnerError:
 
 
 def _put_back(context: RunContext, item: WorkItem) -> str:
-    """See that the next attempt at *item* finds what this one did not; returns what that was."""
-    # the service does not say which, and putting the worker where it is already costs one call
+    """Upload again what this attempt at *item* did not find in storage; return what that was."""
+    # the service does not say which; uploading a worker that exists costs only one call
     context.blobs.put(context.deployment.tools_container, *pack_worker())
     if item.blob and context.blobs.exists(context.deployment.input_container, item.blob):
         return "the worker was no longer in storage; it was uploaded again"
@@ -151,7 +151,7 @@ def _put_back(context: RunContext, item: WorkItem) -> str:
 
 
 def _record(context: RunContext, item: WorkItem) -> tuple[Record | None, str]:
-    """The record that the worker left, if it did; else why what is there is none."""
+    """Return the record that the worker left, or why it cannot be read."""
     name = f"{context.blob_names.results(item.task)}/{RECORD}"
     try:
         data = context.blobs.read(context.deployment.output_container, name, LONGEST_RECORD)
@@ -161,7 +161,7 @@ def _record(context: RunContext, item: WorkItem) -> tuple[Record | None, str]:
 
 
 def _log(context: RunContext, item: WorkItem) -> str:
-    """What the task wrote, the end of very much, where the worker could not leave a record."""
+    """Return the end of what the task wrote, for a worker that left no record."""
     name = f"{context.blob_names.results(item.task)}/stderr.txt"
     data = context.blobs.read_end(context.deployment.output_container, name, _LONGEST_LOG)
     return data.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""The engine on Azure Batch: what a run works with, and the pipeline that carries it out."""
+"""The engine for Azure Batch: prepares a run and starts its pipeline."""
 
 import threading
 from collections.abc import Callable, Generator
@@ -38,18 +38,18 @@ class AzureEngine:
     batch: BatchClient
     storage: BlobServiceClient
     ffmpeg: str
-    """Copies the audio out of films before the upload."""
+    """The ffmpeg that extracts the audio of films before the upload."""
     options: RunOptions = field(default_factory=RunOptions)
     detach: bool = False
-    """Whether the run ends for the runner once all is submitted."""
+    """Whether runner exits once everything is submitted."""
     pace: Pace = field(default_factory=Pace)
     follow_up: FollowUp = field(default_factory=FollowUp)
-    """Makes the commands that go on with a run."""
+    """Makes the follow-up commands of a run."""
 
     def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice | NodeUse, None, None]:
         """Yield all that happens; see `Engine.run`.
 
-        A run of the same id that was cut off is resumed: what lies in storage and in Batch is
+        An interrupted run of the same id is resumed: what is already in storage and in Batch is
         neither uploaded nor submitted again.
         """
         yield from renamed_here(plan)
@@ -69,7 +69,7 @@ class AzureEngine:
     def context_of(
         self, plan: Plan, scratch: Path, report: Callable[[Event | Notice | NodeUse], None]
     ) -> RunContext:
-        """What the steps of a run of *plan* share."""
+        """Return what the steps of a run of *plan* share."""
         stopped = threading.Event()
         deployment = self.deployment
         blobs = Blobs(self.storage, stopped.is_set)

@@ -1,4 +1,4 @@
-"""Translate what the Azure clients raise into our errors, each with its remedy."""
+"""Translate the exceptions of the Azure clients into runner's errors, each with what to do."""
 
 import re
 from collections.abc import Iterator
@@ -21,64 +21,64 @@ _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 
 
 class NoRoleError(SetupError):
-    """The sign-in is good, and has no role that allows this."""
+    """The sign-in worked, but no role allows this."""
 
 
 class JobLostError(TransientError):
-    """A job of the run has ended, or is gone, with tasks of ours left."""
+    """A job of the run has ended or is gone, with tasks left."""
 
     def __init__(self, job: str, what: str) -> None:
         super().__init__(f"job {job} was {what}")
 
 
 class JobCancelledError(JobLostError):
-    """A job of the run was ended by `runner cancel`."""
+    """A job of the run was cancelled with `runner cancel`."""
 
 
 class PoolLostError(SetupError):
-    """No node of the pool can work, nor will, unless somebody mends it."""
+    """No node of the pool can work, unless somebody fixes it."""
 
 
 def redacted(text: str) -> str:
-    """*text* without the signature of any URL and without keys."""
+    """Return *text* without signatures of URLs and without keys."""
     return _SECRET.sub(r"\1…", text)
 
 
 def code_of(error: BaseException) -> str:
-    """The service's own code of *error*, such as "JobExists"; empty where there is none."""
+    """Return the service's code of *error*, such as "JobExists"; empty if there is none."""
     inner = getattr(error, "error", None)
     code = getattr(inner, "code", None) or getattr(error, "error_code", None) or ""
     return str(getattr(code, "value", code))
 
 
 def word(value: object) -> str:
-    """The wire's word of an enumeration in lower case, also where the client does not know it."""
+    """Return the value of an enumeration as sent, in lower case, even if the client does not know it."""
     return str(getattr(value, "value", value)).lower()
 
 
 def is_transient(error: AzureError) -> bool:
-    """Whether the same call may work later."""
+    """Return whether the same call may work later."""
     if isinstance(error, HttpResponseError):
         status = error.status_code
-        # an answer that broke off has the status of a success, or none at all
+        # an interrupted response has the status of a success, or none
         return status is None or status < 300 or status in _TRANSIENT
     return isinstance(error, (ServiceRequestError, ServiceResponseError))
 
 
 @contextmanager
 def azure_errors(doing: str, service: str) -> Iterator[None]:
-    """Raise our errors for those of the Azure clients, saying what was being done.
+    """Translate exceptions of the Azure clients into runner's errors, which say what was being done.
 
-    *service* is one that `refusal_of` knows.
+    *service* is one of those in `refusal_of`.
     """
     try:
         yield
     except AzureError as error:
-        raise translated(error, doing, service) from None  # its text may hold signatures
+        raise translated(error, doing, service) from None  # its text may contain signatures
 
 
 def translated(error: AzureError, doing: str, service: str) -> RunnerError:
-    """Our error for *error*, which came while *doing* something; its notes have the request's id."""
+    """Return runner's error for *error*, which occurred while *doing* something; its notes have the request's id."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     ours = _translated(error, doing, service, headers.get("date") or "")
     if request := headers.get("request-id") or headers.get("x-ms-request-id"):
@@ -90,14 +90,14 @@ def translated(error: AzureError, doing: str, service: str) -> RunnerError:
 def _translated(error: AzureError, doing: str, service: str, date: str) -> RunnerError:
     status = getattr(error, "status_code", None)
     if status is None and isinstance(error, ClientAuthenticationError):
-        status = 401  # nobody was asked: there is no sign-in here at all
+        status = 401  # no request was sent: this machine has no sign-in at all
     code = code_of(error)
     if refusal := refusal_of(service, status, code, date):
         detail = f" ({code})" if code else ""
         kind = NoRoleError if refusal.is_role else SetupError
         return kind(f"{doing}: {refusal.cause}{detail}; {refusal.remedy}")
     if code == "ContainerNotFound":
-        return SetupError(f"{doing}: the container is gone: run `pulumi up`")
+        return SetupError(f"{doing}: the container does not exist: run `pulumi up`")
     reason = redacted(f"{code}: {_first_line(error)}" if code else _first_line(error))
     if is_transient(error):
         return TransientError(f"{doing}: {reason}; run the same command again to continue")

@@ -1,4 +1,4 @@
-"""Whether the Azure clients are installed: they are the extra `azure`, which local runs do without."""
+"""Check that the Azure clients are installed: they are the extra `azure`, which local runs do not need."""
 
 import re
 import sys
@@ -18,38 +18,38 @@ def require_clients() -> None:
     """Check that the Azure clients can be imported, before anything imports them.
 
     Raises:
-        SetupError: One cannot; the message has the command that installs them.
+        SetupError: One is missing; the message has the command that installs them.
     """
     if not all(map(_is_installed, _MODULES)):
         raise SetupError(
-            "the Azure clients are not installed (a run on this machine, --where local, needs none): "
-            + joined([*_installer(), *_packages()])
+            f"the Azure clients are not installed: run `{joined([*_installer(), *_packages()])}`, "
+            "or convert on this machine with --where local"
         )
 
 
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # of a package above it
+    except ModuleNotFoundError:  # a parent package is missing
         return False
 
 
 def _installer() -> list[str]:
-    """What installs beside this very Python; `uv tool` makes environments without a pip."""
+    """Return the command that installs into this Python's environment; `uv tool` makes environments without pip."""
     if find_spec("pip"):
         return [sys.executable, "-m", "pip", "install"]
     return ["uv", "pip", "install", "--python", sys.executable]
 
 
 def _packages() -> list[str]:
-    """What the extra stands for, with the versions that it asks for.
+    """Return the packages of the extra, with their version ranges.
 
-    Not `batch-ffmpeg-runner[azure]`: an installer might look for that name in a registry, where it
-    may be somebody else's.
+    This is not `batch-ffmpeg-runner[azure]`: an installer might look for that name in a registry, where it
+    may belong to somebody else.
     """
     try:
         wanted = requires(DISTRIBUTION) or ()
-    except PackageNotFoundError:  # a copy of the sources that nobody installed
+    except PackageNotFoundError:  # the sources are used without being installed
         return list(_NAMES)
     parted = (line.partition(";") for line in wanted)
     return [need.strip() for need, _, marker in parted if _IN_EXTRA.search(marker)]

@@ -1,4 +1,4 @@
-"""What the state of a run's job means: whether it takes tasks, and who ended it."""
+"""What the state of a run's job means: whether it accepts tasks, and who ended it."""
 
 from azure.batch.models import BatchJob
 
@@ -7,14 +7,14 @@ from runner.azure.jobs import CANCELLED, Jobs
 from runner.errors import SetupError
 
 POOL_REPLACED = "its pool was replaced"
-"""Why a job was ended whose pool is not the stack's any more."""
+"""The reason given to a job that was ended because its pool no longer belongs to the stack."""
 AT_COST_LIMIT = "its run was at its cost limit"
 """Why a job was ended that may go on in another one."""
 _BY_ITSELF = ("", "alltaskscomplete", POOL_REPLACED, AT_COST_LIMIT)
 
 
 def ended_from_outside(jobs: Jobs, job: str) -> JobLostError | None:
-    """What to say where *job* takes no more tasks otherwise than by having ended itself.
+    """Return the error for a *job* that accepts no more tasks, unless it ended by itself.
 
     Raises:
         SetupError: Somebody has disabled it.
@@ -28,17 +28,17 @@ def ended_from_outside(jobs: Jobs, job: str) -> JobLostError | None:
 
 
 def refuse_disabled(job: BatchJob) -> None:
-    """Raise `SetupError` if somebody has disabled *job*: its tasks would wait for ever."""
+    """Raise `SetupError` if somebody has disabled *job*: its tasks would wait forever."""
     if word(job.state) in ("disabled", "disabling"):
         raise SetupError(f"job {job.id} was disabled: `az batch job enable --job-id {job.id}`")
 
 
 def ended_early(job: str, why: str) -> JobLostError:
-    """The end of a run whose *job* has ended before its tasks."""
+    """Return the error for a run whose *job* ended before its tasks."""
     kind = JobCancelledError if why == CANCELLED else JobLostError
     return kind(job, f"ended ({why or 'no reason given'})")
 
 
 def end_of(job: BatchJob) -> str:
-    """Why *job* has ended, in the service's word or in that of whoever ended it."""
+    """Return why *job* has ended, as the service or whoever ended it says."""
     return (job.execution_info.termination_reason if job.execution_info else None) or ""

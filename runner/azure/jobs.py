@@ -1,4 +1,4 @@
-"""The Batch service in our words: jobs, tasks, counts and the pool, with errors translated."""
+"""Access to the Batch service: jobs, tasks and counts, with errors translated."""
 
 import threading
 import time
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from azure.batch import BatchClient
 from azure.batch import models as batch
@@ -18,26 +17,20 @@ from azure.core.exceptions import (
 from azure.core.rest import HttpRequest
 
 from runner.azure.errors import JobLostError, azure_errors, code_of, redacted, translated, word
-from runner.azure.node_health import PoolLook
+from runner.azure.pool_client import PoolClient
 from runner.azure.retrying import call_with_retry
 from runner.errors import SetupError
 
-# The service ends the job after that, whatever becomes of the runner.
+# The service ends the job after this time, even if runner is gone.
 _JOB_LIMIT = timedelta(days=7)
 _END_TAKES = 30.0
 _LOOK_EVERY = 0.5
-"""Seconds, for a job that was terminated."""
+"""In seconds, for a job that was terminated."""
 CANCELLED = "cancelled by runner"
-"""The reason that a job has which a user cancelled."""
+"""The reason given to a job that the user cancelled."""
 _MARK = ("made-by", "runner")
 AT_LIMIT = ("stopped-by", "max-cost")
 """In the metadata of a job that was disabled at its run's cost limit."""
-_MOST_NODES = 1000
-_OF_NODES = [
-    *("id", "state", "stateTransitionTime", "startTaskInfo", "errors"),
-    *("allocationTime", "isDedicated"),
-]
-_LONGEST_END = 64 * 1024
 _KILLED = 128
 """An exit code above it is a signal's, as a shell says it."""
 _SELECTED = ["id", "state", "stateTransitionTime", "executionInfo", "creationTime", "nodeInfo"]
@@ -45,22 +38,22 @@ _SELECTED = ["id", "state", "stateTransitionTime", "executionInfo", "creationTim
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A task that has come to its end."""
+    """A task that has finished."""
 
     task: str
     at: datetime
     exit_code: int | None
     succeeded: bool
-    """By the service's own verdict: the exit code and all transfers."""
+    """Whether the service counts it as a success: exit code 0, and all transfers worked."""
     code: str
-    """Of the failure, such as "FileUploadAccessDenied"; empty for none."""
+    """The code of the failure, such as "FileUploadAccessDenied"; empty for none."""
     message: str
     started: datetime | None
-    """Including the download of the source."""
+    """When it started, including the download of the source."""
     ended: datetime | None
     created: datetime | None = None
     node: str = ""
-    """The id of the one that it ran on last."""
+    """The id of the node that it ran on last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many tasks of a job are in which state; the service may lag behind."""
+    """The number of tasks in each state of a job; the service may lag behind."""
 
     active: int
     running: int
@@ -83,26 +76,27 @@ class Counts:
 
 
 class Jobs:
-    """Submits and follows the tasks of one pool."""
+    """The jobs of an account, and the pool on which new ones run."""
 
     def __init__(
         self, client: BatchClient, pool: str, ended: threading.Event | None = None
     ) -> None:
         self._client = client
-        self._pool = pool
+        self.pool = PoolClient(client, pool)
         self._ended = ended or threading.Event()
-        """Set when nobody waits any longer."""
+        """Set when the run is over or stopped."""
 
     def create(self, job: str) -> bool:
-        """Create *job*; false if it is there already.
+        """Create *job*; return false if it exists already.
 
         Raises:
             RunnerError: It cannot be created.
         """
         options = batch.BatchJobCreateOptions(
             id=job,
-            pool_info=batch.BatchPoolInfo(pool_id=self._pool),
-            # an empty job that ends with its last task would end at once
+            pool_info=batch.BatchPoolInfo(pool_id=self.pool.id),
+            # a job that ends with its last task would end at once while it is empty:
+            # https://learn.microsoft.com/dotnet/api/azure.compute.batch.batchjobspecification.alltaskscompletemode
             all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.NO_ACTION,
             constraints=batch.BatchJobConstraints(max_wall_clock_time=_JOB_LIMIT),
             metadata=[batch.BatchMetadataItem(name=_MARK[0], value=_MARK[1])],
@@ -118,7 +112,7 @@ class Jobs:
         return True
 
     def finish(self, job: str) -> None:
-        """Have *job* end itself with its last task; for when all tasks are added."""
+        """Let *job* end with its last task, after all tasks were added."""
         mode = batch.BatchAllTasksCompleteMode.TERMINATE_JOB
         options = batch.BatchJobUpdateOptions(all_tasks_complete_mode=mode)
         try:
@@ -126,13 +120,13 @@ class Jobs:
                 lambda: self._client.update_job(job, options, retry_total=0), self._ended
             )
         except (ResourceExistsError, ResourceNotFoundError):
-            return  # over already
+            return  # already over
         except AzureError as error:
             raise self._job_error(error, job) from None
 
     def terminate(self, job: str, reason: str) -> bool:
-        """End *job* and kill what runs; false if it is over or gone."""
-        # not by begin_terminate_job: its poller's thread would outlive the command
+        """Terminate *job* and its running tasks; return false if it is over or gone."""
+        # without begin_terminate_job, because its poller's thread would outlive the command
         request = HttpRequest(
             "POST",
             f"/jobs/{job}/terminate",
@@ -176,7 +170,7 @@ class Jobs:
             raise self._job_error(error, job) from None
 
     def wait_for_end(self, job: str) -> None:
-        """Wait until *job*, which was terminated, has ended its tasks, as far as that goes soon."""
+        """Wait a short time until *job*, which was terminated, has ended its tasks."""
         deadline = time.monotonic() + _END_TAKES
         while (facts := self.job(job)) is not None and word(facts.state) != "completed":
             if time.monotonic() >= deadline:
@@ -184,7 +178,7 @@ class Jobs:
             self._ended.wait(_LOOK_EVERY)
 
     def delete(self, job: str) -> None:
-        """Delete *job*; one that is gone is no error."""
+        """Delete *job*, if it exists."""
         request = HttpRequest("DELETE", f"/jobs/{job}", params={"api-version": "2025-06-01"})
         try:
             self._client.send_request(request).raise_for_status()
@@ -201,7 +195,7 @@ class Jobs:
                 yield Listed(task.id or "", completed, completed and _is_cut_off(task))
 
     def finished_since(self, job: str, since: datetime | None) -> Iterator[Finished]:
-        """The tasks of *job* that came to their end at *since* or later; all without it."""
+        """Yield the tasks of *job* that finished at *since* or later; without it, all finished ones."""
         condition = "state eq 'completed'"
         if since is not None:
             stamp = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -211,7 +205,7 @@ class Jobs:
                 yield _finished(task)
 
     def running(self, job: str, most: int) -> list[str]:
-        """The ids of some tasks of *job* that run, at most so many."""
+        """Return the ids of some running tasks of *job*, *most* at most."""
         with self._following(job):
             pages = self._client.list_tasks(
                 job, filter="state eq 'running'", select=["id"], max_results=most
@@ -219,13 +213,13 @@ class Jobs:
             return [task.id or "" for task in next(pages, ())]
 
     def counts(self, job: str) -> Counts:
-        """How many tasks of *job* are in which state."""
+        """Return the number of tasks of *job* in each state."""
         with self._following(job):
             counts = self._client.get_job_task_counts(job).task_counts
         return Counts(counts.active, counts.running, counts.completed)
 
     def job(self, job: str) -> batch.BatchJob | None:
-        """What the service says of *job*; none if there is no such job."""
+        """Return *job* as the service reports it; None if it does not exist."""
         try:
             return self._client.get_job(job)
         except ResourceNotFoundError:
@@ -234,7 +228,7 @@ class Jobs:
             raise self._job_error(error, job) from None
 
     def ours(self) -> Iterator[tuple[str, bool]]:
-        """The ids of all jobs that a runner made, the newest first, and whether each goes on."""
+        """Return the ids of all jobs made by runner, newest first, and whether each is active."""
         with azure_errors("listing jobs", "batch"):
             jobs = [
                 job
@@ -248,58 +242,8 @@ class Jobs:
             yield job.id or "", word(job.state) == "active"
 
     def newest(self) -> str | None:
-        """The newest job that a runner made."""
+        """Return the newest job made by runner."""
         return next((job for job, _ in self.ours()), None)
-
-    def pool(self) -> batch.BatchPool:
-        """The pool.
-
-        Raises:
-            SetupError: There is none.
-        """
-        try:
-            return self._client.get_pool(self._pool)
-        except ResourceNotFoundError:
-            raise SetupError(f"there is no pool {self._pool}: run `pulumi up`") from None
-        except AzureError as error:
-            raise translated(error, f"looking at pool {self._pool}", "batch") from None
-
-    def look(self) -> PoolLook:
-        """The pool and its nodes, a thousand at most, at the service's own time.
-
-        Raises:
-            SetupError: There is none.
-        """
-        pool = self.pool()
-        dates: list[str | None] = []
-        with azure_errors(f"looking at the nodes of pool {self._pool}", "batch"):
-            pages = self._client.list_nodes(
-                self._pool,
-                max_results=_MOST_NODES,
-                select=_OF_NODES,
-                raw_response_hook=lambda got: dates.append(got.http_response.headers.get("Date")),
-            ).by_page()
-            nodes = list(next(pages, ()))
-        return PoolLook(pool, nodes, _time_of(*dates))
-
-    def start_task_errors(self, node: str) -> bytes | None:
-        """The end of what the start task of *node* wrote to its errors; None if that cannot be had."""
-        try:
-            chunks = self._client.download_node_file(
-                self._pool, node, "startup/stderr.txt", retry_total=0
-            )
-            end = b""
-            for chunk in chunks:
-                end = (end + chunk)[-_LONGEST_END:]
-        except AzureError:
-            return None  # no right to the files of nodes, or the node does not answer
-        return end
-
-    def images(self, agent: str) -> list[batch.BatchSupportedImage]:
-        """The images that Batch supports with the node agent *agent*."""
-        with azure_errors("listing the supported images", "batch"):
-            condition = f"nodeAgentSKUId eq '{agent}'"
-            return list(self._client.list_supported_images(filter=condition))
 
     @contextmanager
     def _following(self, job: str) -> Iterator[None]:
@@ -315,19 +259,11 @@ class Jobs:
         if code == "activejobandschedulequotareached":
             return SetupError(
                 f"job {job}: the Batch account's quota of active jobs is used up; "
-                "end some (`az batch job list`), or ask for more in the portal"
+                "end some (`az batch job list`), or request more in the portal"
             )
         if code == "poolnotfound":
-            return SetupError(f"job {job}: there is no pool {self._pool}: run `pulumi up`")
+            return SetupError(f"job {job}: there is no pool {self.pool.id}: run `pulumi up`")
         return translated(error, f"job {job}", "batch")
-
-
-def _time_of(*dates: str | None) -> datetime:
-    """The time in the header of an answer; this machine's where there is none."""
-    try:
-        return parsedate_to_datetime(dates[-1] or "").astimezone(UTC)
-    except (IndexError, ValueError):
-        return datetime.now(UTC)
 
 
 def _is_cut_off(task: batch.BatchTask) -> bool:

@@ -1,4 +1,4 @@
-"""The plan of a run, kept beside its sources in storage, so that another machine can follow it."""
+"""The plan of a run, stored next to its sources, so that another machine can follow the run."""
 
 import gzip
 import io
@@ -22,26 +22,26 @@ from runner.models import Conversion, Plan, Recipe, Source
 from runner.options import RunOptions
 
 _VERSION = 2
-"""Without options it was 1."""
+"""Version 1 had no options."""
 _WITH_ADDRESS = 3
 """Of a run whose results stay in storage."""
-# Some 300 bytes a file, of which a tenth is left when packed: room for a million files.
+# About 300 bytes per file, compressed to a tenth: room for a million files.
 LONGEST = 64 * 1024 * 1024
-"""Bytes of a plan in storage."""
+"""The largest plan in storage, in bytes."""
 LONGEST_UNPACKED = 512 * 1024 * 1024
 _LONGEST_LINE = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A run as storage has it."""
+    """A run as stored."""
 
     plan: Plan
     options: RunOptions
 
 
 class DamagedPlanError(SetupError):
-    """What storage has in the place of a plan is none."""
+    """The plan in storage is damaged."""
 
     def __init__(self, run: str, error: Exception) -> None:
         advice = f"`runner cancel {run}` discards it, then convert again"
@@ -73,10 +73,10 @@ def manifest_of(plan: Plan, options: RunOptions) -> Iterator[IO[bytes]]:
 
 
 def read_manifest(data: bytes, run: str, destination: Path) -> Manifest:
-    """What *data* says of *run*, for results in *destination*.
+    """Read the plan of *run* from *data*, for results in *destination*.
 
     Raises:
-        DamagedPlanError: It says nothing of *run*.
+        DamagedPlanError: It is not a plan of *run*.
         SetupError: It was written by another version of runner.
     """
     try:
@@ -94,11 +94,11 @@ def read_manifest(data: bytes, run: str, destination: Path) -> Manifest:
 def _head(line: bytes, run: str) -> dict[str, object]:
     head = parse_json(line, _LONGEST_LINE)
     if not isinstance(head, dict):
-        raise UnreadableError("it has no beginning")
+        raise UnreadableError("its first line is missing")
     if head.get("v") not in (1, _VERSION, _WITH_ADDRESS):
         raise SetupError("this run was started by another version of runner: use that one")
     if head.get("run") != run:
-        raise UnreadableError("it is that of another run")
+        raise UnreadableError("it belongs to another run")
     return head
 
 
@@ -112,12 +112,12 @@ def _address(value: object) -> BlobAddress | None:
 def _conversions(lines: Iterator[bytes], recipes: dict[str, Recipe]) -> tuple[Conversion, ...]:
     conversions = tuple(_conversion(line, recipes) for line in lines)
     if len({folded(conversion.target) for conversion in conversions}) != len(conversions):
-        raise UnreadableError("two files have one target")
+        raise UnreadableError("two files have the same target")
     return conversions
 
 
 def _lines(data: bytes) -> Iterator[bytes]:
-    """The lines of what *data* unpacks to, which may be much more."""
+    """Yield the lines of the unpacked *data*, up to a size limit."""
     with gzip.open(io.BytesIO(data)) as file:
         left = LONGEST_UNPACKED
         while line := file.readline(_LONGEST_LINE + 1):
@@ -132,7 +132,7 @@ def _recipes(value: object) -> dict[str, Recipe]:
         raise UnreadableError("it has no recipes")
     recipes = {name: Recipe.from_json(text(recipe)) for name, recipe in value.items()}
     if any(recipe.fingerprint != name for name, recipe in recipes.items()):
-        # of its files' ids, too, something else would come
+        # its files would also get different ids
         raise SetupError("this run was started by another version of runner: use that one")
     return recipes
 
@@ -140,7 +140,7 @@ def _recipes(value: object) -> dict[str, Recipe]:
 def _conversion(line: bytes, recipes: dict[str, Recipe]) -> Conversion:
     row = parse_json(line, _LONGEST_LINE)
     if not isinstance(row, list) or len(row) != 5:
-        raise UnreadableError("a file in it is no list of five")
+        raise UnreadableError("a file in it is not a list of five values")
     path, size, mtime_ns, target, recipe = row
     if not text(path) or "\0" in path:
         raise UnreadableError("a source in it has no name")

@@ -1,4 +1,4 @@
-"""How the jobs, tasks and blobs of a run are named: its id is the beginning of each."""
+"""The names of a run's jobs, tasks and blobs; each starts with the run's id."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -18,27 +18,27 @@ _SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
 @dataclass(frozen=True)
 class BlobNames:
-    """Makes the addresses of a run's blobs, signed where nodes have no identity."""
+    """Makes the addresses of a run's blobs, signed if nodes have no identity."""
 
     run: str
     deployment: Deployment
     readable: Callable[[str, str], str]
-    """The address of a blob, by container and name, with what a node needs to read it."""
+    """Returns the address with which a node can read a blob, from container and name."""
     writable: Callable[[str], str]
-    """The address of a container, with what a node needs to write to it."""
+    """Returns the address with which a node can write to a container."""
 
     def source(self, conversion: Conversion, suffix: str) -> str:
-        """The name of the blob that a source is uploaded to; *suffix* is the uploaded file's."""
+        """Return the name of the blob for a source; *suffix* is that of the uploaded file."""
         return f"{self.run}/{conversion.id}{safe_suffix(suffix)}"
 
     def results(self, task: str) -> str:
-        """The folder of what a task leaves."""
+        """Return the folder for the files of a task."""
         return f"{self.run}/{task}"
 
 
 @dataclass(frozen=True)
 class TaskName:
-    """Which attempt at which conversion a task is."""
+    """The conversion and the attempt in a task's id."""
 
     conversion: str
     attempt: int
@@ -48,34 +48,34 @@ class TaskName:
 
     @classmethod
     def parse(cls, name: str) -> "TaskName | None":
-        """Read a task's id; none if it is not one of ours."""
+        """Parse a task's id; return None if runner did not make it."""
         found = re.fullmatch(r"([0-9a-f]{24})-a(\d{1,4})", name)
         return cls(found[1], int(found[2])) if found else None
 
 
 def result_in(blob: str) -> TaskName | None:
-    """The task whose result is in *blob*; none if it is something else."""
+    """Return the task whose result is in *blob*; None if it is something else."""
     _, task, name = [*blob.split("/"), "", ""][:3]
     return TaskName.parse(task) if name.startswith(f"{RESULT}.") else None
 
 
 def safe_suffix(suffix: str) -> str:
-    """*suffix* if nothing in it can surprise anybody, else an empty one."""
+    """Return *suffix* if it only has harmless characters, else ""."""
     return suffix.lower() if _SAFE_SUFFIX.fullmatch(suffix) else ""
 
 
 def manifest_name(run: str) -> str:
-    """The blob of the run's plan."""
+    """Return the name of the blob with the run's plan."""
     return f"{run}/plan.jsonl.gz"
 
 
 def next_job(run: str, jobs: Sequence[str]) -> str:
-    """The name of the job that follows *jobs*, of which each has ended."""
+    """Return the name of the job after *jobs*, which have all ended."""
     return f"{run}--{len(jobs) + 1}"
 
 
 def jobs_of(jobs: Jobs, run: str) -> Iterator[BatchJob]:
-    """The jobs of *run*, as the service has them: one, and one more each time the last had ended."""
+    """Return the jobs of *run*: one, and another each time the last one had ended."""
     names: list[str] = [run]
     while (facts := jobs.job(names[-1])) is not None:
         yield facts
@@ -83,5 +83,5 @@ def jobs_of(jobs: Jobs, run: str) -> Iterator[BatchJob]:
 
 
 def run_of(name: str) -> str:
-    """The run that a blob or a job belongs to."""
+    """Return the run that a blob or a job belongs to."""
     return name.partition("/")[0].partition("--")[0]

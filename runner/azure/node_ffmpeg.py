@@ -1,4 +1,4 @@
-"""Put the ffmpeg that nodes use into storage: once, and the very one that is embedded here."""
+"""Upload the nodes' ffmpeg to storage once: the same binary that is embedded on this machine."""
 
 import hashlib
 import lzma
@@ -25,18 +25,18 @@ _FALL_BACK = "the nodes will use the ffmpeg that their start task installs"
 
 @dataclass(frozen=True, kw_only=True)
 class NodeFfmpeg:
-    """The binary that a pool's nodes look for."""
+    """The binary that a pool's nodes download."""
 
     blob: str
     sha256: str
     package: str
-    """As pip names it, with its version."""
+    """The package and its version, as for pip."""
     platform: str
-    """In the name of the package's wheel."""
+    """The platform in the name of the package's wheel."""
 
     @classmethod
     def of(cls, pool: Pool) -> "NodeFfmpeg | None":
-        """What the nodes of *pool* look for; None if they look for none."""
+        """Return the binary for the nodes of *pool*; None if they download none."""
         if not pool.node_ffmpeg:
             return None
         package, _, platform = pool.node_ffmpeg_package.partition(" ")
@@ -49,7 +49,7 @@ class NodeFfmpeg:
 
 
 class _MissingError(Exception):
-    """The binary cannot be had here; says why."""
+    """The binary is not available on this machine; the message says why."""
 
 
 def put_ffmpeg(
@@ -59,9 +59,9 @@ def put_ffmpeg(
     say: Callable[[str], None],
     is_stopped: Callable[[], bool],
 ) -> None:
-    """Put the ffmpeg for the nodes into storage if it is not there; *say* what the user should know.
+    """Upload the nodes' ffmpeg if it is not in storage yet, and *say* what the user should know.
 
-    That it cannot be done ends no run: a start task has other ways.
+    A failure does not end the run: the start task can install ffmpeg in other ways.
     """
     wanted = NodeFfmpeg.of(deployment.pool)
     if wanted is None:
@@ -91,7 +91,7 @@ def _hash(path: Path) -> str:
 
 
 def _downloaded(wanted: NodeFfmpeg, scratch: Path) -> Path:
-    """Take the binary out of its wheel, for a machine of another system or with another version."""
+    """Get the binary from its wheel, on a machine with another system or another version."""
     folder = scratch / "wheel"
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries", "1"),
@@ -130,7 +130,7 @@ def _unpacked(wheel: Path, wanted: NodeFfmpeg) -> Path:
 
 
 def _pack(binary: Path, packed: Path, is_stopped: Callable[[], bool]) -> None:
-    """Compress *binary* at the level that is quickest on the whole: more would save a tenth."""
+    """Compress *binary* at the level with the best total time: higher ones would only save a tenth."""
     with binary.open("rb") as source, lzma.open(packed, "wb", preset=0) as target:
         while block := source.read(_BLOCK):
             if is_stopped():

@@ -1,4 +1,4 @@
-"""What is wrong with the nodes of a pool, by their states and by how long they are in them. Pure."""
+"""Find unhealthy nodes of a pool, by their states and how long they have been in them. Pure."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -12,11 +12,11 @@ from runner.azure.errors import redacted, word
 from runner.azure.stack import Deployment
 
 PATIENCE = timedelta(minutes=10)
-"""A run whose pool has only failed nodes ends after that; a person may be mending them."""
+"""A run whose pool only has failed nodes ends after this time; somebody may be fixing them."""
 _START_TASK_LATE = timedelta(minutes=12)
-"""Usually it takes one to five minutes, and it ends itself after fifteen."""
+"""A start task usually takes one to five minutes, and is stopped after fifteen."""
 _START_TASK_LOST = timedelta(minutes=45)
-"""It hangs: start tasks of older stacks have no end of their own."""
+"""After this time it hangs: start tasks of older stacks have no time limit."""
 _BOOT_LATE = timedelta(minutes=20)
 _CAUSES = {
     "starttaskfailed": "the start task failed",
@@ -31,31 +31,31 @@ _LOST = ("starttaskfailed", "unusable")
 
 @dataclass(frozen=True)
 class PoolLook:
-    """A pool and its nodes at a moment."""
+    """A pool and its nodes at one moment."""
 
     pool: batch.BatchPool
     nodes: Sequence[batch.BatchNode]
     now: datetime
-    """By the service's own clock, as are the times of the nodes."""
+    """By the service's clock, like the times of the nodes."""
 
     def age(self, node: batch.BatchNode) -> timedelta:
-        """How long *node* has been in its state."""
+        """Return how long *node* has been in its state."""
         return self.now - node.state_transition_time if node.state_transition_time else timedelta()
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """Something that is wrong, with a remedy."""
+    """A problem, and what to do about it."""
 
     key: str
-    """The same for as long as the same is wrong, whatever the number of nodes and minutes."""
+    """Stays the same while the problem lasts, for any number of nodes and minutes."""
     text: str
     in_doctor: str = ""
-    """The same for `runner doctor`, where that is other words."""
+    """The text for `runner doctor`, if it differs."""
 
 
 def node_alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
-    """One for all nodes of which the same is wrong, naming one of them."""
+    """Return one alarm for all nodes with the same problem, naming one of them."""
     groups: dict[str, list[batch.BatchNode]] = {}
     for node in look.nodes:
         if key := _ailment(look, node):
@@ -74,7 +74,7 @@ def node_alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
 
 
 def failed_start(look: PoolLook) -> str | None:
-    """A node whose start task failed, or does not end."""
+    """Return a node whose start task failed, or does not end."""
     for node in look.nodes:
         state = word(node.state)
         if state == "starttaskfailed" or (state == _WAITING and look.age(node) >= _START_TASK_LATE):
@@ -83,7 +83,7 @@ def failed_start(look: PoolLook) -> str | None:
 
 
 def no_node_can_work(look: PoolLook) -> str | None:
-    """Why waiting for this pool makes no sense; None as long as it does."""
+    """Return why waiting for this pool makes no sense; None while it does."""
     if not look.nodes or word(look.pool.allocation_state) != "steady":
         return None
     if not all(_is_lost(look, node) for node in look.nodes):
@@ -95,7 +95,7 @@ def no_node_can_work(look: PoolLook) -> str | None:
 
 
 def after(look: PoolLook, deployment: Deployment) -> str:
-    """What to do once a pool's nodes can do no more."""
+    """Return what to do when no node of a pool can work."""
     if look.pool.enable_auto_scale:
         return (
             "fix the cause (`runner doctor`); the pool scales to zero within minutes; "
@@ -114,7 +114,7 @@ def _is_lost(look: PoolLook, node: batch.BatchNode) -> bool:
 
 
 def _ailment(look: PoolLook, node: batch.BatchNode) -> str:
-    """A word for what is wrong with *node*; empty for nothing."""
+    """Return a word for the problem of *node*; empty for none."""
     state, age = word(node.state), look.age(node)
     if state in _CAUSES:
         return f"{state}{_detail(node)}"
@@ -136,7 +136,7 @@ def _detail(node: batch.BatchNode) -> str:
     info = node.start_task_info
     if word(node.state) == "starttaskfailed" and info is not None:
         failure = info.failure_info
-        # of an exit code it says no more than that there is one
+        # for an exit code, the message only says that there is one
         plain = failure is None or word(failure.code) == "failureexitcode"
         reason = "" if plain or failure is None else failure.message or ""
         return f" (exit code {info.exit_code}{'; ' + redacted(reason) if reason else ''})"
@@ -145,7 +145,7 @@ def _detail(node: batch.BatchNode) -> str:
 
 
 def _start_task_log(node: str, deployment: Deployment) -> str:
-    """The command that fetches it."""
+    """Return the command that downloads it."""
     command = _az(deployment, "file download", "--node-id", node)
     return f"{command} --file-path startup/stderr.txt --destination start-task.txt"
 
@@ -156,7 +156,7 @@ def _removal(node: str, deployment: Deployment) -> str:
 
 
 def _az(deployment: Deployment, what: str, *arguments: str) -> str:
-    """A command of the Azure CLI about a node, to be pasted."""
+    """Return a command of the Azure CLI about a node, for pasting."""
     host = urlsplit(deployment.batch_endpoint).netloc
     where = ("--account-name", deployment.batch_account, "--account-endpoint", host)
     return (

@@ -58,7 +58,7 @@ class NodeWatch:
     def look(self) -> None:
         """Report the nodes; what cannot be seen now, is seen the next time."""
         try:
-            look = self.context.jobs.look()
+            look = self.context.jobs.pool.look()
         except RunnerError:  # whoever follows the tasks meets it too, and says it
             return
         self._states = tuple(sorted(Counter(_state(node) for node in look.nodes).items()))

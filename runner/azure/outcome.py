@@ -22,8 +22,11 @@ _TRANSIENT = (
 )
 _KNOWN = {
     "blobnotfound": (Kind.TRANSIENT, "a blob that it needs is no longer in storage"),
-    "resourcecontainernotfound": (Kind.ENVIRONMENT, "a container is gone: run `pulumi up`"),
-    "fileuploadcontainernotfound": (Kind.ENVIRONMENT, "a container is gone: run `pulumi up`"),
+    "resourcecontainernotfound": (Kind.ENVIRONMENT, "a container does not exist: run `pulumi up`"),
+    "fileuploadcontainernotfound": (
+        Kind.ENVIRONMENT,
+        "a container does not exist: run `pulumi up`",
+    ),
     "commandprogramnotfound": (
         Kind.ENVIRONMENT,
         "the node has no /bin/bash: is its image Linux?",
@@ -31,16 +34,16 @@ _KNOWN = {
 }
 _DENIED = ("blobaccessdenied", "resourcecontaineraccessdenied", "fileuploadaccessdenied")
 GONE = "blobnotfound"
-"""The source, or the worker, is not in storage any more: it must be uploaded again."""
+"""The source or the worker is no longer in storage and must be uploaded again."""
 
 
 def failure_of(
     end: Finished, record: Record | None, *, signed: bool, unreadable: str = ""
 ) -> Failure | None:
-    """Why the task failed; none if it did not.
+    """Return why the task failed; None if it did not.
 
-    *record* is what the worker left, if it came so far, and *unreadable* why what lies in its place
-    is none; *signed* says that the addresses in the task were signed, and so expire.
+    *record* is what the worker left, if it got that far, and *unreadable* says why it cannot be read.
+    *signed* says that the task's addresses were signed, so they expire.
     """
     if end.succeeded and record is not None:
         return record.failure

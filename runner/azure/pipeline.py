@@ -1,4 +1,4 @@
-"""A run's steps, overlapped file by file: upload, submit, poll and download, in threads."""
+"""The steps of a run, in threads that overlap file by file: upload, submit, poll and download."""
 
 import threading
 import time
@@ -29,20 +29,20 @@ from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, NodeUse, Notice, Plan, State
 
 _TRANSFERS_END = 5.0
-"""Seconds within which a transfer notices that nobody waits for it."""
+"""Seconds in which a transfer notices that the run was stopped."""
 _PATIENCE = 0.7
-"""Seconds that somebody who pressed Ctrl-C is kept waiting."""
+"""The longest wait after Ctrl-C, in seconds."""
 
 News = Event | Notice | NodeUse | BaseException | None
-"""What the threads report; none wakes whoever listens."""
+"""What the threads report; None only wakes the listener."""
 
 
 class Pipeline:
     """The threads of one run, and what is left to do.
 
-    Three counts go down as the run goes on. `_left` is all conversions without a final event. Of
-    them, those that are still to be submitted are expected by the submitter, and those whose tasks
-    are in Batch are in `RunContext.in_flight`; the rest have ended and are being downloaded.
+    `_left` counts all conversions without a final event. Of these, the submitter expects those that are
+    not submitted yet, `RunContext.in_flight` has those whose tasks are in Batch, and the rest have
+    finished and are being downloaded.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Pipeline:
         self._detach = detach
         self._follow_up = follow_up
         self._jobs = [plan.id]
-        """The run's jobs, the newest last; only the loops append to it, and never take away."""
+        """The run's jobs, newest last; only the loops append to it, and nothing is ever removed."""
         transfers = context.options.transfers
         self._submitter = Submitter(context, self._jobs, self._wake)
         self._uploaders = Workers("upload", transfers, self._upload, inbox.put)
@@ -74,18 +74,18 @@ class Pipeline:
         self._left = len(plan.conversions)
         self._settled = Settled(plan.done)
         self._collecting: set[str] = set()
-        """The conversions whose tasks have ended, and of which nothing more is known."""
+        """The conversions whose tasks have ended but have not been downloaded yet."""
         self._has_begun = False
         self._is_putting = False
 
     def events(self) -> Generator[Event | Notice | NodeUse, None, None]:
-        """Set the workers to work, and yield what they report."""
+        """Start the workers, and yield what they report."""
         self._stop.listen(self._wake)
         if self._left:
             with starting_threads():
                 for workers in self._all_workers:
                     workers.start()
-            # in a thread, as all that waits for Azure: this one answers to who wants to stop
+            # in a thread, like everything that waits for Azure, so that this one can react to a stop
             self._loops.put(self._begin)
             try:
                 yield from self._listen()
@@ -97,7 +97,7 @@ class Pipeline:
         yield from self._clear_up()
 
     def close(self) -> None:
-        """End what can be ended at once; paid work is neither cancelled nor forgotten."""
+        """Stop everything that can be stopped at once; paid work is neither cancelled nor forgotten."""
         self._context.stopped.set()
         for workers in self._all_workers:
             workers.close()
@@ -121,7 +121,7 @@ class Pipeline:
         self._loops.put(self._poller.run)
 
     def _put_ffmpeg(self) -> None:
-        """Beside the sources: nodes come later; and a runner that goes away is done only after it."""
+        """Upload ffmpeg in parallel to the sources, as nodes start later; a detached runner waits for it."""
         context = self._context
 
         def say(words: str) -> None:
@@ -136,7 +136,7 @@ class Pipeline:
     def _goes_on(self) -> bool:
         if self._left:
             return not (self._detach and self._submitter.is_done)
-        # what the nodes to come will use is put there to the end, unless somebody is in a hurry
+        # finish the upload of the nodes' ffmpeg, unless the user is in a hurry
         return self._is_putting and not self._stop.gently
 
     def _listen(self) -> Generator[Event | Notice | NodeUse, None, None]:
@@ -159,7 +159,7 @@ class Pipeline:
     def _leave(self) -> Generator[Event | Notice | NodeUse, None, None]:
         """Let go as soon as somebody who pressed Ctrl-C expects it.
 
-        What has just got its name is taken in before, and the job is to end itself with what it has.
+        Results that were just moved into place are still reported, and the job is set to end with its last task.
         """
         self._context.stopped.set()
         deadline = time.monotonic() + _PATIENCE
@@ -171,7 +171,7 @@ class Pipeline:
         ending.join(max(0.0, deadline - time.monotonic()))
 
     def _drain(self) -> Generator[Event | Notice | NodeUse, None, None]:
-        """What was reported before the stop: results that are there are to be known."""
+        """Yield what was reported before the stop, so that existing results are recorded."""
         while not self._inbox.empty():
             news = self._inbox.get()
             if news is not None and not isinstance(news, BaseException):
@@ -188,14 +188,14 @@ class Pipeline:
             self._settled.note(news)
 
     def _shut_down(self) -> Generator[Event | Notice | NodeUse, None, None]:
-        """Where others go on: take in what is starting, and leave in storage what is needed."""
+        """After a lost job: wait for what is starting, and leave in storage what is still needed."""
         self._context.stopped.set()
         for workers in (self._uploaders, self._downloaders):
             workers.close()
         for workers in (self._uploaders, self._downloaders):
             workers.wait(_TRANSFERS_END)
         yield from self._drain()
-        with suppress(RunnerError):  # what is left over, the next command finds
+        with suppress(RunnerError):  # the next command finds whatever is left
             self._settled.clear(self._context.stored, keep=self._context.options.keep)
 
     def _lost(self, error: RunnerError) -> RunnerError:
@@ -261,7 +261,7 @@ class Pipeline:
         self._settle(item, event)
 
     def _settle(self, item: WorkItem, event: Event) -> None:
-        """Try the conversion of *item* once more under a new attempt, or leave it at this *event*."""
+        """Try the conversion of *item* again as a new attempt, or report *event* as its final one."""
         if event.failure is None or not self._retry.may_try_again(item, event.failure):
             self._context.report(event)
             self._give_up(item)
@@ -281,11 +281,11 @@ class Pipeline:
     def _discard_source(self, item: WorkItem) -> None:
         context = self._context
         if item.blob and not context.options.keep:
-            with suppress(TransientError):  # it is tried once more at the end
+            with suppress(TransientError):  # it is tried again at the end of the run
                 context.blobs.delete(context.deployment.input_container, [item.blob])
 
     def _clear_up(self) -> Generator[Event | Notice | NodeUse, None, None]:
-        """After the last file: end the jobs, and leave no source in storage."""
+        """After the last file, end the jobs and delete the sources in storage."""
         if self._left:
             return  # detached
         context = self._context
@@ -299,7 +299,7 @@ class Pipeline:
                 context.jobs.finish(job)
             left = self._settled.clear(context.stored, keep=context.options.keep)
         except RunnerError as error:
-            # all results are here: that is no failure of the run
+            # all results are here, so this is not a failure of the run
             clean = self._follow_up.clean(self._plan.id)
             yield Notice(
                 f"could not clean up everything on Azure: {error}; `{clean}` deletes the rest"

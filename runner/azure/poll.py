@@ -1,4 +1,4 @@
-"""Follow a run's tasks with a handful of calls a look, however many tasks there are."""
+"""Follow a run's tasks with a handful of requests per poll, however many tasks there are."""
 
 import time
 from collections.abc import Callable
@@ -19,12 +19,12 @@ from runner.errors import TransientError
 from runner.models import Event, Notice, State
 
 NO_NODE_CAN_WORK = "no node of its pool can work"
-"""Why a job was ended, in Batch's own record of it."""
+"""The reason given to a job that was ended for this, in Batch."""
 _SAY_AGAIN = 600.0
 _SHOWN = 10
-"""Running files that are shown at a time."""
-# What the service shows late must not be missed: each look goes back a little, and after some looks
-# without news all is listed, and the jobs are looked at.
+"""The most running files to show at a time."""
+# The service may show changes late, and none must be missed: each poll goes back a little in time, and
+# after some polls without news, all tasks are listed and the jobs are checked.
 _OVERLAP = timedelta(seconds=5)
 _LOOKS_WITHOUT_NEWS = 4
 _FAILED_LOOKS = 20
@@ -32,19 +32,19 @@ _FAILED_LOOKS = 20
 
 @dataclass
 class Poller:
-    """Looks at the run's jobs until the run is over."""
+    """Polls the run's jobs until the run is over."""
 
     context: RunContext
     jobs: list[str]
     ended: Callable[[WorkItem, Finished], None]
-    """Called with each item whose task has come to its end."""
+    """Called with each item whose task has finished."""
     wake: Callable[[], None]
     """Called when nothing of a run at its cost limit runs any more."""
     _since: dict[str, datetime] = field(default_factory=dict)
     _without_news: int = 0
-    """Looks since the last end of a task."""
+    """Polls since a task last finished."""
     _next_listing: int = _LOOKS_WITHOUT_NEWS
-    """After so many looks without news all is listed."""
+    """After this many polls without news, all tasks are listed."""
     _failed_looks: int = 0
     _last_work: float = field(default_factory=time.monotonic)
     _said: dict[str, float] = field(default_factory=dict)
@@ -54,10 +54,10 @@ class Poller:
         self._nodes = NodeWatch(self.context)
 
     def run(self) -> None:
-        """Look, and wait longer the longer the run takes: the calls a task stay few."""
+        """Poll at growing intervals, so that there are few requests per task."""
         started = time.monotonic()
         pace = self.context.pace
-        wait = 0.0  # tasks of a run that is taken up may have ended long ago
+        wait = 0.0  # tasks of a resumed run may have finished long ago
         while not self.context.stopped.wait(wait):
             wait = min(pace.longest_look, max(pace.first_look, (time.monotonic() - started) / 20))
             self._nodes.look_if_due()
@@ -108,7 +108,7 @@ class Poller:
         self._listen_to_silence(jobs, news)
 
     def _listen_to_silence(self, jobs: list[str], news: int) -> None:
-        """After some looks without *news*, make sure that none was missed, and none is missing."""
+        """After some polls without *news*, check that nothing was missed and no task has disappeared."""
         if news:
             self._without_news, self._next_listing = 0, _LOOKS_WITHOUT_NEWS
             return
@@ -117,7 +117,7 @@ class Poller:
             thorough = self._without_news >= self._next_listing
             for job in jobs:
                 self._check(job, thorough=thorough)
-            # twice as long each time: listing all of a job with 100,000 tasks is 100 calls
+            # twice as long each time: listing a job with 100,000 tasks takes 100 requests
             self._next_listing *= 1 + thorough
 
     def _take_in(self, job: str, *, everything: bool = False) -> int:
@@ -144,12 +144,12 @@ class Poller:
         return counts.running
 
     def _explain(self) -> None:
-        """Say what is wrong at once, and after a while why nothing runs.
+        """Report problems at once, and after a while why nothing runs.
 
         Raises:
-            PoolLostError: Nothing will run.
+            PoolLostError: Nothing will ever run.
         """
-        look, deployment = self.context.jobs.look(), self.context.deployment
+        look, deployment = self.context.jobs.pool.look(), self.context.deployment
         if reason := no_node_can_work(look):
             self._give_up(look, reason)
         found = list(alarms(look, deployment))
@@ -159,9 +159,9 @@ class Poller:
             self._say(f"nothing is running: {why_nothing_runs(look, deployment)}")
 
     def _give_up(self, look: PoolLook, reason: str) -> NoReturn:
-        """End what waits, so that a pool is not kept, and paid, for tasks that it cannot run."""
+        """Terminate waiting tasks, so that the pool does not cost money for tasks that it cannot run."""
         context = self.context
-        context.stopped.set()  # first, so that nobody submits the rest in another job
+        context.stopped.set()  # first of all, so that the rest is not submitted in another job
         for job in self.jobs:
             context.jobs.terminate(job, NO_NODE_CAN_WORK)
         node = failed_start(look)
@@ -178,7 +178,7 @@ class Poller:
             self.context.report(Notice(message))
 
     def _check(self, job: str, *, thorough: bool) -> None:
-        """Look whether *job* has ended without all of its tasks: those would wait for ever."""
+        """Check whether *job* has ended before all of its tasks, which would then wait forever."""
         facts = self.context.jobs.job(job)
         if facts is None:
             raise JobLostError(job, "deleted")

@@ -1,4 +1,4 @@
-"""The pools of a deployment, as the stack's outputs have them, and the choice of one by its name."""
+"""The pools of a deployment, read from the stack's outputs, and the choice of one by name."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -11,42 +11,42 @@ from runner.options import is_pool_name
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """One pool; its fields are the names in the output `pools`."""
+    """One pool; its fields are those in the output `pools`."""
 
     name: str
-    """For `--pool`; empty where the stack has one pool that it does not name."""
+    """The name for `--pool`; empty if the stack has one pool without a name."""
     id: str
-    """As Batch has it."""
+    """The id in Batch."""
     vm_size: str
     task_slots: int
-    """Tasks that a node runs at a time."""
+    """Tasks that a node runs at the same time."""
     purpose: str
     default: bool
-    """Whether it is the one for who asks for none."""
+    """Whether it is used without `--pool`."""
     max_nodes: int
-    # What follows came later: a stack that was last deployed before lacks it.
+    # The following outputs were added later; a stack that was not deployed since does not have them.
     max_spot_nodes: int = 0
     max_dedicated_nodes: int = 0
     node_vcpus: int = 0
     quota_family: str = ""
-    """Of dedicated nodes, as `az vm list-usage` names it; Spot's is `lowPriorityCores`."""
+    """The quota for dedicated nodes, as in `az vm list-usage`; for Spot it is `lowPriorityCores`."""
     autoscale_minutes: int
-    """Between evaluations of the pool's formula; 0 for a pool of fixed size."""
+    """Minutes between evaluations of the pool's formula; 0 for a pool of fixed size."""
     node_ffmpeg: str = ""
-    """The blob in `tools` from which nodes take ffmpeg once it is there: `ffmpeg-{sha256}.xz`."""
+    """The blob in `tools` from which nodes download ffmpeg: `ffmpeg-{sha256}.xz`."""
     node_ffmpeg_package: str = ""
-    """Where that binary is from: `imageio-ffmpeg==1.2.3 manylinux…`."""
+    """The package with this binary: `imageio-ffmpeg==1.2.3 manylinux…`."""
 
 
-# In version 1 these had no `pool_` before their names.
+# In version 1, these outputs had no `pool_` prefix.
 _PLAIN = ("autoscale_minutes", "node_ffmpeg", "node_ffmpeg_package")
 
 
 def read_pools(outputs: Mapping[str, Any], remedy: str) -> tuple[Pool, ...]:
-    """The pools in *outputs*; *remedy* says what to do where they are not right.
+    """Return the pools in *outputs*; *remedy* says what to do if they are invalid.
 
     Raises:
-        SetupError: There is none, one is not right, or it is not clear which is which.
+        SetupError: There is none, one is invalid, or the names or the default are ambiguous.
     """
     listed = outputs.get("pools")
     if not isinstance(listed, list) or not all(isinstance(each, Mapping) for each in listed):
@@ -58,20 +58,20 @@ def read_pools(outputs: Mapping[str, Any], remedy: str) -> tuple[Pool, ...]:
     for index, pool in enumerate(pools):
         if not is_pool_name(pool.name) and (pool.name or len(pools) > 1):
             raise SetupError(
-                f"output 'pools[{index}].name' is {pool.name!r}, which is no name: {remedy}"
+                f"output 'pools[{index}].name' is {pool.name!r}, which is not a name: {remedy}"
             )
     if sum(pool.default for pool in pools) != 1:
         raise SetupError(f"output 'pools' does not say which pool is the default: {remedy}")
     if len({pool.name for pool in pools}) < len(pools):
-        raise SetupError(f"output 'pools' has two pools of one name: {remedy}")
+        raise SetupError(f"output 'pools' has two pools with the same name: {remedy}")
     return pools
 
 
 def read_only_pool(outputs: Mapping[str, Any], remedy: str) -> tuple[Pool, ...]:
-    """The pool of *outputs* of version 1, which have one.
+    """Return the pool of *outputs* of version 1, which only have one.
 
     Raises:
-        SetupError: It is not right.
+        SetupError: It is invalid.
     """
     known: dict[str, Any] = {"name": "", "purpose": "", "default": True}
     for field in fields(Pool):
@@ -91,9 +91,9 @@ def read_values(
     name_of: Callable[[str], str] = str,
     without: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Those of *values* that are fields of the dataclass *kind*, but for *without*.
+    """Return those of *values* that are fields of the dataclass *kind*, except *without*.
 
-    *name_of* makes the output's name of a field's.
+    *name_of* returns the output's name for a field.
 
     Raises:
         SetupError: One is missing or of the wrong type.
@@ -121,7 +121,7 @@ def _checked(name: str, value: Any, kind: Any, remedy: str) -> Any:
 
 
 def find_pool(pools: Sequence[Pool], name: str) -> Pool:
-    """The pool that `--pool` calls *name*; the default one without a name.
+    """Return the pool called *name*; the default one without a name.
 
     Raises:
         UsageError: There is none.

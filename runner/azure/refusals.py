@@ -1,4 +1,4 @@
-"""What it means when Azure refuses a call: by the service's own code, the cause and one remedy. Data.
+"""Why Azure refuses a call, and what to do about it, by the service's error code. Data.
 
 The codes: learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes and
 learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes. That AuthorizationFailure is the
@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from runner.azure.clients import BATCH_KEY
 
 _SIGN_IN = "run `az login` (`--tenant` if you have several), or set AZURE_CLIENT_ID and the rest"
-_DISABLED = "the subscription may be disabled, or its bill unpaid: check it in the portal"
+_DISABLED = "the subscription may be disabled or unpaid: check it in the portal"
 _ROLES = {
     "batch": 'the role "Azure Batch Job Submitter" on the Batch account',
     "storage": 'the role "Storage Blob Data Contributor" on the container',
@@ -23,7 +23,8 @@ _NO_ROLE = (
     "it needs {role}, which `pulumi up` assigns to `operatorPrincipalId`: is that the account you are signed in with? "
     "Owner is not enough, and a new role can take ten minutes to take effect"
 )
-# Azure bears with a quarter of an hour; what is less is not the cause.
+# Azure tolerates a quarter of an hour, so less is not the cause:
+# https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key#specifying-the-date-header
 _CLOCK_IS_WRONG = timedelta(minutes=10)
 
 
@@ -83,10 +84,10 @@ _NOT_SIGNED_IN = Refusal("not signed in", _SIGN_IN)
 
 
 def refusal_of(service: str, status: int | None, code: str, date: str = "") -> Refusal | None:
-    """What the answer *status* and *code* of *service* means; none if it is no refusal.
+    """Return why *service* refused a call with *status* and *code*; None if it did not refuse it.
 
-    *service* is "batch", "storage", or "signing" for the key by which addresses are signed; *date* is the
-    answer's own.
+    *service* is "batch", "storage", or "signing" for the key that signs addresses; *date* is the
+    response's date.
     """
     name = code.lower()
     if name in ("authenticationfailed", "invalidauthenticationinfo") and (off := _clock_off(date)):
@@ -106,10 +107,10 @@ def refusal_of(service: str, status: int | None, code: str, date: str = "") -> R
 
 
 def _clock_off(date: str) -> str:
-    """By how much this machine's clock differs from an answer's *date*; empty for not enough."""
+    """Return by how much this machine's clock differs from *date*; empty if it is too little to matter."""
     try:
         off = datetime.now(UTC) - parsedate_to_datetime(date)
-    except (ValueError, TypeError):  # none, or one without a zone
+    except (ValueError, TypeError):  # no date, or one without a time zone
         return ""
     if abs(off) < _CLOCK_IS_WRONG:
         return ""

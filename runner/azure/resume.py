@@ -1,4 +1,4 @@
-"""Begin a run, or take one up that was cut off: what lies in storage and in Batch is not done again."""
+"""Start a run, or resume an interrupted one without repeating what is already in storage and in Batch."""
 
 from typing import NamedTuple
 
@@ -26,21 +26,21 @@ class _KnownAttempt(NamedTuple):
 
 
 def resume_run(context: RunContext, plan: Plan, jobs: list[str]) -> tuple[list[WorkItem], bool]:
-    """Put the plan and the tool in storage, and create the job; or see how far the run has come.
+    """Store the plan and the worker and create the job, or find out how far the run has got.
 
-    Returns what is to be submitted, longest first, and whether the newest job takes it; items with
-    a blob lie in storage already.
-    *jobs* is the run's first job; others that it has are appended. Items whose tasks are in Batch
-    are put into `context.in_flight`.
+    Return the items to submit, longest first, and whether the newest job accepts them; items with
+    a blob are already in storage.
+    *jobs* is the run's first job; its other jobs are appended. Items whose tasks are in Batch
+    are added to `context.in_flight`.
 
     Raises:
-        RunnerError: Azure cannot be reached, does not let us, or has no fit pool.
+        RunnerError: Azure cannot be reached, refuses access, or has no usable pool.
     """
     _look_at_pool(context.jobs)
     context.blobs.put(context.deployment.tools_container, *pack_worker())
     context.stored.put(plan, context.options)
     if context.stopped.is_set():
-        raise Stopped  # before there is anything to end
+        raise Stopped  # before there is anything to terminate
     items = [WorkItem(conversion) for conversion in plan.longest_first()]
     if context.jobs.create(plan.id):
         return items, True
@@ -62,13 +62,13 @@ def resume_run(context: RunContext, plan: Plan, jobs: list[str]) -> tuple[list[W
 
 
 def _look_at_pool(jobs: Jobs) -> None:
-    pool = jobs.pool()
+    pool = jobs.pool.get()
     if word(pool.state) != "active":
         raise SetupError(f"pool {pool.id} is being deleted: run `pulumi up`")
 
 
 def _known_attempts(context: RunContext, jobs: list[str]) -> tuple[dict[str, _KnownAttempt], bool]:
-    """The newest attempts that Batch knows, by conversion; and whether the newest job takes tasks."""
+    """Return the newest attempts that Batch knows, by conversion, and whether the newest job accepts tasks."""
     known: dict[str, _KnownAttempt] = {}
     alive = True
     for facts in jobs_of(context.jobs, context.run):
@@ -88,7 +88,7 @@ def _known_attempts(context: RunContext, jobs: list[str]) -> tuple[dict[str, _Kn
 
 
 def _is_alive(context: RunContext, job: BatchJob) -> bool:
-    """Whether tasks of *job* that wait will run: those of a job that has ended never do."""
+    """Return whether waiting tasks of *job* will still run; if it has ended, they never do."""
     if was_at_limit(job):
         context.jobs.terminate(job.id or "", AT_COST_LIMIT)
         return False
@@ -98,7 +98,7 @@ def _is_alive(context: RunContext, job: BatchJob) -> bool:
     pool = context.deployment.pool.id
     if job.pool_info is not None and (job.pool_info.pool_id or "").lower() == pool.lower():
         return True
-    # `pulumi up` has made another pool since: what waits must not wait for the old one
+    # `pulumi up` has made another pool since: tasks must not wait for the old one
     context.jobs.terminate(job.id or "", POOL_REPLACED)
     return False
 

@@ -1,4 +1,4 @@
-"""Make a call to Azure again after a temporary error: a bounded number of times, with jitter."""
+"""Repeat a call to Azure after a temporary error: a limited number of times, with jitter."""
 
 import random
 import threading
@@ -18,13 +18,14 @@ _LONGEST_WAIT = 30.0
 
 
 def call_with_retry(call: Callable[[], Answer], ended: threading.Event) -> Answer:
-    """The answer of *call*, made again after temporary errors, until *ended* is set.
+    """Return the result of *call*, repeated after temporary errors until *ended* is set.
 
-    For calls that may arrive twice; with the client's own retries off, which repeat neither a POST
-    whose connection broke nor one that was throttled.
+    This is for idempotent calls, with the client's own retries off: those repeat neither a POST whose
+    connection broke nor one that was throttled
+    (https://github.com/Azure/azure-sdk-for-python/blob/main/sdk/core/azure-core/azure/core/pipeline/policies/_retry.py).
 
     Raises:
-        AzureError: That of the last try.
+        AzureError: The error of the last attempt.
     """
     for tries in count(1):
         try:
@@ -36,9 +37,9 @@ def call_with_retry(call: Callable[[], Answer], ended: threading.Event) -> Answe
 
 
 def wait_before(repetition: int, error: AzureError | None = None) -> float:
-    """Seconds before the nth *repetition*: doubling, with jitter, so that many do not march.
+    """Return the seconds to wait before the nth *repetition*: doubling, with jitter, so that clients do not retry in step.
 
-    A time that the service asks for in its *error* counts, if it is longer; 30 s is the most.
+    If the service asks for a longer time in its *error*, that counts; the limit is 30 s.
     """
     longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (repetition - 1))
     jittered = random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
@@ -49,5 +50,5 @@ def _asked_for(error: AzureError | None) -> float:
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     try:
         return float(headers.get("retry-after", 0))
-    except ValueError:  # a date, which Azure does not use here
+    except ValueError:  # it may be a date, which Azure does not use here
         return 0.0

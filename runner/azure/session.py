@@ -1,4 +1,4 @@
-"""What the commands do on Azure besides converting: attach, cancel, status, clean, checks."""
+"""What commands do on Azure apart from converting: attach, cancel, status, clean and checks."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -31,35 +31,35 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class JobStatus:
-    """How the tasks of a run stand."""
+    """The state of a run's tasks."""
 
     jobs: tuple[str, ...]
     counts: Counts
     why: str
-    """Why nothing runs; empty where something does, or nothing waits."""
+    """Why nothing runs; empty if something does, or if nothing is waiting."""
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    """What the end of a run came to."""
+    """The outcome of cancelling a run."""
 
     was_over: bool
-    """Whether nothing of it went on any more."""
+    """Whether all of it had already ended."""
     waiting: int
-    """Results in storage that nobody has collected, as far as it is known."""
+    """Results in storage that were not collected, as far as known."""
 
 
 IsHere = Callable[[Conversion], bool]
-"""Whether the result of a conversion is where it belongs."""
+"""Says whether the result of a conversion is in its destination."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """A sign-in to one deployment."""
+    """Access to one deployment, signed in on first use."""
 
     deployment: Deployment
     origin: "Session | None" = None
-    """The one whose sign-in and clients this one uses: it was made for another pool."""
+    """The session for another pool whose sign-in and clients this one shares."""
 
     @cached_property
     def _credential(self) -> TokenCredential:
@@ -67,19 +67,19 @@ class Session:
 
     @cached_property
     def batch(self) -> BatchClient:
-        """Microsoft's client of the Batch account."""
+        """Microsoft's client for the Batch account."""
         return self.origin.batch if self.origin else batch_client(self.deployment, self._credential)
 
     @cached_property
     def storage(self) -> BlobServiceClient:
-        """Microsoft's client of the storage account."""
+        """Microsoft's client for the storage account."""
         if self.origin:
             return self.origin.storage
         return blob_client(self.deployment.blob_endpoint, self._credential)
 
     @cached_property
     def jobs(self) -> Jobs:
-        """The account's jobs, and the pool that is used."""
+        """The jobs of the account, and the pool in use."""
         return Jobs(self.batch, self.deployment.pool.id)
 
     @cached_property
@@ -88,11 +88,11 @@ class Session:
         return Blobs(self.storage)
 
     def on(self, deployment: Deployment) -> Self:
-        """The same sign-in for *deployment*, which is this one with another pool."""
+        """Return a session for *deployment*, which is the same with another pool, sharing the sign-in."""
         return replace(self, deployment=deployment, origin=self.origin or self)
 
     def engine(self, ffmpeg: str, options: RunOptions, *, detach: bool = False) -> AzureEngine:
-        """An engine on this deployment."""
+        """Return an engine for this deployment."""
         return AzureEngine(
             deployment=self.deployment,
             batch=self.batch,
@@ -103,11 +103,11 @@ class Session:
         )
 
     def manifest(self, run: str, destination: Path) -> Manifest:
-        """What lies beside the sources of *run*, for results in *destination*.
+        """Return the plan stored next to the sources of *run*, for results in *destination*.
 
         Raises:
             SetupError: There is none.
-            UsageError: No run can be called so.
+            UsageError: It cannot be the name of a run.
         """
         if not RUN_NAME.fullmatch(run):
             raise UsageError(
@@ -115,13 +115,11 @@ class Session:
             )
         manifest = self._stored(run).read(destination)
         if manifest is None:
-            raise SetupError(
-                f"nothing of run {run} is left to collect on {self.deployment.account}"
-            )
+            raise SetupError(f"run {run} has nothing left to collect on {self.deployment.account}")
         return manifest
 
     def newest_run(self) -> str:
-        """The newest run that Batch knows.
+        """Return the newest run that Batch knows.
 
         Raises:
             SetupError: There is none.
@@ -132,11 +130,11 @@ class Session:
         return run_of(job)
 
     def jobs_of(self, run: str) -> list[str]:
-        """The jobs of *run*, the newest last."""
+        """Return the jobs of *run*, newest last."""
         return [job.id or "" for job in jobs_of(self.jobs, run)]
 
     def shares_no_files_with(self, run: str, plan: Plan) -> bool:
-        """Whether *run* is about other files than *plan* altogether."""
+        """Return whether *run* has no file in common with *plan*."""
         stored = self._stored(run).read(plan.destination)
         if stored is None:
             return False
@@ -144,9 +142,9 @@ class Session:
         return not any(conversion.id in ours for conversion in stored.plan.conversions)
 
     def cancel(self, run: str, is_here: IsHere) -> Cancelled:
-        """End all tasks of *run*; what they have made before and nobody has stays to be collected.
+        """End all tasks of *run*; results that are finished but not collected stay available.
 
-        Where all had ended by itself, nothing is changed but a plan of which nothing is to be had.
+        If all had already ended, nothing changes, except that a plan without any results is deleted.
 
         Raises:
             SetupError: There is no such run.
@@ -156,7 +154,7 @@ class Session:
         try:
             manifest = stored.read(Path())
             found = bool(jobs) or manifest is not None
-        except DamagedPlanError:  # what it has made cannot be told
+        except DamagedPlanError:  # there is no way to know its results
             stored.delete()
             manifest, found = None, True
         if not found:
@@ -172,19 +170,19 @@ class Session:
         return Cancelled(was_over=not ended, waiting=len(left))
 
     def _waiting(self, run: str, manifest: Manifest | None, is_here: IsHere) -> set[str]:
-        """The conversions of *run* whose results nobody has collected, as far as it is known."""
+        """Return the conversions of *run* whose results were not collected, as far as known."""
         if manifest is None:
             return set()
         made = self._made(run)
         return {c.id for c in manifest.plan.conversions if c.id in made and not is_here(c)}
 
     def _made(self, run: str) -> set[str]:
-        """The conversions of *run* whose results are in storage."""
+        """Return the conversions of *run* whose results are in storage."""
         names = self.blobs.names(self.deployment.output_container, f"{run}/")
         return {task.conversion for name in names if (task := result_in(name))}
 
     def _has_come_to_its_end(self, jobs: list[str], manifest: Manifest | None) -> bool:
-        """Whether a task of each conversion in *manifest* came to its end."""
+        """Return whether each conversion in *manifest* has a finished task."""
         tasks = chain.from_iterable(map(self.jobs.tasks, jobs))
         ended = {name.conversion for t in tasks if t.completed and (name := TaskName.parse(t.task))}
         return manifest is None or all(c.id in ended for c in manifest.plan.conversions)
@@ -193,7 +191,7 @@ class Session:
         return StoredRun(self.blobs, self.deployment.input_container, run)
 
     def job_status(self, run: str) -> JobStatus:
-        """How the tasks of *run* stand, and why none runs if they only wait."""
+        """Return the state of the tasks of *run*, and why none is running if they are only waiting."""
         jobs = self.jobs_of(run)
         each = [self.jobs.counts(job) for job in jobs]
         counts = Counts(
@@ -205,13 +203,13 @@ class Session:
         return JobStatus(tuple(jobs), counts, self.why_nothing_runs() if waits else "")
 
     def why_nothing_runs(self) -> str:
-        """The most likely reason why tasks wait, and what to do."""
-        return why_nothing_runs(self.jobs.look(), self.deployment)
+        """Return the most likely reason why tasks wait, and what to do."""
+        return why_nothing_runs(self.jobs.pool.look(), self.deployment)
 
     def old_runs(self, before: datetime | None = None) -> list[str]:
-        """The runs that began *before* then, or ever, and left something in storage or in Batch.
+        """Return the runs that started before *before*, or all, and left something in storage or in Batch.
 
-        Those that go on are not among them.
+        Active runs are not included.
         """
         jobs = list(self.jobs.ours())
         going_on = {run_of(job) for job, goes_on in jobs if goes_on}
@@ -221,7 +219,7 @@ class Session:
         return sorted(run for run in runs - going_on if _is_before(run, before or _LATEST))
 
     def uncollected(self, run: str, is_here: IsHere) -> int:
-        """How many results of *run* nobody has collected, as far as it is known."""
+        """Return how many results of *run* were not collected, as far as known."""
         try:
             manifest = self._stored(run).read(Path())
         except SetupError:
@@ -229,7 +227,7 @@ class Session:
         return len(self._waiting(run, manifest, is_here))
 
     def delete(self, runs: Collection[str]) -> tuple[int, int]:
-        """Delete what *runs* left in storage and in Batch; returns how many blobs and jobs."""
+        """Delete what *runs* left in storage and in Batch; return the numbers of blobs and jobs."""
         blobs = 0
         for container in (self.deployment.input_container, self.deployment.output_container):
             for run in runs:
@@ -240,17 +238,17 @@ class Session:
         return blobs, len(jobs)
 
     def start_task_log(self, node: str) -> tuple[str, ...]:
-        """The last lines of what the start task of *node* said."""
+        """Return the last lines of the start task's log on *node*."""
         return last_lines(node, self.jobs, self.blobs, self.deployment)
 
 
 def _is_before(run: str, moment: datetime) -> bool:
-    # to the day is exact enough: a run's name is in the time of the machine that began it
+    # a day is exact enough: a run's name is in the local time of the machine that started it
     found = RUN_NAME.fullmatch(run)
     if not found:
         return False
     try:
         day = datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=UTC)
-    except ValueError:  # no day, and so no run: whoever wrote that blob may keep it
+    except ValueError:  # without a day it is not a run: the blob belongs to somebody else
         return False
     return day + timedelta(hours=12) <= moment.astimezone(UTC)

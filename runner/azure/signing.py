@@ -1,4 +1,4 @@
-"""Addresses that nodes can use: plain ones for an identity, else signed, each for what its task does."""
+"""Addresses for nodes: plain ones if they have an identity, else signed, each only for its own task."""
 
 import threading
 from dataclasses import dataclass
@@ -19,40 +19,41 @@ from runner.azure.errors import azure_errors
 from runner.azure.stack import Deployment
 from runner.models import Plan
 
-# A user-delegation key lives for seven days at most, and so does what it signs.
+# A user-delegation key, and what it signs, is valid for seven days at most:
+# https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
 _LONGEST = timedelta(days=6, hours=6)
 _CLOCKS_DIFFER = timedelta(minutes=15)
-# A signature is frozen in its task's definition: each is to have all of its life before it.
+# A signature is fixed in its task's definition, so each one is made when the task is described.
 _RENEWED_AFTER = 0.1
 _SPARE = timedelta(days=1)
-"""For a pool that has to grow, or a quota that has to be raised, before the first task starts."""
+"""Time for a pool to grow, or for a quota to be raised, before the first task starts."""
 
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long addresses hold, from when their task is described."""
+    """How long addresses are valid after their task was described."""
 
     read: timedelta
-    """Until the task has started, and has fetched what it needs."""
+    """Until the task has started and downloaded its files."""
     write: timedelta
-    """Until it has stored what it made."""
+    """Until it has uploaded its results."""
 
 
 def lifetimes(plan: Plan, slots: int, longest_task: timedelta) -> Lifetimes:
-    """What the tasks of *plan* need on a pool that runs *slots* at a time, each as long at the most.
+    """Return how long addresses must be valid for *plan*, on a pool that runs *slots* tasks at a time.
 
-    Media are taken to be converted no slower than they play. Where they are, and a signature expires
-    before its turn, the task is submitted again with another one.
+    This assumes that media are converted at least as fast as they play. If not, and a signature expires in
+    the queue, the task is submitted again with a new one.
     """
     media = sum(conversion.source.estimated_seconds for conversion in plan.conversions)
-    # what is estimated may be any number of seconds, and a timedelta not
+    # an estimate may be any number of seconds, but a timedelta has a limit
     queue = timedelta(seconds=min(media / max(1, slots), _LONGEST.total_seconds()))
     read = min(_LONGEST, _SPARE + queue)
     return Lifetimes(read, min(_LONGEST, read + longest_task))
 
 
 class Signer:
-    """Makes the addresses that the tasks of a run need; safe for several threads."""
+    """Makes the addresses for the tasks of a run; safe for several threads."""
 
     def __init__(
         self, client: BlobServiceClient, deployment: Deployment, lifetimes: Lifetimes
@@ -65,10 +66,10 @@ class Signer:
         self._old = datetime.min.replace(tzinfo=UTC)
 
     def readable(self, container: str, blob: str) -> str:
-        """The address of a *blob*, which may be read there.
+        """Return an address from which *blob* can be read.
 
         Raises:
-            RunnerError: Storage cannot be reached, or does not let us sign; so for the next.
+            RunnerError: Storage cannot be reached, or refuses to sign; the same applies below.
         """
         address = f"{self._deployment.blob_endpoint}/{container}/{blob}"
         if self._deployment.pool_identity_id:
@@ -83,9 +84,9 @@ class Signer:
         return f"{address}?{signature}"
 
     def writable(self, container: str) -> str:
-        """The address of a *container*, to which blobs may be written; Batch takes no narrower one.
+        """Return an address with which blobs can be written to *container*; Batch accepts nothing narrower.
 
-        They may not be read, listed or deleted there.
+        It does not allow reading, listing or deleting them.
         """
         address = f"{self._deployment.blob_endpoint}/{container}"
         if self._deployment.pool_identity_id:
@@ -111,7 +112,7 @@ class Signer:
         )
 
     def _terms(self, life: timedelta) -> dict[str, Any]:
-        """What all signatures have, each for a *life* of its own."""
+        """Return the terms of a signature that is valid for *life*."""
         now = datetime.now(UTC)
         return {
             "user_delegation_key": self._current_key(now),
@@ -121,7 +122,7 @@ class Signer:
         }
 
     def _current_key(self, now: datetime) -> UserDelegationKey:
-        """A key that outlives what it signs *now*."""
+        """Return a key that stays valid longer than what it signs *now*."""
         with self._lock:
             if self._key is None or now >= self._old:
                 self._old = now + _RENEWED_AFTER * self._lifetimes.write

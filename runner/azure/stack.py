@@ -1,4 +1,4 @@
-"""Where things are on Azure: read from the outputs of the Pulumi stack, and checked on reading."""
+"""The Azure environment, as described by the outputs of the Pulumi stack, which are checked."""
 
 import json
 import os
@@ -22,20 +22,20 @@ from runner.text import decoded
 Answer = TypeVar("Answer", list[Any], dict[str, Any])
 
 OUTPUTS_SCHEMA = 2
-"""The version of the outputs that this runner reads, besides the one before."""
+"""The version of the outputs that this runner reads; it can also read the previous one."""
 _LONGEST_OUTPUTS = 10_000_000
 """Characters."""
 _PULUMI_TIMEOUT = 120
-# Before, Pulumi decrypted the whole state to show what is no secret (pulumi#21141, mended by #23820).
+# Older versions decrypted the whole state to show outputs that are not secret (pulumi#21141, fixed by #23820).
 _READS_WITHOUT_PASSPHRASE = (3, 253)
 _SIGN_INS = {
-    # Without a sign-in, and with one that is over; pulumi/pkg backend/httpstate.
+    # Not signed in, or the sign-in has expired; pulumi/pkg backend/httpstate.
     r"PULUMI_ACCESS_TOKEN must be set|requires logging in|\[401\]|invalid access token": (
-        "not signed in to Pulumi Cloud, where it looks for stacks unless told otherwise: run "
+        "not signed in to Pulumi Cloud, where Pulumi looks for stacks by default: run "
         "`pulumi login`, or set PULUMI_ACCESS_TOKEN; if the stacks are kept elsewhere, run "
         "`pulumi login --local` or set PULUMI_BACKEND_URL"
     ),
-    # azblob://…: Pulumi's state in Azure storage, by the Azure SDK for Go
+    # azblob://…: Pulumi's state in Azure storage, read with the Azure SDK for Go
     "DefaultAzureCredential|failed to acquire a token|AADSTS": (
         "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and nobody is signed in to "
         "Azure here: run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and what goes with them"
@@ -45,16 +45,16 @@ _SIGN_INS = {
         'them: it needs the role "Storage Blob Data Contributor" on that container'
     ),
 }
-"""What Pulumi says, as a pattern, where it may not look at its stacks, and what to do."""
-# Pulumi's rule, with an organisation and a project before it. It matters here, too: on Windows the CLI
-# may be a script such as pulumi.cmd, for which other letters could be commands.
+"""Patterns of Pulumi's errors when it has no access to its stacks, and what to do."""
+# Pulumi's rule, with an organisation and a project before the name. It also matters on Windows, where
+# the CLI may be a script such as pulumi.cmd, for which other characters could be commands.
 _STACK = re.compile(r"[A-Za-z0-9_.-]{1,100}(?:/[A-Za-z0-9_.-]{1,100}){0,2}")
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """The environment that a stack stands for; its fields are the stack's outputs."""
+    """The environment that a stack describes; its fields are the stack's outputs."""
 
     outputs_schema: int
     subscription_id: str
@@ -67,22 +67,22 @@ class Deployment:
     """"UserSubscription" or "BatchService"."""
     pools: tuple[Pool, ...]
     pool_identity_id: str
-    """The ARM id of the identity that nodes use; empty where they need signed URLs."""
+    """The resource id of the identity that nodes use; empty if they need signed URLs."""
     storage_account: str
     blob_endpoint: str
-    """Starts with `https://`, and has no slash at its end."""
+    """Starts with `https://`, without a slash at the end."""
     input_container: str
     output_container: str
     tools_container: str
     chosen: str = ""
-    """The name of the pool that is used; empty for the default one. No output."""
+    """The name of the pool to use; empty for the default one. This is not an output."""
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, Any], origin: str) -> Self:
-        """Check *outputs*, which come from *origin*, and take them in.
+        """Read and check *outputs*, which come from *origin*.
 
         Raises:
-            SetupError: One is missing or of the wrong type, or they are of another version.
+            SetupError: One is missing or has the wrong type, or they have another version.
         """
         remedy = f"run `pulumi up` again ({origin})"
         version = outputs.get("outputs_schema")
@@ -95,11 +95,11 @@ class Deployment:
 
     @property
     def pool(self) -> Pool:
-        """The pool that is used."""
+        """The pool to use."""
         return find_pool(self.pools, self.chosen)
 
     def on(self, pool: str) -> Self:
-        """The same with the pool that is called *pool*; with the default one for none.
+        """Return the same deployment with the pool called *pool*; "" is the default one.
 
         Raises:
             UsageError: There is no such pool.
@@ -108,12 +108,12 @@ class Deployment:
         return replace(self, chosen=pool)
 
     def on_that_of_a_run(self, pool: str) -> Self:
-        """The same with the pool of a run that began on *pool*, or the default where that is gone."""
+        """Return the same deployment with the *pool* of a run, or the default one if that is gone."""
         names = [each.name for each in self.pools]
         return self.on(pool if pool in names else "")
 
     def set_for_pool(self, key: str, value: str) -> str:
-        """The command that sets *key* in the stack's configuration for the pool."""
+        """Return the command that sets *key* for the pool in the stack's configuration."""
         if not self.pool.name:
             return f"pulumi config set {key} {value}"
         index = self.pools.index(self.pool)
@@ -126,13 +126,13 @@ class Deployment:
 
     @property
     def account(self) -> str:
-        """The account, in a few words: for what is the same with all pools."""
+        """The account, in a few words, for things that all pools share."""
         return f"{self.batch_account} ({self.location})"
 
 
 def _other_version(version: object, needs_runner: object, remedy: str) -> str:
-    """What to do about outputs of a *version* that is not read here."""
-    what = f"the outputs are of version {version}, not {OUTPUTS_SCHEMA}"
+    """Return what to do about outputs of an unsupported *version*."""
+    what = f"the outputs have version {version}, not {OUTPUTS_SCHEMA}"
     if isinstance(version, (int, float)) and version > OUTPUTS_SCHEMA:
         known = isinstance(needs_runner, str) and re.fullmatch(r"[0-9.]{1,20}", needs_runner)
         least = f" to {needs_runner} or newer" if known else ""
@@ -148,20 +148,20 @@ _READERS: Mapping[object, Callable[[Mapping[str, Any], str], tuple[Pool, ...]]] 
 
 @dataclass(frozen=True)
 class StackChoice:
-    """A deployment, or none, and why."""
+    """A deployment or None, and why."""
 
     deployment: Deployment | None
     why: str
 
 
 def choose_stack(stack: str | None, outputs: str | None) -> StackChoice:
-    """The deployment that *stack*, the file *outputs* or the selected stack stands for.
+    """Return the deployment of *stack*, of the file *outputs*, or of the selected stack.
 
-    *outputs* is what `pulumi stack output --json` prints, in a file. Without either, the stack that
-    is selected in this folder's Pulumi project counts, if there is one and it was deployed.
+    *outputs* is a file with the output of `pulumi stack output --json`. Without either, the selected stack
+    of this folder's Pulumi project is used, if there is one and it was deployed.
 
     Raises:
-        SetupError: What was named is not there, or is broken.
+        SetupError: The stack or file does not exist, or is broken.
     """
     if outputs:
         return StackChoice(
@@ -170,7 +170,7 @@ def choose_stack(stack: str | None, outputs: str | None) -> StackChoice:
     if not stack and not _in_project():
         return StackChoice(None, "no stack here")
     if stack and not _STACK.fullmatch(stack):
-        raise SetupError(f"--stack {printable(stack)}: no stack can have this name")
+        raise SetupError(f"--stack {printable(stack)}: this is not a valid name for a stack")
     if not _program():
         if stack:
             raise SetupError("--stack needs the Pulumi CLI on PATH; use --outputs FILE without it")
@@ -214,7 +214,7 @@ def _selected() -> str | None:
 
 
 def _pulumi(kind: type[Answer], *arguments: str) -> Answer:
-    """What Pulumi says, which is JSON of a *kind*."""
+    """Return Pulumi's output, JSON of the type *kind*."""
     done = _run_pulumi(*arguments, "--non-interactive")
     what = f"`pulumi {' '.join(arguments[:2])}`"
     advice = "fix that, or convert on this machine with --where local"
@@ -232,15 +232,15 @@ def _pulumi(kind: type[Answer], *arguments: str) -> Answer:
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    """The line of what Pulumi said that says what is wrong: the last one, unless one is marked as the error."""
+    """Return the line of Pulumi's output with the cause: the last one, unless one is marked as the error."""
     lines = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()
     return next((line for line in lines if line.startswith("error: ")), lines[-1])
 
 
 def _program() -> str | None:
-    """Pulumi's CLI, if it is on PATH."""
+    """Return the path of Pulumi's CLI, if it is on PATH."""
     found = shutil.which("pulumi")
-    # Windows looks into the current folder first, where anybody's media may lie
+    # Windows looks in the current folder first, which may contain files from others
     folders = {os.path.abspath(folder) for folder in os.get_exec_path()}
     return found if found and os.path.abspath(os.path.dirname(found)) in folders else None
 
@@ -248,7 +248,7 @@ def _program() -> str | None:
 def _run_pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [_program() or "pulumi", *arguments]
     asked = f"`pulumi {' '.join(arguments)}`"
-    # Pulumi signs in with what is there, but not to the Batch account
+    # Pulumi may need the credentials in the environment, except the Batch key
     ours = {name: value for name, value in os.environ.items() if name != "RUNNER_BATCH_KEY"}
     try:
         done = run(
@@ -265,11 +265,11 @@ def _run_pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _passphrase_wanted() -> str:
-    """What to do where Pulumi wants the passphrase of the stack for showing its outputs."""
+    """Return what to do if Pulumi asks for the stack's passphrase to show its outputs."""
     export = "set PULUMI_CONFIG_PASSPHRASE to the stack's passphrase (empty if you chose none)"
     found = re.match(r"v?(\d+)\.(\d+)", _run_pulumi("version").stdout)
     if found is None or (int(found[1]), int(found[2])) >= _READS_WITHOUT_PASSPHRASE:
-        return f"it wants the stack's passphrase; {export}"
+        return f"it needs the stack's passphrase; {export}"
     needed = ".".join(map(str, _READS_WITHOUT_PASSPHRASE))
     return (
         f"this Pulumi ({found[1]}.{found[2]}) needs the stack's passphrase even to show its outputs; "

@@ -1,4 +1,4 @@
-"""The end of a start task's log, from the node itself or from storage, where start tasks leave theirs."""
+"""Read the end of a start task's log, from the node or from storage, where start tasks upload it."""
 
 from runner.azure.blobs import Blobs
 from runner.azure.errors import redacted
@@ -14,8 +14,8 @@ _LONGEST = 1 << 20
 def last_lines(
     node: str, jobs: Jobs, blobs: Blobs, deployment: Deployment, count: int = 8
 ) -> tuple[str, ...]:
-    """What the start task of *node* said last; nothing where that cannot be had."""
-    data = jobs.start_task_errors(node) or _stored(node, blobs, deployment)
+    """Return the last lines of the start task's log on *node*; nothing if they cannot be read."""
+    data = jobs.pool.start_task_errors(node) or _stored(node, blobs, deployment)
     lines = data.decode(errors="replace").splitlines()
     said = [redacted(printable(line.strip())) for line in lines if line.strip()]
     return tuple(said[-count:])

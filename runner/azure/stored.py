@@ -1,4 +1,4 @@
-"""What `input` holds of one run: the plan of what is not collected yet, and the sources."""
+"""One run in the container `input`: the plan of what is not collected yet, and the sources."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from runner.options import RunOptions
 class StoredRun:
     """One run in the container *container*.
 
-    Its plan is there as long as a result of it may still be collected.
+    Its plan exists as long as a result can still be collected.
     """
 
     blobs: Blobs
@@ -31,7 +31,7 @@ class StoredRun:
     run: str
 
     def read(self, destination: Path) -> Manifest | None:
-        """The plan, for results in *destination*, and the options; none if there is no plan.
+        """Return the plan, for results in *destination*, and the options; None if there is no plan.
 
         Raises:
             DamagedPlanError: It cannot be read.
@@ -44,9 +44,9 @@ class StoredRun:
         return None if data is None else read_manifest(data, self.run, destination)
 
     def put(self, plan: Plan, options: RunOptions) -> None:
-        """Store *plan*, with what an earlier one of the run has besides, and *options*.
+        """Store *plan*, with the other conversions of an earlier plan of the run, and *options*.
 
-        What has a target of *plan* is not kept besides: it is what a source was before it changed.
+        Earlier conversions with a target of *plan* are dropped: they are older versions of its sources.
         """
         others: tuple[Conversion, ...] = ()
         if stored := self.read(plan.destination):
@@ -65,7 +65,7 @@ class StoredRun:
             self.blobs.put(self.container, self._plan, file, overwrite=True)
 
     def retain(self, wanted: Callable[[Conversion], bool]) -> tuple[Conversion, ...]:
-        """Take out of the plan what is not *wanted*, all of it if need be; returns what is left."""
+        """Remove what is not *wanted* from the plan, or the whole plan if nothing is left; return what is left."""
         left: tuple[Conversion, ...] = ()
 
         def change(data: bytes) -> bytes | None:
@@ -86,14 +86,14 @@ class StoredRun:
         return left
 
     def sources(self) -> dict[str, str]:
-        """The blobs of the sources, by conversion: each is there as a whole, or not at all."""
+        """Return the blobs of the sources, by conversion; each one is complete."""
         names = self.blobs.names(self.container, f"{self.run}/")
         return {
             name.rpartition("/")[2].partition(".")[0]: name for name in names if name != self._plan
         }
 
     def delete_sources(self, keep: Collection[str] = ()) -> None:
-        """Delete the sources of all conversions but those in *keep*."""
+        """Delete the sources of all conversions except those in *keep*."""
         gone = [blob for name, blob in self.sources().items() if name not in keep]
         self.blobs.delete(self.container, gone)
 

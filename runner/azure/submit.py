@@ -1,4 +1,4 @@
-"""Turn staged sources into tasks: a hundred at a time, or what there is after a second."""
+"""Submit uploaded sources as tasks: a hundred at a time, or after a second what is there."""
 
 import threading
 import time
@@ -16,17 +16,17 @@ from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, State
 
 _LONGEST_HOLD = 1.0
-"""Seconds that a staged source waits for others to be submitted with."""
+"""Seconds that an uploaded source waits for others to be submitted with it."""
 _LOOK_AROUND = 0.5
 
 
 class Submitter:
-    """Submits staged items; keeps count of those that are still to come."""
+    """Submits uploaded items, and counts those that are still expected."""
 
     def __init__(self, context: RunContext, jobs: list[str], done: Callable[[], None]) -> None:
         self._context = context
         self._jobs = jobs
-        """The run's jobs, the newest last; the newest takes new tasks."""
+        """The run's jobs, newest last; the newest one gets new tasks."""
         self._tell_done = done
         self._staged: SimpleQueue[WorkItem | None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -35,28 +35,28 @@ class Submitter:
         self._is_job_over = False
 
     def expect(self, count: int = 1) -> None:
-        """So many more items will be put, or dropped."""
+        """Expect *count* more items, each to be put or dropped."""
         with self._lock:
             self._expected += count
             self._is_done = self._is_done and not count
 
     def open_another_job(self) -> None:
-        """The newest job was over before this runner began: its end is no news."""
+        """Note that the newest job was over before this command started, so its end is expected."""
         self._is_job_over = True
 
     def put(self, item: WorkItem) -> None:
-        """Have *item* submitted; it was expected."""
+        """Submit *item*, which was expected."""
         self._staged.put(item)
 
     def drop(self) -> None:
-        """One item that was expected does not come."""
+        """Note that one expected item will not come."""
         with self._lock:
             self._expected -= 1
         self._staged.put(None)
 
     @property
     def is_done(self) -> bool:
-        """Whether all that was expected is submitted, and the job ends itself after it."""
+        """Whether everything expected is submitted, and the job will end by itself."""
         return self._is_done
 
     def run(self) -> None:
@@ -70,7 +70,7 @@ class Submitter:
             if item := self._next(wait):
                 due = due if batch else time.monotonic() + _LONGEST_HOLD
                 batch.append(item)
-            # not after the run was stopped: what would be tried again then is nobody's wish
+            # not after the run was stopped, when nobody wants it tried again
             if batch and self._is_due(batch, due) and not self._begins_nothing:
                 self._submit(batch)
                 batch = []
@@ -90,7 +90,7 @@ class Submitter:
         return full or time.monotonic() >= due or len(batch) == self._expected
 
     def _finish(self) -> None:
-        """Have the job end itself; only then is nothing left to do for a runner that goes away."""
+        """Let the job end by itself; only then can a detached runner exit."""
         self._context.jobs.finish(self._jobs[-1])
         with self._lock:
             self._is_done = self._expected == 0
@@ -109,7 +109,7 @@ class Submitter:
                 self.drop()
                 continue
             item.job = self._jobs[-1]
-            # known before it is added, as its end may be seen before the answer
+            # recorded before it is added, as its end may be seen before the response
             self._context.in_flight.add(item)
         if not tasks:
             return
@@ -130,7 +130,7 @@ class Submitter:
             self._expected -= len(batch)
 
     def _open_another(self, batch: list[WorkItem]) -> None:
-        """The job ended itself before this attempt: go on in another one.
+        """Continue in another job, because this one ended by itself before this attempt.
 
         Raises:
             JobLostError: Somebody ended the job.

@@ -1,4 +1,4 @@
-"""Describe one conversion as a Batch task. Pure: names in, a task out."""
+"""Describe one conversion as a Batch task. Pure: it turns names into a task."""
 
 import mimetypes
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from runner.media.node import ORDER, RECORD, RESULT, Order
 from runner.models import Conversion
 
 _WORKER = "worker.pyz"
-# a shell only for `exec`, with nothing of the user's in it: the order is in the environment
+# the shell is only for `exec` and contains nothing from the user: the order is in the environment
 _COMMAND = f'/bin/bash -c "exec python3 {_WORKER}"'
-# Files stay on a node only as long as somebody may want to look at them there.
+# Files only stay on a node as long as somebody may want to look at them there.
 _RETENTION = timedelta(hours=1)
-# A backstop for a node that hangs; the worker keeps its own time.
+# A backstop for a node that hangs; the worker has its own time limit.
 _GRACE = timedelta(hours=1)
 _LONGEST = timedelta(days=2)
 
 
 def longest_task(seconds: float | None) -> timedelta:
-    """How long a task may take, with a time limit for ffmpeg or without one."""
+    """Return how long a task may take, with or without a time limit for ffmpeg."""
     return timedelta(seconds=seconds) + _GRACE if seconds else _LONGEST
 
 
@@ -45,7 +45,7 @@ def build_task(
     seconds: float | None,
     staying: StayingResult | None = None,
 ) -> batch.BatchTaskCreateOptions:
-    """The task that converts the source in *blob*, and uploads the result and a record.
+    """Return the task that converts the source in *blob*, and uploads the result and a record.
 
     *seconds* is the time limit for ffmpeg; none for as long as it makes progress. The result of one
     that is *staying* is not among what is uploaded.
@@ -77,7 +77,7 @@ def build_task(
         ],
         environment_settings=[batch.EnvironmentSetting(name=ORDER, value=order.as_json())],
         constraints=batch.BatchTaskConstraints(
-            # attempts are ours: Batch's own retry writes over the log of the one before
+            # runner makes the attempts, because Batch's own retries overwrite the log of the previous one
             max_task_retry_count=0,
             max_wall_clock_time=longest_task(seconds),
             retention_time=_RETENTION,

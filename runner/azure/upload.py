@@ -1,4 +1,4 @@
-"""Bring one source into storage: of a film that becomes audio, only its audio."""
+"""Upload one source; only the audio of a film that is converted to audio."""
 
 import os
 import time
@@ -15,12 +15,12 @@ from runner.models import Kind, Step
 
 
 def upload_source(context: RunContext, item: WorkItem) -> int:
-    """Upload the source of *item*, which then knows its blob; returns the bytes that travelled.
+    """Upload the source of *item* and set its blob; return the number of bytes sent.
 
     Raises:
-        ConversionError: The source cannot be read, or changed since it was planned; then nothing of
-            it stays in storage.
-        RunnerError: Storage cannot be reached, or does not let us.
+        ConversionError: The source cannot be read, or has changed since it was planned; then nothing
+            of it stays in storage.
+        RunnerError: Storage cannot be reached, or refuses access.
     """
     began = time.time()
     try:
@@ -51,13 +51,13 @@ def _check(context: RunContext, item: WorkItem) -> None:
 def _upload_unchanged(context: RunContext, item: WorkItem, path: str) -> int:
     """Upload the file at *path*, unless its source changed while it was read.
 
-    A mixture of old and new must not stay under the name of this source: a later run would take it.
+    A mixture of old and new content must not stay in storage, where a later run would use it.
     """
     source = item.conversion.source
     try:
         size = _upload(context, item, path)
     except RunnerError:
-        # storage refuses what has another hash or length than was announced
+        # storage rejects data whose hash or length differs from what was announced
         check_unchanged(source.path, source.state)
         raise
     try:

@@ -1,6 +1,6 @@
-"""Pack `runner/media` for the nodes: one small zip application, named by its hash.
+"""Pack `runner/media` for the nodes as one small zip application, named after its hash.
 
-The library that reads and writes tags goes with it, as it is installed here.
+It includes the library for tags, as installed on this machine.
 """
 
 import hashlib
@@ -11,15 +11,15 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 _ENTRY = "import sys\nfrom runner.media.node import main\nsys.exit(main())\n"
-# mutagen's own commands
+# mutagen's command-line tools
 _LEFT_OUT = ("__pycache__", "_tools")
-# a fixed time, so that the same code has the same bytes and so the same name
+# a fixed time, so that the same code gives the same bytes and the same name
 _TIME = (2020, 1, 1, 0, 0, 0)
 
 
 @cache
 def pack_worker() -> tuple[str, bytes]:
-    """The name and the bytes of the application that nodes run with `python3`."""
+    """Return the name and the bytes of the application that nodes run with `python3`."""
     sources = _modules(files("runner.media"), "runner/media")
     sources |= _modules(files("mutagen"), "mutagen")
     sources |= {"runner/__init__.py": b"", "__main__.py": _ENTRY.encode()}
@@ -32,7 +32,7 @@ def pack_worker() -> tuple[str, bytes]:
 
 
 def _modules(folder: Traversable, name: str) -> dict[str, bytes]:
-    """The Python files below *folder*, by their paths below *name*."""
+    """Yield the Python files in *folder*, by their paths under *name*."""
     found: dict[str, bytes] = {}
     for one in folder.iterdir():
         if one.is_dir() and one.name not in _LEFT_OUT:

@@ -1,4 +1,4 @@
-"""Threads that work through a queue, end with the process, and never fail in silence."""
+"""Threads that work through a queue, end with the process, and never fail silently."""
 
 import threading
 import time
@@ -10,14 +10,14 @@ Item = TypeVar("Item")
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
-    """Work was given up because nobody waits for it any more."""
+    """The work was stopped because the run is over."""
 
 
 class Workers(Generic[Item]):
-    """Some threads that call *work* for each item of a queue.
+    """Threads that call *work* for each item of a queue.
 
-    They are daemons: a transfer that hangs must not keep a user who pressed Ctrl-C waiting. What
-    one of them raises goes to *failed*, in its thread.
+    They are daemon threads: a transfer that hangs must not delay the end after Ctrl-C. An exception in
+    one of them is passed to *failed*, in that thread.
     """
 
     def __init__(
@@ -36,21 +36,21 @@ class Workers(Generic[Item]):
         ]
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def put(self, item: Item) -> None:
-        """Have *item* worked on."""
+        """Add *item* to the queue."""
         self._queue.put(item)
 
     def close(self) -> None:
-        """Let each thread end once the queue is empty; does not wait."""
+        """Let each thread end once the queue is empty, without waiting for it."""
         for _ in self._threads:
             self._queue.put(None)
 
     def wait(self, seconds: float) -> None:
-        """Give the threads that were closed so long to end."""
+        """Wait up to *seconds* for the closed threads to end."""
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             if thread.ident is not None:

@@ -1,4 +1,4 @@
-"""The command line: options in, exit code out. The only importer of click."""
+"""The command line: options in, exit code out. Only this package imports click."""
 
 import logging
 import sys
@@ -12,8 +12,8 @@ from runner import __version__
 from runner.cli.output import fault_of_data, guard_streams, say
 from runner.errors import ExitCode, RunnerError
 
-# name: (module, what it is for). The modules are imported only when they are needed: `--help`
-# and a local run load no Azure client.
+# name: (module, summary). Modules are only imported when they are needed, so that `--help` and a
+# local run load no Azure client.
 _COMMANDS = {
     "convert": ("convert", "Convert files: here, or on Azure Batch."),
     "plan": ("plan", "Estimate time and cost of a run, here and on Azure."),
@@ -23,7 +23,7 @@ _COMMANDS = {
     "cancel": ("azure", "Cancel a run on Azure."),
     "logs": ("history", "Show what ffmpeg said about a file, or about the failures of a run."),
     "runs": ("history", "List the runs of an output folder."),
-    "report": ("report", "Write a page about a run: HTML in one file, to open, send and keep."),
+    "report": ("report", "Write an HTML report about a run, in one file."),
     "clean": ("history", "Forget old runs and their logs; converted files stay."),
     "presets": ("presets", "List the presets, or show the exact arguments of one."),
     "doctor": ("doctor", "Check that everything a run needs is there."),
@@ -57,8 +57,8 @@ class _Main(click.Group):
 def cli() -> None:
     """Convert folders of media with ffmpeg: on this machine, or on Azure Batch.
 
-    `runner convert ./in` turns what it finds in ./in into MP3 files in ./out. The same command
-    again does only what is left to do.
+    `runner convert ./in` converts the media files in ./in to MP3 files in ./out. Run the same command
+    again and it converts only what is missing.
     """
 
 
@@ -76,8 +76,8 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        # Without its own exits, click returns the exit code. On Windows it would replace globs, ~,
-        # $NAME and %NAME% in every word, those of --exclude and --name too; find_files has globs.
+        # In standalone mode click would exit by itself. On Windows it would expand globs, ~, $NAME and
+        # %NAME% in every argument, even for --exclude and --name; find_files expands globs.
         return cli.main(standalone_mode=False, windows_expand_args=False) or ExitCode.OK
     except RunnerError as error:
         say(f"Error: {error}")
@@ -91,7 +91,7 @@ def _run() -> int:
 
 
 class _Warnings(logging.Handler):
-    """Says on standard error what the user should know of, and needs do nothing about."""
+    """Writes warnings to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         is_warning = record.levelno >= logging.WARNING

@@ -1,4 +1,4 @@
-"""`runner attach` and `cancel`: runs that go on in Azure without us."""
+"""`runner attach` and `cancel`: runs that continue on Azure without this process."""
 
 from functools import partial
 from pathlib import Path
@@ -113,7 +113,7 @@ def cancel(ctx: click.Context, /, name: str | None, destination: Path, **options
 
 
 def _run_on_azure(session: "Session", ledger: Ledger, name: str | None) -> str:
-    """The run that *name* means: one of this destination, else one that only Batch knows."""
+    """Return the run that *name* means: one of this destination, or one that only Batch knows."""
     backend = session.deployment.batch_account
     known = [run.id for run in ledger.runs() if run.backend == backend]
     if name is None:

@@ -1,4 +1,4 @@
-"""Decide where a run is done: here, or on the Azure environment of a Pulumi stack."""
+"""Decide where a run is done: on this machine, or on the Azure environment of a Pulumi stack."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,30 +21,30 @@ WHERE = ("auto", "local", "azure")
 
 @dataclass(frozen=True)
 class Backend:
-    """Where a run is done, and why there."""
+    """Where a run is done, and why."""
 
     session: "Session | None"
-    """On Azure."""
+    """The session on Azure; None on this machine."""
     why: str
 
     @property
     def name(self) -> str:
-        """As the ledger has it."""
+        """The name in the ledger."""
         return self.session.deployment.batch_account if self.session else "local"
 
     @property
     def words(self) -> str:
-        """For people."""
+        """The description for people."""
         spot = self.session.deployment.description if self.session else "this machine"
         return f"on {spot} ({self.why})"
 
     @property
     def pool(self) -> str:
-        """The name of the pool on Azure, where the stack names its pools."""
+        """The name of the pool on Azure; empty if the stack has one pool without a name."""
         return self.session.deployment.pool.name if self.session else ""
 
     def for_run(self, options: RunOptions) -> "tuple[Backend, RunOptions]":
-        """The backend of a run with *options*, on the pool of theirs, and the options with its name."""
+        """Return the backend for a run with *options*, on their pool, and the options with its name."""
         if self.session is None:
             return self, replace(options, pool="")
         deployment = self.session.deployment.on_that_of_a_run(options.pool)
@@ -54,14 +54,14 @@ class Backend:
         return backend, replace(options, pool=backend.pool)
 
     def engine(self, run: Run, *, ffmpeg: str, jobs: int, detach: bool = False) -> Engine:
-        """An engine for *run*; *jobs* are the workers of this machine."""
+        """Return an engine for *run*; *jobs* is the number of workers on this machine."""
         if self.session is None:
             return LocalEngine(ffmpeg=ffmpeg, jobs=jobs, options=run.options)
         engine = self.session.engine(ffmpeg, run.options, detach=detach)
         return replace(engine, follow_up=run.follow_up)
 
     def made_with(self, ffmpeg: str) -> str:
-        """What converts there: *ffmpeg* here, or the nodes' own."""
+        """Identify the program that converts: *ffmpeg* on this machine, or the nodes' own."""
         return f"{__version__} {self.name}" if self.session else identify(ffmpeg)
 
 
@@ -94,16 +94,16 @@ def where_options(command: Command) -> Command:
 
 
 def find_backend(options: dict[str, Any]) -> Backend:
-    """The backend that the options of `where_options` mean, with the pool that `--pool` means.
+    """Return the backend that the options of `where_options` and `--pool` choose.
 
     Raises:
         UsageError: There is no such pool.
-        SetupError: Azure is asked for, and there is no environment; or the one there is broken.
+        SetupError: Azure was asked for and there is no environment, or the environment is broken.
     """
     where, stack, outputs = options["where"], options["stack"], options["outputs"]
     if where == "local":
         return Backend(None, "as --where says")
-    from runner.azure.stack import choose_stack  # noqa: PLC0415 - starts Pulumi, perhaps
+    from runner.azure.stack import choose_stack  # noqa: PLC0415 - it may start Pulumi
 
     choice = choose_stack(stack, outputs)
     if choice.deployment is not None:
@@ -116,7 +116,7 @@ def find_backend(options: dict[str, Any]) -> Backend:
 
 
 def find_session(options: dict[str, Any]) -> "Session":
-    """The Azure environment that the options mean, for commands that make sense only there.
+    """Return the Azure environment that the options choose, for commands that only work there.
 
     Raises:
         SetupError: There is none.

@@ -1,4 +1,4 @@
-"""`runner completion`: what makes the shell complete our words."""
+"""`runner completion`: the script for completion in a shell."""
 
 import click
 from click.shell_completion import get_completion_class

@@ -1,4 +1,4 @@
-"""A Windows console that is closed, and a user who logs off, which no signal of Python tells in time."""
+"""Notice that a Windows console is closed or the user logs off, which Python's signals report too late."""
 
 import sys
 import threading
@@ -8,12 +8,13 @@ from contextlib import contextmanager
 _ENDS = (2, 5, 6)
 """CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT and CTRL_SHUTDOWN_EVENT."""
 _PATIENCE = 10.0
-"""Seconds; Windows itself gives about five."""
+"""In seconds; Windows allows about five:
+https://learn.microsoft.com/windows/console/handlerroutine"""
 
 
 @contextmanager
 def heard_console_end(end: Callable[[], None]) -> Iterator[None]:
-    """Have *end* called when the console ends, and hold the process until the block is left."""
+    """Call *end* when the console ends, and keep the process alive until the block is left."""
     is_over = threading.Event()
     hear = listener(end, is_over)
     if sys.platform == "win32":
@@ -21,7 +22,7 @@ def heard_console_end(end: Callable[[], None]) -> Iterator[None]:
         from ctypes import wintypes  # noqa: PLC0415
 
         kernel = ctypes.WinDLL("kernel32")
-        # what is registered last is called first: ahead of the runtime's own, which ends the process
+        # the handler registered last is called first: before the runtime's own, which ends the process
         routine = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)(hear)
         kernel.SetConsoleCtrlHandler(routine, True)  # noqa: FBT003 - Windows' own argument
         try:
@@ -34,9 +35,9 @@ def heard_console_end(end: Callable[[], None]) -> Iterator[None]:
 
 
 def listener(end: Callable[[], None], is_over: threading.Event) -> Callable[[int], bool]:
-    """What Windows calls, in a thread of its own: when it returns, the process is ended.
+    """Make the handler that Windows calls in a separate thread; when it returns, the process ends.
 
-    Its answer says whether the event was for it.
+    Its result says whether it handled the event.
     """
 
     def hear(event: int) -> bool:

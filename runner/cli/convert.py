@@ -1,4 +1,4 @@
-"""`runner convert`: from the words on the command line to a run and its exit code."""
+"""`runner convert`: from the command line to a run and its exit code."""
 
 import sys
 from dataclasses import replace
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class Convert(Command):
-    """Takes what follows `--` for ffmpeg, and defaults from the settings files."""
+    """Takes the arguments after `--` for ffmpeg, and defaults from the settings files."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, but for what stands behind `--`."""
@@ -65,7 +65,7 @@ class Convert(Command):
 
 
 def _long_name(option: click.Option) -> str:
-    """The name of *option* in a settings file: as on the command line, without the dashes."""
+    """Return the name of *option* in a settings file: as on the command line, without the dashes."""
     return next(name for name in option.opts if name.startswith("--")).removeprefix("--")
 
 
@@ -76,8 +76,8 @@ def _long_name(option: click.Option) -> str:
 def convert(ctx: click.Context, /, **options: Any) -> None:
     """Convert media files with ffmpeg, and keep only verified results.
 
-    SRC is a folder, a file or a glob. Folders are searched for media files, and their tree is kept
-    in the output folder. Files that are already converted are skipped, so running the same command
+    SRC is a folder, a file or a glob. Folders are searched for media files, and their structure is
+    kept in the output folder. Files that are already converted are skipped, so running the same command
     again resumes it. Arguments after `--` are passed to ffmpeg instead of the preset's.
 
     Press Ctrl-C once to let the running conversions finish, twice to stop at once.
@@ -146,7 +146,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
 def _is_worth_a_trial(
     backend: Backend, plan: Plan, preset: Preset, options: dict[str, Any]
 ) -> bool:
-    """Whether there are arguments of the user's own, and they do here what they do on the nodes."""
+    """Return whether there are arguments of the user's own that behave here as on the nodes."""
     is_own = (
         preset not in BUILT_IN.values()
         or options["input_arguments"]
@@ -161,9 +161,9 @@ def _is_worth_a_trial(
 def _resumed_plan(
     plan: Plan, ledger: Ledger, backend: Backend, ctx: click.Context
 ) -> tuple[Plan, RunOptions]:
-    """*plan* with its options; of a run on Azure that was cut off, its name and its options.
+    """Return *plan* and its options, or the name and options of the interrupted run on Azure that it continues.
 
-    Then nothing is submitted twice, and it goes on as it began.
+    Nothing is then submitted twice, and the run continues as it started.
     """
     session = backend.session
     for run in ledger.resumable(backend.name) if session else ():
@@ -176,7 +176,7 @@ def _resumed_plan(
 
 
 def _clean_start(session: "Session", ledger: Ledger, plan: Plan, follow_up: FollowUp) -> None:
-    """Delete what earlier runs left, but for results that nobody has collected."""
+    """Delete what earlier runs left, except results that nobody has collected."""
     is_here = partial(Existing(ledger).has, plan.destination)
     gone = []
     for run in session.old_runs():
@@ -189,7 +189,7 @@ def _clean_start(session: "Session", ledger: Ledger, plan: Plan, follow_up: Foll
 
 
 def _show_settings(ctx: click.Context) -> None:
-    """Say what each option is, and where that comes from."""
+    """Show each option and where its value comes from."""
     origins = {
         ParameterSource.COMMANDLINE: "command line",
         ParameterSource.ENVIRONMENT: "environment",

@@ -39,7 +39,7 @@ OF_AUDIO = ("audio_stream", "audio_language")
 OF_PRESETS = (*OF_AUDIO, "subtitles", "deinterlace", "copy_if_fits")
 """Options that change what a preset's arguments do."""
 OF_RECIPES = (*OF_PRESETS, "verify", "strict", "id3")
-"""Options that are also properties of a recipe."""
+"""Options that are also fields of a recipe."""
 
 _INPUT: tuple[Callable[..., Any], ...] = (
     option(
@@ -147,7 +147,7 @@ _CONVERSION: tuple[Callable[..., Any], ...] = (
         type=click.Choice(DEINTERLACE),
         default="auto",
         section="Conversion",
-        help="Deinterlace interlaced films, also those that are not marked as interlaced.",
+        help="Deinterlace interlaced films, even those that are not marked as interlaced.",
     ),
     option(
         "--copy-if-fits",
@@ -159,7 +159,7 @@ _CONVERSION: tuple[Callable[..., Any], ...] = (
         "--strict",
         is_flag=True,
         section="Conversion",
-        help="Treat files that are converted with a notice as failed, advice aside.",
+        help="Treat files that are converted with a notice as failed, unless it is only advice.",
     ),
     run_options("verify", "retries", "timeout", "fail_fast"),
     ffmpeg_option,

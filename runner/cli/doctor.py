@@ -1,4 +1,4 @@
-"""`runner doctor`: checks, each with one remedy."""
+"""`runner doctor`: checks, each with one thing to do about it."""
 
 from collections.abc import Iterator
 from pathlib import Path

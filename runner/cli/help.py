@@ -1,4 +1,4 @@
-"""How `--help` looks: options in sections, defaults and ranges in plain words, examples at the end."""
+"""The format of `--help`: options in sections, defaults and ranges in plain words, examples at the end."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -9,19 +9,19 @@ from click.types import IntRange
 
 SECTIONS = ("Input", "Output", "Conversion", "Azure", "Display")
 _FEW = 8
-"""So many options need no sections."""
+"""Up to this many options need no sections."""
 
 
 class Option(click.Option):
     """An option that knows its section, one of `SECTIONS`."""
 
     def __init__(self, *args: Any, section: str = "Display", **details: Any) -> None:
-        """*section* is ours; all else is click's."""
+        """*section* is ours; everything else is click's."""
         super().__init__(*args, **details)
         self.section = section
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Its names, and what it does; click would say "(out)" and "0<=x<=1000"."""
+        """Return its names and its help text; click would write "(out)" and "0<=x<=1000"."""
         record = super().get_help_record(ctx)
         if record is None:
             return None
@@ -50,12 +50,12 @@ class Command(click.Command):
     def __init__(
         self, *args: Any, examples: Sequence[tuple[str, str]] = (), **details: Any
     ) -> None:
-        """*examples* are command lines, each with what it does; all else is click's."""
+        """*examples* are command lines with descriptions; everything else is click's."""
         super().__init__(*args, **details)
         self.examples = examples
 
     def sections(self, ctx: click.Context) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-        """The help records of the options, by section; one section where they are few."""
+        """Return the help records of the options by section; one section if there are few."""
         options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
         if len(options) <= _FEW:
             yield "Options", _records(options, ctx)
@@ -71,7 +71,7 @@ class Command(click.Command):
                 formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples, each as it is typed."""
+        """Write the examples as they are typed."""
         if self.examples:
             with formatter.section("Examples"):
                 for words, purpose in self.examples:

@@ -1,4 +1,4 @@
-"""`runner runs`, `status`, `logs` and `clean`: what the ledger remembers."""
+"""`runner runs`, `status`, `logs` and `clean`: show and delete what the ledger knows."""
 
 import json
 import os
@@ -36,9 +36,9 @@ _WATCH_EVERY = 5.0
 
 @click.command(cls=Command)
 @destination_option()
-@option("--json", "as_json", is_flag=True, help="Write one JSON object a line.")
+@option("--json", "as_json", is_flag=True, help="Write one JSON object per line.")
 def runs(destination: Path, *, as_json: bool) -> None:
-    """List the runs of an output folder, the newest first."""
+    """List the runs of an output folder, newest first."""
     with Ledger.read(destination) as ledger:
         running = ledger.lock.is_held()
         for run in ledger.runs():
@@ -70,7 +70,7 @@ def status(ctx: click.Context, /, name: str | None, destination: Path, **options
 def _show_status(
     ledger: Ledger, name: str, session: "Session | None", follow_up: FollowUp | None
 ) -> bool:
-    """Say how the run stands, in JSON without *follow_up*; returns whether it goes on."""
+    """Show the state of the run, in JSON without *follow_up*; return whether it is still running."""
     run, running = ledger.run(name), ledger.lock.is_held()
     job_status = session.job_status(name) if session else None
     sources = Counter(record.state for record in ledger.sources.of(name))
@@ -178,13 +178,16 @@ def _attempts_of(ledger: Ledger, what: str | None, follow_up: FollowUp) -> list[
         for file in filter(None, (what, target and target.replace(os.sep, "/"))):
             if attempts := ledger.attempts_at(file):
                 return attempts[:1] if attempts[0].number == 1 else attempts
+        if not any(run.id.startswith(what) for run in ledger.runs()):
+            missing = f"no file or run '{printable(what)}' is recorded in {ledger.destination}"
+            raise UsageError(f"{missing}; list the runs with `{follow_up.runs}`")
     return ledger.attempts(ledger.run(what, follow_up).id, state=State.FAILED)
 
 
 def _age(text: str) -> timedelta:
     units = {"h": "hours", "d": "days", "w": "weeks"}
     number, unit = text[:-1], text[-1:]
-    # five digits of weeks are as far back as calendars go
+    # five digits of weeks reach as far back as calendars do
     if unit not in units or not re.fullmatch("[0-9]{1,5}", number):
         raise UsageError(f"--older-than {text}: use a number with h, d or w, such as 7d")
     return timedelta(**{units[unit]: int(number)})

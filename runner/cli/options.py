@@ -1,4 +1,4 @@
-"""Options that several commands share, each also an environment variable `RUNNER_…`."""
+"""Options that several commands share; each can also be set by an environment variable `RUNNER_…`."""
 
 import logging
 import os
@@ -37,14 +37,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def option(*names: str, **details: Any) -> Callable[[Command], Command]:
-    """A click option that an environment variable of its long name sets too."""
+    """Make a click option that can also be set by an environment variable named after it."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     variable = "RUNNER_" + long.removeprefix("--").replace("-", "_").upper()
     return click.option(*names, cls=Option, **{"envvar": variable, "show_default": True, **details})
 
 
 def destination_option() -> Callable[[Command], Command]:
-    """`-o DIR`: the folder of the results, which also holds the ledger."""
+    """Add `-o DIR`: the folder of the results and of the ledger."""
     return option(
         "-o",
         "--out",
@@ -60,12 +60,12 @@ def destination_option() -> Callable[[Command], Command]:
 
 
 def _destination() -> Path:
-    """What the settings say for `convert`: all commands look into the same folder."""
+    """Return the folder from the `convert` settings: all commands use the same one."""
     return Path(str(settings_of(click.get_current_context()).convert.get("out", "out")))
 
 
 def settings_of(ctx: click.Context) -> Settings:
-    """What the settings files say; they are read once for a command."""
+    """Return the content of the settings files, which are read once per command."""
     if _SETTINGS not in ctx.meta:
         ctx.meta[_SETTINGS] = read_settings()
     settings: Settings = ctx.meta[_SETTINGS]
@@ -73,15 +73,15 @@ def settings_of(ctx: click.Context) -> Settings:
 
 
 def keep_settings(ctx: click.Context, settings: Settings) -> None:
-    """Have `settings_of` return them."""
+    """Store the settings for `settings_of`."""
     ctx.meta[_SETTINGS] = settings
 
 
 def _possible_folder(_: click.Context, __: click.Parameter, folder: Path) -> Path:
-    """*folder*, whose names this system can have.
+    """Return *folder*, if its names are allowed on this system.
 
     Raises:
-        UsageError: It cannot.
+        UsageError: They are not.
     """
     if fault := folder_fault(str(folder)):
         raise UsageError(f"-o {printable(str(folder))}: {fault}")
@@ -89,11 +89,11 @@ def _possible_folder(_: click.Context, __: click.Parameter, folder: Path) -> Pat
 
 
 def run_argument() -> Callable[[Command], Command]:
-    """`[RUN]`: the name of a run, or how it starts."""
+    """Add `[RUN]`: the name of a run, or its first letters."""
     return click.argument("name", metavar="[RUN]", required=False)
 
 
-# Options of the commands that convert: one wording, one range, one environment variable each.
+# Options of the commands that convert, each with one wording, one range and one environment variable.
 ffmpeg_option = option(
     "--ffmpeg",
     metavar="PATH",
@@ -200,16 +200,13 @@ def _pool(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  #
     return value
 
 
-# The options of a run, by the fields of `RunOptions`, which has their defaults.
+# The options of a run, by the fields of `RunOptions`, which has the defaults.
 _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "overwrite": (
         ("--overwrite",),
         {
             "type": click.Choice(OVERWRITE),
-            "help": (
-                "What to do with results that already exist; auto replaces those that runner made"
-                " and that are out of date."
-            ),
+            "help": "What to do with existing results; auto replaces outdated ones that runner made.",
         },
     ),
     "verify": (
@@ -333,7 +330,7 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 def run_options(
     *fields: str, default: str | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options of a run that are called *fields*; *default* says what else they may come from."""
+    """Add the options of a run called *fields*; *default* describes their default."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for field in reversed(fields):
@@ -349,14 +346,14 @@ def run_options(
 
 
 def is_typed(ctx: click.Context, name: str) -> bool:
-    """Whether the option *name* stands on the command line, rather than in the environment or a file."""
+    """Return whether the option *name* is on the command line, not only in the environment or a file."""
     return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def follow_up_of(ctx: click.Context) -> FollowUp:
-    """Makes the commands that go on where this one was asked to work.
+    """Return the follow-up commands for the same destination and environment.
 
-    What it was not asked on the command line, they find as it did.
+    They only repeat options from the command line: they find the rest as this command did.
     """
     typed = {name: value for name, value in ctx.params.items() if is_typed(ctx, name)}
     azure = ((f"--{name}", typed[name]) for name in ("stack", "outputs") if typed.get(name))
@@ -364,9 +361,9 @@ def follow_up_of(ctx: click.Context) -> FollowUp:
 
 
 def run_options_of(ctx: click.Context, stored: RunOptions | None = None) -> RunOptions:
-    """The options of a run as the command line has them; else as they are *stored* with the run.
+    """Return the options of a run from the command line, or else as they are *stored* with the run.
 
-    What the environment and the settings files say was asked when the run began.
+    The environment and the settings files only counted when the run started.
     """
     typed = {
         field.name: ctx.params[field.name]

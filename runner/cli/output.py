@@ -1,7 +1,7 @@
-"""Standard output and error as commands use them: what becomes of them never decides what is done.
+"""Standard output and standard error, in a way that their problems never stop a command.
 
-One that is closed is as `/dev/null`, and so is one whose reader has gone, from then on; data that
-cannot be written for another reason, as on a full disk, is an error once all is done.
+A closed stream, or one whose reader has gone, acts like `/dev/null`. Data that cannot be written for
+another reason, such as a full disk, is an error at the end of the command.
 """
 
 import errno
@@ -18,13 +18,13 @@ from runner.formatting import printable_text
 
 _GONE = (
     *(errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN),
-    errno.EIO,  # of a terminal that was closed
-    *((errno.EINVAL,) if os.name == "nt" else ()),  # so Windows calls a broken pipe
+    errno.EIO,  # the terminal was closed
+    *((errno.EINVAL,) if os.name == "nt" else ()),  # this is a broken pipe on Windows
 )
 
 
 class _Outlet(io.RawIOBase):
-    """What is behind a stream: takes all that is written, also where it cannot be passed on."""
+    """Accepts everything that is written to a stream, even if it cannot be passed on."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class _Outlet(io.RawIOBase):
             try:
                 if (count := self._raw.write(data)) is not None:
                     return count
-                # somebody who shares it has made it one that does not wait
+                # another process that shares it has made it non-blocking
                 select.select((), (self._raw,), ())
             except OSError as error:
                 self.fault = error
@@ -53,12 +53,12 @@ class _Outlet(io.RawIOBase):
 
 
 def guard_streams() -> None:
-    """Have standard output and error take whatever is written, and their numbers be nobody else's."""
+    """Make standard output and error accept everything, and reserve their file descriptors."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # else the next file that is opened, the ledger say, would be written to as a stream
+            # otherwise the next file to be opened, such as the ledger, would get the stream's output
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - its only form
     sys.stdout = _guarded(sys.stdout)
     sys.stderr = _guarded(sys.stderr)
@@ -74,14 +74,14 @@ def _guarded(stream: TextIO | None) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(outlet),
         encoding=stream.encoding,
-        errors="backslashreplace",  # names hold letters that not every terminal has
+        errors="backslashreplace",  # names may have characters that the terminal lacks
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
 
 
 def fault_of_data() -> str:
-    """Why standard output could not take all data; empty if it did, or nobody wanted it."""
+    """Return why standard output could not take all data; empty if it could, or if nobody was reading."""
     with suppress(ValueError):  # closed
         sys.stdout.flush()
     fault = _fault()
@@ -89,7 +89,7 @@ def fault_of_data() -> str:
 
 
 def is_anybody_there() -> bool:
-    """Whether anybody reads standard output, as far as is known."""
+    """Return whether anybody reads standard output, as far as is known."""
     return _fault() is None
 
 
@@ -99,13 +99,13 @@ def _fault() -> OSError | None:
 
 
 def say(text: str) -> None:
-    """Write lines to standard error, with nothing in them that would control a terminal."""
+    """Write lines to standard error, with terminal control characters escaped."""
     click.echo(printable_text(text), err=True)
 
 
 def show(text: str) -> None:
-    """Write lines to standard output, with nothing in them that would control a terminal.
+    """Write lines to standard output, with terminal control characters escaped.
 
-    Also where that is none: what is piped into a file or a pager comes to one later.
+    This also applies to a file or a pager, whose content may be shown in a terminal later.
     """
     click.echo(printable_text(text))

@@ -1,4 +1,4 @@
-"""From the options of `runner convert` to a plan: what is converted into what, and how."""
+"""Make a plan from the options of `runner convert`: what is converted into what, and how."""
 
 import json
 import shlex
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 def chosen_preset(
     ctx: click.Context, options: dict[str, Any], settings: Settings, arguments: tuple[str, ...]
 ) -> Preset:
-    """The preset that the options name, which suits the other ones.
+    """Return the preset that the options name, if it suits the other options.
 
     Raises:
-        UsageError: There is none, or other options would have no effect with it.
+        UsageError: It does not exist, or other options would have no effect with it.
     """
     _settle_format(ctx, options)
     preset = _preset(options, settings, arguments)
@@ -41,11 +41,11 @@ def chosen_preset(
 
 
 def plan_of(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...]) -> Plan:
-    """What is to be done with the files that the options name.
+    """Make the plan for the files that the options name.
 
     Raises:
-        NothingToConvertError: There are none.
-        UsageError: The options do not go together.
+        NothingToConvertError: There are no files.
+        UsageError: The options contradict each other.
     """
     recipe = _recipe(options, preset, arguments)
     destination: Path = options["destination"]
@@ -74,21 +74,21 @@ def _recipe(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...])
 
 
 def _input_arguments(text: str) -> tuple[str, ...]:
-    """What `--input-args` means.
+    """Return the arguments in `--input-args`.
 
     Raises:
-        UsageError: It is more than words on how a source is read.
+        UsageError: It contains more than options for reading a source.
     """
     try:
         words = tuple(shlex.split(text))
         check_input_arguments(words)
-    except ValueError as error:  # of both
+    except ValueError as error:  # of either
         raise UsageError(f"--input-args: {error}") from error
     return words
 
 
 def _settle_format(ctx: click.Context, options: dict[str, Any]) -> None:
-    """Let a `--to` on the command line win over a `preset` in a settings file, and vice versa."""
+    """Let `--to` on the command line override `preset` in a settings file, and vice versa."""
     if not (options["to"] and options["preset"]):
         return
     typed = [name for name in ("to", "preset") if is_typed(ctx, name)]
@@ -106,19 +106,22 @@ def _preset(options: dict[str, Any], settings: Settings, arguments: tuple[str, .
 def _refuse_what_has_no_effect(
     ctx: click.Context, preset: Preset, arguments: tuple[str, ...]
 ) -> None:
-    """Refuse options on the command line that would change nothing about the results.
+    """Refuse options on the command line that would not affect the results.
 
-    In a settings file they are for the runs that they suit.
+    In a settings file they are allowed, for the runs that they do affect.
 
     Raises:
-        UsageError: There is one.
+        UsageError: There is such an option.
     """
     idle: tuple[str, ...] = ()
     if arguments:
-        idle, why = OF_PRESETS, "your own arguments after `--` replace the preset's: say it there"
+        idle, why = (
+            OF_PRESETS,
+            "your own arguments after `--` replace the preset's, so set it there",
+        )
     elif not preset.chooses_audio:
         idle = OF_AUDIO
-        why = f"the preset '{preset.name}' does not say {{audio}} in its arguments"
+        why = f"the preset '{preset.name}' does not use {{audio}} in its arguments"
     for name in idle:
         if is_typed(ctx, name):
             raise UsageError(f"--{name.replace('_', '-')} would have no effect: {why}")
@@ -131,7 +134,7 @@ def left_to_do(plan: Plan, existing: Existing) -> list[Conversion]:
 
 
 def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> None:
-    """Print what `--dry-run` promises."""
+    """Print the output of `--dry-run`."""
     actions = [existing.decide(plan, conversion).action for conversion in plan.conversions]
     for conversion, action in zip(plan.conversions, actions, strict=True):
         if output.as_json:

@@ -1,4 +1,4 @@
-"""`runner presets`: what the words for `--to` and `--preset` mean to ffmpeg."""
+"""`runner presets`: the presets for `--to` and `--preset`, and their arguments."""
 
 import shlex
 
@@ -11,8 +11,8 @@ from runner.presets import BUILT_IN, Preset, find_preset
 from runner.settings import read_settings
 
 _FILM = (
-    "of each film: all soundtracks, copied where that fits; subtitles; 10 bit and HDR where the codec"
-    " has them; interlaced pictures become whole ones. For a film with one soundtrack, ffmpeg is told:"
+    "keeps all audio tracks (copied if possible), text subtitles, and 10 bit and HDR if the codec has"
+    " them; deinterlaces if needed. The arguments for a film with one audio track:"
 )
 
 

@@ -1,4 +1,4 @@
-"""`runner report`: a page about a run, and its facts for programs."""
+"""`runner report`: a page about a run, and the same data for programs."""
 
 import io
 import json
@@ -30,17 +30,19 @@ _SUFFIXES = (".html", ".htm")
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Where the page is written.  [default: report-RUN.html, here]",
+    help="Path of the page.  [default: report-RUN.html, here]",
 )
-@option("--json", "json_too", is_flag=True, help="Write the facts as JSON beside it.")
-@option("--csv", "csv_too", is_flag=True, help="Write the attempts as CSV beside it.")
+@option("--json", "json_too", is_flag=True, help="Also write the data as JSON, next to it.")
+@option("--csv", "csv_too", is_flag=True, help="Also write the attempts as CSV, next to it.")
 @click.pass_context
 def report(
     ctx: click.Context, /, name: str | None, destination: Path, page: Path | None, **options: Any
 ) -> None:
-    """Write a page about the newest run, or RUN: HTML in one file, to open, send and keep."""
+    """Write an HTML report about RUN, or about the newest run, in one file."""
     if page is not None and page.suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"--file {display_path(page)}: the page is HTML, name it .html")
+        raise UsageError(
+            f"--file {display_path(page)}: the report is HTML, use a name ending in .html"
+        )
     follow_up = follow_up_of(ctx)
     with Ledger.read(destination) as ledger:
         run = ledger.run(name, follow_up)
@@ -57,7 +59,7 @@ def report(
 
 
 def _write(path: Path, text: str) -> None:
-    """Put *text* into the file at *path*, as a whole or not at all, and name it."""
+    """Write *text* to the file at *path*, completely or not at all, and print the path."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         try:
@@ -67,5 +69,5 @@ def _write(path: Path, text: str) -> None:
             part.unlink(missing_ok=True)
     except OSError as error:
         message = f"cannot write {display_path(path)}: {error.strerror}"
-        raise SetupError(f"{message}; choose another place with --file") from error
+        raise SetupError(f"{message}; choose another path with --file") from error
     show(display_path(path))

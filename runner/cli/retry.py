@@ -1,4 +1,4 @@
-"""`runner retry`: the failed files of a run once more, with the settings of that run."""
+"""`runner retry`: convert the failed files of a run again, with the settings of that run."""
 
 from pathlib import Path
 from typing import Any
@@ -73,9 +73,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
         failed = [attempt for attempt in failed if attempt.kind != Kind.NAME.value]
         if not failed:
             advice = "convert them with --on-clash suffix, or --name"
-            raise NothingToConvertError(
-                f"no failed file of run {old.id} can have the name that its result would get: {advice}"
-            )
+            raise NothingToConvertError(f"run {old.id} only failed because of names: {advice}")
         backend = _backend(ctx, old, options)
         backend, chosen = backend.for_run(run_options_of(ctx, old.options))
         again = Plan(new_run_id(place := destination.absolute()), place, tuple(map(_again, failed)))
@@ -105,10 +103,10 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
 
 
 def _backend(ctx: click.Context, old: RunRecord, options: dict[str, Any]) -> Backend:
-    """Where *old* was done; on another pool where the command line names one.
+    """Return the backend of *old*, with another pool if the command line names one.
 
     Raises:
-        SetupError: It is not known here.
+        SetupError: It is not known on this machine.
     """
     pool = options["pool"] if is_typed(ctx, "pool") else ""
     if old.backend == "local":
@@ -117,12 +115,12 @@ def _backend(ctx: click.Context, old: RunRecord, options: dict[str, Any]) -> Bac
         return Backend(None, "as before")
     backend = find_backend({**options, "pool": pool})
     if backend.session is None:
-        # what it tells ffmpeg may come from storage: for nodes, and not for this machine
+        # its ffmpeg arguments may come from storage: they are for nodes, not for this machine
         advice = "choose its environment with --stack or --outputs, or `runner convert` them here"
         raise SetupError(f"run {old.id} was done on {old.backend}: {advice}")
     return backend
 
 
 def _again(attempt: AttemptRecord) -> Conversion:
-    # looked at anew: a source that was mended since is another one
+    # stat the source again: it may have been fixed since
     return Conversion(stat_source(attempt.source), attempt.target, attempt.recipe)

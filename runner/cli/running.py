@@ -1,4 +1,4 @@
-"""Carry out a run with everything that a user sees of it."""
+"""Do a run with everything that the user sees of it."""
 
 import signal
 import sys
@@ -21,19 +21,19 @@ from runner.report import as_text, error_as_json, report_as_json
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:
-    """How much is said, and to whom."""
+    """How much to print, and in which form."""
 
     as_json: bool = False
     quiet: bool = False
     verbose: int = 0
     live: bool = True
-    """Whether a terminal gets a live display."""
+    """Whether to use a live display on a terminal."""
 
 
 def run_and_report(
     run: runs.Run, engine: Engine, existing: Existing, output: OutputOptions
 ) -> ExitCode:
-    """Run it, show it, and say how it went."""
+    """Do the run, show its progress, and print a summary."""
     stop = Stop()
     reporter = _reporter(run, output)
     try:
@@ -74,7 +74,7 @@ def _signals(stop: Stop, reporter: Reporter) -> Iterator[None]:
         reporter.stopping(stop.level)
 
     def end() -> None:
-        # there is no time for the files that run
+        # there is no time to finish the running files
         stop.request()
         stop.request()
         reporter.stopping(stop.level)
@@ -84,7 +84,7 @@ def _signals(stop: Stop, reporter: Reporter) -> Iterator[None]:
         with suppress(RuntimeError):  # no more threads
             threading.Thread(target=reporter.tell, daemon=True).start()
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Windows'
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one only exists on Windows
     before = {
         number: signal.signal(number, ask)
         for name in names

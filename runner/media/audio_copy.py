@@ -1,8 +1,8 @@
-"""Copy the audio out of a film, without re-encoding, so that only it has to travel.
+"""Copy the audio out of a film, without re-encoding, so that only the audio has to be uploaded.
 
-The copy stays in the source's family of containers: an MP4's audio in Matroska loses its edit list,
-and then decodes to other samples. Source and copy are decoded and must sound the same to the last
-sample; on any doubt there is no copy, and the whole file travels.
+The copy stays in the same family of containers: an MP4's audio in Matroska loses its edit list, and
+then decodes to different samples. Source and copy are decoded, and all samples must be the same;
+otherwise there is no copy, and the whole file is uploaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runner.media.tags import copy_atoms
 if TYPE_CHECKING:
     from runner.media.recipe import Recipe
 
-# A copy that saves less than this share of the bytes is not worth its disk and time.
+# A copy that saves less than this share of the bytes is not worth its disk space and time.
 _WORTH_SAVING = 0.2
 _TIMEOUT = 3600
 _FRAGMENTED = ("-movflags", "empty_moov", "-frag_duration", "10000000")
@@ -29,13 +29,13 @@ _HASHED = ("-map", "0:a", "-f", "streamhash", "-hash", "md5", "-")
 def extract_audio(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | None:
     """Copy all audio of *source*, with tags, chapters and cover, to *stem* plus a suffix.
 
-    Returns the path of the copy: the conversion of it by *recipe* has the same audio as that of the
-    source. None where the whole file must travel.
+    Return the path of the copy, whose conversion by *recipe* has the same audio as that of the source,
+    or None if the whole file must be uploaded.
     """
     if recipe.media != "audio" or not recipe.is_preset:
         return None  # the user's own arguments may name any stream
     if recipe.input_arguments:
-        return None  # they say how the source is to be read, not its copy
+        return None  # they say how to read the source, not its copy
     media = read_streams(ffmpeg, source)
     if media is None or media.stream("video") is None or media.stream("audio") is None:
         return None
@@ -52,25 +52,25 @@ def extract_audio(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | 
 
 
 def _containers(media: MediaInfo) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The suffixes to try, with the muxer's options."""
+    """Return the suffixes to try, with the muxer's options."""
     if "mov" in media.format:
-        # The second for PCM, which some versions keep out of MP4; the third for fragmented files,
-        # of which ffmpeg decodes the encoder's delay too.
+        # The second is for PCM, which some versions do not allow in MP4; the third for fragmented files,
+        # where ffmpeg also decodes the encoder's delay.
         return ((".mp4", ()), (".mov", ()), (".mp4", _FRAGMENTED))
     if any(stream.is_cover for stream in media.streams):
-        return ()  # Matroska would make a film of the cover
+        return ()  # Matroska would turn the cover into a video track
     return ((".mka", ()),)
 
 
 def _copy(ffmpeg: str, source: str, copy: str, options: tuple[str, ...]) -> str:
-    """Copy the audio, and return what `_sound` says of *source*: it is read once for both."""
-    # without being told to, ffmpeg leaves out the date of a recording
+    """Copy the audio, and return `_sound` of *source*: one run of ffmpeg does both."""
+    # by default, ffmpeg drops the recording date
     maps = ("-map", "0:a", "-map", "0:v?", "-map", "-0:V?", "-map_metadata", "0")
     return _run(ffmpeg, source, (*maps, "-c", "copy", *options, "-y", f"file:{copy}", *_HASHED))
 
 
 def _sound(ffmpeg: str, source: str) -> str:
-    """A hash of each audio stream of *source*, decoded; empty if it is not in order."""
+    """Return a hash of each decoded audio stream of *source*; empty if it is damaged."""
     return _run(ffmpeg, source, _HASHED)
 
 
@@ -80,7 +80,7 @@ def _run(ffmpeg: str, source: str, outputs: tuple[str, ...]) -> str:
         done = run((*command, "-i", f"file:{source}", *outputs), timeout=_TIMEOUT)
     except subprocess.TimeoutExpired:
         return ""
-    # a file that ends early ends with exit code 0, but not without a word
+    # for a truncated file, ffmpeg exits with 0 but logs an error
     return "" if done.returncode or done.stderr.strip() else done.stdout.decode()
 
 

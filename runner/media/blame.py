@@ -1,9 +1,9 @@
-"""Who and what is at fault where ffmpeg failed: its words name the side, input or output.
+"""Find out why ffmpeg failed from its log, and whether the input or the output is at fault.
 
-Since ffmpeg 7 a prefix names the part that speaks: `[in#0`, `[aist#`, `[dec:` read the source,
-`[out#`, `[aost#`, `[enc:`, `[af#` make the target. Up to 6 only the sentence tells. A decoder that
-meets damage goes on with the next packet, so once the source is open nearly every failure is one of
-the output's side; nothing is held against the user's file that ffmpeg does not say of it.
+Since ffmpeg 7, a prefix names the component that logs: `[in#0`, `[aist#` and `[dec:` read the source;
+`[out#`, `[aost#`, `[enc:` and `[af#` make the target. Up to 6, only the message itself tells. A decoder
+that finds damage continues with the next packet, so once the source is open, nearly every failure is on
+the output side. The user's file is only blamed if ffmpeg says so.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from runner.media.failures import Kind, fault_lines
 
 _OPENED = re.compile(r"^(?:\[[^\]]*\] )*Input #0, ", re.MULTILINE)
-# What ffmpeg says of its own command line, before it looks at any file.
+# Errors about ffmpeg's own command line, before it opens any file.
 _COMMAND_LINE = re.compile(
     r"Error splitting the argument list|Error parsing global options"
     r"|Error parsing options for (?:in|out)put|Failed to set value|Unrecognized option"
@@ -23,12 +23,12 @@ _PLACE: tuple[tuple[str, Kind, str], ...] = (
     (r"Disk quota exceeded", Kind.ENVIRONMENT, "the disk quota is used up"),
     (r"Read-only file system", Kind.ENVIRONMENT, "the file system is read-only"),
 )
-# Of a source that could not be opened.
+# Errors about a source that could not be opened.
 _UNOPENED: tuple[tuple[str, Kind, str], ...] = (
     (r"No such file or directory", Kind.INPUT, "the file is gone"),
     (r"moov atom not found", Kind.INPUT, "not a whole media file: moov atom not found"),
     (r"Input/output error", Kind.TRANSIENT, "the disk or network reported an i/o error"),
-    (r"Permission denied", Kind.ENVIRONMENT, "no right to read the file"),
+    (r"Permission denied", Kind.ENVIRONMENT, "no permission to read the file"),
     (
         r"[Nn]ot (?:yet )?implemented|patches welcome|not supported|[Uu]nsupported",
         Kind.INPUT,
@@ -39,9 +39,9 @@ _UNOPENED: tuple[tuple[str, Kind, str], ...] = (
     (
         r"Cannot allocate memory",
         Kind.INPUT,
-        "its head is damaged: it asks for more memory than there is",
+        "its header is damaged: it asks for more memory than there is",
     ),
-    (r"", Kind.INPUT, "not a media file, or its head is damaged"),
+    (r"", Kind.INPUT, "not a media file, or its header is damaged"),
 )
 _NO_DECODER: tuple[tuple[str, Kind, str], ...] = (
     (
@@ -60,30 +60,30 @@ _NO_DECODER: tuple[tuple[str, Kind, str], ...] = (
         Kind.INPUT,
         "damaged: none of it can be decoded",
     ),
-    (r"does not contain any stream", Kind.INPUT, "no stream that could be converted"),
+    (r"does not contain any stream", Kind.INPUT, "no stream that can be converted"),
 )
 _ENCODING = r"Error (?:encoding a frame|submitting \w+ frame to the encoder)|(?:Audio|Video) encoding failed"
-# Of settings; the first pattern that is found names the fault. `{0}` is the first group that
+# Errors about settings; the first pattern that matches names the cause. `{0}` is the first group that
 # matched. Collected from ffmpeg 4.2, 5.1, 7.0 and 9.0, whose words differ.
 _SETTINGS: tuple[tuple[str, str], ...] = (
     (r"Unknown encoder '([^']*)'", "this ffmpeg has no encoder '{0}'"),
-    (r"Unrecognized option '([^']*)'", "ffmpeg knows no option '{0}'"),
+    (r"Unrecognized option '([^']*)'", "ffmpeg does not know the option '{0}'"),
     (r"No such filter: '([^']*)'", "this ffmpeg has no filter '{0}'"),
     (r"Unknown bitstream filter (\S+)", "this ffmpeg has no bitstream filter '{0}'"),
     (r"bitstream filter sequence '([^']*)'", "this ffmpeg has no bitstream filter '{0}'"),
     (
         r"Unable to (?:find|choose) a(?:n| suitable)? output format",
-        "ffmpeg knows no format for this suffix",
+        "ffmpeg does not know a format for this suffix",
     ),
-    (r"Requested output format '([^']*)'", "ffmpeg knows no format '{0}'"),
+    (r"Requested output format '([^']*)'", "ffmpeg does not know the format '{0}'"),
     (
         r"Option (\S+) \(.*cannot be applied to output",
         "-{0} is for the input, and these arguments are for the output",
     ),
-    (r"Invalid input file index:? (\d+)", "there is one input, number 0, and no number {0}"),
+    (r"Invalid input file index:? (\d+)", "there is only one input, number 0, and no number {0}"),
     (r"Failed to set value '([^']*)' for option 'map'", "'-map {0}' fits no stream of this file"),
     (r"Stream map '([^']*)' matches no streams", "'-map {0}' fits no stream of this file"),
-    (r"Invalid stream specifier: (.*?)\.?$", "'{0}' names no stream"),
+    (r"Invalid stream specifier: (.*?)\.?$", "'{0}' does not name a stream"),
     (r"Could not open attachment file (.*?)\.?$", "the attachment {0} cannot be opened"),
     (r"\[Parsed_\S+ @[^\]]*\] (?:\[\w+\] )?Unable to open (.*)", "the file {0} cannot be opened"),
     (r"\[Parsed_\S+ @[^\]]*\] (?:\[\w+\] )?(.*): No such file", "the file {0} cannot be opened"),
@@ -101,52 +101,55 @@ _SETTINGS: tuple[tuple[str, str], ...] = (
     (r"Unknown pixel format requested: (.*?)\.?$", "this ffmpeg has no pixel format '{0}'"),
     (r"Invalid sample format '([^']*)'", "this ffmpeg has no sample format '{0}'"),
     (r"Unknown channel layout: (.*)", "this ffmpeg has no channel layout '{0}'"),
-    (r"Invalid encoder type '([^']*)'", "'{0}' is no encoder for this stream"),
+    (r"Invalid encoder type '([^']*)'", "'{0}' is not an encoder for this stream"),
     (r"codec copy was selected", "a stream that is copied cannot be filtered"),
-    (r"not divisible by 2 \((\S+)\)", "the encoder takes even sizes only, not {0}"),
+    (r"not divisible by 2 \((\S+)\)", "the encoder only accepts even sizes, not {0}"),
     (r"invalid (preset|tune|profile):? '?([^'\n]*)'?", "the encoder has no {0} '{1}'"),
     (r"Cannot load (lib(?:cuda|nvcuvid|nvidia|mfx|vpl)\S*)", "no GPU for {encoder} here: no {0}"),
     (r"MFX session", "no GPU for {encoder} here"),
     (
         r"Specified (sample rate|sample format|channel layout|pixel format) '?(.*?)'? is (?:invalid|not)",
-        "{encoder} takes no {0} {1}",
+        "{encoder} does not accept the {0} {1}",
     ),
     (
         r"(?:Could not find tag for codec|codec not currently supported in container:?) (\S+)",
         "this container cannot hold {0}",
     ),
-    (r"(Only .* are supported for WebM|Exactly one .* is required)", "the container refuses: {0}"),
+    (
+        r"(Only .* are supported for WebM|Exactly one .* is required)",
+        "the container rejects it: {0}",
+    ),
     (
         r"Impossible to convert between the formats",
-        "a filter or encoder takes another kind of picture or sound, such as a GPU's",
+        "a filter or encoder needs another kind of picture or audio, such as a GPU's",
     ),
     (
         r"^(?:\[in#[1-9]\S* @ \w+\] )?\[error\] (?:Error opening input|([^\s:\[\]]+)): No such file",
-        "a further input cannot be opened",
+        "another input cannot be opened",
     ),
     (r"Picture size (\S+) is invalid", "a picture of {0} is too large"),
 )
-# What else can happen to the output, and the general words for settings that do not work.
+# Other errors of the output, and general errors about settings.
 _UNFORESEEN: tuple[tuple[str, Kind, str], ...] = (
-    # What an allocator says that was refused. ffmpeg's own "Cannot allocate memory" is no sign of
+    # What an allocator says when it runs out. ffmpeg's own "Cannot allocate memory" is no sign of
     # it: parsers and encoders say it of sizes that make no sense, and Linux kills who takes too much.
     (
         r"malloc of size \d+ failed|std::bad_alloc|[Mm]emory allocation fail",
         Kind.TRANSIENT,
         "out of memory",
     ),
-    (_ENCODING, Kind.INPUT, "{encoder} cannot take what was decoded"),
-    (r"Permission denied", Kind.ENVIRONMENT, "no right to write the result"),
+    (_ENCODING, Kind.INPUT, "{encoder} cannot encode what was decoded"),
+    (r"Permission denied", Kind.ENVIRONMENT, "no permission to write the result"),
     (r"Input/output error", Kind.TRANSIENT, "the disk or network reported an i/o error"),
     (
         r"Error while opening encoder",
         Kind.SETTINGS,
-        "the encoder {encoder} refuses these settings: {cause}",
+        "the encoder {encoder} rejects these settings: {cause}",
     ),
     (
         r"Could not write header",
         Kind.SETTINGS,
-        "the container refuses what is put into it: {cause}",
+        "the container does not accept this content: {cause}",
     ),
     # Demuxers and decoders, which before ffmpeg 6 have no prefix that tells them from an encoder.
     (
@@ -159,36 +162,37 @@ _UNFORESEEN: tuple[tuple[str, Kind, str], ...] = (
     ),
     (r"\A\Z", Kind.SETTINGS, "ffmpeg failed: {cause}"),
     (r"(?i:filter)", Kind.SETTINGS, "the filters do not fit together: {cause}"),
-    (r"", Kind.SETTINGS, "ffmpeg refuses these settings: {cause}"),
+    (r"", Kind.SETTINGS, "ffmpeg rejects these settings: {cause}"),
 )
-# Consequences, which come after the cause and say nothing of it.
+# Consequences, which come after the cause and do not explain it.
 _CONSEQUENCE = re.compile(
     r"Task finished with|Terminating thread|Nothing was written|Error sending frames to consumers"
     r"|Could not open encoder before EOF|Error opening output file|Error while opening encoder"
     r"|Error (?:initializing|reinitializing)|Conversion failed|Could not write header|^\s*$"
     r"|Failed to inject frame|Error while processing the decoded data"
 )
-# A film's sound, and what a preset asks for: files have them or not.
+# Optional streams, which a file may not have.
 _ONE_OF_A_KIND = re.compile(
     r"(?:Failed to set value|Stream map) '(?:0:(?P<kind>[avV])\b[^']*)'(?: matches no| for option 'map')"
 )
 _ENCODER = re.compile(r"\[enc:(\w+)|\[[vas]ost#0:\d+/(\w+)| -> \S+ \((\w+)(?: \(native\))?\)\)")
 _SPEAKER = re.compile(r"\[(\w+) @ ")
-"""The part that says a line: of an encoder its name."""
+"""The component that logs a line; for an encoder, its name."""
 _CODEC = re.compile(r"\[[vas]ist#0:\d+/(\w+)|Stream #0:\d+\S*: Audio: (\w+)")
 _TOO_MANY_ERRORS = 69
-"""ffmpeg's exit code where more than two thirds of a stream do not decode."""
+"""ffmpeg's exit code if more than two thirds of a stream do not decode
+(`-max_error_rate`, https://ffmpeg.org/ffmpeg.html#Advanced-options)."""
 _UNFINISHED = ("mp4als", "wmavoice", "als")
-"""Codecs of which ffmpeg decodes a part only, and takes the rest for damage."""
+"""Codecs that ffmpeg only decodes in part, reporting the rest as damage."""
 _UNSUPPORTED = re.compile(r"[Nn]ot (?:yet )?implemented|patches welcome|is not supported")
 
 
 def classify_log(log: str, *, source: str = "", code: int = 1) -> tuple[Kind, str]:
-    """The failure of a run of ffmpeg that ended with the exit *code*, as a kind and one line.
+    """Return the kind and a one-line message for an ffmpeg that ended with the exit *code*.
 
-    *log* is what it said at level info or above of the file *source*.
+    *log* is its log about the file *source*, at level info or above.
     """
-    # a file may be called as it likes, "[error] No space left on device" too
+    # a file may have any name, even "[error] No space left on device"
     log = log.replace(f"file:{source}: ", "").replace(source, "") if source else log
     faults = [line for line in log.splitlines() if fault_lines(line)]
     text = "\n".join(faults)
@@ -207,25 +211,25 @@ def classify_log(log: str, *, source: str = "", code: int = 1) -> tuple[Kind, st
 
 
 def cause_of(log: str) -> str:
-    """The first fault in *log* that is no consequence of another, in ffmpeg's words."""
+    """Return the first error in *log* that is not a consequence of another, in ffmpeg's words."""
     return _cause([line for line in log.splitlines() if fault_lines(line)])
 
 
 def undecodable(log: str) -> str:
-    """What to say of a stream that does not decode."""
+    """Return the message about a stream that does not decode."""
     if _UNSUPPORTED.search(log):
         return f"this ffmpeg cannot decode it ({codec_of(log)})"
-    return decoded_in_part(log) or "damaged: next to nothing of it can be decoded"
+    return decoded_in_part(log) or "damaged: almost nothing of it can be decoded"
 
 
 def decoded_in_part(log: str) -> str:
-    """What to say where it is ffmpeg that does not know all of a codec; empty otherwise."""
+    """Return the message if ffmpeg does not support all of a codec, else ""."""
     codec = codec_of(log)
     return f"this ffmpeg cannot decode all of it ({codec})" if codec in _UNFINISHED else ""
 
 
 def codec_of(log: str) -> str:
-    """The codec of the stream that was decoded, as ffmpeg calls it."""
+    """Return the codec of the stream that was decoded, as ffmpeg calls it."""
     return _first(_CODEC, log) or "this codec"
 
 
@@ -245,7 +249,7 @@ def _of_settings(log: str, faults: list[str]) -> tuple[Kind, str]:
 
 
 def _cause(faults: list[str]) -> str:
-    """The first fault that is no consequence of another, without its prefixes."""
+    """Return the first error that is not a consequence of another, without its prefixes."""
     causes = [line for line in faults if not _CONSEQUENCE.search(line)]
     return fault_lines(causes[0])[0].rstrip(".")[:200] if causes else ""
 

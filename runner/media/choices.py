@@ -1,4 +1,4 @@
-"""What of a recipe depends on its source: which audio stream, which depth. Pure."""
+"""Decide what in a recipe depends on its source: the audio stream and the bit depth. Pure."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _MAPPED = re.compile(r"0:a:(\d+)\??")
 
 
 def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
-    """*recipe* for a source that holds *media*: with a number for its stream, and no `{...}` left.
+    """Return *recipe* for a source with *media*: with the number of its stream, and without any `{...}`.
 
-    Where nothing is known of the source yet, it is taken for a plain one: that is right for nearly
-    all, and costs no look at it beforehand.
+    If nothing is known about the source yet, it is assumed to be simple: that is right for nearly all, and
+    saves probing it.
 
     Raises:
         ConversionError: Its audio is in other languages.
     """
     if recipe.film:
-        return recipe  # it takes all of them
+        return recipe  # a film keeps all of them
     if not is_open(recipe):
         return replace(recipe, audio_stream=recipe.audio_stream or _mapped(recipe.arguments))
     number = _number(recipe, media)
@@ -41,24 +41,24 @@ def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
 
 
 def is_open(recipe: Recipe) -> bool:
-    """Whether *recipe* leaves open which audio stream it takes, or of which depth."""
+    """Return whether the audio stream or its bit depth in *recipe* is still undecided."""
     words = any("{audio}" in part or "{pcm}" in part for part in recipe.arguments)
     return recipe.is_preset and (words or recipe.loudness is not None)
 
 
 def left_out(recipe: Recipe, media: MediaInfo | None) -> str:
-    """One sentence that names the audio streams that *recipe*, a settled one, leaves; or nothing."""
+    """Return a sentence about the audio streams that *recipe*, which is settled, leaves out; or ""."""
     streams = media.all("audio") if media else ()
     if len(streams) < 2 or recipe.media != "audio":
         return ""
     named = [f"{number} {_named(stream)}".strip() for number, stream in enumerate(streams)]
     taken = named.pop(recipe.audio_stream or 0)
     others = listed(named, " or ")
-    return f"soundtrack {taken} was taken; --audio-stream N takes another one: {others}"
+    return f"audio track {taken} was used; --audio-stream N selects another one: {others}"
 
 
 def listed(what: list[str], between: str) -> str:
-    """*what* in one line; of very many only some, as a notice is to be read."""
+    """Join *what* in one line; if there are very many, only some, so that a notice stays readable."""
     more = [f"{len(what) - 5} more"] if len(what) > 6 else []
     return between.join([*what[: 5 if more else 6], *more])
 
@@ -69,7 +69,7 @@ def _named(stream: Stream) -> str:
 
 
 def chosen_audio(recipe: Recipe, media: MediaInfo) -> tuple[Stream, ...]:
-    """The audio streams of *media* that *recipe* asks for, in their order; all if for none.
+    """Return the audio streams of *media* that *recipe* asks for, in order; all if it does not say.
 
     Raises:
         ConversionError: There is none.
@@ -88,7 +88,7 @@ def chosen_audio(recipe: Recipe, media: MediaInfo) -> tuple[Stream, ...]:
 
 
 def _number(recipe: Recipe, media: MediaInfo | None) -> int:
-    """The audio stream that was asked for, or the one that players take."""
+    """Return the audio stream that was asked for, or the one that players choose."""
     if recipe.audio_stream is not None or media is None:
         return recipe.audio_stream or 0
     streams = chosen_audio(recipe, media)
@@ -97,13 +97,13 @@ def _number(recipe: Recipe, media: MediaInfo | None) -> int:
 
 
 def _mapped(arguments: tuple[str, ...]) -> int:
-    """The audio stream that *arguments* name in ffmpeg's words; the first where they name none."""
+    """Return the audio stream that the `-map` in *arguments* names; the first if there is none."""
     found = _MAPPED.fullmatch(option(arguments, "-map") or "")
     return int(found[1]) if found else 0
 
 
 def _speaking(streams: tuple[Stream, ...], language: str) -> tuple[Stream, ...]:
-    """Which of *streams* are in this *language*; all where none says what it is in."""
+    """Return those of *streams* in this *language*; all if no stream has a language."""
     if not language or all(s.language in ("", "und") for s in streams):
         return streams
     return tuple(s for s in streams if same_language(s.language, language))
@@ -116,9 +116,9 @@ def _filled(argument: str, words: dict[str, str]) -> str:
 
 
 def _pcm(source: Stream | None) -> str:
-    """The PCM encoder for WAV that loses nothing of *source*, which 16 bit are enough for mostly.
+    """Return the PCM encoder for WAV that keeps all of *source*; 16 bit are usually enough.
 
-    What lossy decoders give as floating point has no depth of its own.
+    Floating-point output of lossy decoders has no bit depth of its own.
     """
     if source is None:
         return "pcm_s16le"

@@ -1,6 +1,6 @@
-"""How many bytes a file lacks by what its container says of its own length.
+"""Count the bytes that a file lacks according to the length in its container.
 
-ffmpeg shortens what a head promises to what is there, and then sees nothing wrong with half a file.
+ffmpeg shortens that length to what is there, and then sees nothing wrong with half a file.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _UNKNOWN = 0x7FFF0000
-"""What programs write that do not know a length of 32 bits yet, and larger: sox, ffmpeg, mplayer."""
+"""The smallest 32-bit length that programs (sox, ffmpeg, mplayer) write for an unknown one."""
 
 
 def missing_bytes(path: str, demuxer: str) -> int:
-    """How many bytes are missing at the end of the file at *path*; 0 where that is not known.
+    """Return how many bytes are missing at the end of the file at *path*; 0 if unknown.
 
-    *demuxer* is what ffmpeg reads the file with.
+    *demuxer* is the one that ffmpeg uses for the file.
     """
     end_of = _ENDS.get(demuxer)
     if end_of is None:
@@ -30,7 +30,7 @@ def missing_bytes(path: str, demuxer: str) -> int:
 
 
 def _riff(file: BinaryIO, size: int) -> int:
-    """WAV, RF64 and AVI, which may be several RIFFs in a row."""
+    """WAV, RF64 and AVI, which may consist of several RIFFs."""
     start, end = 0, 0
     while start < size and (head := _at(file, start, 12))[:4] in (b"RIFF", b"RF64"):
         if head[8:] == b"WAVE":
@@ -97,7 +97,7 @@ def _asf(file: BinaryIO, _: int) -> int:
     head = _at(file, 0, 1 << 16)
     properties = head.find(_ASF_PROPERTIES)
     if properties >= 0 and head[properties + 88 : properties + 89] == b"\x01":
-        return 0  # a broadcast does not know how long it will be
+        return 0  # a broadcast does not know its length
     start = int.from_bytes(head[16:24], "little")
     data = _at(file, start, 24)
     length = int.from_bytes(data[16:], "little")
@@ -121,7 +121,7 @@ def _matroska(file: BinaryIO, _: int) -> int:
 def _chunks(
     file: BinaryIO, position: int, size: int, order: Literal["little", "big"]
 ) -> Iterator[tuple[bytes, int, int]]:
-    """The name, the place and the length of each chunk from *position* on."""
+    """Yield the name, position and length of each chunk from *position* on."""
     while position < size and len(head := _at(file, position, 8)) == 8:
         length = int.from_bytes(head[4:], order)
         yield head[:4], position + 8, length
@@ -143,4 +143,4 @@ _ENDS: Mapping[str, Callable[[BinaryIO, int], int]] = {
     "asf": _asf,
     "matroska,webm": _matroska,
 }
-"""Where a file of this demuxer ought to end."""
+"""Functions that return where a file of this demuxer should end."""

@@ -1,4 +1,4 @@
-"""What containers may hold, for players and not only by their rules: a table."""
+"""A table of what containers can hold so that players support it, not only what their specs allow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Container:
-    """What a container may hold, for players and not only by its rules."""
+    """What a container can hold so that players support it."""
 
     name: str
     sounds: tuple[str, ...]
@@ -19,7 +19,7 @@ class Container:
     attachments: bool = False
 
 
-# ffmpeg also writes VobSub into MP4, by an extension of Nero's that few players know.
+# ffmpeg also writes VobSub into MP4, with an extension by Nero that few players know.
 _MP4 = Container("MP4", ("aac",), "mov_text", ("mov_text",))
 _WEBM = Container("WebM", ("opus", "vorbis"), "webvtt", ("webvtt",))
 _MATROSKA = Container(
@@ -41,7 +41,7 @@ TEXTS = (
     *("subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text", "ttml", "stl", "subviewer"),
     *("subviewer1", "microdvd", "sami", "realtext", "jacosub", "mpl2", "pjs", "vplayer"),
 )
-# Of subtitles that are pictures, for people.
+# Names for people of subtitles that are pictures.
 NAMES = {
     "hdmv_pgs_subtitle": "PGS",
     "dvd_subtitle": "VobSub",

@@ -1,4 +1,4 @@
-"""Whether a stream is already what a recipe makes, so that it can be copied as it is. Pure."""
+"""Decide whether a stream already has the format of a recipe, so that it can be copied. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from runner.media.probe import MediaInfo, Stream
     from runner.media.recipe import Recipe
 
-# The codec that an encoder makes, where it is not called like it.
+# The codec of an encoder, if the names differ.
 _CODECS = {
     "libmp3lame": "mp3",
     "libopus": "opus",
@@ -26,7 +26,7 @@ _CODECS = {
     "libsvtav1": "av1",
     "libaom-av1": "av1",
 }
-# Of lossy codecs, for people.
+# Names of lossy codecs, for people.
 _NAMES = {
     "mp3": "MP3",
     "aac": "AAC",
@@ -39,9 +39,9 @@ _NAMES = {
     "av1": "AV1",
 }
 _AGAIN = (
-    "the {0} was {1} already, and lost a little by being encoded again; --copy-if-fits copies it"
+    "the {0} was already {1} and lost some quality when encoded again; --copy-if-fits copies it"
 )
-# Options of a muxer, or of no encoder: they hold for what is copied too.
+# Options of a muxer, or of no encoder: they also apply to copied streams.
 _STAY = re.compile(
     r"-(?:map|map_metadata|map_chapters|movflags|tag|vtag|atag|rf64|f|metadata|disposition"
     r"|id3v2_version|write_\w+|brand|[vsd]n)"
@@ -49,11 +49,11 @@ _STAY = re.compile(
 
 
 _MUCH = 1_000_000
-"""Bytes that are worth a word: tables and covers make many a small result larger."""
+"""Smaller differences in bytes are not reported: tables and covers make many small results larger."""
 
 
 def fits_picture(recipe: Recipe, video: Stream, samples: Samples) -> bool:
-    """Whether the picture of *video* is what *recipe* makes."""
+    """Return whether the picture of *video* is already what *recipe* makes."""
     picture = picture_of(video)
     if video.codec != _codec(recipe, "v") or is_interlaced(picture, samples, recipe):
         return False
@@ -64,7 +64,7 @@ def fits_picture(recipe: Recipe, video: Stream, samples: Samples) -> bool:
 
 
 def fits_sound(recipe: Recipe, media: MediaInfo) -> bool:
-    """Whether the chosen sound of *media* is what *recipe*, a settled one, makes of it."""
+    """Return whether the chosen audio of *media* is already what *recipe*, which is settled, makes."""
     sound = media.stream("audio", recipe.audio_stream)
     if sound is None or recipe.loudness is not None or not recipe.is_preset:
         return False
@@ -75,7 +75,7 @@ def fits_sound(recipe: Recipe, media: MediaInfo) -> bool:
 
 
 def _passes(filters: str, sound: Stream) -> bool:
-    """Whether *filters*, of which only some layouts may be wanted, would change nothing."""
+    """Return whether *filters* would change nothing; they may only restrict the channel layouts."""
     for part in filter(None, filters.split(",")):
         name, _, values = part.partition("=")
         layouts = values.removeprefix("channel_layouts=").split("|")
@@ -85,7 +85,7 @@ def _passes(filters: str, sound: Stream) -> bool:
 
 
 def copying(recipe: Recipe) -> tuple[str, ...]:
-    """The arguments of *recipe*, for audio, with a copy in place of its encoder."""
+    """Return the arguments of *recipe*, for audio, with a copy instead of the encoder."""
     arguments, kept = recipe.arguments, []
     for position, word in enumerate(arguments):
         if _STAY.fullmatch(word.split(":", 1)[0]):
@@ -97,7 +97,7 @@ def copying(recipe: Recipe) -> tuple[str, ...]:
 
 
 def encoded_again(recipe: Recipe, media: MediaInfo) -> str:
-    """One sentence if *recipe*, a settled one, encodes what it could copy, and so loses a little."""
+    """Return a sentence if *recipe*, which is settled, encodes what it could copy, losing quality."""
     if recipe.copy_if_fits:
         return ""
     video = media.stream("video")
@@ -110,7 +110,7 @@ def encoded_again(recipe: Recipe, media: MediaInfo) -> str:
 
 
 def growth(recipe: Recipe, before: int, after: int) -> str:
-    """One sentence if a lossy result of *after* bytes takes far more room than its source did."""
+    """Return a sentence if a lossy result of *after* bytes is much larger than its source."""
     name = encoder(recipe.arguments, "v" if recipe.media == "video" else "a") or ""
     if recipe.media == "image" or name.startswith("pcm_") or name in (*LOSSLESS, "copy"):
         return ""

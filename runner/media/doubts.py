@@ -1,4 +1,4 @@
-"""What ffmpeg complained of in a source while it went on."""
+"""Read from ffmpeg's log what it complained about in a source while it continued."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ if TYPE_CHECKING:
 
 
 _FAULT = re.compile(
-    # since ffmpeg 7 the part that speaks is named, with the stream that it works on
+    # since ffmpeg 7, the component is named, with its stream
     r"\[(?:in#0|[vas]ist#0:(?P<ist>\d+))[^\]]*\] .*\[(?:error|fatal)\]"
     r"|Error while (?:decoding|processing the decoded data for) stream #0:(?P<stream>\d+)"
     r"|orrupt input packet in stream (?P<packet>\d+)"
     r"|[vas]ist#0:(?P<flagged>\d+).* corrupt decoded frame"
     r"|corrupt decoded frame in stream (?P<old>\d+)"
 )
-"""What ffmpeg's own parts, demuxers and checks say of a source, at whatever level."""
+"""What ffmpeg's components, demuxers and checks say about a source, at any level."""
 
 _NO_FAULT = "Found unknown-length element with ID 0x18538067"
-"""Of Matroska: a further segment begins, as a live recording was put behind another."""
+"""In Matroska: another segment starts, because live recordings were joined."""
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """One complaint."""
+    """One complaint of ffmpeg."""
 
     line: str
     stream: int | None
-    """Which of the source's streams it is about, if it says so."""
+    """The source's stream that it is about, if known."""
 
 
 def doubts_of(ran: FfmpegResult) -> tuple[Doubt, ...]:
-    """What ffmpeg complained of in the source's streams that it decoded, in order."""
+    """Return ffmpeg's complaints about the source's decoded streams, in order."""
     source = ran.media
-    # up to ffmpeg 6; since then these words are a muxer's or a codec's of the same name
+    # up to ffmpeg 6; later, this prefix may also be a muxer or a codec of the same name
     demuxer = f"[{source.format} @" if source and "[in#0" not in ran.log else "[in#0"
     found: list[Doubt] = []
     for line in ran.log.splitlines():

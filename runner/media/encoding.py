@@ -1,7 +1,7 @@
-"""Have ffmpeg encode one source as its recipe says, and once more where the source wants another.
+"""Encode one source with its recipe, and again if the source needs a different one.
 
-A conversion begins without a look at its source, as nearly all are plain. ffmpeg's first lines tell
-what it holds; where the recipe depends on that, ffmpeg is stopped and started anew.
+A conversion starts without probing its source, because nearly all are simple. ffmpeg's first lines show
+what it contains; if the recipe depends on that, ffmpeg is stopped and started again.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 
 class _NotPlainError(Exception):
-    """The source wants another recipe than a plain one, which is known now."""
+    """The source needs another recipe, which is known now."""
 
 
 class Encoding:
-    """The encoding of one source, and what was found out about it on the way."""
+    """The encoding of one source, and what was learned about it on the way."""
 
     def __init__(
         self, work: Work, handle: ProcessHandle, watch: Callable[[Progress], None]
@@ -46,7 +46,7 @@ class Encoding:
         self.recipe = settle(work.recipe)
         self.suited = Suited(self.recipe)
         self.source = work.source
-        """What ffmpeg reads: the user's file, or a copy of a part of it."""
+        """The file that ffmpeg reads: the user's, or a copy of a part of it."""
         self.result = stem + work.recipe.suffix
         self.handle = handle
         self.log_path = stem + LOG
@@ -55,9 +55,9 @@ class Encoding:
         self.audio_filter = ""
         """The filters of the last encoding."""
         self.first_filter = ""
-        """The one that the source turned out to need ahead of the others."""
+        """The filter that the source turned out to need before the others."""
         self.stops_at_faults = True
-        """Whether ffmpeg ends at a fault in what it could do without."""
+        """Whether ffmpeg stops at an error in a stream that it could leave out."""
         self._copies = (f"{stem}.source", f"{stem}.source.frames")
         self._watch = watch
         self._total: float | None = None
@@ -65,21 +65,21 @@ class Encoding:
 
     @property
     def input(self) -> tuple[str, ...]:
-        """Ffmpeg's arguments for the source."""
-        # only so does ffmpeg look at them
+        """The arguments of ffmpeg for the source."""
+        # otherwise ffmpeg does not check them
         is_checked = self.recipe.verify != "none" and has_checksums(self.source)
         checked = ("-err_detect:a", "crccheck+explode") if is_checked else ()
         return (*checked, *self.recipe.input_arguments, "-i", f"file:{self.source}")
 
     def prepare(self) -> None:
-        """Leave out what ffmpeg would stumble over, and look ahead where the recipe wants it."""
+        """Remove tags that confuse ffmpeg, and probe the source if the recipe needs it."""
         self.source = without_tags(self.work.source, self._copies[0])
         wish = self.work.recipe
         if wish.film or wish.copy_if_fits:
             self._suit(self._fitting().suit())
 
     def run(self) -> FfmpegResult:
-        """Encode as a plain source wants it, and anew if it turns out not to be one."""
+        """Encode the source as a simple one, and again if it is not."""
         with suppress(_NotPlainError):
             ran = self.run_again()
             self._settle(ran.media)
@@ -87,7 +87,7 @@ class Encoding:
         return self.run_again()
 
     def run_again(self) -> FfmpegResult:
-        """Encode with what is known by now."""
+        """Encode with what is known now."""
         recipe = self.recipe
         self.audio_filter = ",".join(filter(None, (self.first_filter, self._loudness_filter())))
         filters = ("-filter:a", self.audio_filter) if self.audio_filter else ()
@@ -98,33 +98,33 @@ class Encoding:
         return self._run((*words, *output), done_before=self._passes - 1)
 
     def run_without_what_failed(self, ran: FfmpegResult) -> FfmpegResult:
-        """Do without the parts of a film that made *ran* fail, if there are any."""
+        """Encode without the parts of a film that made *ran* fail, if there are any."""
         if again := self._fitting().suit_again(self.suited, ran):
             self._suit(again)
             return self.run_again()
         return ran
 
     def run_frames_alone(self, layout: Layout) -> FfmpegResult:
-        """Encode once more, without what the source has besides frames."""
+        """Encode again, with only the source's frames."""
         whole, self.source = self.source, self._copies[1]
         copy_frames(whole, layout, self.source)
         return self.run()
 
     def run_quietly(self, *arguments: str) -> FfmpegResult:
-        """Run ffmpeg for something else, of which nobody hears."""
+        """Run ffmpeg for something else, without reporting progress."""
         return self.ffmpeg.run(arguments)
 
     def failure(self, ran: FfmpegResult) -> ConversionError:
-        """What a failed *ran* is to be called."""
+        """Return the failure for *ran*."""
         if has_not_started(ran.code):
             message = f"{self.work.ffmpeg} does not start: {ran.log.strip()[-200:]}"
             return ConversionError(Kind.ENVIRONMENT, message, ran.log)
         kind, message = classify_log(ran.log, source=self.source, code=ran.code)
         if kind is Kind.INPUT and is_free_format(self.source):
-            message = "this ffmpeg cannot decode MP3 of free format"
+            message = "this ffmpeg cannot decode free-format MP3"
         if kind is Kind.INPUT and ran.media is None and self._opens_without_input_arguments():
             kind = Kind.SETTINGS
-            message = f"the file opens only without --input-args: {cause_of(ran.log)}"
+            message = f"the file can only be opened without --input-args: {cause_of(ran.log)}"
         return ConversionError(kind, message, ran.log)
 
     def _opens_without_input_arguments(self) -> bool:
@@ -133,7 +133,7 @@ class Encoding:
         return self.run_quietly("-i", f"file:{self.source}").media is not None
 
     def clean_up(self) -> None:
-        """Delete what was made on the way; a result that has its name is there no more."""
+        """Delete temporary files; the result has been moved away."""
         self.tagging.clean_up()
         for path in (self.result, self.log_path, note_of(self.log_path), *self._copies):
             with suppress(OSError):
@@ -146,7 +146,7 @@ class Encoding:
         self.suited, self.recipe = suited, suited.recipe
 
     def _settle(self, media: MediaInfo | None) -> None:
-        """See whether the recipe suits what the source holds.
+        """Check whether the recipe suits the source's content.
 
         Raises:
             _NotPlainError: It did not; now it does.
@@ -157,7 +157,7 @@ class Encoding:
             raise _NotPlainError
 
     def _loudness_filter(self) -> str:
-        """The audio filter of the encoding pass, after a measuring pass where one is due."""
+        """Return the audio filter of the encoding pass, after a measuring pass if needed."""
         recipe = self.recipe
         if recipe.loudness is None:
             return recipe.audio_filter
@@ -169,7 +169,7 @@ class Encoding:
         return correcting(recipe, ran.log, sound)
 
     def _run(self, output: tuple[str, ...], *, done_before: int) -> FfmpegResult:
-        # what is copied, and texts, can be done without: there a fault must end the attempt
+        # copied streams and text subtitles can be left out, so an error in them must end the attempt
         may_end = self.stops_at_faults and self.recipe.verify != "none"
         strict = ("-xerror",) if may_end and (self.suited.check or self.suited.texts) else ()
         return self.ffmpeg.run(
@@ -182,7 +182,7 @@ class Encoding:
             with open(log_path, "rb") as file:
                 media = parse_log(file.read(1 << 16).decode(errors="replace"))
             self._settle(media)
-            # 0 says that it was looked for and is not known
+            # 0 means that it was looked for but is unknown
             self._total = (media and media.duration) or 0.0
         if self._total:
             seconds = (done_before * self._total + min(seconds, self._total)) / self._passes

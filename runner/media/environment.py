@@ -1,4 +1,4 @@
-"""The environment of the programs that work for us, which are told none of our secrets."""
+"""The environment of programs that runner starts, without secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Of the many names that clouds, Pulumi and others have for them: AZURE_CLIENT_SECRET,
+# Parts of the names that clouds, Pulumi and others use: AZURE_CLIENT_SECRET,
 # RUNNER_BATCH_KEY, PULUMI_CONFIG_PASSPHRASE, AZURE_STORAGE_CONNECTION_STRING, GITHUB_TOKEN …
 _NAMES = re.compile(
     r"(?:^|_)(?:\w*KEY|\w*TOKEN|\w*SECRETS?|\w*PASSWORD|PASSWD|PASS|PASSPHRASE|SAS|SIGNATURE"
@@ -21,15 +21,15 @@ _VALUES = re.compile(r"(?i)\b(?:AccountKey|SharedAccessKey|SharedAccessSignature
 
 
 def without_secrets() -> dict[str, str]:
-    """The environment of this process without what signs in somewhere."""
+    """Return the environment of this process without anything that signs in somewhere."""
     return {name: value for name, value in os.environ.items() if not _is_secret(name, value)}
 
 
 @contextmanager
 def secrets_put_away() -> Iterator[None]:
-    """For a library that starts a program by itself: none of our secrets is in the environment.
+    """Remove the secrets from the environment, for a library that starts a program by itself.
 
-    For one thread, before there are others.
+    Use this while there is only one thread.
     """
     secrets = {name: value for name, value in os.environ.items() if _is_secret(name, value)}
     for name in secrets:

@@ -1,4 +1,4 @@
-"""Why a conversion failed: its kind decides what happens next."""
+"""Failures of conversions: their kind decides what happens next."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from enum import Enum
 
 
 class Kind(str, Enum):
-    """What a failure is about, and so who or what can mend it."""
+    """What a failure is about, and so how it can be fixed."""
 
     INPUT = "input"
-    """The source: damaged, cut, without the wanted stream. Never tried again."""
+    """The source: damaged, cut, or without the wanted stream. Never tried again."""
     SETTINGS = "settings"
-    """What ffmpeg was told: it would fail for every file."""
+    """ffmpeg's arguments: they would fail for every file."""
     NAME = "name"
-    """The result cannot have the name that it would get."""
+    """The result cannot have its name."""
     TRANSIENT = "transient"
     """A temporary error, such as a killed process. Tried again."""
     TIMEOUT = "timeout"
-    """It took too long, or stood still."""
+    """It took too long, or made no progress."""
     ENVIRONMENT = "environment"
-    """The place: disk full, no rights, no ffmpeg. Every file would fail."""
+    """The environment: disk full, no permission, no ffmpeg. Every file would fail."""
     INTERNAL = "internal"
-    """A bug of ours."""
+    """A bug in runner."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Failure:
     message: str
     """One line, without the file's name."""
     log: str = ""
-    """The last of ffmpeg's own words."""
+    """The end of ffmpeg's log."""
 
 
 class ConversionError(Exception):
-    """Leaves the worker with a `Failure`."""
+    """Raised by the worker, with a `Failure`."""
 
     def __init__(self, kind: Kind, message: str, log: str = "") -> None:
         super().__init__(message)
@@ -46,12 +46,12 @@ class ConversionError(Exception):
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
-    """The conversion was ended from outside."""
+    """The conversion was stopped from outside."""
 
 
 _FAULT_LINE = re.compile(r"\[(?:error|fatal|panic)\]:? *(.*)")
 
 
 def fault_lines(log: str) -> list[str]:
-    """The lines of *log* that ffmpeg itself marks as errors, without their prefix."""
+    """Return the lines of *log* that ffmpeg marks as errors, without their prefix."""
     return [found[1].strip() for line in log.splitlines() if (found := _FAULT_LINE.search(line))]

@@ -1,4 +1,4 @@
-"""Run ffmpeg: one process at a time, watched, and ended with all its children when asked."""
+"""Run ffmpeg: one process at a time, watched, and killed with all its children when asked."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from runner.media.probe import MediaInfo
 
-# Only at level verbose does ffmpeg say how much it decoded; it costs some forty lines a file.
+# Only at level verbose does ffmpeg log how much it decoded, in about forty lines per file.
 LOG_LEVEL = ("-loglevel", "repeat+level+verbose")
 _QUIET = ("-nostdin", "-hide_banner", *LOG_LEVEL, "-nostats")
-# Measured: a block each half second costs less than the noise; shorter periods cost ffmpeg CPU.
+# Measured: a block every half second costs nothing measurable; shorter periods cost ffmpeg CPU.
 _PROGRESS = ("-progress", "pipe:1")
 _LONGEST_LOG = 64 * 1024
-# and what it says of the output that the tags are read from, which holds no streams
+# and the lines about the output for reading tags, which has no streams
 _VERBOSE = re.compile(r"\[out#\d+/ffmetadata|(?:\[[^\]]* @ (?:0x)?[0-9a-fA-F]+\] )*\[verbose\]")
 _DECODED = re.compile(
     r"Input stream #0:(\d+) \((?:audio|video)\): \d+ packets read .*?(\d+) frames decoded"
@@ -39,16 +39,16 @@ _DECODED = re.compile(
 
 @dataclass(frozen=True)
 class Limits:
-    """When a file is given up."""
+    """The time limits for a file."""
 
     seconds: float | None = None
-    """Time for one file, in seconds; none for as long as it takes."""
+    """Time for one file, in seconds; None for no limit."""
     stall: float = 300.0
-    """Seconds without any progress."""
+    """The longest time without progress, in seconds."""
 
 
 class ProcessHandle:
-    """Holds the process that works for one conversion, so that another thread can end it."""
+    """Holds the process of one conversion, so that another thread can kill it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,11 +56,11 @@ class ProcessHandle:
         self._cancelled = False
 
     def start(self, command: Sequence[str], log: IO[bytes]) -> Child:
-        """Start *command* with its errors going to *log*.
+        """Start *command*, with its stderr going to *log*.
 
         Raises:
-            Stopped: `cancel` was called already.
-            ConversionError: There is no such program.
+            Stopped: `cancel` was already called.
+            ConversionError: The program cannot be started.
         """
         with self._lock:
             if self._cancelled:
@@ -73,7 +73,7 @@ class ProcessHandle:
             return self._process
 
     def cancel(self) -> None:
-        """End the process and its children at once; nothing is started after that."""
+        """Kill the process and its children at once; nothing is started after that."""
         with self._lock:
             self._cancelled = True
             if self._process is not None:
@@ -81,33 +81,33 @@ class ProcessHandle:
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody called `cancel`."""
+        """Whether `cancel` was called."""
         return self._cancelled
 
 
 @dataclass(frozen=True)
 class FfmpegResult:
-    """How a run of ffmpeg ended."""
+    """The outcome of a run of ffmpeg."""
 
     code: int
-    """The exit code of an ffmpeg that ended by itself."""
+    """The exit code; ffmpeg ended by itself."""
     seconds: float
-    """The last time stamp written to the target, in seconds; 0 where ffmpeg did not say."""
+    """The last time stamp written to the target, in seconds; 0 if ffmpeg did not say."""
     log: str
-    """ffmpeg's words: all, or the head and the tail of very many."""
+    """ffmpeg's log: all of it, or head and tail of a very long one."""
     samples: Mapping[int, int] = field(default_factory=dict)
-    """How many samples were decoded, by the number of their stream in the source."""
+    """The number of decoded samples, by stream number in the source."""
     frames: Mapping[int, int] = field(default_factory=dict)
-    """The same in frames, of sound and of picture."""
+    """The number of decoded frames, of audio and video."""
 
-    @cached_property  # several steps ask
+    @cached_property  # several steps use it
     def media(self) -> MediaInfo | None:
-        """What ffmpeg said of its first input; none if it opened none."""
+        """What ffmpeg's log says about its first input; None if it opened none."""
         return parse_log(self.log)
 
 
 class Ffmpeg:
-    """One ffmpeg program, run for one conversion."""
+    """An ffmpeg program, used for one conversion."""
 
     def __init__(
         self, program: str, *, log_path: str, handle: ProcessHandle, limits: Limits
@@ -124,10 +124,10 @@ class Ffmpeg:
         watch: Callable[[float, str], None] = lambda *_: None,
         on_line: Callable[[bytes], None] = lambda _: None,
     ) -> FfmpegResult:
-        """Run ffmpeg with *arguments*; *watch* is told the seconds written and where its log is.
+        """Run ffmpeg with *arguments*; *watch* is called with the seconds written and the path of the log.
 
-        *on_line* is given each line that it writes to its standard output besides. Whatever they
-        raise ends it.
+        *on_line* is called with each other line on its standard output. An exception in either kills
+        ffmpeg.
 
         Raises:
             ConversionError: It took longer than the limits allow, was ended from outside, or could
@@ -164,7 +164,7 @@ class Ffmpeg:
         watch: Callable[[float, str], None],
         on_line: Callable[[bytes], None],
     ) -> float:
-        """Tell *watch* how far *process* is until it ends; returns the last seconds written."""
+        """Report the progress of *process* to *watch* until it ends; return the last seconds written."""
         assert process.stdout is not None
         done = 0.0
         for line in process.stdout:
@@ -181,7 +181,7 @@ class Ffmpeg:
 
 
 class _Watchdog(threading.Thread):
-    """Kills a process that stands still or runs past its deadline."""
+    """Kills a process that makes no progress or exceeds its time limit."""
 
     def __init__(self, process: Child, deadline: float | None, stall: float):
         super().__init__(daemon=True, name="watchdog")
@@ -198,9 +198,9 @@ class _Watchdog(threading.Thread):
     def __enter__(self) -> _Watchdog:  # noqa: PYI034 - Python 3.10 has no Self
         try:
             self.start()
-        except RuntimeError as error:  # so Python says that there can be no more threads
+        except RuntimeError as error:  # Python's error when no more threads can be started
             self._process.kill_tree()
-            message = "no more threads can be started: take fewer files at a time"
+            message = "no more threads can be started: convert fewer files at a time"
             raise ConversionError(Kind.ENVIRONMENT, message) from error
         return self
 
@@ -226,7 +226,7 @@ class _Watchdog(threading.Thread):
 
 
 def read_log(path: str) -> str:
-    """The text at *path*; of a very long one the head, which names the streams, and the tail."""
+    """Return the text at *path*; of a very long one, the head, which names the streams, and the tail."""
     with open(path, "rb") as file:
         data = file.read(_LONGEST_LOG)
         if size := max(0, os.fstat(file.fileno()).st_size - _LONGEST_LOG):
@@ -236,7 +236,7 @@ def read_log(path: str) -> str:
 
 
 def without_verbose(log: str) -> str:
-    """*log* without the lines that only we wanted to see."""
+    """Return *log* without the lines that only runner needs."""
     return "".join(line for line in log.splitlines(keepends=True) if not _VERBOSE.match(line))
 
 

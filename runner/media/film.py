@@ -1,6 +1,6 @@
-"""Which streams of a film go where: all its sound, its subtitles, and what else the target holds.
+"""Map the streams of a film: all its audio tracks, its subtitles, and whatever else the target can hold.
 
-Pure: what is known of a film comes in, arguments for ffmpeg come out.
+Pure: it turns what is known about a film into arguments for ffmpeg.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from runner.media.recipe import Recipe
 
 
-# What ffmpeg says of a stream, and the words for it in an option.
+# ffmpeg's words for a stream in its log, and the corresponding option.
 _DISPOSITIONS = {
     "default": "default",
     "dub": "dub",
@@ -42,26 +42,26 @@ _DISPOSITIONS = {
 
 @dataclass(frozen=True)
 class Avoided:
-    """What did not go well at the first attempt."""
+    """What failed in the first attempt, and is avoided."""
 
     subtitles: frozenset[int] = frozenset()
-    """Streams whose text cannot be read."""
+    """Subtitle streams whose text cannot be read."""
     copies: bool = False
-    """Whether the target did not take what was copied."""
+    """Whether the target rejected copied streams."""
 
 
 @dataclass(frozen=True)
 class Film:
-    """What ffmpeg is told to make a film of a film."""
+    """ffmpeg's arguments for a film."""
 
     arguments: tuple[str, ...]
-    """In place of the recipe's own."""
+    """They replace the recipe's own."""
     copied: tuple[str, ...] = ()
-    """Specifiers of the streams that are copied, and so not decoded for the result."""
+    """The specifiers of copied streams, which are not decoded for the result."""
     texts: tuple[int, ...] = ()
-    """The streams of subtitles that are decoded."""
+    """The subtitle streams that are decoded."""
     notices: tuple[str, ...] = ()
-    """What the target cannot hold."""
+    """Notices about what the target cannot hold."""
 
 
 _NONE = Avoided()
@@ -69,7 +69,7 @@ _NONE = Avoided()
 
 @dataclass
 class _Streams:
-    """The streams of a target, in their order."""
+    """The streams of a target, in order."""
 
     maps: list[str] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
@@ -78,11 +78,11 @@ class _Streams:
     left: list[str] = field(default_factory=list)
     """What the container cannot hold."""
     lost: list[str] = field(default_factory=list)
-    """What no container gets."""
+    """What is left out of every container."""
 
 
 def plain_arguments(recipe: Recipe) -> tuple[str, ...]:
-    """What *recipe* tells ffmpeg about a plain source: one picture and one soundtrack at the most."""
+    """Return the arguments of *recipe* for a simple source, with at most one video and one audio track."""
     if not recipe.film:
         return settle(recipe).arguments
     picture = Stream(0, "video", "", details=", yuv420p(tv), 1920x1080, 25 fps")
@@ -91,23 +91,23 @@ def plain_arguments(recipe: Recipe) -> tuple[str, ...]:
 
 
 def main_picture(media: MediaInfo) -> Stream | None:
-    """The video stream that players show."""
+    """Return the video stream that players show."""
     videos = media.all("video")
     return next((s for s in videos if s.is_default), next(iter(videos), None))
 
 
 def by_sound(recipe: Recipe, media: MediaInfo | None, decoded: Collection[int]) -> list[Recipe]:
-    """*recipe* for each of the soundtracks that were *decoded*, as what one lacks, others may have."""
+    """Return *recipe* for each audio track that was *decoded*: one may lack what others have."""
     sounds = media.all("audio") if media and recipe.film else ()
     numbers = [number for number, stream in enumerate(sounds) if stream.index in decoded]
     return [replace(recipe, audio_stream=number) for number in numbers] or [recipe]
 
 
 def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, avoided: Avoided = _NONE) -> Film:
-    """How *recipe* is carried out for a film that holds *media*, without what is *avoided*.
+    """Return the film for *recipe* and the source's *media*, without what is *avoided*.
 
     Raises:
-        ConversionError: There is no picture, or none of the sound that was asked for.
+        ConversionError: There is no video, or no audio as asked for.
     """
     video = main_picture(media)
     if video is None:
@@ -121,8 +121,8 @@ def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, avoided: Avoid
     _take_subtitles(streams, recipe, media, container, avoided.subtitles)
     _take_attachments(streams, media, container)
     if more := len(media.all("video")) - 1:
-        streams.lost.append(_count(more, "further video stream"))
-    # options for one stream win over those for its kind, so the recipe's own come first
+        streams.lost.append(_count(more, "other video stream"))
+    # options for one stream override those for its kind, so the recipe's own come first
     arguments = (*streams.maps, *recipe.arguments, *picture, *streams.options)
     return Film(
         (*arguments, "-max_muxing_queue_size", "4096"),
@@ -146,7 +146,7 @@ def _notices(streams: _Streams, container: Container) -> tuple[str, ...]:
 def _take_picture(
     streams: _Streams, recipe: Recipe, video: Stream, samples: Samples
 ) -> tuple[str, ...]:
-    """Map the picture; returns the options for it."""
+    """Map the video; return the options for it."""
     specifier = f"0:{video.index}"
     streams.maps += ["-map", specifier]
     if recipe.copy_if_fits and fits_picture(recipe, video, samples):
@@ -154,9 +154,7 @@ def _take_picture(
         return ("-c:v", "copy")
     check_colours(video)
     if samples.is_unread:
-        streams.lost.append(
-            "the data of its mastering display, which this ffmpeg is too old to read"
-        )
+        streams.lost.append("its mastering display metadata, which this ffmpeg is too old to read")
     return picture_arguments(video, samples, recipe)
 
 
@@ -173,24 +171,24 @@ def _take_sounds(streams: _Streams, recipe: Recipe, media: MediaInfo, container:
         streams.options += [f"-disposition:a:{number}", _disposition(stream)]
     silent = [s for s in wanted if not is_known(s)]
     if silent:
-        streams.lost.append(_count(len(silent), "soundtrack") + " without sound")
+        streams.lost.append(_count(len(silent), "audio track") + " without sound")
 
 
 def is_known(stream: Stream) -> bool:
-    """Whether ffmpeg saw what *stream* is like: programme tables promise more than there is."""
+    """Return whether ffmpeg found the properties of *stream*: a programme table may list streams that do not exist."""
     if stream.kind == "audio":
         return stream.codec not in ("none", "unknown") and "0 channels" not in stream.details
     return stream.kind != "video" or bool(picture_of(stream).pixels)
 
 
 def _is_changed(recipe: Recipe) -> bool:
-    """Whether the recipe does more to the sound than to encode it."""
+    """Return whether the recipe does more to the audio than encode it."""
     changing = ("-ac", "-ar", "-af", "-filter", "-sample_fmt")
     return any(option(recipe.arguments, name) is not None for name in changing)
 
 
 def _encoded(recipe: Recipe, stream: Stream, number: int) -> Iterator[str]:
-    """The options for a soundtrack that is encoded: more channels get more bits."""
+    """Return the options for an audio track that is encoded: more channels get more bits."""
     if recipe.audio_filter:
         yield from (f"-filter:a:{number}", recipe.audio_filter)
     arguments = dict(zip(recipe.arguments, (*recipe.arguments[1:], ""), strict=True))
@@ -201,7 +199,7 @@ def _encoded(recipe: Recipe, stream: Stream, number: int) -> Iterator[str]:
 
 
 def _channels(layout: str) -> int:
-    """How many, by the name of a *layout*: "5.1(side)" has six."""
+    """Return the number of channels in a *layout*: "5.1(side)" has six."""
     if found := re.match(r"(\d+) channels", layout):
         return int(found[1])
     named = {"mono": 1, "stereo": 2, "quad": 4, "hexagonal": 6, "octagonal": 8}

@@ -1,4 +1,4 @@
-"""Find where the frames of a FLAC file begin and end: their heads and ends carry checksums."""
+"""Find where the frames of a FLAC file start and end, by the checksums in their headers and footers (RFC 9639)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CRC8, _CRC16 = _table(0x07, 8), _table(0x8005, 16)
 
 
 def find_flac(data: Data) -> Layout | None:
-    """Where the head and the frames of a FLAC file are; none where it has no head."""
+    """Return where the header and the frames of a FLAC file are; None if it has no header."""
     start = data.find(_MARK)
     if start < 0:
         return None
@@ -49,7 +49,7 @@ def find_flac(data: Data) -> Layout | None:
 
 
 def _after_head(data: Data, position: int) -> int:
-    """Where the frames begin: after the last of the metadata blocks."""
+    """Return where the frames start, after the last metadata block."""
     while position + 4 <= len(data):
         head = data[position : position + 4]
         position += 4 + int.from_bytes(head[1:], "big")
@@ -59,7 +59,7 @@ def _after_head(data: Data, position: int) -> int:
 
 
 def _last_frame(data: Data, first: int) -> int | None:
-    """Where the last frame begins: what looks like a head is one if its checksum says so."""
+    """Return where the last frame starts; a frame header must have the right checksum."""
     position = len(data)
     while (position := data.rfind(b"\xff", first, position)) >= 0:
         if data[position + 1 : position + 2] in (b"\xf8", b"\xf9") and _is_head(data, position):
@@ -81,21 +81,21 @@ def _is_head(data: Data, position: int) -> bool:
 
 
 def _end_of_frame(data: Data, start: int, shortest: int, longest: int) -> int | None:
-    """Where the frame ends that begins at *start*; none where it is not whole."""
+    """Return where the frame that starts at *start* ends; None if it is incomplete."""
     crc, before, ends = 0, 1, []
     for count, byte in enumerate(data[start : start + longest], start=1):
         crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ byte]
-        # the checksum of a frame and its own checksum is 0; and it stays so over zeros behind it
+        # the checksum over a frame including its checksum is 0, and stays 0 over zeros after it
         if crc == 0 != before and count >= shortest:
             ends.append(start + count)
         before = crc
-    # one place in 65,536 has the right checksum by chance
+    # one position in 65,536 has the right checksum by chance
     sure = [end for end in ends if end == len(data) or tag_length(data, end)]
     return max(sure or ends, default=None)
 
 
 def _frame_sizes(data: Data, start: int) -> tuple[int, int]:
-    """Of the shortest and the longest frame, by the metadata block that comes first."""
+    """Return the shortest and the longest frame size, from the first metadata block."""
     sizes = data[start + 12 : start + 18]
     return int.from_bytes(sizes[:3], "big") or _SHORTEST, int.from_bytes(
         sizes[3:], "big"
@@ -103,5 +103,5 @@ def _frame_sizes(data: Data, start: int) -> tuple[int, int]:
 
 
 _SHORTEST = 9
-"""Of a frame: its head, a constant block and the checksum, in bytes."""
+"""The smallest frame in bytes: a header, a constant block and the checksum."""
 _LONGEST = 1 << 20

@@ -1,7 +1,7 @@
-"""Find the frames of a stream without a container, and what lies around and between them.
+"""Find the frames of a stream without a container, and what is around and between them.
 
-Only a file that ffmpeg complained of is looked at. Where every frame begins and ends is in the
-frames' own heads, whatever tags, padding or other bytes were put before, behind or between them.
+This is only done for files that ffmpeg complained about. The frames' own headers say where each frame
+starts and ends, whatever tags, padding or other bytes were put before, after or between them.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from runner.media.layout import Data
 
 _IN_A_ROW = 3
-"""So many frames that follow each other make sure that they are frames."""
+"""This many consecutive frames are surely frames."""
 _IN_A_ROW_WITHOUT_MARK = 12
-"""The same where a frame has next to no head."""
+"""The same for frames with almost no header."""
 
 
 def find_frames(path: str, demuxer: str) -> Layout | None:
-    """Where the frames of the file at *path* are, that ffmpeg reads with *demuxer*.
+    """Return where the frames of the file at *path* are, which ffmpeg reads with *demuxer*.
 
-    None for what has a container, or no frames that can be found.
+    Return None if it has a container, or if no frames can be found.
     """
     if demuxer not in READERS and demuxer != "flac":
         return None
@@ -41,9 +41,9 @@ def find_frames(path: str, demuxer: str) -> Layout | None:
 
 
 def find_hidden_frames(name: str, path: str) -> Layout | None:
-    """The same for a file that ffmpeg does not recognise, as something else lies ahead of it.
+    """Do the same for a file that ffmpeg does not recognise because of other data at its start.
 
-    *name* tells by its suffix what the file at *path* should be.
+    The suffix of *name* says what the file at *path* should be.
     """
     demuxer = os.path.splitext(name)[1].lower().removeprefix(".")
     layout = find_frames(path, demuxer)
@@ -51,7 +51,7 @@ def find_hidden_frames(name: str, path: str) -> Layout | None:
 
 
 def copy_frames(path: str, layout: Layout, copy: str) -> None:
-    """Write the head and the frames of the file at *path* to *copy*, and nothing else."""
+    """Write only the header and the frames of the file at *path* to *copy*."""
     with open(path, "rb") as source, open(copy, "wb") as target:
         for start, end in (layout.head, *layout.frames):
             source.seek(start)
@@ -106,7 +106,7 @@ class _Search:
     def _read(self, position: int) -> Head | None:
         mark, read = READERS[self.demuxer]
         if not mark and tag_length(self.data, position):
-            return None  # a head of one byte may be a letter of a tag
+            return None  # a header of one byte may be a letter of a tag
         return read(self.data, position)
 
     def _head(self) -> int:
@@ -118,11 +118,11 @@ class _Search:
     def _before(self, head: int, start: int) -> Gap | None:
         gap = gap_between(self.data, head, start, 0.0)
         if gap and head and not self.data[head:start].strip(b"\0"):
-            return replace(gap, unknown=0)  # room that was left for a longer tag
+            return replace(gap, unknown=0)  # padding for a longer tag
         return gap
 
     def _next(self, position: int, like: Head | None) -> int | None:
-        """Where from *position* on frames begin, which are *like* one; none up to the end."""
+        """Return where frames *like* one start, from *position* on; None if there are none."""
         mark = READERS[self.demuxer][0]
         while position < len(self.data):
             if length := tag_length(self.data, position):
@@ -145,7 +145,7 @@ class _Search:
         for count in range(enough):
             frame = self._read(position)
             if frame is None or (like is not None and frame.stream != like.stream):
-                # another file's tag may follow frames that are few, and nothing else
+                # few frames may be followed by another file's tag, but by nothing else
                 return count > 1 and tag_length(self.data, position) > 0
             like = frame
             position += frame.length

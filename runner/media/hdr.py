@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def hdr_arguments(recipe: Recipe, samples: Samples) -> tuple[str, ...]:
-    """The brightness of the film and of the display that it was made on, for its encoder."""
+    """Return the encoder's options for the brightness of the film and of its mastering display."""
     name = encoder(recipe.arguments, "v")
     if name == "libx265":
         return _with_parameters(recipe, "-x265-params", _x265(samples))
@@ -22,7 +22,7 @@ def hdr_arguments(recipe: Recipe, samples: Samples) -> tuple[str, ...]:
 
 
 def _with_parameters(recipe: Recipe, name: str, parameters: list[str]) -> tuple[str, ...]:
-    """The option *name* with *parameters* behind those that the recipe gives it."""
+    """Return the option *name* with *parameters* appended to those in the recipe."""
     given = option(recipe.arguments, name)
     every = [*([given] if given else []), *parameters]
     return (name, ":".join(every)) if parameters else ()

@@ -1,4 +1,4 @@
-"""The heads of frames of streams without a container: how long each frame is, in bytes and time."""
+"""Parse the frame headers of streams without a container: the length of a frame in bytes and time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Head(NamedTuple):
-    """What the head of a frame says."""
+    """The content of a frame header."""
 
     length: int
-    """Bytes, with the head."""
+    """In bytes, including the header."""
     seconds: float
     stream: object
-    """Equal for all frames of one stream."""
+    """The same for all frames of a stream."""
     has_data: bool = True
 
 
@@ -37,7 +37,7 @@ _MPEG_SAMPLE_RATES = (44100, 48000, 32000)
 
 
 def mpeg(data: Data, at: int) -> Head | None:
-    """MPEG audio, layers I to III; none of free format, which ffmpeg does not decode either."""
+    """MPEG audio, layers I to III, except free format, which ffmpeg cannot decode either."""
     head = data[at : at + 4]
     if len(head) < 4 or head[0] != 0xFF or head[1] < 0xE0:
         return None
@@ -72,7 +72,7 @@ _ADTS_RATES = (
 
 
 def adts(data: Data, at: int) -> Head | None:
-    """AAC with ADTS heads (ISO 13818-7)."""
+    """AAC with ADTS headers (ISO 13818-7)."""
     head = data[at : at + 7]
     if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
         return None
@@ -132,13 +132,13 @@ def ac3(data: Data, at: int) -> Head | None:
 _AMR_NARROW = (12, 13, 15, 17, 19, 20, 26, 31, 5, 0, 0, 0, 0, 0, 0, 0)
 _AMR_WIDE = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0)
 _AMR_SILENCE = (15,)
-"""The frame type of no data, which telephones write in silence (RFC 4867)."""
+"""The frame type without data, which phones write during silence (RFC 4867)."""
 
 
 def amr(data: Data, at: int) -> Head | None:
-    """AMR, narrow-band or wide-band by the head of the file (RFC 4867, section 5)."""
+    """AMR, narrow-band or wide-band according to the file header (RFC 4867, section 5)."""
     head = data[at : at + 1]
-    # the bit of a good frame is set, the other four that are no type are not
+    # the bit for a good frame is set, and the other four, which are not part of the type, are not
     if not head or head[0] & 0x87 != 0x04:
         return None
     sizes = _AMR_WIDE if data[:9] == b"#!AMR-WB\n" else _AMR_NARROW
@@ -147,7 +147,7 @@ def amr(data: Data, at: int) -> Head | None:
 
 
 def wavpack(data: Data, at: int) -> Head | None:
-    """WavPack: blocks with their size and their place among all samples."""
+    """WavPack: blocks with their size and position among all samples."""
     head = data[at : at + 32]
     if len(head) < 32 or head[:4] != b"wvpk" or head[9] != 4:
         return None
@@ -178,7 +178,7 @@ def wavpack(data: Data, at: int) -> Head | None:
 
 
 def dts(data: Data, at: int) -> Head | None:
-    """The core of DTS, in 16 bit words (ETSI TS 102 114); none of what DTS-HD adds to it."""
+    """The core of DTS, in 16-bit words (ETSI TS 102 114), without the additions of DTS-HD."""
     head = data[at : at + 9]
     if len(head) < 9 or head[:4] != b"\x7f\xfe\x80\x01":
         return None
@@ -208,4 +208,4 @@ READERS: Mapping[str, tuple[bytes, Callable[[Data, int], Head | None]]] = {
     "wv": (b"wvpk", wavpack),
     "dts": (b"\x7f\xfe\x80\x01", dts),
 }
-"""By ffmpeg's names of the demuxers: how a frame begins, and what reads its head."""
+"""By ffmpeg's names of the demuxers: how a frame starts, and the function that parses its header."""

@@ -1,4 +1,4 @@
-"""Files that another program holds: on Windows they can be neither opened, replaced nor deleted."""
+"""Files that another program holds open: Windows cannot open, replace or delete them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-# ERROR_ACCESS_DENIED, which is also said of a file that is open; ERROR_SHARING_VIOLATION and
-# ERROR_LOCK_VIOLATION
+# ERROR_ACCESS_DENIED, which can also mean an open file, ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION:
+# https://learn.microsoft.com/windows/win32/debug/system-error-codes--0-499-
 _HELD = (5, 32, 33)
 _PATIENCE = 5.0
-"""Seconds: virus scanners, indexers and backups let go again."""
+"""In seconds: virus scanners, indexers and backups close files soon."""
 _PAUSE = 0.1
 
 
 def is_held(error: OSError, *, windows: bool = os.name == "nt") -> bool:
-    """Whether an *error* may mean that another program has the file open."""
+    """Return whether *error* may mean that another program has the file open."""
     code = getattr(error, "winerror", None)
-    if code is None:  # of open(), which has only POSIX' words
+    if code is None:  # open() only gives POSIX error codes
         return windows and isinstance(error, PermissionError)
     return code in _HELD
 
 
 def patiently(action: Callable[[], Answer], *, patience: float = _PATIENCE) -> Answer:
-    """What *action* returns, which is tried again for some seconds while a file is held.
+    """Return what *action* returns; repeat it for some seconds while a file is held open.
 
     Raises:
-        OSError: It still is, or something else is wrong.
+        OSError: The file is still held, or something else is wrong.
     """
     deadline = time.monotonic() + patience
     while True:

@@ -1,7 +1,7 @@
-"""Which options may stand before ffmpeg's `-i`: those that read nothing but the source. Pure.
+"""The options allowed before ffmpeg's `-i`: those that read nothing but the source. Pure.
 
-A list of what is allowed: ffmpeg has hundreds of options, some of which open files, write files or
-name further inputs and outputs, and each version has new ones.
+This is a list of what is allowed, because ffmpeg has hundreds of options, some of which open files, write
+files or add inputs and outputs, and each version has new ones.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ _SWITCHES = """
 -accurate_seek -noaccurate_seek -seek_timestamp -autorotate -noautorotate -display_hflip
 -display_vflip -vn -an -sn -dn
 """
-# In this order: which part and on which clock; what the source is, where it does not tell; how it
-# is read and decoded.
+# In this order: which part of the source and its timing; its format, if it cannot be detected; how to
+# read and decode it.
 _WITH_VALUE = """
 -ss -sseof -t -to -itsoffset -itsscale -r -framerate -ignore_editlist -use_wallclock_as_timestamps
 -f -c -codec -vcodec -acodec -scodec -ar -sample_rate -ac -channels -ch_layout -channel_layout
@@ -21,7 +21,7 @@ _WITH_VALUE = """
 -skip_idct -discard -strict -drc_scale -scan_all_pmts -display_rotation -apply_cropping -lowres
 -max_pixels
 """
-# Those that open no file besides the one they are given: concat, hls, lavfi, image2 and devices do.
+# Formats that open no other file: concat, hls, lavfi, image2 and devices do.
 _FORMATS = """
 s8 u8 s16le s16be u16le u16be s24le s24be u24le u24be s32le s32be u32le u32be f32le f32be f64le
 f64be alaw mulaw vidc sln rawvideo yuv4mpegpipe h264 hevc vvc m4v h263 h261 mjpeg mpegvideo vc1 av1
@@ -36,14 +36,14 @@ _switches, _with_value, _formats = (
 
 
 class InputArgumentsError(ValueError):
-    """The words are not taken; the message says which one and why."""
+    """The arguments are not allowed; the message says which one and why."""
 
 
 def check_input_arguments(words: tuple[str, ...]) -> None:
-    """Refuse *words* that could do more than to say how the source is read.
+    """Refuse *words* that could do more than say how to read the source.
 
     Raises:
-        InputArgumentsError: One of them could, or they are not whole.
+        InputArgumentsError: One of them could, or a value is missing.
     """
     rest = iter(words)
     for word in rest:
@@ -54,16 +54,16 @@ def check_input_arguments(words: tuple[str, ...]) -> None:
             raise InputArgumentsError(_why_not(word))
         value = next(rest, None)
         if value is None:
-            raise InputArgumentsError(f"'{word}' needs a value behind it")
+            raise InputArgumentsError(f"'{word}' needs a value after it")
         if name == "-f" and value not in _formats:
             raise InputArgumentsError(
-                f"'-f {value}' is not taken: it is unknown, or reads other files"
+                f"'-f {value}' is not allowed: it is unknown, or reads other files"
             )
 
 
 def _why_not(word: str) -> str:
     if not word.startswith("-"):
-        return f"'{word}' is no option, and the source is named by SRC"
+        return f"'{word}' is not an option, and the source is given as SRC"
     if word == "-i":
-        return "'-i' is not taken: the source is named by SRC"
-    return f"'{word}' is not among the options that only say how the source is read"
+        return "'-i' is not allowed: the source is given as SRC"
+    return f"'{word}' is not one of the options that only say how to read the source"

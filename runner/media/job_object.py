@@ -1,4 +1,4 @@
-"""Windows' job objects: what is in one ends with all that it starts, and with us.
+"""Windows job objects: the processes in one end together with all their children, and with runner.
 
 https://learn.microsoft.com/windows/win32/procthread/job-objects
 """
@@ -13,7 +13,7 @@ from ctypes import wintypes
 _EXTENDED_LIMITS = 9  # JobObjectExtendedLimitInformation
 _KILL_ON_JOB_CLOSE = 0x2000
 _KILLED = 1
-"""The exit code of what is ended, as the Task Manager gives it."""
+"""The exit code of killed processes, as set by the Task Manager."""
 
 
 class _BasicLimits(ctypes.Structure):
@@ -56,10 +56,10 @@ if sys.platform == "win32":
     _nt.NtResumeProcess.argtypes = (wintypes.HANDLE,)
 
     class JobObject:
-        """A job that ends with its handle, which is ours alone and so ends with us."""
+        """A job that ends when its handle is closed, which happens at the latest when this process ends."""
 
         def __init__(self) -> None:
-            # two threads may end it, and a closed handle's number is soon another one's
+            # two threads may end it, and the number of a closed handle is soon reused
             self._lock = threading.Lock()
             self._handle: int | None = _kernel.CreateJobObjectW(None, None)
             limits = _ExtendedLimits()
@@ -69,25 +69,25 @@ if sys.platform == "win32":
             )
 
         def take_in(self, process: int) -> None:
-            """Put *process*, the handle of one that was created suspended, into it; then it runs.
+            """Put *process*, the handle of a suspended process, into the job and let it run.
 
-            Where somebody's own job allows no other one, it runs without.
+            If an existing job does not allow another one, it runs outside.
             """
             if not _kernel.AssignProcessToJobObject(self._handle, process):
                 self.close()
             _nt.NtResumeProcess(process)
 
         def take_us_in(self) -> None:
-            """Put this process into it: what it starts is in it from the first moment."""
+            """Put this process into it, so that its children are in it from the start."""
             _kernel.AssignProcessToJobObject(self._handle, _kernel.GetCurrentProcess())
 
         def kill(self) -> bool:
-            """End all that is in it; returns whether that could be done."""
+            """Kill all processes in it; return whether that worked."""
             with self._lock:
                 return bool(self._handle and _kernel.TerminateJobObject(self._handle, _KILLED))
 
         def close(self) -> None:
-            """Let go of it: what still runs in it ends."""
+            """Close it, which kills what is still running in it."""
             with self._lock:
                 if self._handle:
                     _kernel.CloseHandle(self._handle)

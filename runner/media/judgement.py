@@ -1,9 +1,9 @@
-"""Where in a source its faults lie: around what was to be converted, or within it.
+"""Find out where the errors in a source are: around its content, or inside it.
 
-ffmpeg decodes on behind a fault. So a stream that it complained of is decoded once more up to the
-first fault (`-xerror`), and the count of frames until then is held to that of the whole run. A
-fault behind which there is no good frame lies in the last frame or behind it, and one without a
-good frame before it lies ahead of the first. What lies between costs sound, and is damage.
+ffmpeg continues after an error. So a stream that it complained about is decoded again up to the first
+error (`-xerror`), and the number of frames until then is compared with that of the whole run. If no
+good frame follows, the error is in the last frame or after it; if none precedes it, it is before the
+first frame. Anything in between loses content, and is damage.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ if TYPE_CHECKING:
 
 REMEDY = "; --verify none converts what can be read"
 _LONGEST_TAIL = 0.5
-"""Seconds: what one packet of a broadcast holds, which is lost as a whole where it is cut."""
+"""In seconds: the content of one packet of a broadcast, which is lost completely if it is cut."""
 
 _FEW = 3
-"""Pictures that a decoder may hold back, or leave out where it begins."""
+"""Frames that a decoder may hold back, or skip at the start."""
 _ENDS_EARLY = re.compile(r"ended prematurely|Truncating packet|partial file")
-_CUT = "the file ends within a packet, which was ignored"
+_CUT = "the file ends inside a packet, which was ignored"
 
 
 def check_layout(
     layout: Layout, length: float | None, ran: FfmpegResult, *, is_doubted: bool
 ) -> None:
-    """Refuse a stream in which something else than a tag lies between the frames.
+    """Refuse a stream with anything but tags between its frames.
 
     Raises:
-        ConversionError: Where it is.
+        ConversionError: The message says where.
     """
     hole = layout.hole
-    # less than a frame, of which ffmpeg did not complain, took none away
+    # less than a frame, without a complaint from ffmpeg, did not cost a frame
     if hole and (is_doubted or hole.unknown >= layout.bytes_a_frame):
         raise damaged(hole.seconds, length, ran)
 
 
 def goes_back(ran: FfmpegResult, source: MediaInfo) -> bool:
-    """Whether more was decoded than the target's time tells: that of joined files begins anew."""
+    """Return whether more was decoded than the target's time shows: in joined files, time starts again."""
     sounds = [s for s in source.all("audio") if s.rate and s.index in ran.samples]
     decoded = max((ran.samples[s.index] / s.rate for s in sounds), default=0.0)
     return ran.seconds > 0 and decoded > 1.1 * ran.seconds + 1.0
 
 
 def check_all_is_decoded(layout: Layout, ran: FfmpegResult, source: MediaInfo) -> None:
-    """Refuse a stream of which ffmpeg decoded less than its frames last.
+    """Refuse a stream if ffmpeg decoded less than the length of its frames.
 
     Raises:
-        ConversionError: How much that is.
+        ConversionError: The message says how much.
     """
     sound = source.stream("audio")
     if not sound or not sound.rate or sound.index not in ran.samples:
@@ -76,12 +76,12 @@ def weigh(
     ran: FfmpegResult,
     length: float | None,
 ) -> tuple[str, ...]:
-    """What to say of a source that was converted in spite of *doubts*, a sentence each.
+    """Return notices about a source that was converted in spite of *doubts*.
 
     *source* are ffmpeg's arguments for the source, and *length* its length in seconds, if known.
 
     Raises:
-        ConversionError: It is damaged within; the message says where.
+        ConversionError: It is damaged inside; the message says where.
     """
     said: list[str] = []
     for stream in sorted(ran.frames):
@@ -92,7 +92,7 @@ def weigh(
 
 
 def damaged(seconds: float, length: float | None, ran: FfmpegResult) -> ConversionError:
-    """The failure of a source that has a fault *seconds* after its start."""
+    """Return the failure for a source with an error *seconds* after its start."""
     if reason := decoded_in_part(ran.log):
         return ConversionError(Kind.INPUT, reason, ran.log)
     of = f" of {length:.1f} s" if length and length > seconds else ""
@@ -118,24 +118,24 @@ def _weigh_stream(
     a_frame = good.total / good.count if good.count else 0.0
     if behind > len(doubts) + 1 or behind * a_frame > _LONGEST_TAIL:
         raise damaged(good.end, length, ran)
-    return "what follows the last whole frame was ignored"
+    return "what follows the last complete frame was ignored"
 
 
 def _weigh_rest(
     ffmpeg: Ffmpeg, source: Sequence[str], stream: int, ran: FfmpegResult, length: float | None
 ) -> str:
-    """The same for a stream whose first fault is at its beginning."""
+    """Do the same for a stream whose first error is at its start."""
     whole, _ = _frames(ffmpeg, source, stream)
     if stream in ran.samples:
         if whole.inner_gaps:
             raise damaged(whole.inner_gaps[0][1], length, ran)
-        return "what lies before the first whole frame was ignored"
-    # pictures need not follow each other evenly: from the first good one on there must be no fault
+        return "what comes before the first complete frame was ignored"
+    # video frames need not be evenly spaced: from the first good one on, there must be no error
     start = f"{max(0.0, whole.start) + 0.001:.3f}"
     rest, _ = _frames(ffmpeg, source, stream, "-xerror", "-ss", start)
     if rest.count + _FEW < whole.count:
         raise damaged(rest.end, length, ran)
-    return "what lies before the first whole picture was ignored"
+    return "what comes before the first complete picture was ignored"
 
 
 def _frames(ffmpeg: Ffmpeg, source: Sequence[str], stream: int, *options: str) -> tuple[Track, int]:

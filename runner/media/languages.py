@@ -1,12 +1,12 @@
-"""Whether two words name one language: containers write three letters, people two or three.
+"""Compare languages: containers use codes of three letters, people of two or three.
 
 ISO 639: https://www.loc.gov/standards/iso639-2/php/code_list.php
 """
 
 from __future__ import annotations
 
-# Two letters, then three: where there are two such codes, the one for terminology and the one for
-# bibliography, both of which are met in files.
+# The code of two letters, then that of three; if there are two of these, for terminology and for
+# bibliography, both occur in files.
 _CODES = """
 af afr,am amh,ar ara,as asm,az aze,be bel,bg bul,bn ben,bo bod tib,br bre,bs bos,ca cat,cs ces cze,
 cy cym wel,da dan,de deu ger,el ell gre,en eng,eo epo,es spa,et est,eu eus baq,fa fas per,fi fin,
@@ -27,7 +27,7 @@ _FIRST = {
 
 
 def same_language(one: str, other: str) -> bool:
-    """Whether *one* and *other* name the same language, such as "ger", "deu", "de" and "de-AT"."""
+    """Return whether *one* and *other* are the same language, such as "ger", "deu", "de" and "de-AT"."""
     return _plain(one) == _plain(other)
 
 

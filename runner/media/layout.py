@@ -1,4 +1,4 @@
-"""What a stream without a container consists of, and what is to be said of it."""
+"""The layout of a stream without a container, and the notices about it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gap:
-    """Bytes that are no frames."""
+    """Bytes that are not frames."""
 
     start: int
     end: int
     seconds: float
-    """Where, in the time of the frames before it."""
+    """Its position, as the length of the frames before it."""
     unknown: int
-    """How many of the bytes are no tags either."""
+    """How many of the bytes are not tags either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,39 +30,39 @@ class Layout:
     """Where the frames of a file are."""
 
     head: tuple[int, int]
-    """The bytes that belong to the stream ahead of all frames, from which one to which."""
+    """The start and end of the stream's header before all frames."""
     before: Gap | None
     between: tuple[Gap, ...] = ()
     after: Gap | None
     frames: tuple[tuple[int, int], ...]
-    """From which byte to which they lie in a row."""
+    """The starts and ends of uninterrupted series of frames."""
     is_cut: bool
-    """Whether the last frame is not whole."""
+    """Whether the last frame is incomplete."""
     count: int
-    """How many frames there are."""
+    """The number of frames."""
     seconds: float = 0.0
-    """How long all frames last; 0 where that was not looked at."""
+    """The length of all frames; 0 if not measured."""
     without_data: int = 0
-    """How many frames say that they hold nothing, as telephones write in silence."""
+    """The number of frames without data, which phones write during silence."""
 
     @property
     def hole(self) -> Gap | None:
-        """The first of the gaps between frames in which something was lost."""
+        """The first gap between frames in which something was lost."""
         return next((gap for gap in self.between if gap.unknown), None)
 
     @property
     def bytes_a_frame(self) -> float:
-        """How long a frame is on average."""
+        """The average length of a frame."""
         return sum(end - start for start, end in self.frames) / max(1, self.count)
 
     @property
     def is_clean(self) -> bool:
-        """Whether there is nothing but frames."""
+        """Whether there are only frames."""
         return not (self.before or self.between or self.after)
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What is to be said of what is no frame, a sentence each."""
+        """Notices about everything that is not a frame."""
         said = []
         if self.before and self.before.unknown:
             said.append(_ignored(self.before.unknown, "before the first frame"))
@@ -79,7 +79,7 @@ class Layout:
 
 
 def gap_between(data: Data, start: int, end: int, seconds: float) -> Gap | None:
-    """What lies from *start* to *end*, if anything does."""
+    """Return the gap from *start* to *end*, if it is not empty."""
     if start >= end:
         return None
     position, unknown = start, 0

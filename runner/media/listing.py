@@ -11,43 +11,43 @@ if TYPE_CHECKING:
 
     from runner.media.ffmpeg import Ffmpeg, FfmpegResult
 
-# One line for each, at once, in words that are the same from ffmpeg 4.2 to 9.0.
+# One line for each, without buffering, in a format that is the same from ffmpeg 4.2 to 9.0.
 _LISTED = ("-f", "framecrc", "-flush_packets", "1", "pipe:1")
 _LINE = re.compile(rb"(\d+), +(-?\d+), +(-?\d+), +(\d+),")
 _TIME_BASE = re.compile(rb"#tb (\d+): (\d+)/(\d+)")
 _SHORTEST_GAP = 0.01
-"""Seconds: containers round time stamps to milliseconds, and some encoders worse."""
+"""In seconds: containers round time stamps to milliseconds, and some encoders more."""
 
-# With what a stream may begin that was cut out of another, in frames and in seconds.
+# What a stream that was cut out of another may start with, in frames and in seconds.
 _HEAD_FRAMES, _HEAD_SECONDS = 3, 0.5
 
 
 def is_head(frames: int, seconds: float) -> bool:
-    """Whether so many frames of so many seconds may be a beginning that belongs elsewhere."""
+    """Return whether this many frames of this many seconds may be leftovers at the start."""
     return frames <= _HEAD_FRAMES and seconds <= _HEAD_SECONDS
 
 
 @dataclass
 class Track:
-    """What was listed of one stream; all times are in seconds."""
+    """The listing of one stream; all times are in seconds."""
 
     base: float = 1.0
     count: int = 0
     start: float = 0.0
     end: float = 0.0
     total: float = 0.0
-    """The lengths of all frames together."""
+    """The total length of all frames."""
     gaps: list[tuple[int, float, float]] = field(default_factory=list)
-    """Where the next frame does not follow the last one: its number, its time, how far off."""
+    """Where a frame does not follow the previous one: its number, its time, and the distance."""
     _last: float = 0.0
 
     @property
     def inner_gaps(self) -> list[tuple[int, float, float]]:
-        """The gaps behind the first frames, which may come from elsewhere."""
+        """The gaps after the first frames, which may be leftovers."""
         return [gap for gap in self.gaps if not is_head(gap[0], gap[1] - self.start)]
 
     def add(self, time: float, length: float) -> None:
-        """Take in the next frame."""
+        """Add the next frame."""
         if not self.count:
             self.start = time
         elif (gap := time - self.end) > max(_SHORTEST_GAP, 0.9 * min(length, self._last)):
@@ -61,13 +61,13 @@ class Track:
 def list_frames(
     ffmpeg: Ffmpeg, source: Sequence[str], *streams: str, options: Sequence[str] = ()
 ) -> tuple[dict[int, Track], FfmpegResult]:
-    """The decoded frames of *streams* of a source, up to where ffmpeg stops, and how it did."""
-    # in several threads a decoder is further than what it gave
+    """List the decoded frames of *streams* of a source until ffmpeg stops, and return its outcome."""
+    # with several threads, a decoder is ahead of its output
     return _list(ffmpeg, (*options, "-threads", "1", *source), streams, ())
 
 
 def list_packets(ffmpeg: Ffmpeg, source: Sequence[str], *streams: str) -> dict[int, Track]:
-    """The packets of *streams* of a source, all that it has."""
+    """List all packets of *streams* of a source."""
     return _list(ffmpeg, source, streams, ("-c", "copy"))[0]
 
 

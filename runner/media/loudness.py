@@ -1,4 +1,4 @@
-"""Bring sound to one loudness in two passes (EBU R128), and give back its rate and depth."""
+"""Normalise loudness in two passes (EBU R128), and restore sample rate and bit depth."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from runner.media.probe import Stream
     from runner.media.recipe import Recipe
 
-# Encoders that keep as many bits as they are given: loudnorm gives them floating point.
+# Encoders that keep the bit depth of their input: loudnorm gives them floating point.
 LOSSLESS = ("flac", "alac", "wavpack", "tta")
 
 
 def measuring(recipe: Recipe) -> str:
-    """The filters of the first pass."""
+    """Return the filters of the first pass."""
     return _joined(recipe.audio_filter, f"{_target(recipe)}:print_format=json")
 
 
 def correcting(recipe: Recipe, log: str, source: Stream | None) -> str:
-    """The filters of the second pass, after the first, of *source*, left this *log*."""
+    """Return the filters of the second pass, from the *log* of the first pass over *source*."""
     if not (measured := _measured(log)):
         return recipe.audio_filter  # silence has no loudness to change
     correction = f"{_target(recipe)}:linear=true:{measured}"
@@ -30,7 +30,7 @@ def correcting(recipe: Recipe, log: str, source: Stream | None) -> str:
 
 
 def is_corrected(filters: str) -> bool:
-    """Whether *filters*, from `correcting`, change a loudness that could be measured."""
+    """Return whether *filters*, from `correcting`, change a measured loudness."""
     return "measured_" in filters
 
 
@@ -39,16 +39,17 @@ def _target(recipe: Recipe) -> str:
 
 
 def _as_before(recipe: Recipe, source: Stream | None) -> str:
-    """Filters that undo what loudnorm does besides: it works, and goes on, at 192 kHz in double.
+    """Return filters that undo a side effect of loudnorm: its output is double at 192 kHz.
 
-    One that resamples by itself would be refused by ffmpeg 4.2 before another `aformat`.
+    ffmpeg 4.2 would reject an `aresample` before another `aformat`. See
+    https://ffmpeg.org/ffmpeg-filters.html#loudnorm
     """
     wanted = []
     if source and source.rate and option(recipe.arguments, "-ar") is None:
         wanted.append(f"sample_rates={source.rate}")
     if source and 0 < source.bits <= 16 and _keeps_depth(recipe.arguments):
         wanted.append("sample_fmts=s16|s16p")
-    # a short sound leaves loudnorm in one piece, which ffmpeg 9 takes for the size of FLAC's blocks
+    # loudnorm returns short audio in one piece, whose size ffmpeg 9 uses as FLAC's block size
     return _joined("aformat=" + ":".join(wanted) if wanted else "", "asetnsamples=n=4096:p=0")
 
 
@@ -61,7 +62,7 @@ def _joined(*filters: str) -> str:
 
 
 def _measured(log: str) -> str:
-    """What loudnorm's first pass printed, as options of its second; empty for silence."""
+    """Return what loudnorm's first pass printed, as options for the second; empty for silence."""
     start = log.rfind("{")
     values: dict[str, Any] = {}
     with suppress(ValueError):

@@ -1,7 +1,7 @@
-"""See whether a mix to one channel is silence although its source is not.
+"""Check whether a mix to mono is silent although its source is not.
 
-Two channels that are each other's opposite, as a wrongly wired microphone leaves them, sound well
-on their own and add up to nothing.
+Two channels with opposite phase, as from a wrongly wired microphone, sound fine by themselves and cancel
+each other out.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from runner.media.ffmpeg import FfmpegResult
     from runner.media.recipe import Recipe
 
-NOTICE = "mixed to mono, its two channels cancel each other out: the first one was taken alone"
+NOTICE = "mixed to mono, its two channels cancel each other out, so only the first one was used"
 _REFUSAL = (
-    "mixed to mono, its channels cancel each other out; take one of them alone: "
+    "mixed to mono, its channels cancel each other out; use only one of them: "
     "-- ... -af 'pan=mono|c0=c0'"
 )
 _FIRST_CHANNEL = "pan=mono|c0=c0"
-# In decibels below full scale: where nobody hears anything, and how far that is from real sound.
+# In decibels below full scale: what nobody can hear, and how far that is from real audio.
 _SILENCE, _APART = -60.0, 40.0
 _BEGINNING = 30
-"""Seconds that settle the matter for nearly every file."""
+"""Seconds that are enough to decide for nearly every file."""
 _MONO_OUTPUT = re.compile(r"^.*Output #0.*?Stream #0:\d[^\n]*: Audio: [^\n]* Hz, mono\b", re.DOTALL)
 _FILTERS = ("-af", "-filter", "-filter_complex", "-lavfi")
 _MEASURE = ("-af", "volumedetect", "-f", "null", "-")
@@ -36,14 +36,14 @@ _PEAK = re.compile(r"max_volume: (\S+) dB")
 
 
 def is_mixed_down(ran: FfmpegResult, number: int | None) -> bool:
-    """Whether *ran* made one channel of the several of the audio stream *number*."""
+    """Return whether *ran* mixed several channels of the audio stream *number* into one."""
     sound = ran.media.stream("audio", number) if ran.media else None
     several = sound is not None and sound.layout not in ("", "mono", "1 channels")
     return several and bool(_MONO_OUTPUT.search(ran.log))
 
 
 def of_one_channel(recipe: Recipe, ran: FfmpegResult) -> Recipe:
-    """*recipe* with the first channel instead of the sum of the two.
+    """Return *recipe* with the first channel instead of the mix of both.
 
     Raises:
         ConversionError: There are more than two, or the user has a filter of their own.
@@ -59,9 +59,9 @@ def of_one_channel(recipe: Recipe, ran: FfmpegResult) -> Recipe:
 def is_lost(
     run: Callable[..., FfmpegResult], result: str, source: tuple[str, ...], stream: str
 ) -> bool:
-    """Whether *result* is silent, and the *stream* of the source that it was made from is not.
+    """Return whether *result* is silent although the *stream* of its source is not.
 
-    *run* runs ffmpeg with the arguments that it is given; *source* are those for the source.
+    *run* runs ffmpeg with the given arguments; *source* are those for the source.
     """
     for limit in (("-t", str(_BEGINNING)), ()):
         peak = _peak(run(*limit, "-i", f"file:{result}", "-map", "0:a", *_MEASURE))
@@ -72,6 +72,6 @@ def is_lost(
 
 
 def _peak(ran: FfmpegResult) -> float | None:
-    """The loudest sample, in decibels of full scale."""
+    """Return the loudest sample, in decibels of full scale."""
     found = _PEAK.search(ran.log)
     return float(found[1]) if found and ran.code == 0 else None

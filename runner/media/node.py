@@ -1,7 +1,7 @@
-"""What runs on a node: convert the one file that lies here, and leave a record of how it went.
+"""The program on a node: convert one file, and write a record of the outcome.
 
-The runner ships `runner/media` as a zip application; Azure Batch puts the source in the working
-directory before it starts, and uploads the result and the record when it ends.
+runner packs `runner/media` as a zip application. Azure Batch puts the source in the working directory
+before it starts, and uploads the result and the record when it ends.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from runner.media.work import ConversionResult, Work
 from runner.media.worker import convert
 
 ORDER = "RUNNER_ORDER"
-"""The environment variable that holds the `Order`, as JSON."""
+"""The environment variable with the `Order`, as JSON."""
 RECORD = "record.json"
 RESULT = "result"
 """The result's name, without its suffix."""
 _LONGEST_LOG = 32 * 1024
-"""Characters; so are the next two."""
+"""In characters, like the next two."""
 _LONGEST_MESSAGE = 2000
 _LONGEST_NOTICE = 1000
 _MOST_NOTICES = 100
 LONGEST_RECORD = 2 * 1024 * 1024
-"""Bytes: JSON may need twelve for a character."""
+"""In bytes: JSON may need twelve per character."""
 _LONGEST_MEDIA = 1e9
-"""Seconds, of some thirty years."""
+"""In seconds: about thirty years."""
 
 
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -58,9 +58,9 @@ class Order:
     """The file's name in the working directory."""
     recipe: Recipe
     seconds: float | None = None
-    """Time limit, in seconds."""
+    """Time limit in seconds."""
     size: int = 0
-    """Bytes of the whole source, of which only the sound may have travelled."""
+    """Size of the whole source in bytes, of which only the audio may have been uploaded."""
     identity: str = ""
     """The ARM id of the identity that signs in to storage; empty where addresses are signed."""
     target: BlobTarget | None = None
@@ -68,7 +68,7 @@ class Order:
     target_signature: str = ""
 
     def as_json(self) -> str:
-        """One line of JSON that `from_json` reads."""
+        """Return one line of JSON for `from_json`."""
         facts: dict[str, object] = {
             "source": self.source,
             "recipe": self.recipe.as_json(),
@@ -99,26 +99,26 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """How a conversion on a node went; travels back as JSON."""
+    """The outcome of a conversion on a node, stored as JSON."""
 
     size: int = 0
-    """Bytes of the result."""
+    """Size of the result in bytes."""
     sha256: str = ""
     media_seconds: float = 0.0
     kind: str = ""
-    """Of the failure; empty for a success."""
+    """The kind of the failure; empty for a success."""
     message: str = ""
     log: str = ""
-    """ffmpeg's words, the last of very many."""
+    """ffmpeg's log, or the end of a very long one."""
     notices: tuple[str, ...] = ()
-    """What was wrong without harming the result, a sentence each."""
+    """Problems that did not harm the result, one sentence each."""
     started: float = 0.0
-    """Seconds since the epoch, by the node's clock; so are the next."""
+    """In seconds since the epoch, by the node's clock, like the next."""
     ended: float = 0.0
     encoded: float = 0.0
     """When ffmpeg was done and the checks began; 0 where it did not come so far."""
     versions: str = ""
-    """Of Python and ffmpeg."""
+    """The versions of Python and ffmpeg."""
 
     @property
     def failure(self) -> Failure | None:
@@ -127,17 +127,17 @@ class Record:
 
     @classmethod
     def from_json(cls, data: bytes) -> Record:
-        """Read the record that a node left, which is believed only as far as it makes sense.
+        """Read and check the record that a node left.
 
         Raises:
-            UnreadableError: It is no record.
+            UnreadableError: It is not a valid record.
         """
         record = read_as(cls, parse_json(data, LONGEST_RECORD))
         record.check()
         return record
 
     def check(self) -> None:
-        """Raise `UnreadableError` if no worker can have left this."""
+        """Raise `UnreadableError` if no worker can have written this."""
         if self.kind:
             if self.kind not in {kind.value for kind in Kind}:
                 raise UnreadableError("kind: there is no such kind")
@@ -156,7 +156,7 @@ class Record:
 
 
 def main() -> int:
-    """Carry out the order; the exit code is 0 for a verified result."""
+    """Do the conversion; the exit code is 0 for a verified result."""
     order = Order.from_json(os.environ[ORDER])
     started = time.time()
     try:
@@ -203,7 +203,7 @@ def _carried_out(order: Order) -> Record:
 
 
 def _on_node(failure: Failure) -> Failure:
-    """*failure*, for readers who are elsewhere: what is missing or full is so on this node."""
+    """Return *failure* with the hint that the problem is on the node, for readers elsewhere."""
     if failure.kind is not Kind.ENVIRONMENT:
         return failure
     message = f"on the node: {failure.message}"
@@ -243,7 +243,7 @@ def _success(made: ConversionResult) -> Record:
 
 def _versions() -> str:
     try:
-        command = ["ffmpeg", "-version"]  # as the start task left it on PATH
+        command = ["ffmpeg", "-version"]  # the one that the start task put on PATH
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, env=without_secrets()
         )

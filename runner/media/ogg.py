@@ -1,4 +1,4 @@
-"""See whether an Ogg file is whole: it has no length in its head, only a last page (RFC 3533)."""
+"""Check whether an Ogg file is complete: it has no length in its header, only a last page (RFC 3533)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _HEAD = 27
 _END_OF_STREAM = 0x04
 _LONGEST_PAGE = _HEAD + 255 + 255 * 255
 _LOOKED_AT = 4 * _LONGEST_PAGE
-"""Bytes at the end of the file, in which each stream that is still going on has a page."""
+"""Bytes at the end of the file that contain a page of each stream that has not ended before."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Ending:
     """How an Ogg file ends."""
 
     missing: int
-    """How many bytes the last page lacks."""
+    """The number of bytes missing from the last page."""
     is_ended: bool
-    """Whether the last page of each stream says that it is the last one."""
+    """Whether each stream's last page is marked as its last."""
 
 
 def ending_of(path: str) -> Ending | None:
-    """How the Ogg file at *path* ends; none where its end is no Ogg."""
+    """Return how the Ogg file at *path* ends; None if its end is not Ogg."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         file.seek(max(0, size - _LOOKED_AT))
@@ -37,7 +37,7 @@ def ending_of(path: str) -> Ending | None:
             data[position + _HEAD : position + _HEAD + head[26]] if len(head) == _HEAD else b""
         )
         if len(head) < _HEAD or len(segments) < head[26]:
-            # not even its head is there
+            # not even its header is complete
             missing = max(1, _HEAD - len(head))
             break
         if head[4] == 0:
@@ -47,7 +47,7 @@ def ending_of(path: str) -> Ending | None:
             rest = data[end : end + len(_MARK)]
             if rest and len(rest) < len(_MARK) and _MARK.startswith(rest):
                 missing = _HEAD - len(rest)
-            # a page that is not whole may look like one inside of another's data
+            # data inside another page may look like an incomplete page
             following = data.find(_MARK, position + 4)
             position = end if data[end : end + 4] == _MARK else following
         else:

@@ -1,8 +1,8 @@
-"""Find the ffmpegs of a runner that was killed. On Windows there are none: they end with it.
+"""Find ffmpeg processes of a killed runner. On Windows there are none: they end with runner.
 
-While an ffmpeg works, its log is locked, and its process and host are noted beside the log. The lock
-belongs to the open file that ffmpeg has inherited, so it ends when ffmpeg does, on every POSIX
-system; the number of a process alone could be another one's by now.
+While an ffmpeg runs, its log is locked, and its process id and host are noted next to the log. The lock
+belongs to the open file that ffmpeg has inherited, so on every POSIX system it ends when ffmpeg does;
+a process id alone could have been reused.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _NOTE = ".process"
 def lock_log(log: IO[bytes]) -> None:
     """Lock *log* until the last process that has it open has ended."""
     if sys.platform != "win32":
-        # a file system without locks costs no more than that orphans run to their end
+        # without locks on this file system, orphans just run to their end
         with suppress(OSError):
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def note_process(log_path: str, process: int) -> None:
-    """Note that *process*, the leader of its group, writes the log at *log_path*."""
+    """Note that *process*, the leader of its process group, writes the log at *log_path*."""
     if os.name == "posix":
-        # on a full disk, say: then it cannot be found, which harms no result
+        # such as on a full disk: then it cannot be found later, which harms no result
         with suppress(OSError), open(note_of(log_path), "w", encoding="utf-8") as note:
             note.write(f"{process} {socket.gethostname()}\n")
 
 
 def note_of(log_path: str) -> str:
-    """Where the process is noted that writes the log at *log_path*."""
+    """Return the path of the note about the process that writes the log at *log_path*."""
     return log_path.removesuffix(LOG) + _NOTE
 
 
 def end_orphans(folder: str) -> None:
-    """End the processes that still write their logs in *folder*, with their groups."""
+    """Kill the processes, with their groups, that still write logs in *folder*."""
     if sys.platform != "win32":
         for log_path in glob.glob(os.path.join(glob.escape(folder), f"*{LOG}")):
             with suppress(OSError), open(log_path, "r+b") as log:
@@ -57,7 +57,7 @@ def end_orphans(folder: str) -> None:
 
 
 def _noted(log_path: str) -> list[int]:
-    """The process on this host that is noted for a log; none where the note is not whole."""
+    """Return the process on this host that is noted for a log; None if the note is incomplete."""
     try:
         with open(note_of(log_path), encoding="utf-8", errors="replace") as note:
             number, _, host = note.read().partition(" ")
@@ -68,7 +68,7 @@ def _noted(log_path: str) -> list[int]:
 
 
 def _seen(log_path: str) -> list[int]:
-    """The leaders that write a log, where there is /proc: who was killed had no time for a note."""
+    """Return the group leaders that write a log, if there is /proc: a killed runner may have left no note."""
     found: list[int] = []
     if sys.platform != "win32":
         path = os.path.realpath(log_path)

@@ -1,4 +1,4 @@
-"""Paths and names, and what Windows makes of them; *system* is `ntpath` or `posixpath`, to try it anywhere.
+"""Paths and names, and how Windows treats them; *system* is `ntpath` or `posixpath`, for tests anywhere.
 
 https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 """
@@ -22,9 +22,9 @@ _RESERVED = re.compile(
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\0-\x1f]')
 _END = re.compile(r"[. ]\Z")
 _LONGEST_NAME = 255
-"""UTF-16 units."""
+"""In UTF-16 units."""
 _LONGEST_FOLDER = 247
-"""Characters of a path up to which every program copes; files may have twelve more."""
+"""The longest path of a folder, in characters, that every program supports; files may have twelve more."""
 _PREFIX = "\\\\?\\"
 _UNC_PREFIX = "\\\\?\\UNC\\"
 
@@ -35,12 +35,12 @@ def is_address(path: str) -> bool:
 
 
 def is_windows(system: ModuleType = os.path) -> bool:
-    """Whether *system* is Windows'."""
+    """Return whether *system* is Windows'."""
     return str(system.sep) == "\\"
 
 
 def below(path: str, folder: str, system: ModuleType = os.path) -> str | None:
-    """*path* as it is found from *folder*, both absolute; none where it does not lie below."""
+    """Return *path* relative to *folder*, both absolute; None if it is not inside."""
     try:
         relative = str(system.relpath(plain(path), plain(folder)))
     except ValueError:  # another drive or share, or a device such as NUL
@@ -50,63 +50,63 @@ def below(path: str, folder: str, system: ModuleType = os.path) -> str | None:
 
 
 def resolved(path: str | os.PathLike[str]) -> str:
-    """*path* without links, as far as the file system tells."""
+    """Return *path* with links resolved, as far as the file system can."""
     try:
         return os.path.realpath(path)
-    except OSError:  # Windows has drives, of RAM or in a cloud, that cannot say
+    except OSError:  # some Windows drives, such as RAM disks or cloud drives, do not support this
         return os.path.abspath(path)
 
 
 def extended(path: str, system: ModuleType = os.path) -> str:
-    """The absolute *path*, in the form that Windows demands of long ones."""
+    """Return the absolute *path* in the form that Windows needs for long paths."""
     if not is_windows(system) or len(path) <= _LONGEST_FOLDER or path.startswith("\\\\?\\"):
         return path
     return _UNC_PREFIX + path[2:] if path.startswith("\\\\") else _PREFIX + path
 
 
 def plain(path: str) -> str:
-    """*path* as people write it, whatever `extended` made of it."""
+    """Return *path* as people write it, undoing `extended`."""
     if path.startswith(_UNC_PREFIX):
         return "\\\\" + path.removeprefix(_UNC_PREFIX)
     return path.removeprefix(_PREFIX)
 
 
 def spelled(path: str, known: Iterable[str], system: ModuleType = os.path) -> str:
-    """That of the *known* paths which *path* is in other letters; *path* itself if none is."""
+    """Return the one of the *known* paths that is *path* in another spelling; otherwise *path* itself."""
     key = system.normcase(plain(path))
     return next((one for one in known if system.normcase(plain(one)) == key), path)
 
 
 def fault_on_windows(name: str) -> str:
-    """Why Windows cannot have a file or folder called *name*; empty if it can."""
+    """Return why Windows does not allow a file or folder called *name*; empty if it does."""
     if found := _FORBIDDEN.search(name):
         letter = found[0] if found[0].isprintable() else f"\\x{ord(found[0]):02x}"
-        return f"no name has a {letter} there"
+        return f"names there cannot contain {letter}"
     if _END.search(name):
-        return "no name ends with a dot or a blank there"
+        return "names there cannot end with a dot or a space"
     if found := _RESERVED.fullmatch(name):
         return f"{found[1]} is a device there"
     if len(name.encode("utf-16-le", "surrogatepass")) > 2 * _LONGEST_NAME:
-        return f"no name has more than {_LONGEST_NAME} characters there"
+        return f"names there cannot have more than {_LONGEST_NAME} characters"
     return ""
 
 
 def folder_fault(path: str, system: ModuleType = os.path) -> str:
-    """Why this system can have no folder at *path*, by the names in it; empty if it can."""
+    """Return why this system does not allow a folder at *path*, judging by the names in it; empty if it does."""
     if not is_windows(system):
         return ""
     _, names = system.splitdrive(plain(path))
     for name in re.split(r"[\\/]", names):
-        # dots and blanks at the end, it drops itself
+        # it drops dots and spaces at the end by itself
         if fault := fault_on_windows(name.rstrip(" .")):
-            return f"Windows cannot have the name {name}: {fault}"
+            return f"Windows does not allow the name {name}: {fault}"
     return ""
 
 
 def local_name(name: str, system: ModuleType = os.path) -> str:
-    """*name* as a file can have it on this system: on Windows, %xx takes the place of what it cannot.
+    """Return *name* in a form that this system allows: on Windows, %xx replaces invalid characters, as in a URL.
 
-    The same name always comes to the same, and `%xx` is as in a URL.
+    The same name always gives the same result.
     """
     if not is_windows(system):
         return name

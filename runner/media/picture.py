@@ -1,7 +1,7 @@
-"""What a film's picture is like, and what ffmpeg is told so that it stays so. Pure.
+"""Read the properties of a film's video, and make the arguments that keep them. Pure.
 
-Written for ffmpeg 4.2 to 9: 4.2 takes the colours of a result from its options alone, 9 from its
-frames alone.
+This works for ffmpeg 4.2 to 9: 4.2 takes a result's colours only from its options, 9 only from its
+frames.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runner.media.probe import Stream
     from runner.media.recipe import Recipe
 
-# behind the codec: "yuv420p10le(tv, bt2020nc/bt2020/smpte2084, top first), 1920x1080"
+# after the codec: "yuv420p10le(tv, bt2020nc/bt2020/smpte2084, top first), 1920x1080"
 _PIXELS = re.compile(r", ([a-z][a-z0-9_]*)(?:\(((?:[^()]|\([^)]*\))*)\))?, (\d+)x(\d+)")
 _DEEP = re.compile(
     r"(?:p|p0|p2|p4|gray|xyz|x2rgb|x2bgr)(9|1\d)(?:le|be)|(?:rgb48|bgr48|rgba64|bgra64|ya16)"
@@ -28,27 +28,29 @@ _RANGES = ("tv", "pc")
 _PLACES = re.compile(r"left|center|topleft|top|bottomleft|bottom|unspecified|unknown")
 _FPS = re.compile(r", ([\d.]+)(k?) fps")
 _HDR = ("smpte2084", "arib-std-b67")
-# Codecs that have fields; the newer ones are progressive.
+# Codecs that may be interlaced; newer ones are progressive.
 _WITH_FIELDS = re.compile(
     r"mpeg[12]video|h264|mpeg4|vc1|wmv3|dvvideo|prores|dnxhd|mjpeg|ffv1|huffyuv|ffvhuff|utvideo"
     r"|rawvideo|v210|cineform|cfhd|jpeg2000|hevc|magicyuv"
 )
-# Their decoders say of each frame whether it has fields, as some have and some have not.
+# Their decoders say for each frame whether it is interlaced, because it can vary.
 _MIXES = ("mpeg2video", "h264", "vc1")
-# Encoders whose results players show in 10 bit; H.264 in 10 bit is shown by few.
+# Encoders whose 10-bit results players support; few support 10-bit H.264.
 _TEN_BIT = re.compile(r"libx265|libsvtav1|libaom-av1|librav1e|libvpx-vp9|(?:hevc|av1|vp9)_\w+")
 _TONE_MAPPED = (
     "zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=bt709"
     ",tonemap=tonemap=hable:desat=0,zscale=transfer=bt709:matrix=bt709:range=limited"
 )
 _EVEN = "crop=trunc(iw/2)*2:trunc(ih/2)*2"
-_POINT = r"\(([\d.]+)[, ]+([\d.]+)\)"  # with a comma, a space or both, by version
+_POINT = (
+    r"\(([\d.]+)[, ]+([\d.]+)\)"  # separated by a comma, a space or both, depending on the version
+)
 _MASTERING = re.compile(
     rf"Mastering [Dd]isplay [Mm]etadata.*? r{_POINT} g{_POINT} b{_POINT} wp{_POINT}"
     r" min_luminance=([\d.]+), max_luminance=([\d.]+)"
 )
 _LIGHT = re.compile(r"Content [Ll]ight [Ll]evel [Mm]etadata.*?MaxCLL=(\d+), MaxFALL=(\d+)")
-# so ffmpeg 4.2 prints the data of the mastering display, and no more of it
+# ffmpeg 4.2 prints only this about the mastering display
 _UNREAD = "side data - unknown side data type 11"
 _IDET = re.compile(r"Multi frame detection: TFF: *(\d+) BFF: *(\d+) Progressive: *(\d+)")
 _DOLBY_VISION_ALONE = re.compile(r"DOVI configuration.*profile: 5\b")
@@ -56,7 +58,7 @@ _DOLBY_VISION_ALONE = re.compile(r"DOVI configuration.*profile: 5\b")
 
 @dataclass(frozen=True)
 class Colours:
-    """How the numbers of a picture become colours, in ffmpeg's words; empty where it is not said."""
+    """How a picture's values become colours, in ffmpeg's words; empty if unknown."""
 
     matrix: str = ""
     primaries: str = ""
@@ -65,7 +67,7 @@ class Colours:
 
 _BT709 = Colours("bt709", "bt709", "bt709")
 _AS_BT709 = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"
-# What ffmpeg prints and what its options take are not the same words in all versions.
+# In some versions, ffmpeg prints other words than its options accept.
 _TRANSFERS = {"bt470m": "gamma22", "bt470bg": "gamma28"}
 _KNOWN = (
     *(
@@ -86,7 +88,7 @@ _KNOWN = (
 
 @dataclass(frozen=True)
 class Picture:
-    """What a stream of video holds."""
+    """The properties of a video stream."""
 
     pixels: str = ""
     """ffmpeg's name of the pixel format."""
@@ -94,13 +96,13 @@ class Picture:
     """"tv", "pc" or empty."""
     colours: Colours = Colours()
     field: str = ""
-    """"top first", "progressive" …; empty where it is not said."""
+    """"top first", "progressive" …; empty if unknown."""
     rate: float = 0.0
-    """Frames a second; 0 where it is not known."""
+    """Frames per second; 0 if unknown."""
 
     @property
     def is_hdr(self) -> bool:
-        """Whether its brightness is PQ or HLG."""
+        """Whether its transfer function is PQ or HLG."""
         return self.colours.transfer in _HDR
 
     @property
@@ -110,31 +112,31 @@ class Picture:
 
     @property
     def is_rgb(self) -> bool:
-        """Whether it has no matrix yet."""
+        """Whether it is RGB, which has no matrix."""
         return bool(_RGB.match(self.pixels))
 
     @property
     def has_fields(self) -> bool:
-        """Whether it says that it is interlaced."""
+        """Whether it is marked as interlaced."""
         return bool(self.field) and self.field != "progressive"
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What some decoded frames of a film tell; empty where nobody looked."""
+    """What some decoded frames of a film show; empty if none were decoded."""
 
     parity: str = ""
-    """Of frames that are interlaced though they do not say so: "tff" or "bff"."""
+    """The field order of frames that are interlaced but not marked so: "tff" or "bff"."""
     mastering: tuple[str, ...] = ()
-    """Of the display that the film was graded on: r, g, b, white point (x, y each), min, max."""
+    """The mastering display: r, g, b, white point (x, y each), min, max."""
     light: tuple[str, ...] = ()
     """The brightest pixel and the brightest frame, in cd/m²."""
     is_unread: bool = False
-    """Whether there was such data, which this ffmpeg cannot tell."""
+    """Whether there is such metadata that this ffmpeg cannot read."""
 
 
 def picture_of(stream: Stream) -> Picture:
-    """What ffmpeg's line on *stream* says."""
+    """Parse ffmpeg's line about *stream*."""
     found, rate = _PIXELS.search(stream.details), _FPS.search(stream.details)
     if not found:
         return Picture()
@@ -151,30 +153,30 @@ def picture_of(stream: Stream) -> Picture:
 
 def _colours(words: list[str]) -> Colours:
     parts = words[0].split("/") if words else []
-    if len(parts) == 1:  # the three have one name
+    if len(parts) == 1:  # all three are the same
         parts *= 3
     known = ["" if part in ("unknown", "unspecified") else part for part in parts]
     return Colours(*known) if len(known) == 3 else Colours()
 
 
 def sampling(stream: Stream, recipe: Recipe, length: float | None) -> tuple[tuple[str, ...], str]:
-    """What is to be decoded before it is known how to treat *stream*: input options and a filter.
+    """Return input options and a filter for sampling frames, to find out how to treat *stream*.
 
-    The filter is empty where its line says all: for most films.
+    The filter is empty if ffmpeg's line says everything, as for most films.
     """
     picture = picture_of(stream)
     if picture.is_hdr and takes_hdr(recipe):
         return ("-t", "1"), "showinfo"
     may_have_fields = _WITH_FIELDS.fullmatch(stream.codec) and picture.rate <= 31
     if recipe.deinterlace == "auto" and may_have_fields and not picture.has_fields:
-        # not the beginning, which is black often
+        # not at the start, which is often black
         start = ("-ss", f"{length / 3:.1f}") if length and length > 60 else ()
         return (*start, "-t", "10"), "idet"
     return (), ""
 
 
 def read_samples(log: str) -> Samples:
-    """What the filters of `sampling` left in *log*."""
+    """Read what the filters of `sampling` left in *log*."""
     mastering, light = _MASTERING.search(log), _LIGHT.search(log)
     return Samples(
         parity=_parity(log),
@@ -185,7 +187,7 @@ def read_samples(log: str) -> Samples:
 
 
 def _parity(log: str) -> str:
-    """The order of fields, if nearly all frames that can be judged have them in one order."""
+    """Return the field order, if nearly all frames with a clear result agree."""
     counts = [tuple(map(int, groups)) for groups in _IDET.findall(log)]
     top, bottom, progressive = max(counts, key=sum, default=(0, 0, 0))
     many = max(top, bottom)
@@ -195,30 +197,30 @@ def _parity(log: str) -> str:
 
 
 def takes_hdr(recipe: Recipe) -> bool:
-    """Whether the encoder of *recipe* makes what players show in 10 bit and HDR."""
+    """Return whether players support 10 bit and HDR from the encoder of *recipe*."""
     return bool(_TEN_BIT.fullmatch(encoder(recipe.arguments, "v") or ""))
 
 
 def check_colours(stream: Stream) -> None:
-    """Refuse what ffmpeg cannot give its right colours.
+    """Refuse films whose colours ffmpeg would get wrong.
 
     Raises:
-        ConversionError: It is Dolby Vision without a base that others can show.
+        ConversionError: It is Dolby Vision without a base layer that other players can show.
     """
     if any(_DOLBY_VISION_ALONE.search(note) for note in stream.notes):
         message = (
-            "Dolby Vision profile 5: its colours would be wrong, as ffmpeg cannot convert them"
+            "Dolby Vision profile 5: its colours would be wrong, because ffmpeg cannot convert them"
         )
         raise ConversionError(Kind.INPUT, message)
 
 
 def is_interlaced(picture: Picture, samples: Samples, recipe: Recipe) -> bool:
-    """Whether fields are to become whole frames."""
+    """Return whether to deinterlace."""
     return recipe.deinterlace == "auto" and (picture.has_fields or bool(samples.parity))
 
 
 def picture_arguments(stream: Stream, samples: Samples, recipe: Recipe) -> tuple[str, ...]:
-    """The options that keep the picture of *stream* as it is."""
+    """Return the options that keep the properties of *stream*."""
     picture = picture_of(stream)
     hdr, deep = takes_hdr(recipe) and picture.is_hdr, takes_hdr(recipe) and picture.is_deep
     own = option(recipe.arguments, "-vf")
@@ -256,7 +258,7 @@ def _deinterlaced(stream: Stream, picture: Picture, samples: Samples) -> str:
 
 
 def _tags(colours: Colours) -> tuple[str, ...]:
-    """The options that say the colours of the result."""
+    """Return the options that declare the colours of the result."""
     transfer = _TRANSFERS.get(colours.transfer, colours.transfer)
     options = {
         "-colorspace": colours.matrix,

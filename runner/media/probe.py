@@ -1,7 +1,7 @@
-"""Read what a media file holds from what ffmpeg itself prints.
+"""Read what a media file contains from ffmpeg's own log.
 
-A conversion tells it on the way, so that no extra process is paid per file; only a result whose
-length looks wrong is worth a second look (`read_streams`).
+The conversion itself prints it, so no extra process is needed per file; only if the length of a result
+looks wrong, its streams are read again (`read_streams`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LEVEL = re.compile(
 _TRACE_STREAM = re.compile(r"stream (\d+): start_time: (\S+) duration: (\S+)")
 _TRACE_END = re.compile(r"format: start_time: \S+ duration: ")
 
-# ffmpeg calls the duration of a raw stream without an index a guess from its bitrate
+# ffmpeg says this if the duration of a raw stream without an index is an estimate
 _GUESSED = "Estimating duration from bitrate"
 _WANTED = ("start_time", "Input #", "Duration", "Stream #", "DURATION", _GUESSED)
 _LAST_LINES = 10
@@ -53,23 +53,23 @@ class Stream:
     is_cover: bool = False
     start: float | None = None
     duration: float | None = None
-    """Seconds, where the container says so for this stream."""
+    """The duration in seconds, if the container has it for this stream."""
     rate: int = 0
-    """Samples a second, of audio."""
+    """Samples per second, for audio."""
     layout: str = ""
-    """Of audio: "mono", "stereo", "5.1(side)", "3 channels"; empty where ffmpeg does not know."""
+    """For audio: "mono", "stereo", "5.1(side)", "3 channels"; empty if ffmpeg does not know."""
     bits: int = 0
-    """Of a sample of audio, where samples are whole numbers; 0 for floating point."""
+    """Bits per audio sample if samples are integers; 0 for floating point."""
     language: str = ""
-    """As the container says it: mostly three letters (ISO 639-2)."""
+    """The language in the container: usually three letters (ISO 639-2)."""
     details: str = ""
-    """What ffmpeg says of the stream behind its codec."""
+    """ffmpeg's description of the stream after the codec."""
     notes: tuple[str, ...] = ()
-    """The lines that it prints below: tags and side data."""
+    """The lines below it: tags and side data."""
 
     @property
     def is_default(self) -> bool:
-        """Whether the container says that players are to take it."""
+        """Whether the container marks it as default."""
         return "(default)" in self.details
 
     @property
@@ -79,7 +79,7 @@ class Stream:
 
     @property
     def short_title(self) -> str:
-        """Its title as far as that fits into a sentence."""
+        """The title, shortened to fit into a sentence."""
         return self.title if len(self.title) <= 40 else f"{self.title[:39]}…"
 
     @property
@@ -89,25 +89,25 @@ class Stream:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a media file holds."""
+    """The content of a media file."""
 
     format: str
     """ffmpeg's name of the demuxer, such as "mov,mp4,m4a,3gp,3g2,mj2"."""
     duration: float | None
-    """Seconds, of the container; none where it is unknown or a mere guess."""
+    """The container's duration in seconds; None if unknown or only estimated."""
     streams: tuple[Stream, ...] = ()
 
     def all(self, kind: str) -> tuple[Stream, ...]:
-        """The streams of this *kind*, without covers."""
+        """Return the streams of this *kind*, without covers."""
         return tuple(s for s in self.streams if s.kind == kind and not s.is_cover)
 
     def stream(self, kind: str, number: int | None = 0) -> Stream | None:
-        """The stream of this *kind* with this *number*, counted from 0 as ffmpeg does."""
+        """Return the stream of this *kind* with this *number*, counting from 0 like ffmpeg."""
         return next(iter(self.all(kind)[number or 0 :]), None)
 
 
 def parse_log(log: str) -> MediaInfo | None:
-    """What *log*, ffmpeg's words at level info, says of its first input; none if it opened none."""
+    """Parse what *log*, at level info, says about the first input; None if ffmpeg opened none."""
     media: MediaInfo | None = None
     for line in map(_without_level, log.splitlines()):
         if media is None:
@@ -123,10 +123,10 @@ def parse_log(log: str) -> MediaInfo | None:
 
 
 def read_streams(ffmpeg: str, path: str, options: tuple[str, ...] = ()) -> MediaInfo | None:
-    """Open *path* once more, with input *options*, for each stream's own start and length.
+    """Open *path* again, with input *options*, for each stream's own start and length.
 
-    ffmpeg prints it only at level trace (the same words from 4.2 to 9.0), where it also prints
-    every index entry: this costs up to a second for an hour of video, so it is for doubts only.
+    ffmpeg only prints these at level trace (in the same form from 4.2 to 9.0), with every index entry: this
+    takes up to a second for an hour of video, so it is only done in case of doubt.
 
     Raises:
         ConversionError: ffmpeg was ended from outside.
@@ -161,7 +161,7 @@ def _take_in(media: MediaInfo, line: str) -> MediaInfo:
             rate=int(rate[1]) if rate else 0,
             layout=samples[1] if samples else "",
             bits=_bits(samples) if samples else 0,
-            language=(language or "")[:35],  # as long as BCP 47 ever is
+            language=(language or "")[:35],  # BCP 47 tags are not longer
             details=details,
         )
         return replace(media, streams=(*media.streams, stream))
@@ -193,7 +193,7 @@ def _with_trace(media: MediaInfo, lines: Iterable[str]) -> MediaInfo:
 
 def _timed(stream: Stream, start: float | None, duration: float | None) -> Stream:
     if duration is None and stream.duration is not None:
-        # Matroska's DURATION tag is the time at which the stream ends
+        # Matroska's DURATION tag is the time when the stream ends
         duration = stream.duration - (start or 0)
     return replace(stream, start=start, duration=duration)
 

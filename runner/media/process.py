@@ -1,4 +1,4 @@
-"""Start programs that work for us: they end when we do, and with all that they have started."""
+"""Start child processes that end when runner does, together with all their children."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if sys.platform == "win32":
 
     @cache
     def _our_job() -> JobObject:
-        """A job that ends what we have started, should we end before it is in a job of its own."""
+        """A job that kills a child if runner ends before the child is in its own job."""
         job = JobObject()
         job.take_us_in()
         return job
 
-    # Suspended until it is in its job, as what it starts before that would stay outside.
+    # Suspended until it is in its job, because children that it starts earlier would stay outside.
     _CREATE_SUSPENDED = 0x4
-    # A console of its own, which nobody sees: a Ctrl-C in ours goes to all that share it.
+    # A separate, hidden console: a Ctrl-C goes to all processes that share a console.
     _FLAGS = subprocess.CREATE_NO_WINDOW | _CREATE_SUSPENDED
 else:
     _FLAGS = 0
 
 
 class Child(subprocess.Popen[bytes]):
-    """A program that works for us, with nothing to read from, and by default none of our secrets.
+    """A child process without standard input, and by default without runner's secrets.
 
-    A Ctrl-C in our terminal is ours to handle, and does not reach it. On Windows it ends with us,
-    however we end; elsewhere whoever comes after us can find it, see `runner.scratch`.
+    Only runner handles a Ctrl-C in its terminal; it does not reach the child. On Windows the child ends with
+    runner, however that ends; elsewhere the next runner can find it, see `runner.scratch`.
     """
 
     def __init__(
@@ -64,18 +64,18 @@ class Child(subprocess.Popen[bytes]):
             self._job.take_in(int(self._handle))  # type: ignore[attr-defined] # Windows' alone
 
     def __exit__(self, *details: object) -> None:
-        """Wait for it; on Windows, what it has left running ends."""
+        """Wait for it; on Windows, its remaining children are killed."""
         super().__exit__(*details)  # type: ignore[arg-type] # passed on as they are
         if sys.platform == "win32":
             self._job.close()
 
     def kill_tree(self) -> None:
-        """Kill it and all that it has started, at once."""
+        """Kill it and all its children, at once."""
         if sys.platform == "win32":
             if not self._job.kill():
                 self.kill()
-        elif self.returncode is None:  # until somebody waited for it, its id is nobody else's
-            # macOS answers EPERM for a group in which all have ended
+        elif self.returncode is None:  # its id is not reused until somebody has waited for it
+            # macOS returns EPERM for a group in which all processes have ended
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
@@ -89,7 +89,7 @@ def run(
     """Run *command* to its end, and return what it printed.
 
     Raises:
-        subprocess.TimeoutExpired: It took longer than *timeout*, in seconds, and was killed.
+        subprocess.TimeoutExpired: It took longer than *timeout* seconds, and was killed.
     """
     pipe = subprocess.PIPE
     with Child(command, stdout=pipe, stderr=pipe, environment=environment) as child:

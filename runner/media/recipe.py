@@ -1,4 +1,4 @@
-"""What ffmpeg is told for one conversion, and what its result is held to."""
+"""The recipe of a conversion: ffmpeg's arguments, and how to check the result."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SUBTITLES = ("keep", "none")
 DEINTERLACE = ("auto", "off")
 
 _LONGEST = 1024 * 1024
-"""Bytes of a recipe as JSON."""
-# It ends the names of files and blobs, and so must not begin a folder.
+"""The longest recipe as JSON, in bytes."""
+# It is the end of file and blob names, so it must not contain a slash.
 _SUFFIX = re.compile(r"\.[^/\\\0]{1,100}")
 
-# ffmpeg options after which a result may rightly be shorter or longer than its source
+# ffmpeg options with which a result may be shorter or longer than its source
 _CHANGES_LENGTH = ("-t", "-to", "-ss", "-sseof", "-fs", "-shortest", "-frames", "-itsscale")
 _CHANGES_LENGTH_AS_INPUT = (
     *("-t", "-to", "-ss", "-sseof", "-itsoffset", "-itsscale", "-r"),
@@ -40,49 +40,49 @@ _FILTERS = ("-af", "-vf", "-filter", "-lavfi", "-filter_complex", "-filter_scrip
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How one source becomes one target; travels to the nodes as JSON."""
+    """How to convert a source to a target; sent to the nodes as JSON."""
 
     suffix: str
-    """Of the target, with its dot: ffmpeg takes the container from it."""
+    """The suffix of the target, with its dot: ffmpeg derives the container from it."""
     media: str = "audio"
-    """What the target holds: one of `MEDIA`."""
+    """The kind of the target: one of `MEDIA`."""
     arguments: tuple[str, ...]
-    """ffmpeg's output options; in a preset's, `{audio}` and `{pcm}` depend on the source."""
+    """ffmpeg's output options; in those of a preset, `{audio}` and `{pcm}` depend on the source."""
     audio_filter: str = ""
-    """A filter chain for the audio, ahead of loudness normalisation."""
+    """A filter chain for the audio, before loudness normalisation."""
     loudness: float | None = None
     """The integrated loudness to reach in two passes (EBU R128), in LUFS."""
     audio_stream: int | None = None
-    """Which of the source's audio streams is taken, counted from 0; none for its default one."""
+    """The number of the audio stream to use, counted from 0; None for the default one."""
     audio_language: str = ""
-    """In which language the audio must be; empty for any."""
+    """The language of the audio to use; empty for any."""
     input_arguments: tuple[str, ...] = ()
     """ffmpeg's input options."""
     id3: str = "2.4"
-    """The version of the ID3 tags that the target gets: one of `ID3`."""
+    """The version of the target's ID3 tags: one of `ID3`."""
     film: bool = False
-    """Whether the arguments are an encoder's only: streams, depth and colours are the source's."""
+    """Whether the arguments are only for the encoders, while streams, bit depth and colours follow the source."""
     subtitles: str = "keep"
-    """Of a film: one of `SUBTITLES`."""
+    """For films: one of `SUBTITLES`."""
     deinterlace: str = "auto"
-    """Of a film: one of `DEINTERLACE`."""
+    """For films: one of `DEINTERLACE`."""
     copy_if_fits: bool = False
-    """Whether a stream that is already what the recipe makes is copied."""
+    """Whether to copy streams that are already in the target's format."""
     verify: str = "duration"
-    """One of `VERIFY`."""
+    """How to check the result: one of `VERIFY`."""
     strict: bool = False
     """Whether a notice is a failure."""
     is_preset: bool = True
-    """Whether the arguments are a preset's, and not the user's own words for this run."""
+    """Whether the arguments come from a preset, not from the user's command line."""
 
-    @cached_property  # asked for every file of a run, which share one recipe
+    @cached_property  # used for every file of a run, which all share one recipe
     def fingerprint(self) -> str:
-        """Equal for recipes that make the same target; how it is verified plays no part."""
+        """A hash that is equal for recipes that make the same target, however it is checked."""
         return _hash(replace(self, verify="", strict=False, is_preset=True))
 
     @cached_property
     def identity(self) -> str:
-        """Equal for recipes that make the same target and check it alike."""
+        """A hash that is equal for recipes that make the same target and check it in the same way."""
         return _hash(replace(self, is_preset=True))
 
     @property
@@ -97,7 +97,7 @@ class Recipe:
 
     @property
     def skipped_seconds(self) -> float | None:
-        """What `-ss` leaves out at the start; none where the length is not told by that alone."""
+        """The seconds that `-ss` skips at the start; None if the length also depends on other options."""
         words = self.input_arguments
         told = [words[i : i + 2] for i, word in enumerate(words) if word == "-ss"]
         if len(told) != 1 or not (found := _TIME.fullmatch(told[0][-1])):
@@ -110,15 +110,15 @@ class Recipe:
         return hours * 3600 + minutes * 60 + seconds
 
     def as_json(self) -> str:
-        """One line of JSON that `from_json` reads."""
+        """Return one line of JSON for `from_json`."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Read what `as_json` wrote; properties that this version does not know are left out.
+        """Read what `as_json` wrote; unknown properties are ignored.
 
         Raises:
-            UnreadableError: It is no recipe.
+            UnreadableError: It is not a recipe.
         """
         recipe = read_as(cls, parse_json(text, _LONGEST))
         if not _SUFFIX.fullmatch(recipe.suffix):
@@ -134,7 +134,7 @@ class Recipe:
         if (recipe.audio_stream or 0) < 0:
             raise UnreadableError("audio_stream: out of range")
         try:
-            # the one part of it that ffmpeg is given here, too, of a run that somebody else began
+            # even for a run that was started elsewhere, these arguments are also used on this machine
             check_input_arguments(recipe.input_arguments)
         except InputArgumentsError as error:
             raise UnreadableError(f"input_arguments: {error}") from error
@@ -142,14 +142,14 @@ class Recipe:
 
 
 def option(arguments: tuple[str, ...], name: str) -> str | None:
-    """The value of the last option *name* among *arguments*, whichever streams it is for."""
+    """Return the value of the last option *name* in *arguments*, for any streams."""
     pairs = zip(arguments, (*arguments[1:], ""), strict=True)
     found = [value for word, value in pairs if _name(word) == name]
     return found[-1] if found else None
 
 
 def encoder(arguments: tuple[str, ...], kind: str) -> str | None:
-    """The encoder that *arguments* name for streams of a *kind*: "a", "v" or "s"."""
+    """Return the encoder that *arguments* name for streams of a *kind*: "a", "v" or "s"."""
     names = ("-c", "-codec", f"-c:{kind}", f"-codec:{kind}", f"-{kind}codec")
     pairs = zip(arguments, (*arguments[1:], ""), strict=True)
     found = [value for word, value in pairs if word in names or word.startswith(f"-c:{kind}:")]
@@ -157,7 +157,7 @@ def encoder(arguments: tuple[str, ...], kind: str) -> str | None:
 
 
 def _name(argument: str) -> str:
-    """An option without the streams that it is for."""
+    """Return an option without its stream specifier."""
     return argument.split(":", 1)[0]
 
 
@@ -172,6 +172,6 @@ def _may_change_length(argument: str, value: str) -> bool:
 
 
 def _keep_length(filters: str) -> bool:
-    """Whether each of a chain of *filters* is known to; an expression with a comma is not."""
+    """Return whether every filter in the chain is known to keep the length; expressions with commas are not."""
     names = (part.split("=", 1)[0].strip() for part in filters.split(",") if filters)
     return all(map(_KEEP_LENGTH.fullmatch, names))

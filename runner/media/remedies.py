@@ -1,6 +1,6 @@
-"""Encode a source, and where ffmpeg fails or complains, try what is known to help.
+"""Encode a source, and if ffmpeg fails or complains, try what is known to help.
 
-What remains is a result to be verified, with what is to be said of its source, or a failure.
+The outcome is a result to verify, with notices about its source, or a failure.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from runner.media.ffmpeg import FfmpegResult
     from runner.media.probe import MediaInfo
 
-# The time of each sample by its number, whatever the source says.
+# Time stamps counted from the number of samples, ignoring those of the source.
 _RESTAMP = "asetpts=N/SR/TB"
-# What an encoder says of time stamps that overlap. Where the last ones do, ffmpeg writes the last
-# two pages of an Ogg file in the wrong order, and players leave out the sound of one.
+# An encoder's message about overlapping time stamps. If the last ones overlap, ffmpeg writes the last
+# two pages of an Ogg file in the wrong order, and players skip one of them.
 _OVERLAP, _EVEN = "Queue input is backward in time", "aresample=async=1"
 _FILTERS = ("-af", "-filter", "-lavfi")
 _REFUSED = "Could not write header"
-# FLAC has no block of less than 16 samples (RFC 9639).
+# FLAC blocks have at least 16 samples (RFC 9639, section 5).
 _TOO_SHORT, _LENGTHEN = "invalid block size", "asetnsamples=n=16:p=1"
 
 
 def encode(encoding: Encoding) -> tuple[FfmpegResult, list[str]]:
-    """Encode, and return how ffmpeg did at last, with what is to be said, a sentence each.
+    """Encode, and return ffmpeg's final outcome, with notices.
 
     Raises:
-        ConversionError: The source is damaged within, or there is no right result for it.
+        ConversionError: The source is damaged inside, or there is no correct result for it.
     """
     ran, said = _encode_somehow(encoding)
     if ran.code == 0 and ran.media and encoding.recipe.verify != "none":
@@ -52,7 +52,7 @@ def encode(encoding: Encoding) -> tuple[FfmpegResult, list[str]]:
 
 
 def _encode_somehow(encoding: Encoding) -> tuple[FfmpegResult, list[str]]:
-    """Encode, and where that fails try again in another way."""
+    """Encode, and if that fails, try again in another way."""
     ran = encoding.run()
     if ran.code > 0:
         ran = encoding.run_without_what_failed(ran)
@@ -63,7 +63,7 @@ def _encode_somehow(encoding: Encoding) -> tuple[FfmpegResult, list[str]]:
         encoding.first_filter = _LENGTHEN
         ran = encoding.run()
     if ran.code > 0 and _REFUSED in ran.log and not leaves_tags_to_ffmpeg(encoding.recipe):
-        # FLAC holds 16 MB of text: what fits of it is put there afterwards
+        # FLAC can hold 16 MB of text: as much as fits is written afterwards
         encoding.tagging = replace(encoding.tagging, is_ours_alone=True)
         ran = encoding.run()
     if ran.code > 0 and (layout := find_hidden_frames(encoding.work.source, encoding.source)):
@@ -72,17 +72,17 @@ def _encode_somehow(encoding: Encoding) -> tuple[FfmpegResult, list[str]]:
 
 
 def _could_go_on(encoding: Encoding, ran: FfmpegResult) -> bool:
-    """Whether a failed *ran* may have stumbled on one fault of a source that it could open."""
+    """Return whether *ran* may have failed because of a single error in a source that it could open."""
     return ran.media is not None and encoding.failure(ran).failure.kind is Kind.INPUT
 
 
 def _weigh_complaints(
     encoding: Encoding, ran: FfmpegResult, source: MediaInfo, said: list[str]
 ) -> FfmpegResult:
-    """Find out what it was in the *source* that ffmpeg complained of, if it did.
+    """Find out what ffmpeg complained about in the *source*, if it did.
 
     Raises:
-        ConversionError: The source is damaged within; no result stands for that.
+        ConversionError: The source is damaged inside, so there is no valid result.
     """
     recipe, doubts = encoding.recipe, _doubts(ran)
     if layout := find_frames(encoding.source, source.format):
@@ -103,10 +103,10 @@ def _weigh_complaints(
 
 
 def _without_hole(encoding: Encoding, ran: FfmpegResult) -> FfmpegResult:
-    """Encode once more where overlapping time stamps of the source made a hole in the result.
+    """Encode again if overlapping time stamps in the source made a gap in the result.
 
     Raises:
-        ConversionError: The hole stays.
+        ConversionError: The gap remains.
     """
     if not (hole := _hole(encoding, ran)):
         return ran
@@ -116,12 +116,14 @@ def _without_hole(encoding: Encoding, ran: FfmpegResult) -> FfmpegResult:
         ran = encoding.run()
         if not (hole := _hole(encoding, ran)):
             return ran
-    message = f"the result would lack {hole:.1f} s of sound, as the source's time stamps overlap"
+    message = (
+        f"the result would lack {hole:.1f} s of sound, because the source's time stamps overlap"
+    )
     raise ConversionError(Kind.INPUT, f"{message}; try the filter {_EVEN}", ran.log)
 
 
 def _hole(encoding: Encoding, ran: FfmpegResult) -> float:
-    """How many seconds of sound overlapping time stamps cost the result of *ran*."""
+    """Return how many seconds of audio the result of *ran* lost because of overlapping time stamps."""
     if ran.code != 0 or encoding.recipe.media != "audio" or _OVERLAP not in ran.log:
         return 0.0
     made = list_packets(encoding.ffmpeg, ("-i", f"file:{encoding.result}"), "0:a:0")
@@ -134,7 +136,7 @@ def _doubts(ran: FfmpegResult) -> tuple[Doubt, ...]:
 
 
 def _is_lost_in_mono(encoding: Encoding, ran: FfmpegResult) -> bool:
-    """Whether the result of *ran* is silence that its source is not."""
+    """Return whether the result of *ran* is silent although its source is not."""
     number = encoding.recipe.audio_stream
     if encoding.recipe.media != "audio" or encoding.recipe.verify == "none":
         return False

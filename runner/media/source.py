@@ -1,4 +1,4 @@
-"""Look at a source before ffmpeg does: whether it is a file, and where its sound ends."""
+"""Check a source before ffmpeg reads it: whether it is a file, and where its audio ends."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if os.name == "nt":
     _NO_ACCESS += ", or another program has it open"
 _LOSSLESS = (b"fLaC", b"wvpk", b"TTA1", b"MAC ")
 _NOT_BEHIND_ID3V2 = (b"wvpk", b"MAC ", b"MPCK", b"MP+", b"#!AM", b"\x0b\x77", b"\x7f\xfe\x80\x01")
-"""How files begin that ffmpeg does not recognise behind an ID3v2 tag."""
+"""The first bytes of files that ffmpeg does not recognise after an ID3v2 tag."""
 _ID3V1, _APE_FOOTER, _LYRICS_FOOTER = 128, 32, 15
 
 
 def check_source(path: str) -> None:
-    """Refuse what is no readable file.
+    """Refuse anything that is not a readable file.
 
     Raises:
-        ConversionError: The reason is in one line.
+        ConversionError: The message is the reason, in one line.
     """
     try:
         status = os.stat(path)
@@ -50,10 +50,10 @@ def check_source(path: str) -> None:
 
 
 def check_unchanged(path: str, expected: tuple[int, int] | None) -> None:
-    """Refuse a source whose size in bytes and mtime in nanoseconds are not the *expected* ones.
+    """Refuse a source whose size in bytes and mtime in nanoseconds are not as *expected*.
 
     Raises:
-        ConversionError: It is another one, or gone; without a log, so that it is tried again.
+        ConversionError: It has changed, or is gone; without a log, so that it is tried again.
     """
     if expected is None:
         return
@@ -74,13 +74,13 @@ def _read_a_byte(path: str) -> None:
 
 
 def has_checksums(path: str) -> bool:
-    """Whether each frame of what *path* holds has a checksum, as lossless formats do."""
+    """Return whether each frame of the file at *path* has a checksum, as in lossless formats."""
     with open(path, "rb") as file:
         return _first_bytes(file) in _LOSSLESS
 
 
 def is_free_format(path: str) -> bool:
-    """Whether the file at *path* begins as MPEG audio that names no bit rate."""
+    """Return whether the file at *path* starts as MPEG audio without a bit rate."""
     with open(path, "rb") as file:
         head = _first_bytes(file)
     is_mpeg = len(head) == 4 and head[0] == 0xFF and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6)
@@ -88,11 +88,11 @@ def is_free_format(path: str) -> bool:
 
 
 def without_tags(path: str, copy: str) -> str:
-    """*path*, or *copy* of it without the tags that ffmpeg would stumble over.
+    """Return *path*, or *copy* of it without the tags that confuse ffmpeg.
 
-    Old programs wrote APE and Lyrics3 tags behind the sound of MP3 files, ID3v1 tags behind that of
-    others, and ID3v2 tags ahead of what ffmpeg does not recognise then. An ID3v1 tag of an MP3 file
-    stays: ffmpeg reads it.
+    Old programs wrote APE and Lyrics3 tags at the end of MP3 files, ID3v1 tags at the end of others, and
+    ID3v2 tags at the start of files that ffmpeg then does not recognise. An ID3v1 tag of an MP3 file is
+    kept, because ffmpeg reads it.
     """
     with open(path, "rb") as file:
         head = _first_bytes(file)
@@ -117,7 +117,7 @@ def without_tags(path: str, copy: str) -> str:
 
 
 def _first_bytes(file: BinaryIO) -> bytes:
-    """The first four that are not of an ID3v2 tag."""
+    """Return the first four bytes after any ID3v2 tags."""
     head = file.read(10)
     if head[:3] == b"ID3":
         file.seek(tag_length(head, 0))
@@ -127,7 +127,7 @@ def _first_bytes(file: BinaryIO) -> bytes:
 
 
 def _end_of_sound(file: BinaryIO, end: int) -> int:
-    """Where the tags begin that end at *end*: APE and Lyrics3 ones, in any order."""
+    """Return where the APE and Lyrics3 tags that end at *end* start, in any order."""
     while True:
         footer = _read(file, end - _APE_FOOTER, _APE_FOOTER)
         lyrics = footer[-_LYRICS_FOOTER:]
@@ -157,7 +157,7 @@ def _copy_bytes(source: BinaryIO, target: BinaryIO, size: int) -> None:
 
 
 def _what_it_is(path: str, mode: int) -> str:
-    """Why what is at *path*, of a file's *mode*, is no source."""
+    """Return why the object at *path*, with its file *mode*, is not a source."""
     if stat.S_ISDIR(mode):
         try:
             os.scandir(path).close()

@@ -1,4 +1,4 @@
-"""Read what others wrote: JSON of a bounded size whose values are of the declared types, or nothing."""
+"""Read untrusted JSON of a limited size, whose values must have the declared types."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind")
 
-# What a ledger's INTEGER and a file system's sizes and times can hold.
+# The range of a ledger's INTEGER, and of a file system's sizes and times.
 _LARGEST = 2**63
 
 
 class UnreadableError(ValueError):
-    """What was read is not what it should be; the message is one line."""
+    """The data is not what it should be; the message is one line."""
 
 
 def parse_json(data: str | bytes, longest: int) -> object:
-    """The value that *data* holds, which may have *longest* bytes or characters.
+    """Return the value in *data*, which may have *longest* bytes or characters.
 
     Raises:
-        UnreadableError: It is longer, no JSON, nested too deeply, or holds NaN or Infinity.
+        UnreadableError: It is longer, not JSON, nested too deeply, or contains NaN or Infinity.
     """
     if len(data) > longest:
         raise UnreadableError(f"longer than {longest} bytes")
     try:
-        # json itself would take UTF-16, too
+        # json would also accept UTF-16
         words = data if isinstance(data, str) else data.decode()
         return json.loads(words, parse_constant=_refuse_constant)
     except UnreadableError:
         raise
-    except ValueError as error:  # also bytes that are no text, and numbers of 5,000 digits
-        raise UnreadableError("no JSON") from error
+    except ValueError as error:  # also for bytes that are not text, and numbers with 5,000 digits
+        raise UnreadableError("not JSON") from error
     except RecursionError as error:
         raise UnreadableError("nested too deeply") from error
 
 
 def read_as(kind: type[Kind], value: object) -> Kind:
-    """*value*, an object of JSON, as the dataclass *kind*; unknown properties are left out.
+    """Return *value*, a JSON object, as the dataclass *kind*; unknown properties are ignored.
 
     Raises:
-        UnreadableError: A property is missing, or not of the type that *kind* declares.
+        UnreadableError: A property is missing, or does not have the type that *kind* declares.
     """
     if not isinstance(value, dict):
         raise UnreadableError("not an object")
@@ -62,23 +62,23 @@ def read_as(kind: type[Kind], value: object) -> Kind:
 
 
 def text(value: object) -> str:
-    """*value*, if it is text; stray bytes of file names may be in it, other surrogates not."""
+    """Return *value* if it is text; it may contain stray bytes of file names, but no other surrogates."""
     if not isinstance(value, str):
         raise UnreadableError("not a text")
     try:
         value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
-        raise UnreadableError("not a text: half a character") from error
+        raise UnreadableError("not a text: half a surrogate pair") from error
     return value
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """*value*, if it is a list of texts."""
+    """Return *value* if it is a list of texts."""
     return tuple(map(text, _items(value)))
 
 
 def whole(value: object) -> int:
-    """*value*, if it is a whole number of up to 64 bits."""
+    """Return *value* if it is a whole number of up to 64 bits."""
     if type(value) is not int:
         raise UnreadableError("not a whole number")
     if not -_LARGEST <= value < _LARGEST:
@@ -87,7 +87,7 @@ def whole(value: object) -> int:
 
 
 def number(value: object) -> float:
-    """*value*, if it is a finite number."""
+    """Return *value* if it is a finite number."""
     if type(value) is int:
         value = float(whole(value))
     if type(value) is not float:
@@ -112,7 +112,7 @@ def _named(name: str, reader: Reader, value: object) -> Any:
 
 @lru_cache
 def _readers(kind: Any) -> dict[str, tuple[Reader, bool]]:
-    """How each property of the dataclass *kind* is read, and whether it must be there."""
+    """Return the reader of each property of the dataclass *kind*, and whether the property is required."""
     hints = get_type_hints(kind)
     return {
         f.name: (_reader(hints[f.name]), f.default is MISSING and f.default_factory is MISSING)
@@ -142,4 +142,4 @@ def _items(value: object) -> list[object]:
 
 
 def _refuse_constant(name: str) -> float:
-    raise UnreadableError(f"{name} is no number")
+    raise UnreadableError(f"{name} is not a number")

@@ -1,4 +1,4 @@
-"""Fit a recipe to a source that is looked at first: a film, or what may be copied as it is."""
+"""Adapt a recipe to a source that is probed first: a film, or one that may be copied."""
 
 from __future__ import annotations
 
@@ -20,52 +20,52 @@ if TYPE_CHECKING:
     from runner.media.recipe import Recipe
 
 _NO_TONE_MAPPING = (
-    "an HDR film, and this ffmpeg has no filter 'zscale' to make it fit for H.264; "
-    "--to hevc keeps it HDR"
+    "an HDR film, and this ffmpeg has no filter 'zscale' to convert it to SDR for H.264; "
+    "--to hevc keeps HDR"
 )
 
 
-# Words of ffmpeg that say that the target's side refused what was copied.
+# Messages of ffmpeg that the target does not accept what was copied.
 _REFUSED = re.compile(
     r"Non-monoton|\[(?:out|aost|vost)#|muxer|write header|interleaved_write_frame|[Bb]itstream filter"
 )
 
 
-# How far ffmpeg looks for the beginning of all streams: microseconds and bytes.
+# How far ffmpeg looks for the start of all streams, in microseconds and bytes.
 _FAR = ("-analyzeduration", "1800000000", "-probesize", "500000000")
 
 
 @dataclass(frozen=True)
 class Suited:
-    """How one source is converted."""
+    """The recipe for one source."""
 
     recipe: Recipe
     check: tuple[str, ...] = ()
-    """A second output, which decodes what the first one only copies: damage shows there."""
+    """A second output that decodes what the first one only copies, to find damage."""
     texts: tuple[int, ...] = ()
-    """The streams of subtitles that are decoded."""
+    """The subtitle streams that are decoded."""
     notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Fitting:
-    """Fits recipes to one source."""
+    """Adapts recipes to one source."""
 
     wish: Recipe
     source: tuple[str, ...]
     """ffmpeg's input arguments."""
     run: Callable[..., FfmpegResult]
-    """Runs ffmpeg with the arguments that it is given."""
+    """Runs ffmpeg with the given arguments."""
 
     def suit(self, avoided: Avoided = Avoided()) -> Suited:  # noqa: B008 - frozen
-        """What the recipe is for this source.
+        """Return the recipe for this source.
 
         Raises:
-            ConversionError: The source has not what is wished for.
+            ConversionError: The source lacks what was asked for.
         """
         media = self.run(*self.source).media
         if media is None:
-            return Suited(settle(self.wish))  # the conversion tells why it cannot be opened
+            return Suited(settle(self.wish))  # the conversion will say why it cannot be opened
         if self.wish.film and not all(map(is_known, media.streams)):
             return self._looking_further().suit_film(avoided)
         if self.wish.film:
@@ -79,7 +79,7 @@ class Fitting:
         )
 
     def suit_again(self, first: Suited, ran: FfmpegResult) -> Suited | None:
-        """What it is after the *first* one failed so; none if that was not its fault."""
+        """Return the recipe after the *first* one failed; None if that was not its fault."""
         unreadable = frozenset(index for index in first.texts if not self._is_readable(index))
         refused = bool(first.check) and _REFUSED.search(ran.log) is not None
         if not unreadable and not refused:
@@ -91,14 +91,14 @@ class Fitting:
         return self.run("-xerror", *self.source, *text).code == 0
 
     def _looking_further(self) -> Fitting:
-        """One for a source of which some stream begins late: a recording, mostly."""
+        """Return one for a source with a stream that starts late, usually a recording."""
         wish = replace(self.wish, input_arguments=(*self.wish.input_arguments, *_FAR))
         return replace(self, wish=wish, source=(*_FAR, *self.source))
 
     def suit_film(self, avoided: Avoided, media: MediaInfo | None = None) -> Suited:
-        """What the recipe is for this source, a film, which holds *media* if that is known."""
+        """Return the recipe for this source, a film, whose *media* may be known."""
         media = media or self.run(*self.source).media
-        assert media is not None  # it was opened before
+        assert media is not None  # it was already opened
         film = make_film(self.wish, media, self._sample(media), avoided)
         if any("zscale" in argument for argument in film.arguments):
             ran = self.run("-h", "filter=zscale")

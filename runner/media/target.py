@@ -1,4 +1,4 @@
-"""Where a result may stand, how it gets its name, and what is wrong with the place if it cannot."""
+"""Check where a result may be written, move it into place, and explain errors of the file system."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 OURS = ".runner"
-"""The folder in a destination that holds the ledger, and what is not finished."""
+"""The folder in a destination for the ledger and unfinished files."""
 _LITTLE_ROOM = 64 * 1024
 _NO_NAME = (123, 206)
 """Windows' ERROR_INVALID_NAME and ERROR_FILENAME_EXCED_RANGE."""
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-# What a process or the system has only so much of, whichever file it is wanted for.
+# Limits of a process or of the system, which do not depend on the file.
 _USED_UP = {
-    errno.EMFILE: "too many open files: raise `ulimit -n`, or take fewer files at a time",
+    errno.EMFILE: "too many open files: raise `ulimit -n`, or convert fewer files at a time",
     errno.ENFILE: "the system has too many open files",
-    errno.EAGAIN: "no more processes can be started: raise `ulimit -u`, or take fewer at a time",
-    errno.ENOMEM: "no memory is left: take fewer files at a time",
+    errno.EAGAIN: "no more processes can be started: raise `ulimit -u`, or convert fewer files at a time",
+    errno.ENOMEM: "no memory is left: convert fewer files at a time",
 }
 
 
 def target_path(
     destination: str | os.PathLike[str], target: str, system: ModuleType = os.path
 ) -> str:
-    """Where *target* stands, which is a name with `/` of a file below *destination*.
+    """Return the path of *target*, a name with `/`, in *destination*.
 
-    On Windows it may have another name there, as a run may have been made elsewhere. *system* is
-    the module `os.path` of the machine that it is for.
+    On Windows its name may differ, if the run was planned elsewhere. *system* is the `os.path` module of
+    the machine with the destination.
 
     Raises:
         ConversionError: It would stand outside, or among what is ours.
@@ -50,9 +50,9 @@ def target_path(
 
 
 def writable_target(destination: str | os.PathLike[str], target: str) -> str:
-    """`target_path`, where a result may be written: not among what is ours by way of a link either.
+    """Return `target_path`, checking that no link leads into runner's own folder.
 
-    Any other link to a folder is followed, as only the user makes links in a destination.
+    Other links to folders are followed, because only the user makes links in a destination.
 
     Raises:
         ConversionError: It would stand outside, or among what is ours.
@@ -61,22 +61,22 @@ def writable_target(destination: str | os.PathLike[str], target: str) -> str:
     ours = resolved(os.path.join(destination, OURS))
     folder = resolved(os.path.dirname(path))
     if below(os.path.normcase(folder), os.path.normcase(ours)) is not None:
-        raise ConversionError(Kind.INPUT, f"its result would stand in the folder {OURS}")
+        raise ConversionError(Kind.INPUT, f"its result would be in the folder {OURS}")
     return path
 
 
 def check_name(target: str) -> None:
-    """Refuse a *target* that is not plainly below its destination.
+    """Refuse a *target* that is not clearly inside its destination.
 
     Raises:
-        ConversionError: With the reason.
+        ConversionError: The message says why.
     """
     parts = target.split("/")
     if "\0" in target or any(part in ("", ".", "..") for part in parts):
-        raise ConversionError(Kind.INPUT, "its result would stand outside the destination")
-    # Windows and macOS do not tell capitals; Windows drops dots and blanks from the end
+        raise ConversionError(Kind.INPUT, "its result would be outside the destination")
+    # Windows and macOS ignore case; Windows drops dots and spaces at the end
     if parts[0].casefold().rstrip(". ") == OURS:
-        raise ConversionError(Kind.INPUT, f"its result would stand in the folder {OURS}")
+        raise ConversionError(Kind.INPUT, f"its result would be in the folder {OURS}")
 
 
 @dataclass(frozen=True)
@@ -84,31 +84,30 @@ class Replaceable:
     """Which file a result may replace."""
 
     state: tuple[int, int] | None = None
-    """The size in bytes and the mtime in nanoseconds of the only one; none for no file."""
+    """The size in bytes and the mtime in nanoseconds of the only such file; None for no file."""
     anything: bool = False
 
 
-NOTHING = Replaceable()
 ANYTHING = Replaceable(anything=True)
 
 
 def check_target(target: str, replaceable: Replaceable) -> None:
     """Raise `ConversionError` if no result can have the name *target*.
 
-    Asked before the work, and again when the result is moved there: what was to be replaced may
-    have been changed meanwhile.
+    This is checked before the work and again when the result is moved there, because the file to
+    replace may have changed in between.
     """
-    # asked before the work, as a name that is too long would else cost a whole conversion
+    # checked before the work, because a name that is too long would otherwise cost a whole conversion
     status = look_up(target)
     if status is None:
         if not os.path.isdir(_nearest_folder(target)):
-            raise ConversionError(Kind.INPUT, "a file stands where its folder should be")
+            raise ConversionError(Kind.INPUT, "there is a file where its folder should be")
         return
     if os.path.isdir(target):
         raise ConversionError(Kind.INPUT, "a folder has the name of its result")
     _check_replaceable(status, replaceable)
     if is_windows():
-        # to its own name: that asks for all that a replacement needs, and changes nothing
+        # renaming it to its own name needs the same rights as replacing it, and changes nothing
         _replace(target, target)
 
 
@@ -121,17 +120,17 @@ def _check_replaceable(status: os.stat_result, replaceable: Replaceable) -> None
 
 
 def look_up(target: str) -> os.stat_result | None:
-    """What is at *target*; none where nothing is.
+    """Return the status of *target*; None if nothing is there.
 
     Raises:
-        ConversionError: This file system has no such name, or not one of its folders'.
-        OSError: It cannot be told.
+        ConversionError: This file system does not allow the name, or that of one of its folders.
+        OSError: It cannot be determined.
     """
     absent = (FileNotFoundError, NotADirectoryError)
     with suppress(*absent):
         return _look_up(target)
     folder = _nearest_folder(target)
-    # what is below a folder that is not there was not looked at
+    # if a folder does not exist, the names inside were not checked
     for name in target[len(folder) :].strip(os.sep).split(os.sep):
         with suppress(*absent):
             _look_up(os.path.join(folder, name))
@@ -139,11 +138,11 @@ def look_up(target: str) -> os.stat_result | None:
 
 
 def _look_up(path: str) -> os.stat_result:
-    """Ask for what is at *path*.
+    """Return the status of *path*.
 
     Raises:
-        ConversionError: This file system has no such name.
-        OSError: Nothing is there, or it cannot be told.
+        ConversionError: This file system does not allow the name.
+        OSError: Nothing is there, or it cannot be determined.
     """
     try:
         return os.lstat(path)
@@ -155,7 +154,7 @@ def _look_up(path: str) -> os.stat_result:
 
 
 def _nearest_folder(path: str) -> str:
-    """The last of the folders above *path* that is there, which may be none but a file."""
+    """Return the nearest existing parent of *path*, which may be a file instead of a folder."""
     folder = os.path.dirname(path)
     while folder != os.path.dirname(folder) and not os.path.lexists(folder):
         folder = os.path.dirname(folder)
@@ -163,7 +162,7 @@ def _nearest_folder(path: str) -> str:
 
 
 def _replace(result: str, target: str) -> None:
-    """Rename *result*, patiently.
+    """Rename *result*, retrying while another program holds a file.
 
     Raises:
         ConversionError: Another program holds what is there.
@@ -173,18 +172,18 @@ def _replace(result: str, target: str) -> None:
     except OSError as error:
         if not is_held(error) or not os.path.lexists(target):
             raise
-        message = "its result is there and cannot be replaced: another program has it open"
+        message = "its result exists and cannot be replaced: another program has it open"
         raise ConversionError(Kind.INPUT, message) from error
 
 
 def move_into_place(result: str, target: str, *, mtime_ns: int | None = None) -> None:
-    """Move the finished file *result* to *target*, which from then on exists as a whole.
+    """Move the finished file *result* to *target*, which only ever exists as a complete file.
 
-    Its file time becomes *mtime_ns*, nanoseconds since the epoch; none leaves it.
+    Its modification time is set to *mtime_ns*, in nanoseconds since the epoch; None leaves it.
 
     Raises:
         ConversionError: Another program holds what is there.
-        OSError: Something else is wrong with the place.
+        OSError: Something else is wrong with the destination.
     """
     folder = os.path.dirname(target) or "."
     os.makedirs(folder, exist_ok=True)
@@ -194,7 +193,7 @@ def move_into_place(result: str, target: str, *, mtime_ns: int | None = None) ->
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        # a folder of the destination lies on another file system; the name is nobody else's
+        # a folder of the destination is on another file system; nobody else uses this name
         beside = os.path.join(folder, f".{secrets.token_hex(8)}.part")
         try:
             shutil.copyfile(result, beside)
@@ -207,12 +206,12 @@ def move_into_place(result: str, target: str, *, mtime_ns: int | None = None) ->
 
 def _set_time(path: str, mtime_ns: int | None) -> None:
     if mtime_ns is not None:
-        with suppress(OSError):  # some shares take no times; the result is worth more
+        with suppress(OSError):  # some network shares do not accept times; the result matters more
             os.utime(path, ns=(time.time_ns(), mtime_ns))
 
 
 def is_full(folder: str) -> bool:
-    """Whether the disk of *folder* has no room left to speak of."""
+    """Return whether the disk of *folder* is practically full."""
     try:
         return shutil.disk_usage(folder).free < _LITTLE_ROOM
     except OSError:
@@ -220,12 +219,12 @@ def is_full(folder: str) -> bool:
 
 
 def is_used_up(error: OSError) -> bool:
-    """Whether *error* says that this machine gives no more, and so nothing of a file."""
+    """Return whether *error* means that this machine has run out of something, whatever the file."""
     return error.errno in _USED_UP
 
 
 def from_os(error: OSError) -> ConversionError:
-    """What an *error* of this machine means for the conversion that met it."""
+    """Return the failure that an *error* of this machine means for a conversion."""
     if used_up := _USED_UP.get(error.errno or 0):
         return ConversionError(Kind.ENVIRONMENT, used_up)
     full = error.errno in _FULL_DISK

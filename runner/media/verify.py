@@ -1,4 +1,4 @@
-"""Hold a result to its source: ffmpeg's exit code is 0 for half a file too."""
+"""Check a result against its source: ffmpeg exits with 0 even after half a file."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 _NO_END_MARK = "the file has no end mark: it was cut off, or recorded from a broadcast"
 _PRIMING = 3 * 1024
-"""Samples of the longest frames in use, which an encoder may put before the sound, and after it."""
+"""Samples of the longest frames in use, which an encoder may add before and after the audio."""
 
 
 def tolerance(seconds: float, rate: int = 0) -> float:
-    """How far lengths may differ, in seconds: priming and padding, and clocks that round.
+    """Return how far lengths may differ, in seconds, because of priming, padding and rounding.
 
-    Priming is counted in samples: at a low *rate* it takes long.
+    Priming is counted in samples, so at a low *rate* it takes longer.
     """
     return max(0.25, seconds / 1000, _PRIMING / rate if rate else 0.0)
 
@@ -45,11 +45,11 @@ def check_length(
 ) -> None:
     """Compare the length of *result* with the stream of the source that it was made from.
 
-    Two figures that a conversion prints settle nearly every file: the time stamp at which ffmpeg
-    stopped writing, and how much sound it decoded, as time stamps run on over a hole. Only where
-    one falls short of the length of the source's container, which streams that begin late or end
-    early explain as well as a damaged file, is the source looked at again. A result that is longer
-    than its source promised lacks nothing: lengths in headers are wrong where files were joined.
+    Two numbers that a conversion prints are enough for nearly every file: the time stamp at which ffmpeg
+    stopped writing, and how much audio it decoded, because time stamps continue after a gap. If one of
+    them is less than the length of the source's container, the source is read again: it may be damaged,
+    or its streams may start late or end early. A result that is longer than its source's header says is
+    complete: in joined files, the header is wrong.
 
     *source* are ffmpeg's arguments for the source.
 
@@ -68,7 +68,7 @@ def check_length(
     shortest = ran.seconds if decoded is None else min(ran.seconds, decoded)
     skipped = recipe.skipped_seconds
     if length and skipped is not None and _ENDS_EARLY.search(ran.log):
-        # seeking may miss by a little; that the file breaks off, ffmpeg says itself
+        # seeking may be slightly off; ffmpeg itself reports a file that breaks off
         there = shortest + skipped
         if there < length * 0.98:
             raise ConversionError(Kind.INPUT, _short(there, length, ran), ran.log)
@@ -78,16 +78,16 @@ def check_length(
     if not made:
         raise ConversionError(Kind.INPUT, f"the result contains no {recipe.media}", ran.log)
     if recipe.media == "audio" and ran.seconds:
-        made = min(made, ran.seconds)  # with a copy, ffmpeg 4 takes FLAC's promise of a length over
+        made = min(made, ran.seconds)  # when copying, ffmpeg 4 keeps the length in FLAC's header
     if length and recipe.keeps_length:
         _check_what_is_there(ffmpeg, source, recipe, ran, length, made)
 
 
 def check_ending(path: str, recipe: Recipe, ran: FfmpegResult) -> tuple[str, ...]:
-    """What to say of the end of the source at *path*, of which ffmpeg sees no fault in a cut.
+    """Return notices about the end of the source at *path*, where ffmpeg does not notice a cut.
 
     Raises:
-        ConversionError: It is cut.
+        ConversionError: It is cut off.
     """
     seen = ran.media
     if seen is None or not recipe.keeps_length:
@@ -98,7 +98,7 @@ def check_ending(path: str, recipe: Recipe, ran: FfmpegResult) -> tuple[str, ...
             raise ConversionError(Kind.INPUT, message, ran.log)
         return () if ending.is_ended else (_NO_END_MARK,)
     missing = missing_bytes(path, seen.format)
-    # of very few samples ffmpeg gives no time
+    # for very few samples, ffmpeg prints no time
     there = max(ran.seconds, _decoded_seconds(seen.stream("audio", recipe.audio_stream), ran) or 0)
     wanted = there * (1 + missing / os.path.getsize(path))
     if not _reaches(there, wanted):
@@ -114,12 +114,12 @@ def _check_what_is_there(
     length: float,
     made: float,
 ) -> None:
-    """Weigh what the header of a source promises against the packets that are in the file."""
+    """Compare the length in a source's header with the packets in the file."""
     media = read_streams(ffmpeg.program, source[-1].removeprefix("file:"), recipe.input_arguments)
     audio = media.stream("audio", recipe.audio_stream) if media else None
     rate, decoded = audio.rate if audio else 0, _decoded_seconds(audio, ran)
     if media is not None and media.format == "asf":
-        # its length is the time at which it ends, and that of each of its streams is the same
+        # its length, and that of each of its streams, is the time when it ends
         length -= min((s.start for s in media.streams if s.start), default=0.0)
         media = None
     wanted, *_ = (media and _mapped_length(media, recipe)) or (length,)
@@ -129,23 +129,23 @@ def _check_what_is_there(
         if lost > tolerance(sound.total, rate):
             raise _lost(lost, sound, ran)
     if "Input #0, ogg," in ran.log:
-        return  # its last page tells whether it is whole, and its time may begin anywhere
+        return  # its last page shows whether it is complete, and its time may start anywhere
     own = (f"0:{audio.index}",) if audio else ()
     tracks = list_packets(ffmpeg, source, *own, "0:V?")
     if audio is not None and decoded is not None and (packets := tracks.get(0)):
         span = packets.end - packets.start
         if not _reaches(decoded, span, rate):
             raise ConversionError(Kind.INPUT, _short(decoded, span, ran), ran.log)
-    # the length of a container is that of its longest stream, counted from where it begins
+    # the length of a container is that of its longest stream, counted from its start
     end = max((track.end for track in tracks.values()), default=0.0)
     start = min((track.start for track in tracks.values()), default=0.0)
-    # an edit list may cut the last picture short, or leave out the first
+    # an edit list may shorten the last video frame, or skip the first
     a_frame = max(
         (track.total / track.count for track in tracks.values() if track.count), default=0
     )
     is_whole = _reaches(max(end, end - start) + a_frame, length, rate)
     if decoded is None and is_whole:
-        # it was copied, or ffmpeg had no time to say how much it decoded
+        # it was copied, or ffmpeg ended before it could print how much it decoded
         own_track = tracks.get(0) if audio else None
         mapped = [own_track] if own_track and recipe.media == "audio" else tracks.values()
         there = min(wanted, max((track.end - track.start for track in mapped), default=0.0))
@@ -170,10 +170,10 @@ def _short(made: float, wanted: float, ran: FfmpegResult) -> str:
 
 
 def check_existing(ffmpeg: str, source: str, target: str, recipe: Recipe) -> None:
-    """Compare a *target* that nobody remembers making with the *source* it should come from.
+    """Compare a *target* that the ledger does not know with the *source* that it should come from.
 
     Raises:
-        ConversionError: It is not that source converted.
+        ConversionError: It is not a conversion of that source.
     """
     check_source(source)
     made = read_streams(ffmpeg, target)
@@ -189,14 +189,14 @@ def check_existing(ffmpeg: str, source: str, target: str, recipe: Recipe) -> Non
     lengths = _mapped_length(media, recipe)
     if lengths and made.duration and not any(_close(made.duration, wanted) for wanted in lengths):
         raise ConversionError(Kind.INPUT, f"{made.duration:.1f} s instead of {lengths[0]:.1f} s")
-    # what its header promises need not be there
+    # its header may promise more than there is
     end = _read_through(ffmpeg, target)
     if lengths and not _reaches(end, min(lengths)):
         raise ConversionError(Kind.INPUT, f"it ends at {end:.1f} s of {lengths[0]:.1f} s")
 
 
 def _read_through(ffmpeg: str, path: str) -> float:
-    """The time at which *path* ends, in seconds, by reading all of it without decoding.
+    """Return the time at which *path* ends, in seconds, by reading all of it without decoding.
 
     Raises:
         ConversionError: It cannot be read to its end, or ffmpeg was ended from outside.
@@ -216,7 +216,7 @@ def check_decodes(ffmpeg: Ffmpeg, result: str, log: str) -> None:
     """Decode *result* from end to end.
 
     Raises:
-        ConversionError: It does not decode without a fault.
+        ConversionError: It does not decode without errors.
     """
     ran = ffmpeg.run(("-xerror", "-i", f"file:{result}", "-f", "null", "-"), lambda *_: None)
     if ran.code != 0 or fault_lines(ran.log):
@@ -225,16 +225,16 @@ def check_decodes(ffmpeg: Ffmpeg, result: str, log: str) -> None:
 
 
 def _decoded_seconds(audio: Stream | None, ran: FfmpegResult) -> float | None:
-    """How many seconds of the mapped *audio* were decoded; none if it was only copied."""
+    """Return how many seconds of the mapped *audio* were decoded; None if it was only copied."""
     if not audio or not audio.rate or audio.index not in ran.samples:
         return None
     return ran.samples[audio.index] / audio.rate
 
 
 def _length_of(result: MediaInfo | None) -> float:
-    """How long the sound and the picture of a *result* are; 0 where that is not known.
+    """Return the length of the audio and video of a *result*; 0 if unknown.
 
-    A list of chapters may be longer, and a container is as long as the longest of all.
+    The container's length is not used, because a list of chapters may be longer.
     """
     streams = (*result.all("audio"), *result.all("video")) if result else ()
     ends = [(stream.start or 0.0) + stream.duration for stream in streams if stream.duration]
@@ -243,9 +243,10 @@ def _length_of(result: MediaInfo | None) -> float:
 
 
 def _mapped_length(media: MediaInfo, recipe: Recipe) -> tuple[float, ...] | None:
-    """The lengths that a target may have, as formats treat what begins late or early differently.
+    """Return the valid lengths of a target, because formats treat streams that start late differently.
 
-    They are: of the stream that ends last, of the time until then, and of that from the first start.
+    For the mapped stream that ends last, these are its own length, the time from 0 to its end, and the time
+    from the start of the first stream to its end.
     """
     audio = media.stream("audio", recipe.audio_stream)
     mapped = (audio,) if recipe.media == "audio" else (media.stream("video"), audio)

@@ -1,4 +1,4 @@
-"""What a conversion is given, and what comes of it."""
+"""The input and output of a conversion."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Work:
     target: str
     """The final name; it exists only once the result is verified."""
     scratch: str
-    """A folder for what is not finished, best on the target's file system."""
+    """A folder for unfinished files, preferably on the target's file system."""
     name: str
-    """Of the files in *scratch*: plain ASCII, unlike the user's names."""
+    """The start of file names in *scratch*: plain ASCII, unlike the user's names."""
     recipe: Recipe
     ffmpeg: str = "ffmpeg"
     limits: Limits = field(default_factory=Limits)
     replaceable: Replaceable = ANYTHING
-    """Which file that has the target's name already may be replaced."""
+    """Which existing file may be replaced."""
     mtime_ns: int | None = None
-    """The file time that the target gets, in nanoseconds; none for that of its making."""
+    """The modification time for the target, in nanoseconds; None for the current time."""
     size: int = 0
-    """Bytes of the source, if what lies here is only a part of it."""
+    """The size of the whole source in bytes, if this file is only a part of it."""
     expected: tuple[int, int] | None = None
-    """The source's size in bytes and its mtime in nanoseconds, as they were planned, where they
-    are known; a source that is another one by then, or becomes one meanwhile, is a failure."""
+    """The source's size in bytes and mtime in nanoseconds when it was planned, if known. If they
+    have changed by then, or change during the conversion, it fails."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +46,17 @@ class ConversionResult:
     sha256: str
     mtime_ns: int
     media_seconds: float
-    """Length of the source, or of the result where the source does not tell."""
+    """The length of the source, or of the result if the source's is unknown or other."""
     log: str
     encoded: float = 0.0
     """When ffmpeg was done and the checks began, in seconds since the epoch."""
     notices: tuple[str, ...] = ()
-    """What was wrong without harming the result, a sentence each."""
+    """Problems that did not harm the result, one sentence each."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a conversion is, in seconds of media."""
+    """The progress of a conversion, in seconds of media."""
 
     done: float
     total: float | None

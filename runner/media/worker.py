@@ -1,4 +1,4 @@
-"""Convert one file: encode it, hold the result to its source, hash it, move it into place."""
+"""Convert one file: encode it, check the result against its source, hash it, move it into place."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runner.media.ffmpeg import FfmpegResult
+    from runner.media.recipe import Recipe
 
 
 def convert(
@@ -31,11 +32,11 @@ def convert(
     handle: ProcessHandle | None = None,
     watch: Callable[[Progress], None] = lambda _: None,
 ) -> ConversionResult:
-    """Convert one file and give the result its final name once it is verified.
+    """Convert one file, and move the result into place once it is verified.
 
     Raises:
-        ConversionError: With the `Failure`; nothing stands under the final name.
-        Stopped: The *handle* was cancelled; nothing stands under the final name.
+        ConversionError: With the `Failure`; the target is unchanged.
+        Stopped: The *handle* was cancelled; the target is unchanged.
     """
     encoding = Encoding(work, handle or ProcessHandle(), watch)
     try:
@@ -52,9 +53,9 @@ def convert(
         return _finish(encoding, ran, encoded, (*notices, *_advice(encoding, ran)))
     except ConversionError as error:
         if error.failure.log:
-            # what ffmpeg says of a file that is being written is true of no moment
+            # what ffmpeg logs about a file that is being written means nothing
             check_unchanged(work.source, work.expected)
-        # on a full disk even the log is empty, and says nothing of it
+        # on a full disk even the log is empty
         if error.failure.kind in (Kind.INPUT, Kind.SETTINGS) and is_full(work.scratch):
             raise ConversionError(
                 Kind.ENVIRONMENT, "the disk is full", error.failure.log
@@ -67,7 +68,7 @@ def convert(
 
 
 def sha256_of(path: str) -> str:
-    """The SHA-256 of the file at *path*, in hex."""
+    """Return the SHA-256 of the file at *path*, in hex."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -76,7 +77,7 @@ def sha256_of(path: str) -> str:
 
 
 def _verify(encoding: Encoding, ran: FfmpegResult) -> list[str]:
-    """Hold the result of *ran* to its source, with its tags; returns what is to be said of them.
+    """Check the result of *ran* against its source, and write its tags; return the notices.
 
     Raises:
         ConversionError: It is not what it should be.
@@ -100,7 +101,7 @@ def _verify(encoding: Encoding, ran: FfmpegResult) -> list[str]:
 
 
 def _carry_tags(encoding: Encoding, ran: FfmpegResult) -> tuple[str, ...]:
-    """Have the tags of the source in the result; returns what is lost, a sentence each."""
+    """Write the source's tags to the result; return notices about what is lost."""
     try:
         return encoding.tagging.carry(
             encoding.result, encoding.recipe, ran.media, lambda words: encoding.run_quietly(*words)
@@ -120,7 +121,7 @@ def _other_soundtracks(encoding: Encoding, ran: FfmpegResult) -> tuple[str, ...]
 
 
 def _advice(encoding: Encoding, ran: FfmpegResult) -> tuple[str, ...]:
-    """What the user may want to choose otherwise: nothing is wrong with the file or its result."""
+    """Return advice for the user; nothing is wrong with the file or its result."""
     if ran.media is None:
         return ()
     work = encoding.work
@@ -130,10 +131,17 @@ def _advice(encoding: Encoding, ran: FfmpegResult) -> tuple[str, ...]:
     return tuple(filter(None, (again, grown)))
 
 
+def _media_seconds(recipe: Recipe, ran: FfmpegResult) -> float:
+    """Return the length of the source, or of the result if that is meant to differ (`-ss`, `atempo`)."""
+    may_differ = recipe.media != "image" and not recipe.keeps_length
+    source = ran.media and ran.media.duration
+    return ran.seconds if may_differ or not source else source
+
+
 def _finish(
     encoding: Encoding, ran: FfmpegResult, encoded: float, notices: tuple[str, ...]
 ) -> ConversionResult:
-    """Move the verified result to its final name, if all is still as it was."""
+    """Move the verified result into place, if nothing has changed in between."""
     work = encoding.work
     sha256 = sha256_of(encoding.result)
     if encoding.handle.cancelled:
@@ -146,7 +154,7 @@ def _finish(
         size=status.st_size,
         sha256=sha256,
         mtime_ns=status.st_mtime_ns,
-        media_seconds=(ran.media and ran.media.duration) or ran.seconds,
+        media_seconds=_media_seconds(encoding.recipe, ran),
         log=ran.log,
         encoded=encoded,
         notices=notices,

@@ -129,7 +129,7 @@ def test_a_container_that_is_not_there_is_an_error_with_a_remedy(
         lambda: blobs.upload("gone", "x", str(file)),
         lambda: list(blobs.names("gone", "")),
     ):
-        with pytest.raises(SetupError, match="the container is gone: run `pulumi up`"):
+        with pytest.raises(SetupError, match="the container does not exist: run `pulumi up`"):
             act()
 
 

@@ -81,7 +81,7 @@ def test_what_storage_refuses_for_another_reason_is_said_as_it_is(
     plan = plan_of(one, destination)
     context = engine.context_of(plan, tmp_path, lambda _: None)
     gone = replace(context.deployment, input_container="gone")
-    with pytest.raises(RunnerError, match="the container is gone"):
+    with pytest.raises(RunnerError, match="the container does not exist"):
         upload_source(replace(context, deployment=gone), WorkItem(plan.conversions[0]))
 
 

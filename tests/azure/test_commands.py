@@ -159,7 +159,7 @@ def test_attach_without_a_name_takes_the_newest_run(
     assert result.exit_code == 0
     assert names(destination.parent / "elsewhere") == {"a.mp3"}
     gone = azure_run("attach", "-o", "elsewhere")
-    assert (gone.exit_code, f"nothing of run {name} is left to collect" in gone.error) == (4, True)
+    assert (gone.exit_code, f"run {name} has nothing left to collect" in gone.error) == (4, True)
 
 
 def test_the_same_command_collects_a_detached_run(

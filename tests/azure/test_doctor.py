@@ -71,7 +71,7 @@ def test_where_the_node_does_not_give_its_files_they_come_from_storage(
 
 def test_a_pool_of_another_size_than_the_stacks_is_told(cloud: Cloud, run: Run) -> None:
     told = on_cloud(run, cloud.with_pool(vm_size="Standard_F2s_v2"))("doctor").stdout
-    assert f"FAIL pool: {POOL} is of standard_d2ads_v5, the stack's of Standard_F2s_v2" in told
+    assert f"FAIL pool: {POOL} has VM size standard_d2ads_v5, the stack Standard_F2s_v2" in told
 
 
 def test_what_the_stack_is_made_of_is_told(cloud: Cloud, run: Run) -> None:

@@ -368,9 +368,9 @@ def test_what_is_chosen_and_what_is_left_out_is_the_same_everywhere(
     media.put("everything.mkv", folder / "b.mkv")
     told = drive(place.make(), plan_of(folder, destination))
     assert {target: event.notices for target, event in told.results.items()} == {
-        "a.mp3": ("soundtrack 1 was taken; --audio-stream N takes another one: 0",),
+        "a.mp3": ("audio track 1 was used; --audio-stream N selects another one: 0",),
         "b.mp3": (
-            "soundtrack 1 (eng, Commentary) was taken; --audio-stream N takes another one: 0 (jpn)",
+            "audio track 1 (eng, Commentary) was used; --audio-stream N selects another one: 0 (jpn)",
         ),
     }
     film = BUILT_IN["mp4"].recipe(audio_language="ja", input_arguments=("-t", "1"))

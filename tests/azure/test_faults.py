@@ -406,7 +406,7 @@ def test_only_what_is_gone_from_storage_is_put_there_again(
     [
         ("upload", "FileUploadAccessDenied", "Storage Blob Data Contributor on the output"),
         ("download", "BlobAccessDenied", "Storage Blob Data Reader on the input and tools"),
-        ("upload", "FileUploadContainerNotFound", "a container is gone: run `pulumi up`"),
+        ("upload", "FileUploadContainerNotFound", "a container does not exist: run `pulumi up`"),
         ("download", "CommandProgramNotFound", "the node has no /bin/bash"),
     ],
 )
@@ -685,7 +685,7 @@ def test_a_missing_container_is_named(
     cloud: Cloud, engine_on: MakeEngine, one: Path, destination: Path
 ) -> None:
     gone = replace(cloud, deployment=replace(cloud.deployment, input_container="gone"))
-    with pytest.raises(SetupError, match="the container is gone: run `pulumi up`"):
+    with pytest.raises(SetupError, match="the container does not exist: run `pulumi up`"):
         drive(engine_on(gone), plan_of(one, destination))
 
 

@@ -46,9 +46,9 @@ def repr_of(value: object) -> str:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"{", "no JSON"),
-        (b"\xff\xfe", "no JSON"),
-        (record().decode().encode("utf-16-le"), "no JSON"),
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (record().decode().encode("utf-16-le"), "not JSON"),
         (b"[]", "not an object"),
         (b"{}", "neither a result nor a failure"),
         (record(sha256="0" * 63), "neither a result nor a failure"),
@@ -64,11 +64,11 @@ def repr_of(value: object) -> str:
         (record(media_seconds=10**400), "media_seconds: out of range"),
         (record(media_seconds="5"), "media_seconds: not a number"),
         (record(media_seconds=None), "media_seconds: not a number"),
-        (record(media_seconds=float("nan")), "NaN is no number"),
-        (record(media_seconds=float("-inf")), "-Infinity is no number"),
+        (record(media_seconds=float("nan")), "NaN is not a number"),
+        (record(media_seconds=float("-inf")), "-Infinity is not a number"),
         (record().replace(b"1.5", b"1e999"), "media_seconds: not a finite number"),
         (record(log=None), "log: not a text"),
-        (record(log="\ud800"), "log: not a text: half a character"),
+        (record(log="\ud800"), "log: not a text: half a surrogate pair"),
         (record(message=["a"]), "message: not a text"),
         (record(message="a" * 2001), "too many words"),
         (record(log="a" * 40_000), "too many words"),
@@ -185,7 +185,7 @@ def test_attach_writes_nothing_outside_the_destination(
     for command in (("attach", run, "-o", "elsewhere"), ("convert", "in")):
         result = azure_run(*command)
         assert result.exit_code == 4
-        assert "its result would stand outside the destination" in result.error
+        assert "its result would be outside the destination" in result.error
     assert not [*tmp_path.parent.rglob("escaped.mp3")]
     assert azure_run("cancel", run).exit_code == 0
     assert azure_run("convert", "in").exit_code == 0

@@ -77,7 +77,11 @@ def test_exit_code_0_is_no_verdict_where_the_upload_failed() -> None:
         (ended("BlobNotFound"), Kind.TRANSIENT, "a blob that it needs is no longer in storage"),
         (ended("diskfull"), Kind.TRANSIENT, "diskfull: words"),
         (ended("SomethingNew"), Kind.TRANSIENT, "SomethingNew: words"),
-        (ended("ResourceContainerNotFound"), Kind.ENVIRONMENT, "a container is gone: run `pulumi"),
+        (
+            ended("ResourceContainerNotFound"),
+            Kind.ENVIRONMENT,
+            "a container does not exist: run `pulumi",
+        ),
         (ended("CommandProgramNotFound"), Kind.ENVIRONMENT, "the node has no /bin/bash"),
         (ended("FailureExitCode", exit_code=127), Kind.ENVIRONMENT, "the node has no python3"),
         (ended("FailureExitCode", exit_code=137), Kind.TRANSIENT, "the worker was killed on the"),
@@ -272,7 +276,7 @@ def test_what_may_pass_is_told_from_what_will_not(error: AzureError, passing: bo
         ),
         (answered(401), "not signed in; run `az login`"),
         (ClientAuthenticationError("tried all"), "not signed in; run `az login`"),
-        (answered(404, "ContainerNotFound"), "the container is gone: run `pulumi up`"),
+        (answered(404, "ContainerNotFound"), "the container does not exist: run `pulumi up`"),
         (answered(500, "X", "one.\\nRequestId:2"), "doing: X: one.\\nRequestId:2; run the same"),
     ],
 )
@@ -400,13 +404,13 @@ def test_the_plan_that_is_damaged_in_so_many_ways_is_read_as_it_is(tmp_path: Pat
     ["../x", "../../x", "sub/../../x", "sub/..", "/x", "//x", "", ".", "a//b", "a/", "a\0"],
 )
 def test_a_plan_with_a_target_outside_is_refused(target: str, tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match="its result would stand outside the destination"):
+    with pytest.raises(SetupError, match="its result would be outside the destination"):
         read_manifest(packed(row(target)), RUN, tmp_path)
 
 
 @pytest.mark.parametrize("target", [".runner/ledger.sqlite", ".RUNNER/x", ".runner ./tmp/x"])
 def test_a_plan_with_a_target_among_what_is_ours_is_refused(target: str, tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match=r"its result would stand in the folder \.runner"):
+    with pytest.raises(SetupError, match=r"its result would be in the folder \.runner"):
         read_manifest(packed(row(target)), RUN, tmp_path)
 
 

@@ -221,7 +221,7 @@ def test_cancel_of_a_run_that_is_over_leaves_it_to_be_collected(make_a_world: Ma
     )
     assert world.cloud.stored("input") == before
     converted = world.do(world.here, "convert", "in")
-    assert "2 converted, 1 failed of 3" in converted.stderr
+    assert "3 files: 2 converted, 1 failed" in converted.stderr
     assert set(world.cloud.attempts().values()) == {1}, "collected, and not made anew"
 
 

@@ -109,7 +109,7 @@ def test_a_clock_that_is_wrong_is_told_from_the_answers_own_date(
         (401, "AuthenticationFailed", "not signed in", "run `az login`"),
         (401, "InvalidAuthenticationInfo", "the sign-in was not accepted", "`--tenant`"),
         (403, "InsufficientAccountPermissions", "the Batch account does not", "in the portal"),
-        (403, "AccountIsDisabled", "the account is disabled", "its bill unpaid"),
+        (403, "AccountIsDisabled", "the account is disabled", "may be disabled or unpaid"),
         (
             403,
             "PermissionDenied",
@@ -132,7 +132,7 @@ def test_a_refusal_of_batch_is_told_by_its_code(
         BatchClient(azure.endpoint, azure.credential, connection_verify=azure.ca_file) as client,
         pytest.raises(RunnerError) as caught,
     ):
-        Jobs(client, "pool").pool()
+        Jobs(client, "pool").pool.get()
     said = str(caught.value)
     assert caught.value.exit_code is ExitCode.ENVIRONMENT
     assert cause in said.partition(f" ({code}); ")[0]
@@ -149,6 +149,6 @@ def test_a_key_that_is_not_accepted_is_told_as_a_key(
         BatchClient(azure.endpoint, wrong, connection_verify=azure.ca_file) as client,
         pytest.raises(RunnerError) as caught,
     ):
-        Jobs(client, "pool").pool()
+        Jobs(client, "pool").pool.get()
     assert "the key in RUNNER_BATCH_KEY was not accepted" in str(caught.value)
     assert wrong.named_key.key not in str(caught.value)

@@ -334,10 +334,7 @@ def test_a_batch_key_that_is_none_is_named_and_not_shown(
     wrong = replace(keyed, environment={**keyed.environment, BATCH_KEY: key})
     result = wrong("convert", "in", "-vv")
     assert result.exit_code == 4
-    assert (
-        result.error
-        == f"{BATCH_KEY} is not a Batch account key: was it cut off when it was copied?"
-    )
+    assert result.error == f"{BATCH_KEY} is not a Batch account key: was it copied completely?"
     assert key not in result.stdout + result.stderr
 
 
@@ -354,7 +351,7 @@ def test_the_request_id_is_kept_beside_the_message(cloud: Cloud) -> None:
     cloud.fault("status", "get_pool", status=403, times=None)
     session = Session(cloud.deployment)
     with pytest.raises(SetupError) as caught:
-        session.jobs.pool()
+        session.jobs.pool.get()
     session.batch.close()
     assert re.fullmatch(r"request id [0-9a-f-]{36}", caught.value.__notes__[0])
     assert "request id" not in str(caught.value)

@@ -152,9 +152,7 @@ def test_an_output_that_came_later_may_be_missing(name: str) -> None:
     ("outputs", "name"),
     [*((OUTPUTS, name) for name in OUTPUTS if name != "pools"), *((OLD, name) for name in OLD)],
 )
-def test_a_missing_output_names_itself_and_what_mends_it(
-    outputs: dict[str, Any], name: str
-) -> None:
+def test_a_missing_output_is_named_with_the_fix(outputs: dict[str, Any], name: str) -> None:
     rest = {k: v for k, v in outputs.items() if k != name}
     with pytest.raises(SetupError) as caught:
         Deployment.from_outputs(rest, "stack dev")
@@ -176,8 +174,8 @@ def test_a_pool_that_lacks_something_says_which_and_what() -> None:
         ("pools", [{**POOL, "task_slots": 2.5}], "2.5, not int"),
         ("pools", [{**POOL, "task_slots": True}], "True, not int"),
         ("pools", [{**POOL, "default": 1}], "1, not bool"),
-        ("pools", [{**POOL, "name": "a\x1b[31m"}], "'a\\x1b[31m', which is no name"),
-        ("pools", [{**POOL, "name": "a"}, {**POOL, "default": False}], "'', which is no name"),
+        ("pools", [{**POOL, "name": "a\x1b[31m"}], "'a\\x1b[31m', which is not a name"),
+        ("pools", [{**POOL, "name": "a"}, {**POOL, "default": False}], "'', which is not a name"),
         ("pools", "ffmpeg", "not a list of pools"),
         ("pools", ["ffmpeg"], "not a list of pools"),
         ("batch_endpoint", "account.batch.azure.com", "not an https address"),
@@ -197,7 +195,7 @@ def test_a_wrong_output_names_itself_and_its_value(name: str, value: object, wha
         ([], "does not say which pool is the default"),
         ([A, {**POOL, "name": "b"}], "does not say which pool is the default"),
         ([{**A, "default": False}], "does not say which pool is the default"),
-        ([A, {**A, "default": False}], "has two pools of one name"),
+        ([A, {**A, "default": False}], "has two pools with the same name"),
     ],
 )
 def test_pools_that_cannot_be_told_apart_are_refused(pools: list[Any], what: str) -> None:
@@ -222,7 +220,7 @@ def test_outputs_of_another_version_say_which_side_is_behind(
     with pytest.raises(SetupError) as caught:
         Deployment.from_outputs({**OUTPUTS, **others, "outputs_schema": version}, "stack dev")
     assert str(caught.value) == (
-        f"the outputs are of version {version}, not {OUTPUTS_SCHEMA}: {remedy}"
+        f"the outputs have version {version}, not {OUTPUTS_SCHEMA}: {remedy}"
     )
 
 
@@ -354,7 +352,7 @@ def test_a_name_that_no_stack_can_have_is_not_passed_on(
     name: str, project: Path, pulumi: Pulumi
 ) -> None:
     asked = pulumi({"dev": OUTPUTS}, selected="dev")
-    with pytest.raises(SetupError, match="no stack can have this name"):
+    with pytest.raises(SetupError, match="this is not a valid name for a stack"):
         choose_stack(name, None)
     assert not asked.exists()
 
@@ -367,7 +365,7 @@ def test_every_name_that_a_stack_can_have_is(name: str, project: Path, pulumi: P
     assert f"--stack {name}-not " in asked.read_text()
 
 
-def test_a_pulumi_that_does_not_start_is_said(
+def test_a_pulumi_that_does_not_start_is_reported(
     tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "pulumi"
@@ -394,7 +392,7 @@ def test_a_named_stack_that_is_not_there_is_an_error(project: Path, pulumi: Pulu
         ({"garbage": '"a string"'}, "`pulumi stack ls` printed unexpected JSON"),
     ],
 )
-def test_a_broken_pulumi_is_an_error_with_a_way_out(
+def test_a_broken_pulumi_is_an_error_with_advice(
     project: Path, pulumi: Pulumi, broken: dict[str, str], said: str
 ) -> None:
     pulumi({"dev": OUTPUTS}, selected="dev", **broken)
@@ -409,9 +407,9 @@ def test_a_broken_pulumi_is_an_error_with_a_way_out(
     [
         ("v3.220.1", "this Pulumi (3.220) needs the stack's passphrase even to show its outputs; "),
         ("3.99.0-alpha.1", "this Pulumi (3.99) needs the stack's passphrase even to show"),
-        ("v3.253.0", "it wants the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
-        ("v4.0.0", "it wants the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
-        ("unknown", "it wants the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
+        ("v3.253.0", "it needs the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
+        ("v4.0.0", "it needs the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
+        ("unknown", "it needs the stack's passphrase; set PULUMI_CONFIG_PASSPHRASE"),
     ],
 )
 def test_a_pulumi_that_wants_a_passphrase_is_told_by_its_version(
@@ -441,7 +439,7 @@ Attempted credentials:
     [
         (
             "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions",
-            "not signed in to Pulumi Cloud, where it looks for stacks unless told otherwise: run `pulumi login`",
+            "not signed in to Pulumi Cloud, where Pulumi looks for stacks by default: run `pulumi login`",
         ),
         (
             "error: this command requires logging in; try running `pulumi login` first",

@@ -41,8 +41,8 @@ def first_notice(cloud: Cloud, engine_on: MakeEngine, folder: Path, **options: A
 @pytest.mark.parametrize(
     ("code", "cause"),
     [
-        ("AccountCoreQuotaReached", "the quota of dedicated cores is used up; ask for more"),
-        ("AccountLowPriorityCoreQuotaReached", "the quota of Spot cores is used up; ask for more"),
+        ("AccountCoreQuotaReached", "the quota of dedicated cores is used up; request more"),
+        ("AccountLowPriorityCoreQuotaReached", "the quota of Spot cores is used up; request more"),
         ("AllocationFailed", "Azure could not allocate machines; check that the Batch service has"),
         ("UnsupportedVMSize", "this vmSize is not offered here; `pulumi config set vmSize"),
         ("SomethingNew", "SomethingNew: SomethingNew; see the pool in the portal"),

@@ -138,12 +138,12 @@ BY_ACCOUNT = {"batchAccountId": ACCOUNT}
 @pytest.mark.parametrize(
     ("configuration", "change", "line"),
     [
-        (BY_STORAGE, {"kind": "FileStorage"}, "is of kind FileStorage; needed is StorageV2"),
+        (BY_STORAGE, {"kind": "FileStorage"}, "is of kind FileStorage, but must be StorageV2"),
         (BY_STORAGE, {"isHnsEnabled": True}, "has a hierarchical namespace"),
-        (BY_STORAGE, {"enableHttpsTrafficOnly": False}, "answers without TLS"),
-        (BY_STORAGE, {"minimumTlsVersion": "TLS1_0"}, "takes TLS older than 1.2"),
-        (BY_STORAGE, {"publicNetworkAccess": "Disabled"}, "is shut to public networks"),
-        (BY_STORAGE, {"networkRuleSet": {"defaultAction": "Deny"}}, "is shut to public networks"),
+        (BY_STORAGE, {"enableHttpsTrafficOnly": False}, "allows access without TLS"),
+        (BY_STORAGE, {"minimumTlsVersion": "TLS1_0"}, "allows TLS older than 1.2"),
+        (BY_STORAGE, {"publicNetworkAccess": "Disabled"}, "is closed to public networks"),
+        (BY_STORAGE, {"networkRuleSet": {"defaultAction": "Deny"}}, "is closed to public networks"),
         (BY_VAULT, {"location": "eastus"}, "must be in the Batch account's region, westeurope"),
         (BY_VAULT, {"properties": {"enabledForDeployment": False}}, "be enabled for deployment"),
         (BY_VAULT, {"properties": {"enableSoftDelete": False}}, "has no soft delete"),
@@ -156,12 +156,12 @@ BY_ACCOUNT = {"batchAccountId": ACCOUNT}
         (
             BY_VAULT,
             {"properties": {"networkAcls": {"defaultAction": "Deny", "bypass": "None"}}},
-            "shuts Batch out",
+            "does not allow Batch",
         ),
         (BY_ACCOUNT, {"location": "eastus"}, "config set azure-native:location eastus"),
         (BY_ACCOUNT, {"poolAllocationMode": "BatchService"}, "set poolAllocationMode BatchService"),
-        (BY_ACCOUNT, {"allowedAuthenticationModes": ["SharedKey"]}, "Entra ID sign-ins"),
-        (BY_ACCOUNT, {"publicNetworkAccess": "Disabled"}, "is shut to public networks"),
+        (BY_ACCOUNT, {"allowedAuthenticationModes": ["SharedKey"]}, "does not allow Entra ID"),
+        (BY_ACCOUNT, {"publicNetworkAccess": "Disabled"}, "is closed to public networks"),
     ],
 )
 def test_what_is_not_as_it_must_be_is_refused_with_what_to_do(
@@ -184,7 +184,7 @@ def test_what_is_not_there_is_one_line() -> None:
 
 def test_an_account_elsewhere_needs_a_network_there() -> None:
     existing = {elsewhere(ACCOUNT): EXISTING[ACCOUNT]}
-    assert "give one there by subnetId" in refusal(existing, batchAccountId=elsewhere(ACCOUNT))
+    assert "set subnetId to a subnet there" in refusal(existing, batchAccountId=elsewhere(ACCOUNT))
 
 
 def test_what_is_given_outlives_the_stack_unchanged(new: Deployment) -> None:

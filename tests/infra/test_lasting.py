@@ -172,7 +172,7 @@ def test_azure_is_never_asked_for_what_it_refuses(change: Change, tmp_path: Path
     assert bool(words) is change.refused, words
     for line in words:
         assert line.startswith(f"{change.setting}: ")
-        assert "and stays so" in line
+        assert "and cannot be changed" in line
 
 
 def named(each: Registered) -> tuple[str, dict[str, Any]]:
@@ -241,7 +241,7 @@ def test_a_resource_stays_in_its_region() -> None:
 @pytest.mark.parametrize(
     ("start", "words"),
     [
-        (date(2026, 10, 1), "is past, and Azure makes no such budget: take 2026-11-01"),
+        (date(2026, 10, 1), "is in the past, which Azure does not allow: use 2026-11-01"),
         (date(2026, 11, 1), ""),
         (date(2027, 11, 1), ""),
         (date(2027, 12, 1), "is more than 12 months ahead"),
@@ -255,7 +255,7 @@ def test_a_budget_begins_this_month_or_within_a_year(start: date, words: str) ->
 def test_a_preview_refuses_it_and_changes_nothing(deployment: Deployment) -> None:
     deployment.configure(keyVaultSoftDeleteDays=30)
     said = deployment.fail("preview")
-    assert "keyVaultSoftDeleteDays: 30: was 7, and stays so" in said
+    assert "keyVaultSoftDeleteDays: 30: was 7, and cannot be changed" in said
     assert deployment.journal() == []
 
 

@@ -17,6 +17,16 @@ def test_made_up_names_keep_azures_rules_whatever_the_stack_is_called(
         assert naming.validate_name(resource, name) is None
 
 
+def test_made_up_names_use_all_the_room_that_azure_gives() -> None:
+    name = naming.global_name_prefix("abcdefghij", "k" * 40, "st")
+    assert name == "abcdefghijkkkkst"
+    assert len(name) + len("0a1b2c3d") == 24
+    shared = naming.container("abcdefghij", "k" * 80, "output")
+    assert shared.startswith("abcdefghij-kk")
+    assert shared.endswith("k-output")
+    assert len(shared) == 63
+
+
 @given(prefixes, anything)
 def test_the_groups_name_keeps_azures_rules_whatever_the_stack_is_called(
     prefix: str, stack: str
@@ -67,3 +77,4 @@ def test_other_grants_have_other_names() -> None:
 def test_a_digest_ignores_order_and_sees_every_change() -> None:
     assert naming.digest({"a": 1, "b": 2}) == naming.digest({"b": 2, "a": 1})
     assert naming.digest({"a": 1}) != naming.digest({"a": 2})
+    assert len(naming.digest({"a": 1})) == 8

@@ -64,11 +64,14 @@ def test_the_stack_says_what_to_put_into_storage() -> None:
 @pytest.mark.parametrize(
     ("configuration", "line"),
     [
-        ({"nodeFfmpeg": "embeddedOnly", "poolIdentity": "false"}, "set poolIdentity true, or apt"),
+        (
+            {"nodeFfmpeg": "embeddedOnly", "poolIdentity": "false"},
+            "set poolIdentity true, or set apt",
+        ),
         ({"packageMirror": "apt.example.com"}, "must be a URL"),
         ({"packageProxy": "http://me:secret@proxy:3128"}, "without a password"),
         ({"packageMirror": "http://m/$(reboot)"}, "must be a URL"),
-        ({"packageMirror": "http://m/ubuntu", "nodeFfmpeg": "embeddedOnly"}, "has no use"),
+        ({"packageMirror": "http://m/ubuntu", "nodeFfmpeg": "embeddedOnly"}, "has no effect"),
     ],
 )
 def test_what_cannot_work_is_refused(configuration: dict[str, str], line: str) -> None:

@@ -122,7 +122,7 @@ def test_quotas_are_summed_over_all_pools() -> None:
     }
     (words,) = quota_words(three)
     assert words == (
-        "at their largest the 3 pools together want vCPUs: 180 of lowPriorityCores, "
+        "at their largest, the 3 pools together need these vCPUs: 180 of lowPriorityCores, "
         "4 of standardDADSv5Family, 32 of standardFSv2Family; "
         "what there is: `az vm list-usage -l westeurope -o table`"
     )
@@ -138,10 +138,10 @@ def test_quotas_are_summed_over_all_pools() -> None:
         (listed({"name": "Big"}), 'pools[0].name: "Big": must be 1-20 lower-case letters'),
         (listed({"name": "9"}), 'pools[0].name: "9": must be 1-20 lower-case letters'),
         (listed({"name": "n" * 21}), "must be 1-20 lower-case letters"),
-        (listed(SOUND, FILM, SOUND), 'pools[2].name: "sound": is the name of another pool too'),
+        (listed(SOUND, FILM, SOUND), 'pools[2].name: "sound": is also the name of another pool'),
         (
             listed({**SOUND, "default": True}, {**FILM, "default": True}),
-            "pools[1].default: true: so is pools[0]; mark one at most",
+            "pools[1].default: true: pools[0] is also the default; only one can be",
         ),
         (
             listed({**SOUND, "vmsize": "x"}),
@@ -166,7 +166,7 @@ def test_quotas_are_summed_over_all_pools() -> None:
         ),
         (
             listed({**SOUND, "maxSpotNodes": 200}, {**FILM, "maxSpotNodes": 100}),
-            "has room for 251 nodes (Azure keeps 5 addresses), and the pools may grow to 302",
+            "has room for 251 nodes (Azure reserves 5 addresses), but the pools may grow to 302",
         ),
     ],
 )
@@ -184,14 +184,16 @@ def test_a_mirror_has_a_use_as_long_as_one_pool_installs_packages() -> None:
     mirror = {"packageMirror": "http://mirror.example.com/ubuntu"}
     apart = {"name": "b", "imageHasFfmpeg": True}
     settings(pools=listed({"name": "a"}, apart), **mirror)
-    assert "has no use" in refusal(pools=listed(apart), **mirror)
+    assert "has no effect" in refusal(pools=listed(apart), **mirror)
 
 
 # --- with Pulumi's own engine ---------------------------------------------------------------------
 
 
 def test_pools_come_change_and_go_each_by_itself(deployment: Deployment) -> None:
-    assert "at their largest the 2 pools together want vCPUs" in deployment.up(pools=[SOUND, FILM])
+    assert "at their largest, the 2 pools together need these vCPUs" in deployment.up(
+        pools=[SOUND, FILM]
+    )
     assert deployment.journal() == [("create", "Pool"), ("create", "Pool"), ("delete", "Pool")]
     names = [each["id"] for each in deployment.outputs["pools"]]
     deployment.forget_journal()

@@ -2,9 +2,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from infra.scaling import MAX_FORMULA_BYTES, Scale, autoscale_formula
+from infra.scaling import Scale, autoscale_formula
 from tests.emulator.autoscale import Evaluation, Sample, Targets, evaluate
 
+MAX_FORMULA_BYTES = 8 * 1024  # Azure's limit, by the reference of pools' `autoScaleFormula`
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SPOT_ONLY = Scale(slots=4, max_spot=10)
 

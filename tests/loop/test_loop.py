@@ -165,7 +165,7 @@ def test_another_machine_attaches_with_nothing_but_the_outputs(
     assert (there / "collected" / "A Talk.mp3").stat().st_size > 0
 
 
-def test_a_new_vm_size_during_a_run_ends_it_and_the_same_command_goes_on(
+def test_a_new_vm_size_during_a_run_ends_it_and_the_same_command_continues(
     up: Estate, media: Media, tmp_path: Path
 ) -> None:
     source = media.put("clip.mp4", *(tmp_path / "in" / f"{n}.mp4" for n in range(4))).parent

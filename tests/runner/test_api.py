@@ -33,7 +33,7 @@ def test_the_example_of_the_page_works(media: Media, run: Run, tmp_path: Path) -
     lines = done.stdout.splitlines()
     assert lines[0] == "2 files"
     assert sorted(lines[1:3]) == ["converted day 1/My Talk.mp3", "failed bad.mp3"]
-    assert lines[3].startswith("1 converted, 1 failed of 2")
+    assert lines[3].startswith("2 files: 1 converted, 1 failed")
     assert f"{tmp_path / 'talks' / 'bad.mp4'} input " in lines[-1]
     assert done.stderr == "", "a library says nothing by itself"
 
@@ -53,7 +53,7 @@ def test_the_same_call_again_converts_nothing_and_the_command_knows_of_both(
     assert run("runs").stdout.count("1 file") == 2
 
 
-def test_what_cannot_go_on_is_an_exception_with_the_commands_exit_code(tmp_path: Path) -> None:
+def test_a_run_that_cannot_continue_raises_with_the_commands_exit_code(tmp_path: Path) -> None:
     with pytest.raises(RunnerError, match="no media files in") as nothing:
         prepare(tmp_path)
     assert nothing.value.exit_code == 3

@@ -113,11 +113,11 @@ def test_bad_files_stop_nobody_else_and_leave_nothing(
         (line,) = (line for line in result.failures if f"in/{name} " in line)
         assert f"input: {reason}" in line
     assert len(result.failures) == len(BAD)
-    assert f"2 converted, {len(BAD)} failed of {len(BAD) + 2}" in result.stderr
+    assert f"{len(BAD) + 2} files: 2 converted, {len(BAD)} failed" in result.stderr
 
 
 @posix_only
-def test_what_is_no_file_is_said_to_be_none(
+def test_something_that_is_not_a_file_is_reported_as_such(
     run: Run, media: Media, tmp_path: Path, destination: Path
 ) -> None:
     folder = tmp_path / "in"

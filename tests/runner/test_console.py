@@ -8,7 +8,7 @@ from runner.cli.console import heard_console_end, listener
 
 
 @pytest.mark.parametrize("event", [2, 5, 6])
-def test_the_end_of_a_console_is_held_off_until_the_run_has_ended(event: int) -> None:
+def test_closing_a_console_waits_until_the_run_has_ended(event: int) -> None:
     asked, is_over, answers = threading.Event(), threading.Event(), []
     hear = listener(asked.set, is_over)
     thread = threading.Thread(target=lambda: answers.append(hear(event)))

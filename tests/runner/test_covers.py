@@ -116,7 +116,7 @@ def test_the_date_of_a_recording_is_kept(
     assert "creation_time=2019-05-06t07:08:09" in facts.lower().replace(" 0", "t0")
 
 
-def test_statistics_of_the_old_streams_are_not_told_of_the_new(
+def test_statistics_of_the_source_are_not_copied_to_the_result(
     media: Media, tmp_path: Path, destination: Path
 ) -> None:
     path = tmp_path / "a.mkv"

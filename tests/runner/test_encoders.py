@@ -104,7 +104,7 @@ def test_all_other_presets_are_made(
 
 @pytest.mark.parametrize("name", ["ffmpeg.cmd", "ffmpeg.bat", "FFMPEG.BAT"])
 @pytest.mark.parametrize("by", ["option", "environment"])
-def test_a_batch_file_is_refused_as_it_takes_names_for_commands(
+def test_a_batch_file_is_refused_because_it_could_run_names_as_commands(
     name: str, by: str, run: Run, folder: Path, tmp_path: Path
 ) -> None:
     program = tmp_path / name

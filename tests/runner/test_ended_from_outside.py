@@ -39,7 +39,7 @@ HEARD = (
         (-9, WORKS, "was killed by signal 9"),
         (-15, "", "was killed by signal 15"),
         (-11, FAILS_9, "was killed by signal 11"),
-        (255, WORKS + HEARD, "was told to end (signal 15)"),
+        (255, WORKS + HEARD, "was asked to stop (signal 15)"),
         # Windows: STATUS_CONTROL_C_EXIT, an access violation, a log-off
         (0xC000013A, WORKS, "crashed, or was ended by Windows (0xC000013A)"),
         (0xC0000005, WORKS, "crashed, or was ended by Windows (0xC0000005)"),
@@ -48,7 +48,7 @@ HEARD = (
     ],
 )
 @pytest.mark.parametrize("windows", [True, False])
-def test_an_end_from_outside_is_told_by_code_or_words(
+def test_an_end_from_outside_is_recognised_by_exit_code_or_log(
     code: int, words: str, how: str, windows: bool
 ) -> None:
     assert ended_from_outside(code, words, windows=windows) == how

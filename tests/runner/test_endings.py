@@ -26,7 +26,7 @@ def test_all_converted_is_0(run: Run, folder: Path, destination: Path) -> None:
     result = run("convert", "in", "--to", "wav")
     assert result.exit_code == 0
     assert names(destination) == {"a.wav", "b.wav", "c.wav", "d.wav"}
-    assert "4 converted of 4" in result.stderr
+    assert "4 files: 4 converted" in result.stderr
 
 
 def test_all_up_to_date_is_0(run: Run, folder: Path, destination: Path) -> None:
@@ -34,7 +34,7 @@ def test_all_up_to_date_is_0(run: Run, folder: Path, destination: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in destination.glob("*.wav")}
     result = run("convert", "in", "--to", "wav")
     assert result.exit_code == 0
-    assert "4 up to date of 4" in result.stderr
+    assert "4 files: 4 up to date" in result.stderr
     assert before == {path: path.stat().st_mtime_ns for path in destination.glob("*.wav")}
 
 
@@ -42,7 +42,7 @@ def test_some_failed_is_1_and_names_the_next_command(run: Run, folder: Path) -> 
     (folder / "bad.mp4").write_bytes(b"bad")
     result = run("convert", "in", "--to", "wav")
     assert result.exit_code == 1
-    assert "4 converted, 1 failed of 5" in result.stderr
+    assert "5 files: 4 converted, 1 failed" in result.stderr
     assert "runner logs FILE" in result.stderr
     assert "runner retry" in result.stderr
 
@@ -173,7 +173,7 @@ def test_a_full_disk_is_4_and_leaves_no_half_file(
     assert not list((tiny_disk / "out" / ".runner").glob("tmp/*"))
 
 
-def test_a_run_that_a_full_disk_ended_goes_on_when_there_is_room(
+def test_a_run_that_ended_on_a_full_disk_continues_when_there_is_space(
     run: Run, media: Media, tiny_disk: Path, tmp_path: Path
 ) -> None:
     # room for the ledger and some results, not for all
@@ -185,7 +185,7 @@ def test_a_run_that_a_full_disk_ended_goes_on_when_there_is_room(
     subprocess.run(["mount", "-o", "remount,size=8m", str(tiny_disk)], check=True)
     second = run("convert", "in", "--to", "opus", "-o", tiny_disk / "out")
     assert second.exit_code == 0
-    assert f"{12 - len(made)} converted, {len(made)} up to date of 12" in second.stderr
+    assert f"12 files: {12 - len(made)} converted, {len(made)} up to date" in second.stderr
 
 
 @pytest.mark.parametrize("room", [0, 8, 24])
@@ -234,7 +234,7 @@ def test_an_unknown_encoder_stops_the_run_once_the_first_files_fail_alike(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["-frobnicate", "1"], "ffmpeg knows no option 'frobnicate'"),
+        (["-frobnicate", "1"], "ffmpeg does not know the option 'frobnicate'"),
         (["-c:a", "libmp3lame", "-b:a", "loud"], "bad"),
         (["-c:a", "libmp3lame", "-ar", "fast"], "bad value for ar: fast"),
         (["-af", "frobnicate"], "this ffmpeg has no filter 'frobnicate'"),
@@ -251,7 +251,7 @@ def test_wrong_words_for_ffmpeg_are_settings(
 def test_an_unknown_format_is_settings(run: Run, folder: Path) -> None:
     result = run("convert", "in", "--to", "cassette", "--", "-c:a", "copy")
     assert result.exit_code == 2
-    assert "ffmpeg knows no format for this suffix" in result.error
+    assert "ffmpeg does not know a format for this suffix" in result.error
 
 
 def test_fail_fast_stops_after_so_many_failures(
@@ -315,7 +315,7 @@ def test_a_killed_ffmpeg_is_tried_again(
     program = stand_in("if is_first('once'): end_abruptly()")
     result = run("convert", "in/a.mp3", "--to", "wav", "--ffmpeg", program.path)
     assert result.exit_code == 0
-    assert f"again in/a.mp3  transient: ffmpeg {KILLED}" in result.stderr
+    assert f"RETRY in/a.mp3  transient: ffmpeg {KILLED}" in result.stderr
     assert len(program.starts) == 2
     assert names(destination) == {"a.wav"}
 

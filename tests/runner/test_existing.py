@@ -202,7 +202,7 @@ def test_what_is_done_about_a_target_that_is_there(
     assert place.decision.replaces == (seen and (seen.st_size, seen.st_mtime_ns))
 
 
-def test_a_run_that_is_taken_up_does_not_replace_what_was_made_from_a_newer_source(
+def test_a_resumed_run_does_not_replace_what_was_made_from_a_newer_source(
     place: Place,
 ) -> None:
     conversion = of_a_source_that_is_older_now(place)
@@ -242,7 +242,7 @@ REASONS: tuple[tuple[Callable[[Place], Conversion], str, str], ...] = (
 
 
 @pytest.mark.parametrize(("state", "overwrite", "why"), REASONS)
-def test_why_a_target_is_kept_is_said_with_what_replaces_it(
+def test_a_kept_target_is_reported_with_the_option_that_replaces_it(
     place: Place, state: Callable[[Place], Conversion], overwrite: str, why: str
 ) -> None:
     conversion = state(place)

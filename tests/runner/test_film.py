@@ -92,7 +92,7 @@ def filtered(media: Media, path: Path, filters: str) -> str:
     ],
 )
 @every_ffmpeg
-def test_all_that_the_target_can_hold_arrives(
+def test_everything_that_the_target_can_hold_is_kept(
     preset: str, wanted: list[str], ffmpeg: str, media: Media, destination: Path
 ) -> None:
     target = destination / f"a.{preset}"
@@ -127,7 +127,7 @@ def test_some_of_it_can_be_asked_for(
         assert tone(media, target) == pytest.approx(SECOND_TONE, rel=0.02)
 
 
-def test_a_language_that_a_film_has_not_is_said(media: Media, destination: Path) -> None:
+def test_a_language_that_a_film_lacks_is_reported(media: Media, destination: Path) -> None:
     how = recipe("mp4", audio_language="fr")
     failure = failure_of(work(media("everything.mkv"), destination / "a.mp4", how=how))
     assert failure.message == "no audio stream in the language 'fr', but in: jpn, eng"
@@ -265,10 +265,10 @@ def test_a_soundtrack_that_only_a_programme_table_promises_is_left_out() -> None
     )
     assert "0:1" not in arguments
     assert "0:2" in arguments
-    assert notices == ("left out: 1 soundtrack without sound",)
+    assert notices == ("left out: 1 audio track without sound",)
 
 
-def test_sound_that_begins_late_is_found(media: Media, destination: Path) -> None:
+def test_audio_that_starts_late_is_found(media: Media, destination: Path) -> None:
     target = destination / "a.mp4"
     converted(work(media("later-sound.ts"), target, how=recipe("mp4")))
     assert [line.split()[1] for line in streams(media, target)] == ["h264", "aac"]
@@ -319,7 +319,7 @@ def test_what_ffmpeg_says_of_a_picture_is_read(details: str, wanted: str) -> Non
     ],
 )
 @every_ffmpeg
-def test_colours_are_what_they_are_said_to_be(
+def test_colours_are_tagged_as_they_are(
     source: str, preset: str, wanted: str, ffmpeg: str, media: Media, destination: Path
 ) -> None:
     how = recipe(preset)
@@ -360,7 +360,7 @@ def test_an_old_ffmpeg_that_cannot_read_the_brightness_says_so() -> None:
     )
     film = make_film(recipe("hevc"), MediaInfo("mov", None, (video,)), samples)
     assert film.notices == (
-        "left out: the data of its mastering display, which this ffmpeg is too old to read",
+        "left out: its mastering display metadata, which this ffmpeg is too old to read",
     )
 
 
@@ -376,7 +376,7 @@ def test_the_brightness_that_hdr_was_made_for_is_kept(
     assert (after.mastering, after.light) == (before.mastering, before.light)
 
 
-def test_without_a_filter_for_it_hdr_is_refused_for_h264_with_the_way_out(
+def test_without_zscale_hdr_is_refused_for_h264_with_advice(
     media: Media, destination: Path, stand_in: MakeStandIn
 ) -> None:
     program = stand_in(
@@ -387,7 +387,7 @@ def test_without_a_filter_for_it_hdr_is_refused_for_h264_with_the_way_out(
     one = work(media("hdr10.mkv"), destination / "a", how=recipe("mp4"), ffmpeg=str(program.path))
     failure = failure_of(one)
     assert failure.kind is Kind.SETTINGS
-    assert failure.message.endswith("--to hevc keeps it HDR")
+    assert failure.message.endswith("--to hevc keeps HDR")
     converted(work(media("hdr10.mkv"), destination / "b.mp4", how=recipe("hevc"), ffmpeg=str(program.path)))  # fmt: skip
 
 
@@ -409,7 +409,7 @@ def has_fields(media: Media, path: Path) -> bool:
     "source", ["fields.mpg", "fields.mkv", "fields-unsaid.mkv", "fields-unsaid-bottom.mkv"]
 )
 @every_ffmpeg
-def test_interlaced_films_become_whole_pictures_whether_they_say_so_or_not(
+def test_interlaced_films_are_deinterlaced_even_if_not_flagged(
     source: str, ffmpeg: str, media: Media, destination: Path
 ) -> None:
     assert has_fields(media, media(source))
@@ -499,7 +499,7 @@ def sound(media: Media, path: Path) -> bytes:
         ("4-4-4.mp4", "mp4"),
     ],
 )
-def test_what_does_not_fit_is_encoded(
+def test_what_cannot_be_copied_is_encoded(
     source: str, preset: str, media: Media, destination: Path
 ) -> None:
     how = recipe(preset, copy_if_fits=True)
@@ -542,12 +542,12 @@ def test_a_copy_of_damage_is_no_result(
         ("clip.mp4", "webm", ""),
     ],
 )
-def test_a_second_loss_is_said(
+def test_encoding_a_lossy_source_again_gives_a_notice(
     source: str, preset: str, said: str, media: Media, destination: Path
 ) -> None:
     how = recipe(preset)
     made = converted(work(media(source), destination / f"a{how.suffix}", how=how))
-    found = [notice for notice in made.notices if "lost a little" in notice]
+    found = [notice for notice in made.notices if "lost some quality" in notice]
     assert [notice[: len(said)] for notice in found] == ([said] if said else [])
 
 
@@ -564,7 +564,7 @@ def test_a_second_loss_is_said(
         ("thumbnail", 1, 9_000_000, False),
     ],
 )
-def test_a_result_that_takes_much_more_room_than_its_source_is_said_to(
+def test_a_result_much_larger_than_its_source_gives_a_notice(
     preset: str, before: int, after: int, is_said: bool
 ) -> None:
     said = growth(settle(recipe(preset)), before, after)
@@ -575,7 +575,7 @@ def test_a_result_that_takes_much_more_room_than_its_source_is_said_to(
     )
 
 
-def test_advice_is_said_and_is_no_failure_to_strict(
+def test_advice_is_shown_and_is_no_failure_with_strict(
     media: Media, tmp_path: Path, destination: Path
 ) -> None:
     noise = tmp_path / "a.mp3"
@@ -610,10 +610,10 @@ def test_an_own_preset_can_keep_the_film(media: Media, destination: Path) -> Non
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"film": True}, "film must be true or false, and goes with media"),
+        ({"film": True}, "film must be true or false, and needs media"),
         ({"film": "yes", "media": "video"}, "film must be true or false"),
         ({"film": True, "media": "video", "suffix": "avi"}, "film makes .mp4, .m4v"),
-        ({"film": True, "media": "video", "loudness": -16}, "loudness is for one soundtrack"),
+        ({"film": True, "media": "video", "loudness": -16}, "loudness works for one audio track"),
     ],
 )
 def test_a_film_of_an_own_preset_is_checked(more: dict[str, object], reason: str) -> None:
@@ -640,5 +640,5 @@ def test_the_command_line_reaches_the_film(
         "audio aac jpn default",
     ]
     shown = run("presets", "mp4")
-    assert "all soundtracks" in shown.stderr
+    assert "all audio tracks" in shown.stderr
     assert "-c:v libx264" in shown.stdout

@@ -65,6 +65,13 @@ def test_windows_shells_have_quotes_of_their_own(word: str, powershell: str, cmd
     assert (powershell_quoted(word), cmd_quoted(word)) == (powershell, cmd)
 
 
+def test_commands_that_only_read_the_ledger_do_not_name_the_azure_environment() -> None:
+    follow_up = FollowUp(destination=Path("out"), azure=("--stack", "dev"))
+    assert follow_up.runs == "runner runs -o out"
+    assert follow_up.report("r") == "runner report r -o out"
+    assert follow_up.status("r") == "runner status r -o out --stack dev"
+
+
 def test_a_command_says_where_it_works_only_where_it_must(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

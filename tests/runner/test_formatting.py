@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.formatting import bytes_text, printable, seconds_text, shortened
+from runner.formatting import bytes_text, display_path, printable, seconds_text, shortened
 from runner.media.blame import classify_log
 from runner.media.failures import Kind, fault_lines
 from runner.media.ffmpeg import without_verbose
@@ -22,11 +22,11 @@ FAULTS = {
     "no-moov": (Kind.INPUT, "not a whole media file: moov atom not found"),
     "gone": (Kind.INPUT, "the file is gone"),
     "encoder": (Kind.SETTINGS, "this ffmpeg has no encoder 'libfraunhofer'"),
-    "option": (Kind.SETTINGS, "ffmpeg knows no option 'frobnicate'"),
+    "option": (Kind.SETTINGS, "ffmpeg does not know the option 'frobnicate'"),
     "filter": (Kind.SETTINGS, "this ffmpeg has no filter 'frobnicate'"),
     "value": (Kind.SETTINGS, "bad value for b: loud"),
     "number": (Kind.SETTINGS, "bad value for ar: fast"),
-    "suffix": (Kind.SETTINGS, "ffmpeg knows no format for this suffix"),
+    "suffix": (Kind.SETTINGS, "ffmpeg does not know a format for this suffix"),
     "disk-full": (Kind.ENVIRONMENT, "the disk is full"),
 }
 FILM = Stream(0, "video", "h264")
@@ -52,32 +52,32 @@ WRONG_SETTINGS = {
     "tune": "the encoder has no tune 'bogus'",
     "preset": "the encoder has no preset 'bogus'",
     "profile-name": "the encoder has no profile 'bogus'",
-    "profile": "the encoder libx264 refuses these settings: baseline profile doesn't support 4:2:2",
-    "x265-params": "the encoder libx265 refuses these settings: Lookahead depth must be greater"
+    "profile": "the encoder libx264 rejects these settings: baseline profile doesn't support 4:2:2",
+    "x265-params": "the encoder libx265 rejects these settings: Lookahead depth must be greater"
     " than the max consecutive bframe count",
-    "v4l2m2m": "the encoder h264_v4l2m2m refuses these settings: Could not find a valid device",
+    "v4l2m2m": "the encoder h264_v4l2m2m rejects these settings: Could not find a valid device",
     "pix_fmt-unknown": "this ffmpeg has no pixel format 'frobnicate'",
-    "odd-size": "the encoder takes even sizes only, not 321x181",
+    "odd-size": "the encoder only accepts even sizes, not 321x181",
     "huge-size": "a picture of 100000x100000 is too large",
     "srt-in-mp4": "this container cannot hold subrip",
-    "aac-in-mxf": "the container refuses what is put into it: only 48khz is implemented",
-    "x264-in-webm": "the container refuses: Only VP8 or VP9 or AV1 video and Vorbis or Opus audio"
+    "aac-in-mxf": "the container does not accept this content: only 48khz is implemented",
+    "x264-in-webm": "the container rejects it: Only VP8 or VP9 or AV1 video and Vorbis or Opus audio"
     " and WebVTT subtitles are supported for WebM",
-    "aac-copied-to-mp3": "the container refuses: Exactly one MP3 audio stream is required",
+    "aac-copied-to-mp3": "the container rejects it: Exactly one MP3 audio stream is required",
     "hwaccel": "-hwaccel is for the input, and these arguments are for the output",
     "subtitles-file": "the file nothere.srt cannot be opened",
     "lut-file": "the file nothere.cube cannot be opened",
     "attach": "the attachment nothere.ttf cannot be opened",
-    "other-input": "a further input cannot be opened",
+    "other-input": "another input cannot be opened",
     "map-9": "'-map 0:9' fits no stream of this file",
     "map-bad": "'-map bogus' fits no stream of this file",
-    "map-input-1": "there is one input, number 0, and no number 1",
-    "map_metadata": "there is one input, number 0, and no number 5",
+    "map-input-1": "there is only one input, number 0, and no number 1",
+    "map_metadata": "there is only one input, number 0, and no number 5",
     "filter-option": "the filter has no option 'bogus'",
-    "opus-rate": "libopus takes no sample rate 44100",
-    "channels-mp3": "libmp3lame takes no channel layout 5.1",
+    "opus-rate": "libopus does not accept the sample rate 44100",
+    "channels-mp3": "libmp3lame does not accept the channel layout 5.1",
     "sample_fmt": "this ffmpeg has no sample format 'bogus'",
-    "sample_fmt-refused": "libmp3lame takes no sample format u8",
+    "sample_fmt-refused": "libmp3lame does not accept the sample format u8",
     "channel_layout": "this ffmpeg has no channel layout 'bogus'",
     "crf": "bad value for crf: loud",
     "movflags": "bad value for movflags: bogus",
@@ -85,8 +85,8 @@ WRONG_SETTINGS = {
     "bad-size": "bad value for s: wide",
     "rate-zero": "bad value for r: 0",
     "bsf": "this ffmpeg has no bitstream filter 'frobnicate'",
-    "format": "ffmpeg knows no format 'frobnicate'",
-    "audio-encoder-for-video": "'aac' is no encoder for this stream",
+    "format": "ffmpeg does not know the format 'frobnicate'",
+    "audio-encoder-for-video": "'aac' is not an encoder for this stream",
     "copy-and-filter": "a stream that is copied cannot be filtered",
 }
 
@@ -98,7 +98,7 @@ def settings_logs(version: str) -> dict[str, str]:
 
 
 @every_version
-def test_no_wrong_setting_is_held_against_the_file(version: str) -> None:
+def test_a_wrong_setting_never_counts_as_damage(version: str) -> None:
     logs = settings_logs(version)
     assert len(logs) > 55
     verdicts = {name: classify_log(words, source="/in/film.mkv") for name, words in logs.items()}
@@ -109,7 +109,7 @@ def test_no_wrong_setting_is_held_against_the_file(version: str) -> None:
 
 @pytest.mark.parametrize("case", WRONG_SETTINGS)
 @every_version
-def test_a_wrong_setting_is_said_in_plain_words(case: str, version: str) -> None:
+def test_a_wrong_setting_is_explained_in_plain_words(case: str, version: str) -> None:
     assert classify_log(settings_logs(version)[case])[1] == WRONG_SETTINGS[case]
 
 
@@ -121,7 +121,7 @@ def test_of_two_encoders_the_one_that_complains_is_named(suffix: str) -> None:
         "[info]   Stream #0:1 -> #0:1 (vorbis (native) -> opus (libopus))\n"
         f"[libopus @ 0x55] [error] Specified sample rate 44100 is not supported{suffix}\n"
     )
-    assert classify_log(words) == (Kind.SETTINGS, "libopus takes no sample rate 44100")
+    assert classify_log(words) == (Kind.SETTINGS, "libopus does not accept the sample rate 44100")
 
 
 @pytest.mark.parametrize("case", ["nvenc", "qsv"])
@@ -139,7 +139,7 @@ def test_a_layout_that_an_encoder_refuses_is_no_damage(version: str) -> None:
     assert classify_log(log(version, "layout")) == (
         Kind.SETTINGS,
         (
-            "the encoder libopus refuses these settings:"
+            "the encoder libopus rejects these settings:"
             " Invalid channel layout 5.1(side) for specified mapping family -1"
         ),
     )
@@ -156,18 +156,18 @@ def test_a_missing_stream_is_named_by_what_was_wanted() -> None:
         # a parser's, a demuxer's and an encoder's refusal of a size: trying again is of no use
         (
             "[in#0 @ 0x5500] [error] Error opening input: Cannot allocate memory",
-            (Kind.INPUT, "its head is damaged: it asks for more memory than there is"),
+            (Kind.INPUT, "its header is damaged: it asks for more memory than there is"),
         ),
         (
             "[error] file:/in/x: Cannot allocate memory",
-            (Kind.INPUT, "its head is damaged: it asks for more memory than there is"),
+            (Kind.INPUT, "its header is damaged: it asks for more memory than there is"),
         ),
         (
             (
                 "[info] Input #0, wav, from 'file:/in/x':\n"
                 "[aost#0:0/libmp3lame @ 0x5500] [error] Error encoding a frame: Cannot allocate memory"
             ),
-            (Kind.INPUT, "libmp3lame cannot take what was decoded"),
+            (Kind.INPUT, "libmp3lame cannot encode what was decoded"),
         ),
         (
             (
@@ -198,7 +198,7 @@ def test_a_codec_without_a_name_is_not_called_none(words: str) -> None:
     assert classify_log(opened + words, source="/in/x") == verdict
 
 
-def test_no_words_are_held_against_nobody() -> None:
+def test_an_empty_log_blames_nobody() -> None:
     kind, message = classify_log("")
     assert kind is Kind.SETTINGS
     assert message == "ffmpeg failed: it gave no reason"
@@ -321,7 +321,7 @@ def test_a_title_cannot_pose_as_a_duration() -> None:
         *((534, "8 m 54 s"), (3600, "1 h 00 m"), (220_320, "61 h 12 m")),
     ],
 )
-def test_times_are_said_as_people_do(seconds: float, text: str) -> None:
+def test_times_are_formatted_for_people(seconds: float, text: str) -> None:
     assert seconds_text(seconds) == text
 
 
@@ -337,7 +337,7 @@ def test_times_are_said_as_people_do(seconds: float, text: str) -> None:
         )
     ],
 )
-def test_sizes_are_said_as_people_do(size: float, text: str) -> None:
+def test_sizes_are_formatted_for_people(size: float, text: str) -> None:
     assert bytes_text(size) == text
 
 
@@ -345,6 +345,16 @@ def test_a_long_name_loses_its_middle() -> None:
     assert shortened("a long name.mp3", 10) == "a l…me.mp3"
     assert len(shortened("x" * 50, 5)) == 5
     assert shortened("short", 10) == "short"
+    assert "…" in shortened("a long name", 8)
+
+
+def test_a_path_outside_the_current_folder_is_shown_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert display_path(tmp_path / "a.mp3") == str(tmp_path / "a.mp3")
+    assert display_path(tmp_path / "here" / "a.mp3") == "a.mp3"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def held(code: int | None) -> OSError:
 @pytest.mark.parametrize(
     ("code", "there"), [(5, True), (32, True), (33, True), (112, False), (3, False)]
 )
-def test_a_held_file_is_known_by_windows_code(code: int, there: bool) -> None:
+def test_a_file_in_use_is_recognised_by_windows_error_codes(code: int, there: bool) -> None:
     assert is_held(held(code), windows=True) == there
 
 
@@ -58,7 +58,7 @@ def test_patience_has_an_end() -> None:
     assert len(calls) > 1
 
 
-def test_what_is_no_hold_is_told_at_once() -> None:
+def test_other_errors_are_reported_at_once() -> None:
     calls = []
 
     def act() -> None:
@@ -75,7 +75,9 @@ def test_a_file_where_a_folder_should_be_is_told_on_every_system(
     below: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConversionError, match="a file stands where its folder should be") as caught:
+    with pytest.raises(
+        ConversionError, match="there is a file where its folder should be"
+    ) as caught:
         check_target(str(tmp_path / "file" / below), ANYTHING)
     assert caught.value.failure.kind is Kind.INPUT
     check_target(str(tmp_path / "folder" / below), ANYTHING)
@@ -97,7 +99,7 @@ def test_a_result_that_is_open_elsewhere_fails_alone(
 
 
 @windows
-def test_a_result_that_is_let_go_in_time_is_replaced(
+def test_a_result_that_is_closed_in_time_is_replaced(
     run: Run, media: Media, tmp_path: Path, destination: Path
 ) -> None:
     media.put("8-bit.wav", tmp_path / "in" / "a.wav")

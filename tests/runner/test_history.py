@@ -36,7 +36,7 @@ def test_runs_are_listed_the_newest_first(run: Run, mixed: Path) -> None:
     assert "2 converted, 2 failed" in lines[1]
 
 
-def test_runs_are_told_in_json(run: Run, mixed: Path) -> None:
+def test_runs_are_listed_in_json(run: Run, mixed: Path) -> None:
     (line,) = run("runs", "--json").stdout.splitlines()
     told = json.loads(line)
     assert told["v"] == 1
@@ -81,12 +81,20 @@ def test_a_run_is_found_by_how_its_name_starts(run: Run, mixed: Path) -> None:
     assert missing.error == "no run '2001' here; list them with `runner runs`"
 
 
+def test_logs_of_something_unknown_may_have_meant_a_file_or_a_run(run: Run, mixed: Path) -> None:
+    for what in ("in/typo.mp3", "2001"):
+        missing = run("logs", what)
+        assert missing.exit_code == 2
+        assert missing.error.startswith(f"no file or run '{what}' is recorded in ")
+        assert missing.error.endswith("; list the runs with `runner runs`")
+
+
 @pytest.mark.parametrize("command", ["status", "logs", "clean", "retry"])
 def test_the_list_of_runs_that_is_named_is_that_of_this_destination(
     command: str, run: Run, mixed: Path
 ) -> None:
     missing = run(command, "2001", "-o", mixed.parent / "out")
-    assert missing.error.endswith("; list them with `runner runs -o out`")
+    assert missing.error.endswith(" with `runner runs -o out`")
 
 
 @pytest.mark.parametrize("what", ["in/bad.mp4", "out/bad.wav", "bad.wav"])
@@ -119,7 +127,7 @@ def test_retry_does_the_failed_files_alone_with_the_same_settings(
 ) -> None:
     again = run("retry")
     assert again.exit_code == 1
-    assert "2 failed of 2" in again.stderr
+    assert "2 files: 2 failed" in again.stderr
     media.put("clip.mp4", tmp_path / "in" / "bad.mp4", tmp_path / "in" / "mute.mp4")
     mended = run("retry")
     assert mended.exit_code == 0

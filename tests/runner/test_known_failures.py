@@ -36,8 +36,11 @@ def test_the_same_command_again_says_so_and_starts_no_ffmpeg(
     for _ in range(2):
         again = run("convert", "in", "--ffmpeg", program.path)
         assert again.exit_code == 1
-        assert "1 up to date, 1 failed of 2" in again.stderr
-        assert "not tried again, as neither the file nor the settings changed" in again.failures[0]
+        assert "2 files: 1 up to date, 1 failed" in again.stderr
+        assert (
+            "not tried again, because neither the file nor the settings changed"
+            in again.failures[0]
+        )
         assert not program.starts
     # what is known about it is known of the newest run too
     assert said_of_bad(run) == first
@@ -123,5 +126,5 @@ def test_a_ledger_of_the_version_before_is_taken_over(
     db.close()
     assert "bad.mp4" in run("status").stdout
     again = run("convert", "in", "--ffmpeg", program.path)
-    assert "1 up to date, 1 failed of 2" in again.stderr
+    assert "2 files: 1 up to date, 1 failed" in again.stderr
     assert len(program.starts) == 1

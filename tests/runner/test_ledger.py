@@ -152,7 +152,7 @@ def test_a_damaged_ledger_is_set_aside_by_whoever_reads_it(
         assert ledger.find("0.mp3")
 
 
-def test_a_ledger_that_is_damaged_in_the_middle_of_a_run_goes_on_with_what_follows(
+def test_after_damage_in_the_middle_of_a_run_the_ledger_records_the_rest(
     destination: Path, file: Path
 ) -> None:
     with Ledger.open(destination) as ledger:
@@ -252,7 +252,7 @@ def test_a_damaged_ledger_that_another_runner_works_with_stays(
     assert len(set_aside(file)) == 1
 
 
-def test_a_locked_ledger_is_not_held_to_be_damaged(destination: Path, file: Path) -> None:
+def test_a_locked_ledger_does_not_count_as_damaged(destination: Path, file: Path) -> None:
     with closing(sqlite3.connect(file)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(SetupError, match=r"cannot use the ledger .*: database is locked"):
@@ -293,7 +293,7 @@ def test_no_command_trips_over_a_damaged_ledger(
 
 
 @pytest.mark.parametrize("where", ["auto", "local"])
-def test_what_a_run_on_azure_told_ffmpeg_is_not_told_here(
+def test_arguments_from_a_run_on_azure_are_not_used_here(
     run: Run, destination: Path, where: str
 ) -> None:
     with Ledger.open(destination) as ledger:

@@ -88,11 +88,11 @@ def test_a_name_that_gets_too_long_is_said_to_be_before_the_work(
     )
     program = stand_in()
     foreseen = run("convert", "in", "--to", "opus", "-n")
-    assert "name too long" in foreseen.stdout or " cannot have the name " in foreseen.stderr
+    assert "name too long" in foreseen.stdout or " does not allow the name " in foreseen.stderr
     assert "dry run: 1 of " in foreseen.stderr
     result = run("convert", "in", "--to", "opus", "--ffmpeg", program.path)
     assert result.exit_code == 1
-    assert " cannot have the name " in result.stderr or " name is too long " in result.stderr
+    assert " does not allow the name " in result.stderr or " name is too long " in result.stderr
     assert "  name: " in result.failures[0]
     assert names(destination) == {"ok.opus"}
     assert sum(" -i " in start for start in program.starts) == 1

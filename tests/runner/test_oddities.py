@@ -59,7 +59,7 @@ def look(path: Path, ffmpeg: str) -> MediaInfo:
 
 @pytest.mark.parametrize("name", SOUNDS)
 @every_ffmpeg
-def test_all_sound_of_an_odd_file_comes_out(
+def test_all_audio_of_an_odd_file_is_converted(
     name: str, ffmpeg: str, media: Media, destination: Path
 ) -> None:
     target = destination / "a.wav"

@@ -61,6 +61,15 @@ def test_what_no_option_can_be_is_refused(text: str) -> None:
         RunOptions.from_json(text)
 
 
+def test_sources_do_not_stay_in_storage_unless_asked() -> None:
+    assert not RunOptions().keep
+
+
+def test_a_flag_is_not_a_number() -> None:
+    with pytest.raises(ValueError, match="retries cannot be True"):
+        RunOptions(retries=True)
+
+
 @pytest.fixture
 def failed(run: Run, media: Media, tmp_path: Path, stand_in: MakeStandIn) -> Callable[..., StandIn]:
     """Make a run fail with its one file, over a target that is there; returns that ffmpeg."""
@@ -76,9 +85,7 @@ def failed(run: Run, media: Media, tmp_path: Path, stand_in: MakeStandIn) -> Cal
     return fail
 
 
-def test_retry_goes_on_with_the_options_of_its_run(
-    run: Run, failed: Callable[..., StandIn]
-) -> None:
+def test_retry_uses_the_options_of_its_run(run: Run, failed: Callable[..., StandIn]) -> None:
     broken = failed("--overwrite", "always", "--retries", "0")
     starts = len(broken.starts)
     assert run("retry", "--ffmpeg", broken.path).exit_code == 1

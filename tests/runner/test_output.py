@@ -164,7 +164,7 @@ def test_a_terminal_sees_a_live_display_in_its_width(
     assert process.returncode == 1
     text = seen.decode()
     assert "FAILED" in text
-    assert "2 converted, 1 failed of 3" in text
+    assert "3 files: 2 converted, 1 failed" in text
     assert "\x1b[?25h" in text  # the cursor is shown again
     assert ("\x1b[31m" in text) == colour
 

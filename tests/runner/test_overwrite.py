@@ -42,7 +42,7 @@ def test_what_is_verified_is_left_alone(
     assert not program.starts
 
 
-def test_always_makes_it_anew(run: Run, target: Path) -> None:
+def test_always_converts_again(run: Run, target: Path) -> None:
     before = target.stat().st_ino, target.stat().st_mtime_ns
     result = run("convert", "in", "--to", "wav", "--overwrite", "always")
     assert result.exit_code == 0
@@ -51,7 +51,7 @@ def test_always_makes_it_anew(run: Run, target: Path) -> None:
 
 
 @pytest.mark.parametrize("overwrite", ["auto", "if-newer"])
-def test_a_changed_source_is_converted_anew_unless_nothing_may_be_replaced(
+def test_a_changed_source_is_converted_again_unless_nothing_may_be_replaced(
     overwrite: str, run: Run, media: Media, source: Path, target: Path
 ) -> None:
     media.put("talk.mp3", source)
@@ -184,7 +184,7 @@ def test_what_is_no_such_result_is_not_taken_for_one(
     ("seconds", "why"),
     [(2.24, ""), (2.27, "2.3 s instead of 2.0 s"), (1.76, ""), (1.7, "1.7 s instead of 2.0 s")],
 )
-def test_a_result_that_nobody_remembers_may_differ_in_length_by_little(
+def test_a_result_unknown_to_the_ledger_may_differ_slightly_in_length(
     seconds: float, why: str, media: Media, tmp_path: Path
 ) -> None:
     for name, length in (("source", 2.0), ("result", seconds)):
@@ -256,7 +256,7 @@ def test_a_file_in_the_place_of_a_folder_is_reported(
     (destination / "sub").write_text("a file")
     result = run("convert", "in", "--to", "wav")
     assert result.exit_code == 1
-    assert "a file stands where its folder should be" in result.failures[0]
+    assert "there is a file where its folder should be" in result.failures[0]
     assert names(destination) == {"b.wav", "sub"}
 
 
@@ -353,5 +353,5 @@ def test_a_ledger_of_a_newer_runner_is_refused_and_kept(
         result = run(*command)
         assert result.exit_code == 4
         assert "was written by a newer runner" in result.error
-        assert "it takes 9.8.7 or later (the ledger's format is 99" in result.error
+        assert "it needs 9.8.7 or later (the ledger's format is 99" in result.error
     assert ledger(destination).read_bytes() == before

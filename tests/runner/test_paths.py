@@ -49,7 +49,7 @@ from tests.runner.programs import recipe
         (r"\\?\Volume{b75e2c83}\a.mp4", r"C:\work", None),
     ],
 )
-def test_a_path_is_shown_from_here_only_where_it_lies_below(
+def test_a_path_is_shown_relative_only_inside_the_current_folder(
     path: str, folder: str, relative: str | None
 ) -> None:
     assert below(path, folder, ntpath) == relative
@@ -87,7 +87,7 @@ def test_a_long_path_has_the_form_that_windows_demands(path: str, there: str) ->
     assert plain(there) == plain(path)
 
 
-def test_elsewhere_a_long_path_is_as_it_is() -> None:
+def test_other_systems_keep_long_paths_unchanged() -> None:
     assert extended("/" + "x" * 5000, posixpath) == "/" + "x" * 5000
 
 
@@ -151,7 +151,7 @@ def test_a_name_that_windows_can_have_stays(name: str) -> None:
     ],
 )
 def test_no_folder_can_be_where_windows_has_none(path: str) -> None:
-    assert "Windows cannot have the name " in folder_fault(path, ntpath)
+    assert "Windows does not allow the name " in folder_fault(path, ntpath)
     assert not folder_fault(path, posixpath)
 
 
@@ -172,16 +172,16 @@ def test_a_name_may_be_as_long_as_windows_counts() -> None:
 @pytest.mark.parametrize(
     ("template", "word"),
     [
-        ("{stem}:x{ext}", "no name has a : there"),
-        ("{stem}?{ext}", "no name has a ? there"),
+        ("{stem}:x{ext}", "names there cannot contain :"),
+        ("{stem}?{ext}", "names there cannot contain ?"),
         ("aux/{stem}{ext}", "aux is a device there"),
-        ("{dir}/{stem}{ext}.", "ends with a dot or a blank"),
-        ("{dir} /{stem}{ext}", "ends with a dot or a blank"),
+        ("{dir}/{stem}{ext}.", "end with a dot or a space"),
+        ("{dir} /{stem}{ext}", "end with a dot or a space"),
     ],
 )
 def test_windows_refuses_a_template_before_anything_starts(template: str, word: str) -> None:
     found = [Found(Source("D:\\in\\day 1\\a.mp4", 1, 1), "day 1/a.mp4")]
-    with pytest.raises(UsageError, match="Windows cannot have the name") as caught:
+    with pytest.raises(UsageError, match="Windows does not allow the name") as caught:
         make_plan(found, recipe(), Path("/out"), template, system=ntpath)
     assert word in str(caught.value)
     assert str(caught.value).startswith("--name ")
@@ -211,19 +211,19 @@ def test_windows_leaves_out_the_files_alone_whose_names_it_cannot_have(
     assert [c.source.path for c in plan.conversions] == ["D:\\in\\fine.mp4"]
     [left_out] = plan.left_out
     assert left_out.failure.kind is Kind.NAME
-    assert left_out.failure.message.startswith("Windows cannot have the name ")
+    assert left_out.failure.message.startswith("Windows does not allow the name ")
     assert left_out.failure.message.endswith("; see --name")
-    with pytest.raises(UsageError, match="Windows cannot have the name"):
+    with pytest.raises(UsageError, match="Windows does not allow the name"):
         make_plan(found, recipe("opus"), Path("/out"), template, "error", system=ntpath)
     assert not make_plan(found, recipe(), Path("/out"), template, system=posixpath).left_out
 
 
-def test_a_name_that_nobody_can_have_is_in_nobodys_way() -> None:
+def test_an_impossible_name_does_not_affect_other_files() -> None:
     found = [
         Found(Source(f"D:\\{n}\\{one}", 1, 1), one) for n, one in enumerate(["a?.mp4", "A?.mov"])
     ]
     plan = make_plan(found, recipe(), Path("/out"), system=ntpath)
-    assert all("no name has a ?" in one.failure.message for one in plan.left_out)
+    assert all("names there cannot contain ?" in one.failure.message for one in plan.left_out)
     assert not plan.conversions
 
 
@@ -255,7 +255,7 @@ def test_a_run_made_elsewhere_says_what_its_results_are_called_here() -> None:
     plan = plan_of("a.mp3", "day 1/what?.mp3", "aux/b.mp3")
     [notice] = renamed_here(plan, ntpath)
     assert notice.message == (
-        "Windows cannot have all of these names: "
+        "Windows does not allow all of these names: "
         "day 1/what?.mp3 is day 1/what%3F.mp3, aux/b.mp3 is %61ux/b.mp3"
     )
     assert target_path("D:\\out", "day 1/what?.mp3", ntpath) == "D:\\out\\day 1\\what%3F.mp3"
@@ -269,7 +269,12 @@ def test_two_results_never_become_one(other: str) -> None:
         list(renamed_here(plan_of(other, "a?.mp3"), ntpath))
 
 
-def test_only_a_few_of_many_names_are_told() -> None:
+def test_two_results_that_are_both_renamed_never_become_one() -> None:
+    with pytest.raises(SetupError, match="another result would both be called"):
+        list(renamed_here(plan_of("a?.mp3", "A?.mp3"), ntpath))
+
+
+def test_only_a_few_of_many_names_are_shown() -> None:
     [notice] = renamed_here(plan_of(*(f"{n}?.mp3" for n in range(7))), ntpath)
     assert notice.message.endswith("4?.mp3 is 4%3F.mp3, and 2 more")
 
@@ -314,7 +319,7 @@ def test_the_tree_of_a_listed_name_is_kept_where_it_leads_no_elsewhere(
         ("\\\\server\\share\\x\\**\\*.mp4", "\\\\server\\share\\x", ntpath),
     ],
 )
-def test_the_tree_of_a_glob_begins_where_its_magic_does(
+def test_the_tree_of_a_glob_starts_at_its_first_wildcard(
     pattern: str, base: str, system: ModuleType
 ) -> None:
     assert base_of(pattern, system) == base

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 from hypothesis import given, settings
@@ -157,6 +158,7 @@ def test_runs_that_begin_at_once_on_many_machines_have_names_of_their_own() -> N
     runs = {new_run_id(DESTINATION, start, f"machine {n}") for n in range(10)}
     assert len(runs) == 10
     assert new_run_id(DESTINATION / "other", start, "machine 1") not in runs
+    assert new_run_id(DESTINATION, start) == new_run_id(DESTINATION, start, gethostname())
 
 
 RELATIVE = st.lists(

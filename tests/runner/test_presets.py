@@ -70,7 +70,7 @@ def loudness(media: Media, path: Path) -> float:
     return float(re.findall(r"I: +(-?[\d.]+) LUFS", done.stderr)[-1])
 
 
-def test_every_preset_is_held_to_its_codec_here() -> None:
+def test_every_preset_makes_its_codec_here() -> None:
     assert set(CODECS) == set(BUILT_IN)
 
 
@@ -407,11 +407,11 @@ def test_a_soundtrack_cannot_be_asked_for_where_an_own_preset_names_it(
     assert result.exit_code == 2
     assert result.stderr == (
         "Error: --audio-stream would have no effect: "
-        "the preset 'first' does not say {audio} in its arguments\n"
+        "the preset 'first' does not use {audio} in its arguments\n"
     )
 
 
-def test_own_arguments_are_held_to_the_soundtrack_that_they_name(
+def test_results_of_own_arguments_are_checked_against_the_track_that_they_name(
     run: Run, media: Media, tmp_path: Path
 ) -> None:
     media.run(

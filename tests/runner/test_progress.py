@@ -66,9 +66,7 @@ def test_a_terminal_shows_how_a_run_on_azure_moves(plan: Plan, width: int) -> No
     assert "1 waiting for a node" in shown
 
 
-def test_lines_have_one_now_and_then_about_the_whole_run(
-    plan: Plan, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_there_is_a_status_line_now_and_then(plan: Plan, capfd: pytest.CaptureFixture[str]) -> None:
     said = ""
 
     def says(words: str) -> bool:

@@ -70,7 +70,7 @@ def test_the_end_of_a_run_with_many_failures_tells_why(
     table = result.stderr[result.stderr.index("4 files failed:") :].splitlines()
     assert table[1].split()[:2] == ["4", "input"]
     assert table[2].split() == ["in/0.mp4,", "in/1.mp4,", "in/2.mp4,", "…"]
-    assert table[3].startswith("1 converted, 4 failed of 5")
+    assert table[3].startswith("5 files: 1 converted, 4 failed")
     again = run("convert", "in", "--json")
     (reason,) = json.loads(again.stdout.splitlines()[-1])["failures"]
     assert (reason["kind"], reason["files"]) == ("input", 4)

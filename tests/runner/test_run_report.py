@@ -118,7 +118,7 @@ def test_the_figures_add_up() -> None:
     assert [(a.target, a.number) for a in FACTS.repeated] == [("a", 1), ("a", 2)]
 
 
-def test_the_run_is_told_in_one_sentence() -> None:
+def test_the_run_is_summed_up_in_one_sentence() -> None:
     here = replace(RUN, backend="local", files=1, up_to_date=0, unfinished=False)
     assert sentence(FACTS) == (
         "On 22 November 2026 at 12:00, 3 of 6 files were converted on Azure (account) in 1 m 40 s"
@@ -130,7 +130,7 @@ def test_the_run_is_told_in_one_sentence() -> None:
     )
 
 
-def test_work_at_one_time_lies_in_lanes_of_its_own() -> None:
+def test_simultaneous_work_is_in_separate_lanes() -> None:
     drawn = [
         (lane.name, [(bar.first.target, bar.first.number) for bar in lane.bars])
         for lane in lanes(FACTS, 1000)
@@ -153,7 +153,7 @@ def test_what_is_too_short_to_be_seen_is_drawn_with_its_neighbours() -> None:
     assert lane.bars[0].span == Span(at(0), at(50))
 
 
-def test_rates_hold_all_that_was_done() -> None:
+def test_rates_add_up_to_everything_that_was_done() -> None:
     whole = Span(at(0), at(100))
     amounts = [Amount(Span(at(10), at(30)), 400), Amount(Span(at(90), at(100)), 50)]
     assert rates(amounts, whole, 5) == pytest.approx((10, 10, 0, 0, 2.5))
@@ -186,7 +186,7 @@ def test_a_clock_of_azure_that_is_ahead_is_set_back() -> None:
         (0.0, 20, None),
     ],
 )
-def test_without_a_begin_the_end_tells_it_as_far_as_it_can(
+def test_without_a_start_time_it_is_computed_from_the_end(
     seconds: float, ended: float, span: Span | None
 ) -> None:
     old = replace(attempt("a", State.FAILED, 0, seconds), began=None, ended=at(ended))
@@ -260,14 +260,14 @@ def test_the_page_has_all_parts_and_no_empty_column(page: Page) -> None:
     assert "Length" not in Page.of(RunFacts(RUN, FACTS.attempts[:1])).text
 
 
-def test_the_page_shows_what_failed_and_how_to_go_on(page: Page) -> None:
+def test_the_page_shows_what_failed_and_the_next_commands(page: Page) -> None:
     assert "the node is gone" in page.text
     assert "first\nlast words" in page.text
     for command in ("convert in", f"retry {NAME}", f"attach {NAME}", "logs FILE", f"report {NAME}"):
         assert f"runner {command}" in page.text
 
 
-def test_the_page_asks_nobody_for_anything(page: Page) -> None:
+def test_the_page_loads_nothing_from_elsewhere(page: Page) -> None:
     (policy,) = [a["content"] for tag, a in page.tags if a.get("http-equiv")]
     assert policy
     assert "default-src 'none'" in policy
@@ -485,11 +485,15 @@ def test_the_command_writes_the_page_and_the_data_beside_it(
     ("arguments", "exit_code", "words"),
     [
         (("2001",), 2, "no run '2001' here; list them with `runner runs`"),
-        (("--file", "in/bad.mp4"), 2, "--file in/bad.mp4: the page is HTML, name it .html"),
+        (
+            ("--file", "in/bad.mp4"),
+            2,
+            "--file in/bad.mp4: the report is HTML, use a name ending in .html",
+        ),
         (("--file", "nowhere/x.html"), 4, "cannot write nowhere/x.html: No such file or directory"),
     ],
 )
-def test_what_cannot_be_written_is_said_in_one_line(
+def test_a_page_that_cannot_be_written_is_one_line(
     run: Run, done: Path, tmp_path: Path, arguments: tuple[str, ...], exit_code: int, words: str
 ) -> None:
     before = {path: path.read_bytes() for path in (tmp_path / "in").iterdir()}

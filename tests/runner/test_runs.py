@@ -95,7 +95,7 @@ def test_the_first_three_files_that_settings_fail_end_the_run(
     assert error is None or str(error) == "every file failed with the same error: its settings"
 
 
-def test_a_file_that_nobody_can_name_is_none_of_those_three(ledger: Ledger) -> None:
+def test_a_file_with_an_impossible_name_is_not_one_of_the_three(ledger: Ledger) -> None:
     plan = planned(ledger, 6)
     failure = Failure(Kind.NAME, "no name")
     left_out = tuple(LeftOut(conversion, failure) for conversion in plan.conversions[:2])
@@ -174,7 +174,7 @@ class Told:
             raise self.error
 
 
-def test_all_that_is_told_is_shown_and_only_logs_are_not_kept(ledger: Ledger) -> None:
+def test_all_events_are_shown_and_only_logs_are_dropped(ledger: Ledger) -> None:
     plan = planned(ledger, 2)
     first, second = plan.conversions
     failure = Failure(Kind.INPUT, "damaged", "what ffmpeg said")

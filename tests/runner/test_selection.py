@@ -78,7 +78,7 @@ def test_a_name_that_looks_like_a_glob_is_itself_first(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["nowhere", "nowhere/*.mp4", "in/*.avi"])
-def test_what_stands_for_nothing_is_refused(folder: Path, source: str) -> None:
+def test_a_name_that_matches_nothing_is_refused(folder: Path, source: str) -> None:
     with pytest.raises(NothingToConvertError, match=source.replace("*", r"\*")):
         found(source)
 

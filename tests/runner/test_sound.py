@@ -48,7 +48,7 @@ def test_time_stamps_that_overlap_cost_no_sound(
     assert len(samples(media, target)) == pytest.approx(3 * 8000, abs=800)
 
 
-def test_own_words_whose_result_would_lack_sound_are_told(
+def test_own_arguments_whose_result_would_lack_audio_are_reported(
     overlapping: Path, destination: Path
 ) -> None:
     words = ("-map", "0:a:0", "-c:a", "libopus")
@@ -56,7 +56,7 @@ def test_own_words_whose_result_would_lack_sound_are_told(
     failure = failure_of(work(overlapping, destination / "a.opus", how=how))
     assert failure.kind is Kind.INPUT
     assert failure.message == (
-        "the result would lack 1.0 s of sound, as the source's time stamps overlap; "
+        "the result would lack 1.0 s of sound, because the source's time stamps overlap; "
         "try the filter aresample=async=1"
     )
 
@@ -118,7 +118,7 @@ def test_channels_that_cancel_each_other_out_do_not_become_silence(
     assert tone(media, target) == pytest.approx(TONE, rel=0.02)
     assert max(samples(media, target)) > 3000
     assert made.notices == (
-        "mixed to mono, its two channels cancel each other out: the first one was taken alone",
+        "mixed to mono, its two channels cancel each other out, so only the first one was used",
     )
 
 
@@ -138,7 +138,7 @@ def test_where_no_channel_is_the_obvious_one_silence_is_refused(
 ) -> None:
     failure = failure_of(work(media(source), destination / "a.mp3", how=how))
     assert failure.kind is Kind.INPUT
-    assert "cancel each other out; take one of them alone: -- ... -af" in failure.message
+    assert "cancel each other out; use only one of them: -- ... -af" in failure.message
 
 
 @pytest.mark.parametrize("source", ["clip.flac", "silent.mp4", "16-bit.wav", "surround.flac"])
@@ -224,7 +224,7 @@ def test_the_default_track_is_seen_by_every_ffmpeg(
     made = converted(work(media("two-tracks.mkv"), target, ffmpeg=ffmpeg))
     assert tone(media, target) == pytest.approx(SECOND_TONE, rel=0.02)
     assert made.notices == (
-        "soundtrack 1 was taken; --audio-stream N takes another one: 0 (Stereo)",
+        "audio track 1 was used; --audio-stream N selects another one: 0 (Stereo)",
     )
 
 
@@ -232,7 +232,7 @@ def test_the_other_tracks_are_named(media: Media, destination: Path) -> None:
     made = converted(work(media("languages.mkv"), destination / "a.mp3"))
     (notice,) = made.notices
     assert notice == (
-        "soundtrack 0 (jpn) was taken; --audio-stream N takes another one: 1 (ger, Kommentar)"
+        "audio track 0 (jpn) was used; --audio-stream N selects another one: 1 (ger, Kommentar)"
     )
     for choice in ({"audio_stream": 1}, {"audio_language": "ger"}):
         made = converted(work(media("languages.mkv"), destination / "b.mp3", how=recipe(**choice)))
@@ -251,7 +251,7 @@ def test_of_very_many_tracks_some_are_named_and_in_short() -> None:
     assert len(notice) < 500
 
 
-def test_a_language_that_is_not_there_is_said_with_those_that_are(
+def test_a_missing_language_is_reported_with_the_existing_ones(
     media: Media, destination: Path
 ) -> None:
     how = recipe(audio_language="en")
@@ -335,7 +335,7 @@ def test_input_options_say_how_the_source_is_read(
 
 @every_ffmpeg
 @pytest.mark.parametrize("words", ["-hwaccel bogus", "-r nosuch", "-c:v nope", "-f wav", "-ss x"])
-def test_input_options_that_keep_a_file_from_being_opened_are_not_held_against_it(
+def test_input_options_that_keep_a_file_from_being_opened_do_not_count_as_damage(
     ffmpeg: str, words: str, media: Media, destination: Path
 ) -> None:
     how = recipe("mp3", input_arguments=tuple(words.split()))
@@ -379,30 +379,31 @@ def test_a_part_is_no_file_that_ends_early(
 ) -> None:
     how = recipe("wav", input_arguments=tuple(words.split()))
     assert not how.keeps_length
-    converted(work(media("clip.mp4"), destination / "a.wav", how=how))
+    made = converted(work(media("clip.mp4"), destination / "a.wav", how=how))
     seen = parse_log(look(media, destination / "a.wav"))
     assert seen
     assert seen.duration == pytest.approx(length, abs=0.1)
+    assert made.media_seconds == pytest.approx(length, abs=0.1), "the length that is shown"
 
 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ("-i /etc/passwd", "'-i' is not taken: the source is named by SRC"),
-        ("other.mp4", "'other.mp4' is no option"),
-        ("-ss 5 other.mp4", "'other.mp4' is no option"),
-        ("-f concat", "'-f concat' is not taken"),
-        ("-f lavfi", "'-f lavfi' is not taken"),
-        ("-f hls", "'-f hls' is not taken"),
-        ("-f:v image2", "'-f image2' is not taken"),
-        ("-protocol_whitelist file,http", "'-protocol_whitelist' is not among"),
-        ("-filter_complex_script x", "'-filter_complex_script' is not among"),
-        ("-/filter x", "'-/filter' is not among"),
-        ("-dump_attachment:t out", "'-dump_attachment:t' is not among"),
-        ("-report", "'-report' is not among"),
-        ("-progress /tmp/x", "'-progress' is not among"),
-        ("-y", "'-y' is not among"),
-        ("-ss", "'-ss' needs a value behind it"),
+        ("-i /etc/passwd", "'-i' is not allowed: the source is given as SRC"),
+        ("other.mp4", "'other.mp4' is not an option"),
+        ("-ss 5 other.mp4", "'other.mp4' is not an option"),
+        ("-f concat", "'-f concat' is not allowed"),
+        ("-f lavfi", "'-f lavfi' is not allowed"),
+        ("-f hls", "'-f hls' is not allowed"),
+        ("-f:v image2", "'-f image2' is not allowed"),
+        ("-protocol_whitelist file,http", "'-protocol_whitelist' is not one of"),
+        ("-filter_complex_script x", "'-filter_complex_script' is not one of"),
+        ("-/filter x", "'-/filter' is not one of"),
+        ("-dump_attachment:t out", "'-dump_attachment:t' is not one of"),
+        ("-report", "'-report' is not one of"),
+        ("-progress /tmp/x", "'-progress' is not one of"),
+        ("-y", "'-y' is not one of"),
+        ("-ss", "'-ss' needs a value after it"),
         ("-ss '5", "No closing quotation"),
     ],
 )
@@ -412,7 +413,7 @@ def test_input_options_cannot_name_other_files(words: str, reason: str, run: Run
     assert result.error.startswith(f"--input-args: {reason}")
 
 
-def test_what_is_allowed_passes_as_it_is_written() -> None:
+def test_allowed_options_are_accepted_unchanged() -> None:
     check_input_arguments(tuple(shlex.split("-c:v h264 -ss:0 5 -noautorotate -itsoffset -1")))
     with pytest.raises(InputArgumentsError):
         check_input_arguments(("-noautorotate", "5"))

@@ -99,7 +99,7 @@ def test_the_first_signal_lets_the_running_files_end(
     assert "stopped with 4 of 6 files left; run the same command again to continue" in errors
     again = run("convert", "in", "--to", "wav", "--ffmpeg", held.path)
     assert again.exit_code == 0
-    assert "4 converted, 2 up to date of 6" in again.stderr
+    assert "6 files: 4 converted, 2 up to date" in again.stderr
 
 
 @signals
@@ -158,9 +158,7 @@ def test_after_the_first_signal_nothing_is_tried_again(
 
 
 @signals
-def test_an_interrupt_in_json_is_told_as_an_error(
-    started: Start, held: StandIn, folder: Path
-) -> None:
+def test_an_interrupt_is_an_error_in_json(started: Start, held: StandIn, folder: Path) -> None:
     process = started("convert", "in", "--json", "-j", "1", "--ffmpeg", held.path)
     until(lambda: pids(held))
     process.send_signal(signal.SIGINT)
@@ -173,7 +171,7 @@ def test_an_interrupt_in_json_is_told_as_an_error(
 # ---- kill -9
 
 
-def test_a_killed_run_goes_on_and_leaves_no_ffmpeg_behind(
+def test_a_killed_run_can_be_resumed_and_leaves_no_ffmpeg_behind(
     started: Start, held: StandIn, folder: Path, run: Run, destination: Path
 ) -> None:
     process = started("convert", "in", "--to", "wav", "-j", "2", "--ffmpeg", held.path)
@@ -188,7 +186,7 @@ def test_a_killed_run_goes_on_and_leaves_no_ffmpeg_behind(
     assert "interrupted: run the same command again to continue" in status.stdout
     again = run("convert", "in", "--to", "wav")
     assert again.exit_code == 0
-    assert "6 converted of 6" in again.stderr
+    assert "6 files: 6 converted" in again.stderr
     until(lambda: not any(map(is_running, orphans)))
     assert not list((destination / ".runner").glob("tmp/*"))
 
@@ -387,7 +385,7 @@ def test_killed_between_the_name_and_the_ledger_a_result_is_checked_and_not_made
     program = stand_in()
     again = run("convert", "in", "--to", "wav", "--ffmpeg", program.path)
     assert again.exit_code == 0
-    assert "6 up to date of 6" in again.stderr
+    assert "6 files: 6 up to date" in again.stderr
     assert not any(" -y " in start for start in program.starts)
 
 

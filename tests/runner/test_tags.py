@@ -123,7 +123,7 @@ def test_old_tags_are_read_in_the_charset_of_their_time(
     assert (after.year, after.track, after.genre) == (1999, 7, "Jazz")
 
 
-def test_each_field_comes_from_the_place_that_has_it(
+def test_each_field_comes_from_the_first_kind_of_tag_that_has_it(
     media: Media, tmp_path: Path, destination: Path
 ) -> None:
     source = media.put("clip.mp3", tmp_path / "in.mp3")
@@ -146,7 +146,7 @@ def test_each_field_comes_from_the_place_that_has_it(
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_nothing_is_said_of_the_container_or_the_track(
+def test_nothing_is_kept_about_the_container_or_the_track(
     target: str, media: Media, tmp_path: Path, destination: Path
 ) -> None:
     path = tmp_path / "recording.mkv"
@@ -210,7 +210,7 @@ def test_what_only_some_programs_write_into_id3_arrives_under_a_name(
     }
 
 
-def test_the_number_of_an_episode_leaves_mp4_and_comes_back(
+def test_an_episode_number_survives_the_way_out_of_mp4_and_back(
     media: Media, tmp_path: Path, destination: Path
 ) -> None:
     source = media.put("clip.m4a", tmp_path / "a.m4a")

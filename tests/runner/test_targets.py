@@ -111,7 +111,7 @@ def test_a_template_cannot_name_the_ledgers_folder(run: Run, media: Media, tmp_p
     media.put("8-bit.wav", tmp_path / "in" / "a.wav")
     result = run("convert", "in", "--name", ".runner/{name}")
     assert result.exit_code == 2
-    assert "--name: a.wav: its result would stand in the folder .runner" in result.error
+    assert "--name: a.wav: its result would be in the folder .runner" in result.error
 
 
 @needs_links

@@ -77,7 +77,7 @@ def test_a_list_in_another_encoding_is_converted(
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
-def test_settings_in_another_encoding_are_read_or_refused_with_a_word(
+def test_settings_in_another_encoding_are_read_or_refused_with_a_message(
     encoding: str, run: Run, tmp_path: Path
 ) -> None:
     (tmp_path / ".runner.toml").write_text(

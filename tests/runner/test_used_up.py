@@ -40,7 +40,7 @@ def test_what_is_used_up_is_the_environments(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
-def test_a_place_that_takes_nothing_is_the_environments(number: int) -> None:
+def test_a_destination_that_cannot_be_written_is_an_environment_failure(number: int) -> None:
     failure = from_os(OSError(number, os.strerror(number))).failure
     assert (failure.kind, failure.message) == (Kind.ENVIRONMENT, os.strerror(number).lower())
 
@@ -120,7 +120,7 @@ def test_a_conversion_that_cannot_start_a_process_is_not_accused(
 
 
 @limited
-def test_a_run_without_threads_ends_with_a_word(
+def test_a_run_without_threads_ends_with_one_clear_line(
     media: Media, tmp_path: Path, destination: Path
 ) -> None:
     source = media.put("clip.mp3", tmp_path / "a.mp3")
@@ -134,7 +134,7 @@ def test_a_run_without_threads_ends_with_a_word(
 
 
 @limited
-def test_an_ffmpeg_that_nobody_can_watch_is_ended(media: Media, tmp_path: Path) -> None:
+def test_an_ffmpeg_that_cannot_be_watched_is_killed(media: Media, tmp_path: Path) -> None:
     handle = ProcessHandle()
     ffmpeg = Ffmpeg(
         media.ffmpeg, log_path=str(tmp_path / "log"), handle=handle, limits=Limits(seconds=60)

@@ -72,7 +72,7 @@ TAGS = {
 
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("kind", RAW)
-def test_what_lies_behind_the_last_frame_is_a_notice(
+def test_data_after_the_last_frame_gives_a_notice(
     kind: str, tail: str, media: Media, tmp_path: Path, destination: Path
 ) -> None:
     rest, notice = TAILS[tail]
@@ -94,7 +94,7 @@ def test_a_tag_at_the_end_is_no_fault_of_any_stream(
 
 
 @pytest.mark.parametrize("kind", HELD)
-def test_what_lies_behind_a_container_harms_nothing(
+def test_data_after_a_container_is_harmless(
     kind: str, media: Media, tmp_path: Path, destination: Path
 ) -> None:
     source = harmed(media, tmp_path, kind, lambda data: data + APE + ID3V1 + b"\n")
@@ -104,7 +104,7 @@ def test_what_lies_behind_a_container_harms_nothing(
 
 @pytest.mark.parametrize("size", [1000, 100_000])
 @pytest.mark.parametrize("kind", ["mp3", "mp2", "aac", "ac3", "eac3", "flac", "wv"])
-def test_what_lies_ahead_of_the_first_frame_is_a_notice(
+def test_data_before_the_first_frame_gives_a_notice(
     kind: str, size: int, media: Media, tmp_path: Path, destination: Path
 ) -> None:
     source = harmed(media, tmp_path, kind, lambda data: RANDOM[:size] + data)
@@ -124,7 +124,7 @@ def test_a_tag_ahead_and_a_tag_behind_are_no_fault(
 
 
 @pytest.mark.parametrize("kind", ["mp3", "aac", "ac3", "dts", "ts", "ac3.ts"])
-def test_a_recording_that_begins_within_a_frame_is_taken(
+def test_a_recording_that_starts_inside_a_frame_is_converted(
     kind: str, media: Media, tmp_path: Path, destination: Path
 ) -> None:
     source = harmed(media, tmp_path, kind, lambda data: data[at(0.3, data) + 37 :])
@@ -159,7 +159,7 @@ def test_a_last_packet_that_is_cut_is_a_notice(
 ) -> None:
     source = harmed(media, tmp_path, kind, lambda data: data[:-51])
     made = converted(work(source, destination / "a.wav", how=recipe("wav")))
-    assert made.notices == ("what follows the last whole frame was ignored",)
+    assert made.notices == ("what follows the last complete frame was ignored",)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_a_cut_within_a_page_of_an_ogg_is_damage(
     assert failure.message.startswith("the file is cut off after 4.")
 
 
-def test_a_whole_ogg_needs_no_word(media: Media, destination: Path) -> None:
+def test_a_complete_ogg_gives_no_notice(media: Media, destination: Path) -> None:
     for kind in ("ogg", "opus", "oga"):
         one = work(media(f"noise.{kind}"), destination / f"{kind}.wav", how=recipe("wav"))
         assert converted(one).notices == ()
@@ -368,7 +368,7 @@ def test_mp3_of_free_format_is_not_called_damaged(tmp_path: Path, destination: P
     source.write_bytes((b"\xff\xfb\x00\xc4" + bytes(400)) * 8)
     failure = failure_of(work(source, destination / "a.wav", how=recipe("wav")))
     assert failure.kind is Kind.INPUT
-    assert failure.message == "this ffmpeg cannot decode MP3 of free format"
+    assert failure.message == "this ffmpeg cannot decode free-format MP3"
 
 
 @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ def test_mp3_of_free_format_is_not_called_damaged(tmp_path: Path, destination: P
                 ("-c:v libx264 -preset bogus", "the encoder has no preset 'bogus'"),
                 (
                     "-vf scale=321:181 -c:v libx264",
-                    "the encoder takes even sizes only, not 321x181",
+                    "the encoder only accepts even sizes, not 321x181",
                 ),
                 ("-vf subtitles=nothere.srt", "the file nothere.srt cannot be opened"),
                 ("-map 0:9", "'-map 0:9' fits no stream of this file"),
@@ -392,8 +392,8 @@ def test_mp3_of_free_format_is_not_called_damaged(tmp_path: Path, destination: P
                 ("-c:v h264_frobnicate", "this ffmpeg has no encoder 'h264_frobnicate'"),
             )
         ),
-        (".webm", "-c:v libx264 -an", "the container refuses: Only VP8 or VP9 or AV1 video"),
-        (".mp3", "-map 0:a -c copy", "the container refuses: Exactly one MP3 audio stream"),
+        (".webm", "-c:v libx264 -an", "the container rejects it: Only VP8 or VP9 or AV1 video"),
+        (".mp3", "-map 0:a -c copy", "the container rejects it: Exactly one MP3 audio stream"),
     ],
 )
 def test_a_wrong_setting_is_called_that(

@@ -351,7 +351,7 @@ def test_only_what_ffmpeg_would_stumble_over_is_left_out(
         ("ape-tail-constant-rate.mp3", "constant-rate.mp3"),
     ],
 )
-def test_without_its_tail_a_file_is_as_it_was(
+def test_a_file_without_its_tags_is_otherwise_unchanged(
     tagged: str, plain: str, media: Media, tmp_path: Path
 ) -> None:
     used = without_tags(str(media(tagged)), str(tmp_path / "copy"))

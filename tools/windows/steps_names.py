@@ -80,14 +80,16 @@ def bad_names(where: Path) -> None:
     sound(where / "in/a.wav")
     shutil.copy(where / "in/a.wav", where / "in/conduct.wav")
     for template in ("{stem}:x{ext}", "{stem}?{ext}", "aux/{stem}{ext}", "{dir}/{stem}{ext}."):
-        runner(where, "convert", "in", "--name", template).expect(2, "Windows cannot have the name")
+        runner(where, "convert", "in", "--name", template).expect(
+            2, "Windows does not allow the name"
+        )
     assert not (where / "out").exists()
     for folder in ("aux\\x", "NUL", "a|b"):
-        runner(where, "convert", "in", "-o", folder).expect(2, "Windows cannot have the name")
+        runner(where, "convert", "in", "-o", folder).expect(2, "Windows does not allow the name")
     runner(where, "convert", "in", "--name", "{stem:.3}{ext}").expect(
         1,
-        "1 converted, 1 failed of 2",
-        "name: Windows cannot have the name con.mp3: con is a device",
+        "2 files: 1 converted, 1 failed",
+        "name: Windows does not allow the name con.mp3: con is a device",
     )
     assert names(where / "out") == {"a.mp3"}
 
@@ -142,14 +144,14 @@ def pulumi_script(where: Path) -> None:
     script = f'@"{sys.executable}" "%~dp0answer.py" %*\r\n'
     (where / "bin/pulumi.cmd").write_text(script)
     path = f"{where / 'bin'};{os.environ['PATH']}"
-    runner(where, "convert", "in", "--stack", "dev", PATH=path).expect(4, "are of version 99")
+    runner(where, "convert", "in", "--stack", "dev", PATH=path).expect(4, "have version 99")
     for name in ("dev&echo x>owned", '"&echo x>owned&"', "%PATH%"):
         runner(where, "convert", "in", "--stack", name, PATH=path).expect(
-            4, "no stack can have this name"
+            4, "this is not a valid name for a stack"
         )
     assert not (where / "owned").exists()
     (where / "Pulumi.yaml").touch()
-    runner(where, "convert", "in", PATH=path).expect(4, "are of version 99")
+    runner(where, "convert", "in", PATH=path).expect(4, "have version 99")
     (where / "pulumi.cmd").write_text("@echo x>owned\r\n")
     runner(where, "convert", "in").expect(0, "(no Pulumi CLI)")
     assert not (where / "owned").exists()

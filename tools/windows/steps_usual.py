@@ -11,17 +11,21 @@ from using import HERE, decodes, names, runner, sound, step
 def demo(where: Path) -> None:
     tool = HERE.parent / "demo_media.py"
     subprocess.run([sys.executable, tool, "demo\\in"], cwd=where, check=True, capture_output=True)
-    runner(where, "convert", "demo\\in", "-o", "demo\\out").expect(1, "7 converted, 1 failed of 8")
+    runner(where, "convert", "demo\\in", "-o", "demo\\out").expect(
+        1, "8 files: 7 converted, 1 failed"
+    )
     assert len(names(where / "demo/out")) == 7
     assert all(decodes(path) for path in (where / "demo/out").rglob("*.mp3"))
-    runner(where, "convert", "demo\\in", "-o", "demo\\out").expect(1, "7 up to date, 1 failed of 8")
+    runner(where, "convert", "demo\\in", "-o", "demo\\out").expect(
+        1, "8 files: 7 up to date, 1 failed"
+    )
 
 
 @step("README: status, runs, logs, retry, report, presets, clean, version")
 def history(where: Path) -> None:
     sound(where / "in/a.wav")
     (where / "in/bad.mp4").write_bytes(b"no media")
-    runner(where, "convert", "in").expect(1, "1 converted, 1 failed of 2")
+    runner(where, "convert", "in").expect(1, "2 files: 1 converted, 1 failed")
     runner(where, "status").expect(0, "FAILED in\\bad.mp4")
     runner(where, "runs").expect(0, "1 converted, 1 failed")
     runner(where, "logs", "in\\bad.mp4").expect(0, "in\\bad.mp4")
@@ -49,7 +53,7 @@ def open_result(where: Path) -> None:
     runner(where, "convert", "in").expect(0)
     with (where / "out/b.mp3").open("rb"):
         runner(where, "convert", "in", "--overwrite", "always").expect(
-            1, "2 converted, 1 failed of 3", "another program has it open"
+            1, "3 files: 2 converted, 1 failed", "another program has it open"
         )
     runner(where, "retry").expect(0, "1 converted")
 
