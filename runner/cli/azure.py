@@ -9,6 +9,7 @@ import click
 from runner.cli.backend import Backend, find_session, where_options
 from runner.cli.estimating import terms_of
 from runner.cli.help import Command
+from runner.cli.notifying import notify_option
 from runner.cli.options import (
     destination_option,
     ffmpeg_option,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 @json_option
 @quiet_option
 @verbose_option
+@notify_option
 @click.pass_context
 def attach(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
     """Follow RUN, or the newest run, on Azure, and collect its results; from any machine."""
@@ -82,7 +84,10 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
         jobs = usable_cores()
         existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs, planned_now=False)
         output = OutputOptions(
-            as_json=options["as_json"], quiet=options["quiet"], verbose=options["verbose"]
+            as_json=options["as_json"],
+            quiet=options["quiet"],
+            verbose=options["verbose"],
+            notify=options["notify"],
         )
         engine = backend.engine(run, ffmpeg=ffmpeg, jobs=jobs)
         ctx.exit(run_and_report(run, engine, existing, output))

@@ -1,6 +1,5 @@
 """`runner convert`: from the command line to a run and its exit code."""
 
-import sys
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from runner.cli.estimating import (
     terms_of,
 )
 from runner.cli.help import Command
+from runner.cli.notifying import typed_command
 from runner.cli.options import follow_up_of, is_typed, keep_settings, run_options_of, settings_of
 from runner.cli.output import say, show
 from runner.cli.planning import chosen_preset, left_to_do, plan_of, show_plan
@@ -28,7 +28,7 @@ from runner.cli.sources import agree_on_sources, put_sources_right
 from runner.encoders import require_encoders
 from runner.errors import UsageError
 from runner.existing import Existing
-from runner.followup import FollowUp, joined
+from runner.followup import FollowUp
 from runner.formatting import count_text
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
@@ -87,6 +87,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
         quiet=options["quiet"],
         verbose=options["verbose"],
         live=options["progress"],
+        notify=options["notify"],
     )
     if output.verbose:
         _show_settings(ctx)
@@ -129,7 +130,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
             plan=plan,
             backend=backend.name,
             where=backend.words,
-            command=joined(["runner", *sys.argv[1:]]),
+            command=typed_command(),
             options=chosen,
             follow_up=follow_up_of(ctx),
             **terms_of(backend, chosen),

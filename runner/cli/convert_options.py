@@ -7,6 +7,7 @@ import click
 
 from runner.clashes import ON_CLASH
 from runner.cli.backend import where_options
+from runner.cli.notifying import notify_option
 from runner.cli.options import (
     Command,
     destination_option,
@@ -188,6 +189,7 @@ _DISPLAY: tuple[Callable[..., Any], ...] = (
     json_option,
     quiet_option,
     verbose_option,
+    notify_option,
     option("--progress/--no-progress", default=True, help="Show a live display on a terminal."),
 )
 

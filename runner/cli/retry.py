@@ -8,6 +8,7 @@ import click
 from runner.cli.backend import Backend, find_backend, where_options
 from runner.cli.estimating import refuse_a_limit_that_nobody_holds, terms_of
 from runner.cli.help import Command
+from runner.cli.notifying import notify_option
 from runner.cli.options import (
     destination_option,
     detach_option,
@@ -59,6 +60,7 @@ from runner.selection import stat_source
 @json_option
 @quiet_option
 @verbose_option
+@notify_option
 @click.pass_context
 def retry(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
     """Convert the failed files of RUN, or of the newest run, again, where that run was done."""
@@ -93,7 +95,10 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
         jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, program, chosen.overwrite, jobs)
         output = OutputOptions(
-            as_json=options["as_json"], quiet=options["quiet"], verbose=options["verbose"]
+            as_json=options["as_json"],
+            quiet=options["quiet"],
+            verbose=options["verbose"],
+            notify=options["notify"],
         )
         engine = backend.engine(run, ffmpeg=program, jobs=jobs, detach=options["detach"])
         exit_code = run_and_report(run, engine, existing, output)

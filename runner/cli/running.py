@@ -10,11 +10,13 @@ from types import FrameType
 
 from runner import interrupt, runs
 from runner.cli.console import heard_console_end
+from runner.cli.notifying import notify
 from runner.cli.output import say
 from runner.engine import Engine, Stop
 from runner.errors import ExitCode, RunnerError
 from runner.existing import Existing
 from runner.formatting import count_text
+from runner.notify import Address
 from runner.progress import JsonLines, Lines, Reporter
 from runner.report import as_text, error_as_json, report_as_json
 
@@ -28,6 +30,8 @@ class OutputOptions:
     verbose: int = 0
     live: bool = True
     """Whether to use a live display on a terminal."""
+    notify: Address | None = None
+    """Where to post how the run went."""
 
 
 def run_and_report(
@@ -40,15 +44,22 @@ def run_and_report(
         with reporter, _signals(stop, reporter):
             report = runs.convert(run, engine, existing, reporter, stop)
     except RunnerError as error:
+        facts = error_as_json(str(error), error.exit_code)
         if isinstance(reporter, JsonLines):
-            reporter.write(error_as_json(str(error), error.exit_code))
+            reporter.write(facts)
+        lines = [f"run {run.plan.id} in {run.plan.destination}: {error}"]
+        notify(output.notify, lines, {**facts, "run": run.plan.id}, error.exit_code)
         raise
     exit_code = runs.exit_code_of(report)
+    facts, lines = report_as_json(report, exit_code), as_text(report, run.follow_up)
     if isinstance(reporter, JsonLines):
-        reporter.write(report_as_json(report, exit_code))
+        reporter.write(facts)
     elif not output.quiet:
-        for line in as_text(report, run.follow_up):
+        for line in lines:
             say(line)
+    if run.plan.files == len(report.results):  # else it goes on, and who collects the rest tells
+        head = f"run {run.plan.id} in {run.plan.destination}"
+        notify(output.notify, [head, *lines], facts, exit_code)
     return exit_code
 
 

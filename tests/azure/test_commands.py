@@ -18,6 +18,7 @@ from tests.azure.test_engines import AWKWARD, BAD
 from tests.cloud import Cloud
 from tests.conftest import Run, names, tree, until
 from tests.media import Media
+from tests.runner.test_notify import SECRET, hook_server
 
 GOOD = ("clip.mp4", "clip.mkv", "clip.webm", "clip.mp3", "clip.flac", "cover.m4a", "two-tracks.mp4")
 
@@ -407,3 +408,16 @@ def read_plan(cloud: Cloud, run: str, destination: Path) -> Plan:
     """What storage has of *run*."""
     data = next(blob for name, blob in cloud.stored("input").items() if "plan" in name)
     return read_manifest(data, run, destination).plan
+
+
+def test_who_collects_a_detached_run_tells_how_it_went(
+    azure_run: Run, cloud: Cloud, one: Path
+) -> None:
+    with hook_server() as hook:
+        azure_run("convert", "in", "--detach", RUNNER_NOTIFY=hook.url)
+        assert not hook.posted, "it goes on"
+        assert azure_run("attach", "--notify", hook.url).exit_code == 0
+    assert [posted["converted"] for posted in hook.posted] == [1]
+    everything = [data for place in ("input", "output") for data in cloud.stored(place).values()]
+    assert SECRET.encode() not in b"".join((*everything, *tree(azure_run.folder).values()))
+    assert not any(SECRET.encode() in seen.content for seen in cloud.azure.requests)

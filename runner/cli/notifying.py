@@ -1,0 +1,62 @@
+"""`--notify`: post what came of a run, and keep the address to ourselves."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from runner.cli.options import Command, option
+from runner.cli.output import say
+from runner.errors import ExitCode, UsageError
+from runner.followup import joined
+from runner.notify import Address, Patience, post_within
+
+_NAME = "--notify"
+_IN_A_HURRY = Patience(each=2.0, whole=2.0)
+"""Of somebody who pressed Ctrl-C."""
+
+
+def _address(_: click.Context, __: click.Parameter, value: str | None) -> Address | None:
+    if not value:
+        return None
+    try:
+        return Address.parse(value)
+    except ValueError as error:
+        raise UsageError(f"{_NAME}: {error}") from None
+
+
+notify_option: Callable[[Command], Command] = option(
+    _NAME,
+    metavar="URL",
+    callback=_address,
+    show_default=False,
+    help=(
+        "Post the summary there when the run ends, as JSON that Slack and Teams take too; better set as"
+        " RUNNER_NOTIFY, as others can see command lines."
+    ),
+)
+
+
+def typed_command() -> str:
+    """The command as it was typed, without the address: it is kept in the ledger, and shown."""
+    words, hides = [], False
+    for word in sys.argv[1:]:
+        if hides:
+            words.append("…")
+        else:
+            words.append(f"{_NAME}=…" if word.startswith(f"{_NAME}=") else word)
+        hides = word == _NAME and not hides
+    return joined(["runner", *words])
+
+
+def notify(
+    address: Address | None, lines: Sequence[str], facts: Mapping[str, Any], exit_code: ExitCode
+) -> None:
+    """Post how a run ended, where an address is given; what goes wrong with that is said, and no more."""
+    if address is None:
+        return
+    patience = _IN_A_HURRY if exit_code is ExitCode.INTERRUPTED else Patience()
+    title = f"runner: {exit_code.meaning}"
+    if why := post_within(address, address.body([title, *lines], facts), patience):
+        say(f"Warning: the notification was not sent: {why}")
