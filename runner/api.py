@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.engine import Stop
-from runner.errors import NothingToConvertError
+from runner.errors import NothingToConvertError, UsageError
 from runner.existing import Existing, is_result
 from runner.followup import FollowUp
 from runner.ledger import Ledger
 from runner.local import LocalEngine, find_ffmpeg, identify, usable_cores
+from runner.media.paths import is_address
 from runner.models import Event, Notice, Plan, Report
 from runner.options import RunOptions
 from runner.plan import make_plan, new_run_id
@@ -43,6 +44,10 @@ def prepare(
     """
     named = [sources] if isinstance(sources, (str, os.PathLike)) else sources
     names = [str(os.fspath(one)) for one in named]
+    if is_address(str(out)):
+        raise UsageError(
+            f"{out}: from Python, results go to a folder; `runner convert -o` takes it"
+        )
     words, destination = tuple(arguments), Path(out)
     recipe = for_suffix(to, words, {}).recipe(arguments=words)
     found = find_files(names, Selection(tuple(include), tuple(exclude), destination))

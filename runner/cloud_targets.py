@@ -33,11 +33,6 @@ class CloudTargets:
             return None
         return Standing(blob.etag, blob.mtime_ns, _record_of(blob), blob.is_as_made)
 
-    def is_result(self, name: str) -> bool:
-        """Whether runner made the blob that is called *name*."""
-        blob = self._blobs.get(name)
-        return blob is not None and blob.made_from is not None
-
 
 def _record_of(blob: ResultBlob) -> StoredResult | None:
     made = blob.made_from

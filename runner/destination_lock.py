@@ -5,11 +5,11 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from filelock import FileLock, Timeout
 
@@ -56,6 +56,23 @@ class Holder:
         except (ValueError, OverflowError, OSError):
             since = "some time"
         return printable(f"run {self.run} (process {self.pid} on {self.host}, since {since})")
+
+
+class RunLock(Protocol):
+    """Lets one runner at a time work in a destination."""
+
+    lock: FileLock
+    """That of the folder with the ledger."""
+
+    def held_for(self, run: str) -> AbstractContextManager[None]:
+        """Hold the destination for *run*.
+
+        Raises:
+            TransientError: Another runner holds it; the message says who.
+        """
+
+    def is_held(self) -> bool:
+        """Whether a runner is at work there."""
 
 
 class DestinationLock:

@@ -14,13 +14,14 @@ from runner.presets import Preset
 
 
 def check_local(
-    ffmpeg: str | None, destination: Path, presets: Mapping[str, Preset], wanted: str
+    ffmpeg: str | None, destination: Path | None, presets: Mapping[str, Preset], wanted: str
 ) -> Iterator[Finding]:
     """Check what a run on this machine needs, with the preset *wanted* out of all *presets*."""
     yield Finding("cores", good=True, detail=f"{usable_cores()} usable")
     yield _check("ffmpeg", lambda: _ffmpeg(ffmpeg))
     yield _check("encoders", lambda: _encoders(ffmpeg, presets, wanted))
-    yield _check("destination", lambda: _writable(destination))
+    if destination is not None:
+        yield _check("destination", lambda: _writable(destination))
 
 
 def _check(what: str, look: Callable[[], Finding]) -> Finding:

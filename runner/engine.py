@@ -7,7 +7,8 @@ from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from runner.errors import SetupError
-from runner.models import Event, NodeUse, Notice, Plan
+from runner.media.work import ConversionResult
+from runner.models import Conversion, Event, NodeUse, Notice, Plan, Result
 
 Item = TypeVar("Item")
 _EARS = 0.5
@@ -82,6 +83,33 @@ def starting_threads() -> Iterator[None]:
     except RuntimeError as error:  # Python's error for this
         advice = "raise `ulimit -u`, or convert fewer files at a time"
         raise SetupError(f"no more threads can be started: {advice}") from error
+
+
+class Keep(Protocol):
+    """Stores results that this machine makes where they stay, which is not here."""
+
+    def made(self, plan: Plan, conversion: Conversion) -> Result | None:
+        """What has been stored there of *conversion* before; none if it is to be made.
+
+        Raises:
+            ConversionError: Something is there that may not be replaced, or the place is unfit.
+        """
+
+    def put(
+        self,
+        plan: Plan,
+        conversion: Conversion,
+        path: str,
+        result: ConversionResult,
+        before_commit: Callable[[], None],
+    ) -> Result:
+        """Store the verified *result*, the file at *path*, under its final name.
+
+        *before_commit* is called at the last moment, and may raise.
+
+        Raises:
+            ConversionError: It cannot be stored; what was there before is as it was.
+        """
 
 
 class Engine(Protocol):

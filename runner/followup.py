@@ -20,8 +20,8 @@ _POWERSHELL_QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
 class FollowUp:
     """Makes the commands for the runs of one destination."""
 
-    destination: Path | None = None
-    """For `-o`; empty if the commands find it by themselves."""
+    destination: Path | str | None = None
+    """For `-o`, a folder or an address; empty if the commands find it by themselves."""
     azure: tuple[str, ...] = ()
     """The options that select the Azure environment, if any are needed."""
 
@@ -60,7 +60,10 @@ class FollowUp:
         return self._command("status", run)
 
     def _command(self, *words: str, azure: bool = True) -> str:
-        out = () if self.destination is None else ("-o", path_from_here(self.destination))
+        place = self.destination
+        out: tuple[str, ...] = ()
+        if place is not None:
+            out = ("-o", place if isinstance(place, str) else path_from_here(place))
         return joined(("runner", *words, *out, *(self.azure if azure else ())))
 
 

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 from runner import __version__
 from runner.database import FOLDER, Database
-from runner.destination_lock import DestinationLock
+from runner.destination_lock import DestinationLock, RunLock
 from runner.errors import ExitCode, SetupError, UsageError
 from runner.followup import FollowUp
 from runner.media.paths import is_windows, spelled
@@ -57,7 +57,7 @@ class Ledger:
             SetupError: It cannot be used on this machine.
         """
         self.destination = destination
-        self.lock = DestinationLock(destination, _folder(destination))
+        self.lock: RunLock = DestinationLock(destination, _folder(destination))
         self._run: tuple[object, ...] | None = None
         self._recipes: dict[str, str] = {}
         self._made_with = ""

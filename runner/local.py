@@ -7,18 +7,21 @@ import time
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
 from runner import __version__
-from runner.engine import Stop, next_of, starting_threads
+from runner.engine import Keep, Stop, next_of, starting_threads
 from runner.errors import SetupError
 from runner.media.environment import secrets_put_away
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, ProcessHandle
 from runner.media.paths import is_windows
-from runner.media.target import writable_target
+from runner.media.source import check_unchanged
+from runner.media.target import ANYTHING, from_os, writable_target
 from runner.media.work import ConversionResult, Progress, Work
 from runner.media.worker import convert
 from runner.models import (
@@ -36,6 +39,7 @@ from runner.models import (
 )
 from runner.options import RunOptions
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch
+from runner.uploads import Uploads
 
 _BATCH_FILES = (".bat", ".cmd")
 _WINDOWS_PROGRAMS = (".exe", ".com", *_BATCH_FILES)
@@ -93,6 +97,8 @@ class LocalEngine:
     ffmpeg: str
     jobs: int = field(default_factory=usable_cores)
     options: RunOptions = field(default_factory=RunOptions)
+    keep: Keep | None = None
+    """Stores the results, where they do not stay on this machine."""
 
     def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice | NodeUse, None, None]:
         """Yield everything that happens; see `Engine.run`."""
@@ -138,6 +144,7 @@ class _Workers:
         self._working = max(1, min(engine.jobs, len(plan.conversions)))
         self._pool = ThreadPoolExecutor(self._working, thread_name_prefix="worker")
         self._workers: list[Future[None]] = []
+        self._uploads = Uploads(engine.options.transfers, lambda: self._ended)
 
     def start(self) -> None:
         with starting_threads():
@@ -164,6 +171,7 @@ class _Workers:
     def join(self) -> None:
         """Wait for the workers; an exception that ended one is raised here."""
         self._pool.shutdown()
+        self._uploads.join()
         for worker in self._workers:
             worker.result()
 
@@ -172,11 +180,15 @@ class _Workers:
             while task := self._next():
                 self._attempt(*task)
         finally:
-            with self._lock:
-                self._working -= 1
-                last = self._working == 0
-            if last:
-                self.events.put(_END)
+            self._one_less()
+
+    def _one_less(self) -> None:
+        """Of the workers, and of the results that are on their way."""
+        with self._lock:
+            self._working -= 1
+            last = self._working == 0
+        if last:
+            self.events.put(_END)
 
     def _next(self) -> tuple[Conversion, int, ProcessHandle] | None:
         with self._lock:
@@ -189,7 +201,7 @@ class _Workers:
     def _attempt(self, conversion: Conversion, number: int, handle: ProcessHandle) -> None:
         attempt = _Attempt(conversion, number, self.events, self._execution())
         try:
-            attempt.converted(convert(self._describe(conversion, number), handle, attempt.progress))
+            self._carry_out(attempt, handle)
         except Stopped:
             return
         except ConversionError as error:
@@ -197,6 +209,47 @@ class _Workers:
         finally:
             with self._lock:
                 self._handles.discard(handle)
+
+    def _carry_out(self, attempt: "_Attempt", handle: ProcessHandle) -> None:
+        work = self._describe(attempt.conversion, attempt.number)
+        keep = self._engine.keep
+        if keep is None:
+            attempt.converted(convert(work, handle, attempt.progress))
+        elif (there := keep.made(self._plan, attempt.conversion)) is not None:
+            attempt.stored(there)
+        else:
+            made = convert(work, handle, attempt.progress)
+            with self._lock:
+                self._working += 1
+            try:
+                self._uploads.put(partial(self._store, keep, attempt, work, made))
+            except Stopped:
+                self._one_less()
+                raise
+
+    def _store(self, keep: Keep, attempt: "_Attempt", work: Work, made: ConversionResult) -> None:
+        try:
+            result = keep.put(
+                *(self._plan, attempt.conversion, work.target, made),
+                partial(self._still_wanted, work),
+            )
+            attempt.converted(made, result)
+        except Stopped:
+            return
+        except ConversionError as error:
+            attempt.failed(error.failure, State.FAILED)
+        except OSError as error:
+            attempt.failed(from_os(error).failure, State.FAILED)
+        finally:
+            with suppress(OSError):
+                os.unlink(work.target)
+            self._one_less()
+
+    def _still_wanted(self, work: Work) -> None:
+        """The last look before a result gets its name, as `convert` has it for files."""
+        if self._ended:
+            raise Stopped
+        check_unchanged(work.source, work.expected)
 
     def _execution(self) -> Execution:
         place = threading.current_thread().name.rpartition("_")[
@@ -217,18 +270,24 @@ class _Workers:
     def _describe(self, conversion: Conversion, attempt: int) -> Work:
         return Work(
             source=conversion.source.path,
-            target=writable_target(self._plan.destination, conversion.target),
+            target=self._target_of(conversion, attempt),
             scratch=str(self.scratch),
             name=f"{conversion.id}-{attempt}",
             recipe=conversion.recipe,
             ffmpeg=self._engine.ffmpeg,
             limits=Limits(seconds=self._engine.options.timeout),
-            replaceable=self._engine.options.replaceable(
-                self._plan.replaces.get(conversion.target)
-            ),
+            replaceable=ANYTHING
+            if self._engine.keep
+            else self._engine.options.replaceable(self._plan.replaces.get(conversion.target)),
             mtime_ns=conversion.source.mtime_ns if self._engine.options.keep_times else None,
             expected=conversion.source.state,
         )
+
+    def _target_of(self, conversion: Conversion, attempt: int) -> str:
+        if self._engine.keep is None:
+            return writable_target(self._plan.destination, conversion.target)
+        name = f"{conversion.id}-{attempt}-made{conversion.recipe.suffix}"
+        return str(self.scratch / name)
 
 
 class _Attempt:
@@ -251,9 +310,14 @@ class _Attempt:
     def progress(self, progress: Progress) -> None:
         self._put(State.RUNNING, media_done=progress.done, media_total=progress.total)
 
-    def converted(self, made: ConversionResult) -> None:
+    def stored(self, there: Result) -> None:
+        """An attempt before this one has stored the result, and nobody was told."""
+        self._put(State.CONVERTED, result=there)
+
+    def converted(self, made: ConversionResult, there: Result | None = None) -> None:
+        """The result is *made*; one that does not stay here is *there*."""
         length = made.media_seconds
-        result = Result(size=made.size, sha256=made.sha256, mtime_ns=made.mtime_ns)
+        result = there or Result(size=made.size, sha256=made.sha256, mtime_ns=made.mtime_ns)
         self._put(
             State.CONVERTED,
             media_done=length,

@@ -63,7 +63,7 @@ def result_blob(address: BlobAddress, target: str) -> BlobAddress:
 
 def shown_result(address: BlobAddress, target: str) -> str:
     """Where the result *target* is, for people."""
-    return f"{str(address).rstrip('/')}/{target}"
+    return str(address.named(prefix_of(address) + _IMPOSSIBLE.sub(_encoded, target)))
 
 
 def _encoded(found: re.Match[str]) -> str:

@@ -44,7 +44,7 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
         assert record is not None
         try:
             if context.results is not None:
-                result = _staying(context.results, context.run, item, record)
+                result = _staying(context.results, item, record)
             else:
                 result = _fetch(context, item, record)
             event = _converted(item, end, record, result)
@@ -68,7 +68,7 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
     )
 
 
-def _staying(results: CloudResults, run: str, item: WorkItem, record: Record) -> Result:
+def _staying(results: CloudResults, item: WorkItem, record: Record) -> Result:
     """The result that the node has stored where it stays.
 
     Raises:
@@ -76,8 +76,8 @@ def _staying(results: CloudResults, run: str, item: WorkItem, record: Record) ->
     """
     blob = results.look(item.conversion.target)
     made = blob.made_from if blob else None
-    ours = (item.conversion.id, run, record.sha256)
-    if blob is None or made is None or (made.conversion, made.run, made.sha256) != ours:
+    ours = (item.conversion.id, record.sha256)
+    if blob is None or made is None or (made.conversion, made.sha256) != ours:
         message = "its result is not where the node has stored it: somebody else was there"
         raise ConversionError(Kind.TRANSIENT, message)
     return Result(size=blob.size, sha256=record.sha256, mtime_ns=blob.mtime_ns)

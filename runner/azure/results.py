@@ -71,6 +71,20 @@ class CloudResults:
         except AzureError as error:
             raise self.failure(error, f"looking at {self.address}") from None
 
+    def check(self) -> None:
+        """See that results can be listed and written there; nothing is left behind.
+
+        Raises:
+            RunnerError: They cannot.
+        """
+        name = f"{ours_in(self.address)}doctor"
+        try:
+            next(self.container.list_blobs(name_starts_with=name).by_page(), None)
+            self.container.upload_blob(name, b"", overwrite=True)
+            self.container.delete_blob(name)
+        except AzureError as error:
+            raise self.failure(error, f"writing to {self.address}") from None
+
     def target_of(
         self, conversion: Conversion, run: str, replaces: TargetState | None, *, anything: bool
     ) -> BlobTarget:

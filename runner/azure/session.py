@@ -12,6 +12,7 @@ from azure.batch import BatchClient
 from azure.core.credentials import TokenCredential
 from azure.storage.blob import BlobServiceClient
 
+from runner.azure.accounts import Accounts
 from runner.azure.blobs import Blobs
 from runner.azure.clients import batch_client, blob_client, sign_in
 from runner.azure.diagnosis import why_nothing_runs
@@ -76,6 +77,13 @@ class Session:
         if self.origin:
             return self.origin.storage
         return blob_client(self.deployment.blob_endpoint, self._credential)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """The accounts that addresses name, with the deployment's own."""
+        if self.origin:
+            return self.origin.accounts
+        return Accounts(self.deployment, storage=self.storage)
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -24,7 +24,6 @@ from azure.core.exceptions import (
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
-    ResourceNotModifiedError,
 )
 from azure.storage.blob import BlobClient, BlobLeaseClient
 from filelock import Timeout
@@ -41,6 +40,7 @@ _LEASE = 60
 """Seconds: so long others wait for a runner that was killed; the longest that ends by itself."""
 _RENEWED_EVERY = 15.0
 _PUT_EVERY = 60.0
+_FIRST_PUT = 2.0
 _LOOK_EVERY = 2.0
 _LONGEST_HOLDER = 10_000
 _LOG = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class SharedLedger:
         self._results = results
         self._ours = folder / OURS
         self._file = self._ours / "ledger.sqlite"
-        self._local = DestinationLock(folder, self._ours)
+        self.local = DestinationLock(folder, self._ours)
 
     @property
     def address(self) -> str:
@@ -78,7 +78,7 @@ class SharedLedger:
         """
         known = self.known()
         try:
-            with self._local.lock.acquire(timeout=0):
+            with self.local.lock.acquire(timeout=0):
                 self._download(known)
         except Timeout:
             return  # a run of this machine works with it
@@ -89,11 +89,12 @@ class SharedLedger:
         blob = self.blob("ledger.sqlite")
         part = self._ours / "ledger.part"
         try:
-            other: dict[str, Any] = {"match_condition": MatchConditions.IfModified}
-            stream = blob.download_blob(**(other | {"etag": known.etag} if known.etag else {}))
+            if str(blob.get_blob_properties().etag) == known.etag:
+                return
+            stream = blob.download_blob()
             with part.open("wb") as file:
                 stream.readinto(file)
-        except (ResourceNotModifiedError, ResourceNotFoundError) as error:
+        except ResourceNotFoundError as error:
             if code_of(error) == "ContainerNotFound":
                 raise self._results.failure(error, f"reading {self.address}") from None
             return
@@ -173,10 +174,10 @@ class SharedLedger:
 class SharedLock:
     """One runner at a time in a destination in a container; in the place of a `DestinationLock`."""
 
-    def __init__(self, ledger: SharedLedger, local: DestinationLock) -> None:
+    def __init__(self, ledger: SharedLedger) -> None:
         self._ledger = ledger
-        self._local = local
-        self.lock = local.lock
+        self._local = ledger.local
+        self.lock = self._local.lock
         self._blob = ledger.blob("lock")
 
     def wait_until_free(self) -> None:
@@ -283,7 +284,7 @@ class _Keeper:
         self._lease = lease
         self._put_of = 0.0
         """When what was last put had been written."""
-        self._put_at = time.monotonic()
+        self._put_at = -_PUT_EVERY
         self._is_lost = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
@@ -298,7 +299,9 @@ class _Keeper:
             self._lease.release()
 
     def _keep(self) -> None:
-        while not self._over.wait(_RENEWED_EVERY):
+        wait = _FIRST_PUT  # soon, so that a run whose machine is lost is known elsewhere
+        while not self._over.wait(wait):
+            wait = _RENEWED_EVERY
             self._renew()
             if time.monotonic() - self._put_at >= _PUT_EVERY:
                 self._put()

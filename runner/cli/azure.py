@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.backend import Backend, find_session, where_options
+from runner.cli.destinations import Destination, find_destination
 from runner.cli.estimating import terms_of
 from runner.cli.help import Command
 from runner.cli.notifying import notify_option
@@ -24,10 +25,12 @@ from runner.cli.options import (
 from runner.cli.output import say
 from runner.cli.running import OutputOptions, run_and_report
 from runner.cli.sources import put_sources_right, refuse_other_choice
+from runner.errors import UsageError
 from runner.existing import Existing
 from runner.formatting import count_text
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
+from runner.models import Plan
 from runner.runs import Run
 
 if TYPE_CHECKING:
@@ -59,14 +62,18 @@ if TYPE_CHECKING:
 @verbose_option
 @notify_option
 @click.pass_context
-def attach(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
+def attach(
+    ctx: click.Context, /, name: str | None, destination: Path | str, **options: Any
+) -> None:
     """Follow RUN, or the newest run, on Azure, and collect its results; from any machine."""
     session = find_session(options)
     ffmpeg = find_ffmpeg(options["ffmpeg"])
-    put_sources_right(destination)
-    with Ledger.open(destination) as ledger:
-        manifest = session.manifest(_run_on_azure(session, ledger, name), destination)
+    place = find_destination(destination, options, lambda: session)
+    put_sources_right(place.folder)
+    with place.open() as ledger:
+        manifest = session.manifest(_run_on_azure(session, ledger, name), place.folder)
         plan = manifest.plan
+        _refuse_other_place(plan, place)
         follow_up = follow_up_of(ctx)
         here = [known.options for known in ledger.runs() if known.id == plan.id]
         asked = run_options_of(ctx, here[0] if here else manifest.options)
@@ -82,7 +89,11 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
             **terms_of(backend, chosen),
         )
         jobs = usable_cores()
-        existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs, planned_now=False)
+        existing = Existing(
+            *(ledger, ffmpeg, chosen.overwrite, jobs),
+            planned_now=False,
+            targets=place.targets(),
+        )
         output = OutputOptions(
             as_json=options["as_json"],
             quiet=options["quiet"],
@@ -98,23 +109,38 @@ def attach(ctx: click.Context, /, name: str | None, destination: Path, **options
 @destination_option()
 @where_options
 @click.pass_context
-def cancel(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
+def cancel(
+    ctx: click.Context, /, name: str | None, destination: Path | str, **options: Any
+) -> None:
     """Cancel RUN, or the newest run, on Azure: stop its tasks, and delete its sources in storage.
 
     Results that are already there stay, for `runner attach`.
     """
     session = find_session(options)
-    with Ledger.if_any(destination) as ledger:
+    place = find_destination(destination, options, lambda: session)
+    with place.read_if_any() as ledger:
         run = _run_on_azure(session, ledger, name)
-        end = session.cancel(run, partial(Existing(ledger).has, destination))
+        existing = Existing(ledger, targets=place.targets())
+        end = session.cancel(run, partial(existing.has, place.folder))
         if not (end.was_over and end.waiting):
-            ledger.abandon(run)
+            place.abandon(ledger, run)
     said = f"run {run} had already ended" if end.was_over else f"run {run} cancelled"
     if end.waiting:
         results = count_text(end.waiting, "result")
         attach = follow_up_of(ctx).attach(run)
         said += f"; collect its {results} in storage with `{attach}`"
     say(said)
+
+
+def _refuse_other_place(plan: Plan, place: Destination) -> None:
+    """Raise `UsageError` where the results of *plan* go elsewhere than to *place*."""
+    if plan.address == place.address:
+        return
+    if plan.address is None:
+        advice = "its results are not in Azure storage to stay: give a folder with -o"
+    else:
+        advice = f"its results stay in Azure storage: use -o {plan.address}"
+    raise UsageError(f"run {plan.id}: {advice}")
 
 
 def _run_on_azure(session: "Session", ledger: Ledger, name: str | None) -> str:

@@ -7,13 +7,14 @@ import click
 
 from runner import __version__
 from runner.cli.options import Command, option
-from runner.engine import Engine
+from runner.engine import Engine, Keep
 from runner.errors import SetupError
 from runner.local import LocalEngine, identify
 from runner.options import RunOptions
 from runner.runs import Run
 
 if TYPE_CHECKING:
+    from runner.azure.results import CloudResults
     from runner.azure.session import Session
 
 WHERE = ("auto", "local", "azure")
@@ -26,6 +27,8 @@ class Backend:
     session: "Session | None"
     """The session on Azure; None on this machine."""
     why: str
+    cloud: "CloudResults | None" = None
+    """Where results stay, if not here."""
 
     @property
     def name(self) -> str:
@@ -56,17 +59,24 @@ class Backend:
     def engine(self, run: Run, *, ffmpeg: str, jobs: int, detach: bool = False) -> Engine:
         """Return an engine for *run*; *jobs* is the number of workers on this machine."""
         if self.session is None:
-            return LocalEngine(ffmpeg=ffmpeg, jobs=jobs, options=run.options)
+            return LocalEngine(ffmpeg=ffmpeg, jobs=jobs, options=run.options, keep=self._keep(run))
         engine = self.session.engine(ffmpeg, run.options, detach=detach)
         return replace(engine, follow_up=run.follow_up)
+
+    def _keep(self, run: Run) -> Keep | None:
+        if self.cloud is None:
+            return None
+        from runner.azure.keep import BlobKeep  # noqa: PLC0415 - the Azure clients take 0.5 s
+
+        return BlobKeep(self.cloud, run.options)
 
     def made_with(self, ffmpeg: str) -> str:
         """Identify the program that converts: *ffmpeg* on this machine, or the nodes' own."""
         return f"{__version__} {self.name}" if self.session else identify(ffmpeg)
 
 
-def where_options(command: Command) -> Command:
-    """`--where`, `--stack` and `--outputs`."""
+def stack_options(command: Command) -> Command:
+    """`--stack` and `--outputs`."""
     for add in (
         option(
             "--outputs",
@@ -81,16 +91,20 @@ def where_options(command: Command) -> Command:
             show_default="the selected one",
             help="The Pulumi stack to use.",
         ),
-        option(
-            "--where",
-            type=click.Choice(WHERE),
-            default="auto",
-            section="Azure",
-            help="Where to convert; auto: on Azure if a deployed stack is selected, else here.",
-        ),
     ):
         command = add(command)
     return command
+
+
+def where_options(command: Command) -> Command:
+    """`--where`, `--stack` and `--outputs`."""
+    return option(
+        "--where",
+        type=click.Choice(WHERE),
+        default="auto",
+        section="Azure",
+        help="Where to convert; auto: on Azure if a deployed stack is selected, else here.",
+    )(stack_options(command))
 
 
 def find_backend(options: dict[str, Any]) -> Backend:

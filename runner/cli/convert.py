@@ -1,7 +1,7 @@
 """`runner convert`: from the command line to a run and its exit code."""
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from runner.cli.backend import Backend, find_backend
 from runner.cli.convert_options import EXAMPLES, convert_options
+from runner.cli.destinations import find_destination
 from runner.cli.estimating import (
     cost_so_far,
     estimate,
@@ -40,7 +41,7 @@ from runner.settings import read_settings
 from runner.trial import refuse_hopeless_arguments
 
 if TYPE_CHECKING:
-    from runner.azure.session import Session
+    from runner.azure.session import IsHere, Session
 
 
 class Convert(Command):
@@ -93,17 +94,25 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
         _show_settings(ctx)
     arguments = ctx.meta.get("ffmpeg", ())
     preset = chosen_preset(ctx, options, settings_of(ctx), arguments)
+    the_backend = cache(partial(find_backend, options))
+    place = find_destination(options["destination"], options, lambda: the_backend().session)
     if not options["dry_run"]:
-        put_sources_right(options["destination"])
-    plan = plan_of(options, preset, arguments)
+        put_sources_right(place.folder)
+    plan = plan_of(options, preset, arguments, place)
     ffmpeg = find_ffmpeg(options["ffmpeg"])
-    backend = find_backend(options)
+    backend = replace(the_backend(), cloud=place.cloud)
     if backend.session is None and options["pool"] and is_typed(ctx, "pool"):
         raise UsageError(f"--pool {options['pool']} is for Azure, and this run is {backend.words}")
     made_with = backend.made_with(ffmpeg)
     if options["dry_run"]:
-        with Ledger.peek(plan.destination) as ledger:
-            existing = Existing(ledger, ffmpeg, options["overwrite"], made_with=made_with)
+        with place.peek() as ledger:
+            existing = Existing(
+                ledger,
+                ffmpeg,
+                options["overwrite"],
+                made_with=made_with,
+                targets=place.targets(),
+            )
             todo = left_to_do(plan, existing)
             estimated = estimate(todo, ledger, backend, options, ffmpeg, measure=False)
             show_plan(plan, existing, output)
@@ -114,12 +123,14 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
         require_encoders(preset, ffmpeg)
     if _is_worth_a_trial(backend, plan, preset, options):
         refuse_hopeless_arguments(plan, ffmpeg)
-    with Ledger.open(plan.destination) as ledger:
+    with place.open() as ledger:
         plan, asked = _resumed_plan(plan, ledger, backend, ctx)
         backend, chosen = backend.for_run(asked)
         agree_on_sources(plan, chosen, options["sources"], yes=options["yes"])
         jobs = options["jobs"] or usable_cores()
-        existing = Existing(ledger, ffmpeg, chosen.overwrite, jobs, made_with)
+        existing = Existing(
+            *(ledger, ffmpeg, chosen.overwrite, jobs, made_with), targets=place.targets()
+        )
         if backend.session is not None and chosen.max_cost is not None:
             refuse_a_limit_that_nobody_holds(chosen, detach=options["detach"])
             todo = left_to_do(plan, existing)
@@ -136,7 +147,8 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
             **terms_of(backend, chosen),
         )
         if options["clean_start"] and backend.session is not None:
-            _clean_start(backend.session, ledger, plan, run.follow_up)
+            is_here = partial(existing.has, plan.destination)
+            _clean_start(backend.session, is_here, plan, run.follow_up)
         engine = backend.engine(run, ffmpeg=ffmpeg, jobs=jobs, detach=options["detach"])
         exit_code = run_and_report(run, engine, existing, output)
     if options["detach"] and backend.session is not None:
@@ -176,9 +188,8 @@ def _resumed_plan(
     return plan, run_options_of(ctx)
 
 
-def _clean_start(session: "Session", ledger: Ledger, plan: Plan, follow_up: FollowUp) -> None:
+def _clean_start(session: "Session", is_here: "IsHere", plan: Plan, follow_up: FollowUp) -> None:
     """Delete what earlier runs left, except results that nobody has collected."""
-    is_here = partial(Existing(ledger).has, plan.destination)
     gone = []
     for run in session.old_runs():
         if count := session.uncollected(run, is_here):

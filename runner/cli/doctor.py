@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from runner.cli.backend import find_backend, where_options
+from runner.cli.destinations import find_destination
 from runner.cli.help import Command
 from runner.cli.options import (
     destination_option,
@@ -27,15 +28,18 @@ from runner.presets import BUILT_IN, DEFAULT, find_preset
 @run_options("pool", default="all of them")
 @ffmpeg_option
 @click.pass_context
-def doctor(ctx: click.Context, /, destination: Path, ffmpeg: str | None, **options: Any) -> None:
+def doctor(
+    ctx: click.Context, /, destination: Path | str, ffmpeg: str | None, **options: Any
+) -> None:
     """Check that everything a run needs is there; exit with code 4 if not."""
     bad = 0
     settings = settings_of(ctx)
     presets = {**BUILT_IN, **settings.presets}
     usual = settings.convert.get("to") or settings.convert.get("preset") or DEFAULT
     wanted = find_preset(str(usual), settings.presets).name
-    here = check_local(ffmpeg, destination, presets, wanted)
-    for finding in (*here, *_elsewhere(options)):
+    folder = destination if isinstance(destination, Path) else None
+    here = check_local(ffmpeg, folder, presets, wanted)
+    for finding in (*here, *_elsewhere(options), *_in_cloud(destination, options)):
         bad += not finding.good
         show(f"{'ok' if finding.good else 'FAIL':4} {finding.what}: {finding.detail}")
         if not finding.good and finding.remedy:
@@ -43,6 +47,20 @@ def doctor(ctx: click.Context, /, destination: Path, ffmpeg: str | None, **optio
         for line in finding.lines:
             show(f"      | {line}")
     ctx.exit(ExitCode.ENVIRONMENT if bad else ExitCode.OK)
+
+
+def _in_cloud(destination: Path | str, options: dict[str, Any]) -> Iterator[Finding]:
+    """Whether a destination in Azure storage is fit for results."""
+    if isinstance(destination, Path):
+        return
+    try:
+        place = find_destination(destination, options)
+        assert place.cloud is not None
+        place.cloud.check()
+    except RunnerError as error:
+        yield Finding("destination", good=False, detail=str(error))
+    else:
+        yield Finding("destination", good=True, detail=f"{place} can be listed and written")
 
 
 def _elsewhere(options: dict[str, Any]) -> Iterator[Finding]:

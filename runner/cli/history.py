@@ -1,7 +1,6 @@
 """`runner runs`, `status`, `logs` and `clean`: show and delete what the ledger knows."""
 
 import json
-import os
 import re
 import time
 from collections import Counter
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.backend import find_backend, find_session, where_options
+from runner.cli.backend import find_backend, find_session, stack_options, where_options
+from runner.cli.destinations import Destination, find_destination
 from runner.cli.help import Command
 from runner.cli.options import destination_option, follow_up_of, option, run_argument
 from runner.cli.output import is_anybody_there, say, show
@@ -23,7 +23,6 @@ from runner.existing import Existing
 from runner.followup import FollowUp
 from runner.formatting import count_text, display_path, printable, seconds_text
 from runner.ledger import Ledger
-from runner.media.paths import below
 from runner.models import State
 from runner.records import AttemptRecord, RunRecord
 from runner.report import JSON_VERSION, sources_text
@@ -36,10 +35,11 @@ _WATCH_EVERY = 5.0
 
 @click.command(cls=Command)
 @destination_option()
+@stack_options
 @option("--json", "as_json", is_flag=True, help="Write one JSON object per line.")
-def runs(destination: Path, *, as_json: bool) -> None:
+def runs(destination: Path | str, *, as_json: bool, **options: Any) -> None:
     """List the runs of an output folder, newest first."""
-    with Ledger.read(destination) as ledger:
+    with find_destination(destination, options).read() as ledger:
         running = ledger.lock.is_held()
         for run in ledger.runs():
             show(_run_json(run) if as_json else _run_line(run, running=running))
@@ -52,9 +52,11 @@ def runs(destination: Path, *, as_json: bool) -> None:
 @option("--watch", is_flag=True, help="Refresh every few seconds until the run ends.")
 @option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_context
-def status(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
+def status(
+    ctx: click.Context, /, name: str | None, destination: Path | str, **options: Any
+) -> None:
     """Show the state of RUN, or of the newest run; the first letters of its name are enough."""
-    with Ledger.read(destination) as ledger:
+    with find_destination(destination, options).read() as ledger:
         run = ledger.run(name, follow_up_of(ctx))
         session = None if run.backend == "local" or not run.unfinished else find_session(options)
         if session is not None:
@@ -119,16 +121,25 @@ def _status_lines(
     show_default="the newest",
     help="Number of the attempt.",
 )
+@stack_options
 @click.pass_context
-def logs(ctx: click.Context, /, what: str | None, destination: Path, attempt: int | None) -> None:
+def logs(
+    ctx: click.Context,
+    /,
+    what: str | None,
+    destination: Path | str,
+    attempt: int | None,
+    **options: Any,
+) -> None:
     """Show what ffmpeg said about FILE, a source or a result, or about the failures of RUN."""
-    with Ledger.read(destination) as ledger:
-        found = _attempts_of(ledger, what, follow_up_of(ctx))
+    place = find_destination(destination, options)
+    with place.read() as ledger:
+        found = _attempts_of(ledger, place, what, follow_up_of(ctx))
     if attempt is not None:
         found = [one for one in found if one.number == attempt]
     if not found:
         nothing = f"no attempts at {printable(what)}" if what else "no failures"
-        raise UsageError(f"{nothing} recorded in {destination}")
+        raise UsageError(f"{nothing} recorded in {place}")
     for one in found:
         show(f"== {_attempt_line(one)}")
         show(one.log)
@@ -146,23 +157,29 @@ def logs(ctx: click.Context, /, what: str | None, destination: Path, attempt: in
 )
 @click.pass_context
 def clean(
-    ctx: click.Context, /, name: str | None, destination: Path, older_than: str, **options: Any
+    ctx: click.Context,
+    /,
+    name: str | None,
+    destination: Path | str,
+    older_than: str,
+    **options: Any,
 ) -> None:
     """Forget RUN, or old runs, and their logs, here and on Azure. Converted files stay."""
     age = _age(older_than)
     before = datetime.now().astimezone() - age
     backend = find_backend(options)
     run = name
-    if backend.session is None or Ledger.exists(destination):
-        with Ledger.read(destination) as ledger, ledger.lock.held_for("clean"):
+    place = find_destination(destination, options, lambda: backend.session)
+    if backend.session is None or place.has_ledger():
+        with place.read() as ledger, ledger.lock.held_for("clean"):
             run = name and ledger.run(name, follow_up_of(ctx)).id
             count = ledger.forget([run]) if run else ledger.forget_before(before)
-        say(f"forgot {count_text(count, 'run')} in {destination}")
+        say(f"forgot {count_text(count, 'run')} in {place}")
     if backend.session is not None:
         # a run's name says no more than its day, by which none of today is old before noon
         runs = [run] if run else backend.session.old_runs(before if age else None)
-        with Ledger.peek(destination) as ledger:
-            is_here = partial(Existing(ledger).has, destination)
+        with place.peek() as ledger:
+            is_here = partial(Existing(ledger, targets=place.targets()).has, place.folder)
             lost = sum(backend.session.uncollected(one, is_here) for one in runs)
         blobs, jobs = backend.session.delete(runs)
         said = f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')}"
@@ -172,10 +189,11 @@ def clean(
         say(said)
 
 
-def _attempts_of(ledger: Ledger, what: str | None, follow_up: FollowUp) -> list[AttemptRecord]:
+def _attempts_of(
+    ledger: Ledger, place: Destination, what: str | None, follow_up: FollowUp
+) -> list[AttemptRecord]:
     if what is not None:
-        target = below(os.path.abspath(what), os.path.abspath(ledger.destination))
-        for file in filter(None, (what, target and target.replace(os.sep, "/"))):
+        for file in filter(None, (what, place.target_at(what))):
             if attempts := ledger.attempts_at(file):
                 return attempts[:1] if attempts[0].number == 1 else attempts
         if not any(run.id.startswith(what) for run in ledger.runs()):

@@ -17,7 +17,7 @@ from runner.cli.help import Option
 from runner.errors import UsageError
 from runner.followup import FollowUp
 from runner.formatting import printable
-from runner.media.paths import folder_fault
+from runner.media.paths import folder_fault, is_address
 from runner.media.recipe import VERIFY
 from runner.options import (
     LONGEST_TIMEOUT,
@@ -43,25 +43,39 @@ def option(*names: str, **details: Any) -> Callable[[Command], Command]:
     return click.option(*names, cls=Option, **{"envvar": variable, "show_default": True, **details})
 
 
+class _Place(click.Path):
+    """A folder whose names this system can have, as a path; or an address, as it was typed."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if is_address(str(value)):
+            return str(value)
+        folder = super().convert(value, param, ctx)
+        if fault := folder_fault(str(folder)):
+            raise UsageError(f"-o {printable(str(folder))}: {fault}")
+        return folder
+
+
 def destination_option() -> Callable[[Command], Command]:
     """Add `-o DIR`: the folder of the results and of the ledger."""
     return option(
         "-o",
         "--out",
         "destination",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=_Place(),
         default=_destination,
-        callback=_possible_folder,
         show_default="out",
         metavar="DIR",
         section="Output",
-        help="Output folder.",
+        help="Output folder, or az://CONTAINER/PREFIX: results then stay in Azure storage.",
     )
 
 
-def _destination() -> Path:
-    """Return the folder from the `convert` settings: all commands use the same one."""
-    return Path(str(settings_of(click.get_current_context()).convert.get("out", "out")))
+def _destination() -> str:
+    """Return the place from the `convert` settings: all commands use the same one."""
+    return str(settings_of(click.get_current_context()).convert.get("out", "out"))
 
 
 def settings_of(ctx: click.Context) -> Settings:
@@ -75,17 +89,6 @@ def settings_of(ctx: click.Context) -> Settings:
 def keep_settings(ctx: click.Context, settings: Settings) -> None:
     """Store the settings for `settings_of`."""
     ctx.meta[_SETTINGS] = settings
-
-
-def _possible_folder(_: click.Context, __: click.Parameter, folder: Path) -> Path:
-    """Return *folder*, if its names are allowed on this system.
-
-    Raises:
-        UsageError: They are not.
-    """
-    if fault := folder_fault(str(folder)):
-        raise UsageError(f"-o {printable(str(folder))}: {fault}")
-    return folder
 
 
 def run_argument() -> Callable[[Command], Command]:

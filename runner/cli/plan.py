@@ -1,5 +1,6 @@
 """`runner plan`: how long a run takes here and on Azure, and what it costs, before it is begun."""
 
+from functools import cache, partial
 from typing import Any
 
 import click
@@ -7,12 +8,12 @@ import click
 from runner.cli.backend import find_backend
 from runner.cli.convert import Convert
 from runner.cli.convert_options import convert_options
+from runner.cli.destinations import find_destination
 from runner.cli.estimating import estimate, show_estimate
 from runner.cli.options import settings_of
 from runner.cli.planning import chosen_preset, left_to_do, plan_of
 from runner.cli.running import OutputOptions
 from runner.existing import Existing
-from runner.ledger import Ledger
 from runner.local import find_ffmpeg
 
 _EXAMPLES = (
@@ -37,12 +38,16 @@ def plan(ctx: click.Context, /, **options: Any) -> None:
     output = OutputOptions(as_json=options["as_json"], quiet=options["quiet"])
     arguments = ctx.meta.get("ffmpeg", ())
     preset = chosen_preset(ctx, options, settings_of(ctx), arguments)
-    planned = plan_of(options, preset, arguments)
+    the_backend = cache(partial(find_backend, options))
+    place = find_destination(options["destination"], options, lambda: the_backend().session)
+    planned = plan_of(options, preset, arguments, place)
     program = find_ffmpeg(options["ffmpeg"])
-    backend = find_backend(options)
-    with Ledger.peek(planned.destination) as ledger:
+    backend = the_backend()
+    with place.peek() as ledger:
         existing = Existing(
-            ledger, program, options["overwrite"], made_with=backend.made_with(program)
+            *(ledger, program, options["overwrite"]),
+            made_with=backend.made_with(program),
+            targets=place.targets(),
         )
         todo = left_to_do(planned, existing)
         show_estimate(estimate(todo, ledger, backend, options, program, measure=True), output)

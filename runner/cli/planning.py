@@ -2,18 +2,18 @@
 
 import json
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from runner.cli.convert_options import OF_AUDIO, OF_PRESETS, OF_RECIPES
+from runner.cli.destinations import Destination
 from runner.cli.options import is_typed
 from runner.cli.output import say, show
 from runner.cli.running import OutputOptions
 from runner.errors import NothingToConvertError, UsageError
-from runner.existing import Action, Existing, is_result
+from runner.existing import Action, Existing
 from runner.formatting import printable
-from runner.ledger import Ledger
 from runner.media.inputs import check_input_arguments
 from runner.models import Conversion, Plan, Recipe
 from runner.plan import make_plan
@@ -21,9 +21,6 @@ from runner.presets import DEFAULT, Preset, find_preset, for_suffix
 from runner.report import left_out_line, plan_as_json, plan_line
 from runner.selection import Selection, find_files, list_files, read_list
 from runner.settings import Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def chosen_preset(
@@ -40,29 +37,31 @@ def chosen_preset(
     return preset
 
 
-def plan_of(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...]) -> Plan:
-    """Make the plan for the files that the options name.
+def plan_of(
+    options: dict[str, Any], preset: Preset, arguments: tuple[str, ...], place: Destination
+) -> Plan:
+    """Make the plan for the files that the options name, for results in *place*.
 
     Raises:
         NothingToConvertError: There are no files.
         UsageError: The options contradict each other.
     """
     recipe = _recipe(options, preset, arguments)
-    destination: Path = options["destination"]
-    selection = Selection(options["include"], options["exclude"], destination)
+    excluded = None if place.address else place.folder
+    selection = Selection(options["include"], options["exclude"], excluded)
     found = [*find_files(options["sources"], selection)]
     if options["files_from"]:
         found += list_files(read_list(options["files_from"]))
     elif not options["sources"]:
         raise UsageError("give a folder or files to convert, such as `runner convert ./in`")
-    with Ledger.peek(destination) as ledger:
-        found = [one for one in found if not is_result(one.source.path, ledger)]
+    found = place.without_results(found)
     if not found:
         where = ", ".join(printable(source) for source in options["sources"]) or "the list"
         raise NothingToConvertError(
             f"no media files in {where}; use --include '*' to convert any file"
         )
-    return make_plan(found, recipe, destination, options["name"], options["on_clash"])
+    plan = make_plan(found, recipe, place.folder, options["name"], options["on_clash"])
+    return place.planned(plan)
 
 
 def _recipe(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...]) -> Recipe:

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from runner.cli.backend import stack_options
+from runner.cli.destinations import find_destination
 from runner.cli.help import Command
 from runner.cli.options import destination_option, follow_up_of, option, run_argument
 from runner.cli.output import show
 from runner.errors import SetupError, UsageError
 from runner.formatting import display_path
-from runner.ledger import Ledger
 from runner.run_report.data import as_json, write_csv
 from runner.run_report.facts import RunFacts
 from runner.run_report.page import Destination, render
@@ -34,9 +35,15 @@ _SUFFIXES = (".html", ".htm")
 )
 @option("--json", "json_too", is_flag=True, help="Also write the data as JSON, next to it.")
 @option("--csv", "csv_too", is_flag=True, help="Also write the attempts as CSV, next to it.")
+@stack_options
 @click.pass_context
 def report(
-    ctx: click.Context, /, name: str | None, destination: Path, page: Path | None, **options: Any
+    ctx: click.Context,
+    /,
+    name: str | None,
+    destination: Path | str,
+    page: Path | None,
+    **options: Any,
 ) -> None:
     """Write an HTML report about RUN, or about the newest run, in one file."""
     if page is not None and page.suffix.lower() not in _SUFFIXES:
@@ -44,12 +51,13 @@ def report(
             f"--file {display_path(page)}: the report is HTML, use a name ending in .html"
         )
     follow_up = follow_up_of(ctx)
-    with Ledger.read(destination) as ledger:
+    place = find_destination(destination, options)
+    with place.read() as ledger:
         run = ledger.run(name, follow_up)
         facts = RunFacts(run, tuple(ledger.all_attempts(run.id)))
     page = page or Path(f"report-{run.id}.html")
     now = datetime.now().astimezone()
-    _write(page, render(facts, Destination(destination.absolute(), follow_up), now))
+    _write(page, render(facts, Destination(place.shown, follow_up), now))
     if options["json_too"]:
         _write(page.with_suffix(".json"), json.dumps(as_json(facts), indent=1) + "\n")
     if options["csv_too"]:

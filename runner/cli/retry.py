@@ -1,11 +1,13 @@
 """`runner retry`: convert the failed files of a run again, with the settings of that run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from runner.cli.backend import Backend, find_backend, where_options
+from runner.cli.destinations import find_destination
 from runner.cli.estimating import refuse_a_limit_that_nobody_holds, terms_of
 from runner.cli.help import Command
 from runner.cli.notifying import notify_option
@@ -28,7 +30,6 @@ from runner.cli.running import OutputOptions, run_and_report
 from runner.cli.sources import agree_on_sources, put_sources_right, yes_option
 from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.existing import Existing
-from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.models import Conversion, Kind, Plan, State
 from runner.plan import new_run_id
@@ -62,11 +63,12 @@ from runner.selection import stat_source
 @verbose_option
 @notify_option
 @click.pass_context
-def retry(ctx: click.Context, /, name: str | None, destination: Path, **options: Any) -> None:
+def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **options: Any) -> None:
     """Convert the failed files of RUN, or of the newest run, again, where that run was done."""
     program = find_ffmpeg(options["ffmpeg"])
-    put_sources_right(destination)
-    with Ledger.read(destination) as ledger:
+    place = find_destination(destination, options)
+    put_sources_right(place.folder)
+    with place.read(for_run=True) as ledger:
         follow_up = follow_up_of(ctx)
         old = ledger.run(name, follow_up)
         failed = ledger.attempts(old.id, state=State.FAILED)
@@ -76,10 +78,11 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
         if not failed:
             advice = "convert them with --on-clash suffix, or --name"
             raise NothingToConvertError(f"run {old.id} only failed because of names: {advice}")
-        backend = _backend(ctx, old, options)
+        backend = replace(_backend(ctx, old, options), cloud=place.cloud)
         backend, chosen = backend.for_run(run_options_of(ctx, old.options))
-        again = Plan(new_run_id(place := destination.absolute()), place, tuple(map(_again, failed)))
-        plan = again.verified_by(chosen.verify)
+        folder = place.folder.absolute()
+        again = Plan(new_run_id(folder), folder, tuple(map(_again, failed)))
+        plan = place.planned(again).verified_by(chosen.verify)
         agree_on_sources(plan, chosen, (), yes=options["yes"])
         run = Run(
             plan=plan,
@@ -93,7 +96,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path, **options:
         if backend.session is not None:
             refuse_a_limit_that_nobody_holds(chosen, detach=options["detach"])
         jobs = options["jobs"] or usable_cores()
-        existing = Existing(ledger, program, chosen.overwrite, jobs)
+        existing = Existing(ledger, program, chosen.overwrite, jobs, targets=place.targets())
         output = OutputOptions(
             as_json=options["as_json"],
             quiet=options["quiet"],

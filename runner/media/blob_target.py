@@ -125,7 +125,7 @@ class TargetBlob:
     block_size: int = field(default=_BLOCK)
 
     def made(self) -> MadeFrom | None:
-        """What an earlier attempt of this run has stored there already; none if it is to be made.
+        """What an earlier attempt has stored there already; none if it is to be made.
 
         Asked before the work: what may not be replaced would else cost a whole conversion.
 
@@ -219,11 +219,13 @@ class TargetBlob:
             raise self._failure(error) from None
 
     def _ours_in(self, answer: Answer) -> MadeFrom | None:
-        """What this run has stored there, by this attempt or another one."""
+        """What this very conversion has stored there, by this attempt or another one."""
         made, ours = _metadata_of(answer), self.target.made_from
-        if made is None or (made.conversion, made.run) != (ours.conversion, ours.run):
+        is_same = made is not None and made.conversion == ours.conversion
+        if made is None or not is_same or (self.target.anything and made.run != ours.run):
             return None
-        return made
+        is_as_made = answer.headers.get("Content-MD5", made.md5) == made.md5
+        return made if is_as_made else None
 
     def _failure(self, error: BlobError) -> ConversionError:
         """What *error* means for the conversion whose result is to stand there."""

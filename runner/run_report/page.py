@@ -67,7 +67,8 @@ class Table:
 class Destination:
     """Where the results are, and the commands that go on with them."""
 
-    folder: Path
+    place: Path | str
+    """A folder, or an address in Azure storage."""
     follow_up: FollowUp
 
 
@@ -95,7 +96,7 @@ def render(facts: RunFacts, destination: Destination, now: datetime) -> str:
         files=_files(facts, names),
         attempted=count_text(len(facts.latest), "file"),
         folder=printable(names.folder),
-        settings=tuple(_settings(facts, destination.folder)),
+        settings=tuple(_settings(facts, destination.place)),
         recipes=tuple(_recipes(facts)),
         commands=tuple(_commands(facts, destination.follow_up)),
         made=f"Made by runner {__version__} on {now:%Y-%m-%d at %H:%M}.",
@@ -258,10 +259,10 @@ def _end_of(log: str) -> str:
     return "\n".join(tuple(cut)[-_LINES:])
 
 
-def _settings(facts: RunFacts, folder: Path) -> Iterator[Fact]:
+def _settings(facts: RunFacts, place: Path | str) -> Iterator[Fact]:
     run = facts.run
     yield Fact("run", run.id)
-    yield Fact("results", printable(str(folder)))
+    yield Fact("results", printable(str(place)))
     if run.exit_code is not None:
         yield Fact("exit code", f"{int(run.exit_code)} ({ExitCode(run.exit_code).meaning})")
     if run.runner:

@@ -161,17 +161,23 @@ def test_only_what_may_be_replaced_is_replaced(
         assert blob.download_blob().readall() == CONTENT
 
 
-def test_what_the_run_has_made_before_is_not_made_again_and_another_runs_is_not_taken_for_it(
+def test_what_the_same_conversion_has_made_before_is_not_made_again(
     cloud: Cloud, result: Path
 ) -> None:
-    blob = target_at(cloud.storage.blob_endpoint, cloud)
+    endpoint = cloud.storage.blob_endpoint
+    blob = target_at(endpoint, cloud)
     made = store_result(blob, str(result), result_of(result))
     assert blob.made() == made
-    other = target_at(
-        cloud.storage.blob_endpoint, cloud, made_from=replace(MADE_FROM, run="another")
-    )
+    in_another_run = replace(MADE_FROM, run="another")
+    assert target_at(endpoint, cloud, made_from=in_another_run).made() == made
+    assert target_at(endpoint, cloud, made_from=in_another_run, anything=True).made() is None
+    other = target_at(endpoint, cloud, made_from=replace(MADE_FROM, conversion="beef"))
     with pytest.raises(ConversionError, match="another program created the result"):
         other.made()
+    facts = blob_in(cloud).get_blob_properties()
+    blob_in(cloud).upload_blob(b"tagged", overwrite=True, metadata=facts.metadata)
+    with pytest.raises(ConversionError, match="another program created the result"):
+        blob.made()
 
 
 @pytest.mark.parametrize("size", [100, len(CONTENT)])

@@ -1,0 +1,223 @@
+"""Where results go: a folder, or names in a container, which also has the memory of what was done."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from platformdirs import user_state_path
+
+from runner.addresses import BlobAddress, signature_of
+from runner.cloud_targets import CloudTargets
+from runner.errors import TransientError, UsageError
+from runner.existing import Targets, is_result
+from runner.formatting import printable
+from runner.ledger import Ledger
+from runner.media.failures import ConversionError
+from runner.media.paths import AZURE, below
+from runner.models import Conversion, Failure, Kind, LeftOut, Plan
+from runner.result_blobs import ours_in, prefix_of, result_blob
+from runner.selection import Found
+
+if TYPE_CHECKING:
+    from runner.azure.accounts import Accounts
+    from runner.azure.results import CloudResults
+    from runner.azure.session import Session
+    from runner.azure.shared_ledger import SharedLock
+
+_FOLDERS = "clouds"
+"""Below the user's state folder: one for each destination in a container."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the results of runs are, with what is known of them."""
+
+    folder: Path
+    """Of the ledger; without an address, of the results too."""
+    cloud: "CloudResults | None" = None
+
+    @property
+    def address(self) -> BlobAddress | None:
+        """Where results stay in Azure storage."""
+        return self.cloud.address if self.cloud else None
+
+    def __str__(self) -> str:
+        return str(self.address or self.folder)
+
+    @property
+    def shown(self) -> Path | str:
+        """In full, for pages that are read elsewhere."""
+        return str(self.address) if self.address else self.folder.absolute()
+
+    def target_at(self, file: str) -> str:
+        """The name of the result that *file* is, as a ledger has it; empty where it is none of them."""
+        if self.address is None:
+            target = below(os.path.abspath(file), os.path.abspath(self.folder))
+            return target.replace(os.sep, "/") if target else ""
+        start = f"{str(self.address).rstrip('/')}/"
+        return file.removeprefix(start) if file.startswith(start) else ""
+
+    def targets(self) -> Targets | None:
+        """What is there; none for what the ledger and the folder say."""
+        return CloudTargets(self.cloud.address, self.cloud.listing) if self.cloud else None
+
+    @contextmanager
+    def open(self) -> Iterator[Ledger]:
+        """The ledger for a run, or begin it.
+
+        Raises:
+            RunnerError: The destination cannot be used, or another runner uses it.
+        """
+        lock = self._fetched(for_run=True)
+        with Ledger.open(self.folder) as ledger:
+            ledger.lock = lock or ledger.lock
+            yield ledger
+
+    @contextmanager
+    def read(self, *, for_run: bool = False) -> Iterator[Ledger]:
+        """The ledger, to look something up; *for_run* where a run follows.
+
+        Raises:
+            UsageError: There is none.
+        """
+        lock = self._fetched(for_run=for_run)
+        if not Ledger.exists(self.folder):
+            raise UsageError(f"no runs in {self}: give the output folder with -o")
+        with Ledger.read(self.folder) as ledger:
+            ledger.lock = lock or ledger.lock
+            yield ledger
+
+    @contextmanager
+    def read_if_any(self) -> Iterator[Ledger]:
+        """The ledger; an empty one that is not kept where there is none."""
+        lock = self._fetched()
+        with Ledger.if_any(self.folder) as ledger:
+            ledger.lock = lock or ledger.lock
+            yield ledger
+
+    def peek(self) -> Ledger:
+        """The ledger, for looking only."""
+        self._fetched()
+        return Ledger.peek(self.folder)
+
+    def planned(self, plan: Plan) -> Plan:
+        """*plan*, which was made for the folder, for here: no result takes the place of its source."""
+        if self.address is None:
+            return plan
+        kept, left_out = [], list(plan.left_out)
+        for conversion in plan.conversions:
+            if self._overwrites(conversion):
+                why = "its result would overwrite it; choose another place with -o"
+                left_out.append(LeftOut(conversion, Failure(Kind.NAME, why)))
+            else:
+                kept.append(conversion)
+        return replace(
+            plan, conversions=tuple(kept), left_out=tuple(left_out), address=self.address
+        )
+
+    def _overwrites(self, conversion: Conversion) -> bool:
+        assert self.address is not None
+        with suppress(ConversionError):
+            return str(result_blob(self.address, conversion.target)) == conversion.source.path
+        return False
+
+    def without_results(self, found: list[Found]) -> list[Found]:
+        """Those in *found* that no run has made here: a destination may be among its sources."""
+        if self.cloud is None:
+            with Ledger.peek(self.folder) as ledger:
+                return [one for one in found if not is_result(one.source.path, ledger)]
+        start = str(self.cloud.address.named(prefix_of(self.cloud.address)))
+        if not any(one.source.path.startswith(start) for one in found):
+            return found
+        made = {
+            str(self.cloud.address.named(name))
+            for name, blob in self.cloud.listing()
+            if blob.made_from is not None
+        }
+        ours = str(self.cloud.address.named(ours_in(self.cloud.address)))
+        return [
+            one
+            for one in found
+            if one.source.path not in made and not one.source.path.startswith(ours)
+        ]
+
+    def abandon(self, ledger: Ledger, run: str) -> None:
+        """Write into *ledger* that nobody takes *run* up again.
+
+        A runner that is at work there will see by itself that it was cancelled.
+        """
+        if self.cloud is None:
+            ledger.abandon(run)
+            return
+        with suppress(TransientError), ledger.lock.held_for(run):
+            ledger.abandon(run)
+
+    def has_ledger(self) -> bool:
+        """Whether a run was ever done there."""
+        self._fetched()
+        return Ledger.exists(self.folder)
+
+    def _fetched(self, *, for_run: bool = False) -> "SharedLock | None":
+        """The lock of a destination in a container, once the ledger that lies there is here."""
+        if self.cloud is None:
+            return None
+        from runner.azure.shared_ledger import SharedLedger, SharedLock  # noqa: PLC0415 - for Azure
+
+        shared = SharedLedger(self.cloud, self.folder)
+        lock = SharedLock(shared)
+        if for_run:
+            lock.wait_until_free()
+        shared.fetch()
+        return lock
+
+
+def find_destination(
+    place: Path | str,
+    options: dict[str, Any],
+    session: 'Callable[[], "Session | None"]' = lambda: None,
+) -> Destination:
+    """The destination that *place* means: a folder, or an address in Azure storage.
+
+    Its account is that of the stack that *session* uses, or that *options* name, where the address
+    names none.
+
+    Raises:
+        UsageError: It can mean nothing.
+        RunnerError: It cannot be found out what it means.
+    """
+    if isinstance(place, Path):
+        return Destination(place)
+    if signature_of(place):
+        raise UsageError(
+            "-o takes no signature (SAS): nodes would need it, too, and keep it; sign in with `az login`, "
+            "and name the container in `writeContainers`"
+        )
+    from runner.azure.installation import require_clients  # noqa: PLC0415 - for Azure alone
+
+    require_clients()
+    from runner.azure.results import CloudResults  # noqa: PLC0415 - the Azure clients take 0.5 s
+
+    found = session()
+    accounts = found.accounts if found else _accounts(place, options)
+    address = accounts.resolve(place)
+    name = address.name.rstrip("/")
+    if any(part in ("", ".", "..") for part in name.split("/")) and name:
+        raise UsageError(f"-o {printable(place)}: no folder of results can be called so")
+    address = address.named(name)
+    key = hashlib.blake2b(str(address).encode(), digest_size=12).hexdigest()
+    folder = user_state_path("runner", appauthor=False) / _FOLDERS / key
+    return Destination(folder, CloudResults(address, accounts))
+
+
+def _accounts(place: str, options: dict[str, Any]) -> "Accounts":
+    from runner.azure.accounts import Accounts  # noqa: PLC0415 - the Azure clients take 0.5 s
+    from runner.azure.stack import choose_stack  # noqa: PLC0415 - starts Pulumi, perhaps
+
+    if not place.startswith(AZURE):
+        return Accounts()
+    stack, outputs = options.get("stack"), options.get("outputs")
+    return Accounts(choose_stack(stack, outputs).deployment)
