@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from runner.formatting import seconds_text
+from runner.formatting import bytes_text, seconds_text
 from runner.models import NodeUse, State
 from runner.prices import Prices, money_text
 from runner.records import AttemptRecord
@@ -33,6 +34,10 @@ class Cost:
     downloaded: int
     """Bytes that came from Azure."""
     prices: Prices | None
+    uploaded: int = 0
+    """Bytes that went there."""
+    saved: int = 0
+    """Bytes by which results are smaller than their sources; negative if they are larger."""
 
     @property
     def seconds(self) -> float:
@@ -69,13 +74,35 @@ class Cost:
         return f"{nodes} for {' and '.join(said) or '0 s'} in all: {money}"
 
 
+def cost_lines(cost: Cost) -> list[str]:
+    """What a run on Azure used, for people."""
+    change = "saved" if cost.saved >= 0 else "added"
+    moved = f"{bytes_text(cost.uploaded)} up, {bytes_text(cost.downloaded)} down"
+    return [f"Azure: {cost.text}", f"Azure: {moved}; {bytes_text(abs(cost.saved))} {change}"]
+
+
+def cost_as_json(cost: Cost) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "nodes": cost.nodes,
+        "spot_seconds": round(cost.spot_seconds, 3),
+        "dedicated_seconds": round(cost.dedicated_seconds, 3),
+        "other_seconds": round(cost.other_seconds, 3),
+        "amount": cost.amount,
+        "prices": cost.prices and asdict(cost.prices),
+        "bytes_up": cost.uploaded,
+        "bytes_down": cost.downloaded,
+        "bytes_saved": cost.saved,
+    }
+
+
 def cost_of(
     uses: Iterable[NodeUse], attempts: Iterable[AttemptRecord], prices: Prices | None
 ) -> Cost:
     """What the nodes cost that were seen in *uses*, or that *attempts* say to have been at work."""
     periods: dict[str, list[Period]] = defaultdict(list)
     kinds: dict[str, bool | None] = {}
-    downloaded = 0
+    downloaded = uploaded = saved = 0
     for use in uses:
         periods[use.node].append((use.since, use.until))
         kinds[use.node] = use.spot
@@ -83,8 +110,10 @@ def cost_of(
         if attempt.began is not None and attempt.worker:
             began = attempt.began.timestamp()
             periods[attempt.worker].append((began, began + attempt.seconds))
-        if attempt.state is State.CONVERTED:
-            downloaded += attempt.size or 0
+        uploaded += attempt.sent or 0
+        if attempt.state is State.CONVERTED and attempt.size is not None:
+            downloaded += attempt.size
+            saved += (attempt.source_size or attempt.size) - attempt.size
     seconds: dict[bool | None, float] = defaultdict(float)
     for node, spans in periods.items():
         seconds[kinds.get(node)] += covered(spans)
@@ -95,6 +124,8 @@ def cost_of(
         other_seconds=seconds[None],
         downloaded=downloaded,
         prices=prices,
+        uploaded=uploaded,
+        saved=saved,
     )
 
 

@@ -18,6 +18,7 @@ from runner.cli.destinations import Destination, find_destination
 from runner.cli.help import Command
 from runner.cli.options import destination_option, follow_up_of, option, run_argument
 from runner.cli.output import is_anybody_there, say, show
+from runner.costs import Cost, cost_as_json, cost_lines, cost_of
 from runner.errors import ExitCode, UsageError
 from runner.existing import Existing
 from runner.followup import FollowUp
@@ -76,14 +77,19 @@ def _show_status(
     run, running = ledger.run(name), ledger.lock.is_held()
     job_status = session.job_status(name) if session else None
     sources = Counter(record.state for record in ledger.sources.of(name))
+    uses = ledger.node_uses(name)
+    cost = cost_of(uses, ledger.all_attempts(name), run.prices) if uses else None
     if follow_up is None:
         tasks = asdict(job_status.counts) if job_status else None
-        click.echo(_run_json(run, tasks=tasks))
+        click.echo(_run_json(run, tasks=tasks, cost=cost))
     else:
         for line in _status_lines(run, ledger.attempts(name), job_status, running=running):
             show(line)
         if sources:
             show(f"  {sources_text(sources)}")
+        if cost:
+            for line in cost_lines(cost):
+                show(f"  {line}")
         if job_status is not None and not running:
             collect, end = follow_up.attach(name), follow_up.cancel(name)
             show(f"  collect the results with `{collect}`, or cancel the run with `{end}`")
@@ -228,9 +234,12 @@ def _outcome(run: RunRecord) -> str:
     return said if meaning in (ExitCode.OK, ExitCode.SOME_FAILED) else f"{said}; {meaning.meaning}"
 
 
-def _run_json(run: RunRecord, *, tasks: dict[str, int] | None = None) -> str:
+def _run_json(
+    run: RunRecord, *, tasks: dict[str, int] | None = None, cost: Cost | None = None
+) -> str:
     values = asdict(run) | {
         "tasks": tasks,
+        "azure": cost and cost_as_json(cost),
         "started": run.started.isoformat(),
         "ended": run.ended and run.ended.isoformat(),
     }

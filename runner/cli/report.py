@@ -54,7 +54,8 @@ def report(
     place = find_destination(destination, options)
     with place.read() as ledger:
         run = ledger.run(name, follow_up)
-        facts = RunFacts(run, tuple(ledger.all_attempts(run.id)))
+        attempts = tuple(ledger.all_attempts(run.id))
+        facts = RunFacts(run, attempts, tuple(ledger.node_uses(run.id)))
     page = page or Path(f"report-{run.id}.html")
     now = datetime.now().astimezone()
     _write(page, render(facts, Destination(place.shown, follow_up), now))

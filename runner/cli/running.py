@@ -12,6 +12,7 @@ from runner import interrupt, runs
 from runner.cli.console import heard_console_end
 from runner.cli.notifying import notify
 from runner.cli.output import say
+from runner.costs import Cost, cost_as_json, cost_lines, cost_of
 from runner.engine import Engine, Stop
 from runner.errors import ExitCode, RunnerError
 from runner.existing import Existing
@@ -52,6 +53,8 @@ def run_and_report(
         raise
     exit_code = runs.exit_code_of(report)
     facts, lines = report_as_json(report, exit_code), as_text(report, run.follow_up)
+    if cost := _cost(run, existing):
+        facts, lines = {**facts, "azure": cost_as_json(cost)}, [*lines, *cost_lines(cost)]
     if isinstance(reporter, JsonLines):
         reporter.write(facts)
     elif not output.quiet:
@@ -61,6 +64,14 @@ def run_and_report(
         head = f"run {run.plan.id} in {run.plan.destination}"
         notify(output.notify, [head, *lines], facts, exit_code)
     return exit_code
+
+
+def _cost(run: runs.Run, existing: Existing) -> Cost | None:
+    """What *run* used on Azure, if it was there and did something."""
+    ledger = existing.ledger
+    if not run.vm_size or not (uses := ledger.node_uses(run.plan.id)):
+        return None
+    return cost_of(uses, ledger.all_attempts(run.plan.id), run.prices())
 
 
 def _reporter(run: runs.Run, output: OutputOptions) -> Reporter:

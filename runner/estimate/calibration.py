@@ -23,6 +23,8 @@ _FIRST = 1.0
 """Seconds of media of the first part; a second one follows, as long as the speed allows."""
 _SECONDS = 2.0
 """That the second part is to take."""
+_LEAST = 4.0
+"""Seconds of media of the second part."""
 _LIMIT = 30.0
 _SKIPPED = 0.3
 """Of a long file: its beginning is not like the rest."""
@@ -50,7 +52,8 @@ def calibrate(looks: Sequence[Look], ffmpeg: str, jobs: int) -> Calibration:
         files += min(len(kind), workers)
         seconds = max(t.seconds for t in first)
         longest = min(look.seconds for look in chosen)
-        part = min(longest, _FIRST * _SECONDS / max(seconds, 0.05) * 1.5)
+        # with one length alone, what a file costs once would be taken for what each second costs
+        part = min(longest, max(_LEAST, _FIRST * _SECONDS / max(seconds, 0.05)))
         if part > 2 * _FIRST:
             timings += _at_once(chosen, ffmpeg, part)
     return Calibration(tuple(timings), files)

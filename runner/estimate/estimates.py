@@ -161,7 +161,21 @@ def estimate_here(
         )
     if not len(speeds):
         return Here(None, jobs, Basis("no file could be converted to measure it", _GUESS)), None
-    return Here(time_here(speeds.times(looks), jobs), jobs, basis), speeds
+    seconds = time_here(speeds.times(looks), jobs) + _overhead_here(past)
+    return Here(seconds, jobs, basis), speeds
+
+
+def _overhead_here(past: History) -> float:
+    """What earlier runs took beyond what their files did."""
+    beyond = []
+    for run in past.runs.values():
+        of_it = [a for a in past.attempts if a.run == run.id]
+        if run.ended is None or run.exit_code or len(of_it) < run.files:
+            continue
+        workers = len({a.worker for a in of_it})
+        took = (run.ended - run.started).total_seconds()
+        beyond.append(took - time_here([a.seconds for a in of_it], workers))
+    return max(0.0, _median(beyond)) if beyond else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TextIO
 
+from runner.costs import cost_as_json
 from runner.formatting import printable
 from runner.records import AttemptRecord
+from runner.run_report.bottleneck import bottleneck
 from runner.run_report.facts import RunFacts
 
 _VERSION = 1
@@ -42,6 +44,8 @@ def as_json(facts: RunFacts) -> dict[str, Any]:
         "bytes": asdict(facts.volume) | {"saved": facts.volume.saved},
         "uploaded": upload and asdict(upload),
         "media_seconds": facts.media_seconds,
+        "azure": facts.cost and cost_as_json(facts.cost),
+        "bottleneck": bottleneck(facts),
         "attempts": [
             dict(zip(_COLUMNS[1:], _values(each), strict=True)) for each in facts.attempts
         ],

@@ -81,9 +81,25 @@ def _lane(lane: Lane, whole: Span, names: Names) -> DrawnLane:
     busy = total_seconds(bar.span for bar in lane.bars)
     share = f", {busy / whole.seconds:.0%} of the time" if whole.seconds > 0 else ""
     attempts = count_text(sum(bar.attempts for bar in lane.bars), "attempt")
-    boxes = tuple(_box(bar, whole, names) for bar in lane.bars)
+    boxes = tuple(box for bar in lane.bars for box in _boxes(bar, whole, names))
+    if lane.boot:
+        boxes = (_part("boot", lane.boot, whole, "the node starts"), *boxes)
     name, summary = names.worker(lane.name), f"{attempts}, busy {seconds_text(busy)}{share}"
     return DrawnLane(name, shortened(name, _LONGEST_NAME), summary, boxes)
+
+
+def _boxes(bar: Bar, whole: Span, names: Names) -> tuple[Box, ...]:
+    """The bar of an attempt, and over it its parts, but for the conversion itself."""
+    what = names.source(bar.first)
+    parts = (each for each in bar.steps if each[0] != "convert")
+    drawn = (_part(name, span, whole, f"{what}: {name}") for name, span in parts)
+    return (_box(bar, whole, names), *(box for box in drawn if box.width >= 1))
+
+
+def _part(kind: str, span: Span, whole: Span, what: str) -> Box:
+    x = _place(span.began, whole)
+    width = round(_place(span.ended, whole) - x, 1)
+    return Box(round(x, 1), width, 2, 8, kind, f"{what}, {seconds_text(span.seconds)}")
 
 
 def _box(bar: Bar, whole: Span, names: Names) -> Box:

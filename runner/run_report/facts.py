@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from runner.models import State
+from runner.costs import Cost, cost_of
+from runner.models import NodeUse, State
 from runner.records import AttemptRecord, RunRecord
+
+_ON_WORKERS = ("download", "convert", "verify", "upload")
+_EARLIER = 3600.0
+"""A node that was allocated longer before the run was made for another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,32 @@ class RunFacts:
 
     run: RunRecord
     attempts: tuple[AttemptRecord, ...]
+    uses: tuple[NodeUse, ...] = ()
+    """The nodes that were seen while it was watched."""
+
+    @cached_property
+    def cost(self) -> Cost | None:
+        """What it used on Azure; none where it was done here."""
+        if self.is_local or not (self.uses or self.attempts):
+            return None
+        return cost_of(self.uses, self.attempts, self.run.prices)
+
+    def steps_of(self, attempt: AttemptRecord) -> tuple[tuple[str, Span], ...]:
+        """The parts of *attempt* that were done by the worker that had it, and when."""
+        ahead = self._ahead.total_seconds()
+        found = (step for step in attempt.steps if step.name in _ON_WORKERS)
+        return tuple((s.name, _span(s.began - ahead, s.ended - ahead)) for s in found)
+
+    @property
+    def boots(self) -> tuple[tuple[str, Span], ...]:
+        """The nodes that were made for it, from their allocation to the end of their start task."""
+        ahead, began = self._ahead.total_seconds(), self.run.started.timestamp() - _EARLIER
+        found = {
+            use.node: _span(use.allocated - ahead, use.ready - ahead)
+            for use in self.uses
+            if use.allocated and use.ready and began <= use.allocated - ahead <= use.ready - ahead
+        }
+        return tuple(found.items())
 
     @property
     def is_local(self) -> bool:
@@ -113,6 +144,7 @@ class RunFacts:
         spans = [self.duration]
         for attempt in self.attempts:
             spans += filter(None, (self.span_of(attempt), self.wait_of(attempt)))
+        spans += (span for _, span in self.boots)
         return Span(min(span.began for span in spans), max(span.ended for span in spans))
 
     @cached_property
@@ -187,6 +219,11 @@ class RunFacts:
         several = {(a.target, a.source) for a in self.latest if a.number > 1}
         found = (a for a in self.attempts if (a.target, a.source) in several)
         return tuple(sorted(found, key=lambda a: (a.source, a.target, a.number)))
+
+
+def _span(began: float, ended: float) -> Span:
+    moments = (datetime.fromtimestamp(each, UTC).astimezone() for each in (began, ended))
+    return Span(*moments)
 
 
 def sizes_of(attempt: AttemptRecord) -> tuple[int, int] | None:

@@ -10,11 +10,14 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from runner import __version__
+from runner.costs import COUNTED, NOT_COUNTED
 from runner.errors import ExitCode
 from runner.followup import FollowUp
 from runner.formatting import bytes_text, count_text, printable, printable_text, seconds_text
 from runner.models import State
+from runner.prices import money_text
 from runner.records import AttemptRecord
+from runner.run_report.bottleneck import bottleneck
 from runner.run_report.drawing import WIDTH, draw
 from runner.run_report.facts import RunFacts, sizes_of
 from runner.run_report.names import Names
@@ -86,6 +89,8 @@ def render(facts: RunFacts, destination: Destination, now: datetime) -> str:
         run=facts.run.id,
         sentence=sentence(facts),
         figures=tuple(_figures(facts)),
+        bottleneck=bottleneck(facts),
+        account=_account(facts),
         timeline=draw(facts, names),
         width=WIDTH,
         slowest=_slowest(facts, names),
@@ -156,6 +161,20 @@ def _figures(facts: RunFacts) -> Iterator[Fact]:
     if (upload := facts.upload) is not None:
         of = count_text(upload.files, "file")
         yield Fact("uploaded", f"{bytes_text(upload.sent)} for {of} of {bytes_text(upload.source)}")
+    if (cost := facts.cost) is not None:
+        yield Fact("downloaded", bytes_text(cost.downloaded))
+        yield Fact("node hours", f"{cost.seconds / 3600:.3g} on {count_text(cost.nodes, 'node')}")
+        if cost.amount is None or cost.prices is None:
+            yield Fact("cost", "price unknown")
+        else:
+            yield Fact("cost", money_text(cost.amount, cost.prices.currency))
+
+
+def _account(facts: RunFacts) -> tuple[str, ...]:
+    """How the cost comes about, and what is not in it."""
+    if (cost := facts.cost) is None:
+        return ()
+    return (f"{cost.text}.", f"{COUNTED}.", f"{NOT_COUNTED}.")
 
 
 def _slowest(facts: RunFacts, names: Names) -> Table:

@@ -20,6 +20,8 @@ class Bar:
     state: State
     attempts: int
     first: AttemptRecord
+    steps: tuple[tuple[str, Span], ...] = ()
+    """The parts of a single attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Lane:
     name: str
     """Empty where the ledger does not know it."""
     bars: tuple[Bar, ...]
+    boot: Span | None = None
+    """Of the node, if it was made for this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,14 @@ def lanes(facts: RunFacts, steps: int) -> tuple[Lane, ...]:
     by_worker: dict[str, list[Bar]] = defaultdict(list)
     for attempt in facts.attempts:
         if (span := facts.span_of(attempt)) is not None:
-            by_worker[attempt.worker].append(Bar(span, attempt.state, 1, attempt))
+            bar = Bar(span, attempt.state, 1, attempt, facts.steps_of(attempt))
+            by_worker[attempt.worker].append(bar)
     least = facts.drawn.seconds / steps
+    boots = dict(facts.boots)
     return tuple(
-        Lane(worker, _joined(bars, least))
+        Lane(worker, _joined(bars, least), None if number else boots.get(worker))
         for worker in sorted(by_worker, key=_natural)
-        for bars in _packed(by_worker[worker])
+        for number, bars in enumerate(_packed(by_worker[worker]))
     )
 
 
@@ -113,7 +119,8 @@ def _joined(bars: Sequence[Bar], least: float) -> tuple[Bar, ...]:
         last = joined[-1] if joined else None
         if last and last.state is bar.state and _are_close(last.span, bar.span, least):
             span = Span(last.span.began, bar.span.ended)
-            joined[-1] = replace(last, span=span, attempts=last.attempts + bar.attempts)
+            attempts = last.attempts + bar.attempts
+            joined[-1] = replace(last, span=span, attempts=attempts, steps=())
         else:
             joined.append(bar)
     return tuple(joined)

@@ -1,6 +1,6 @@
 """Measure, print the tables, and write them to BENCHMARKS.md: `make bench`.
 
-    python -m tests.benchmarks [local] [sample] [azure] [nodes] [emulator]
+    python -m tests.benchmarks [local] [sample] [azure] [nodes] [emulator] [estimates]
 
 Without a name all parts are measured; a part that is named alone replaces only its own tables.
 """
@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from tests.benchmarks import azure, emulator, local, nodes, sample
+from tests.benchmarks import azure, emulator, estimates, local, nodes, sample
 from tests.benchmarks.tables import machine
 
 PARTS = {
@@ -18,6 +18,7 @@ PARTS = {
     "azure": azure,
     "nodes": nodes,
     "emulator": emulator,
+    "estimates": estimates,
 }
 _FILE = Path("BENCHMARKS.md")
 _HEAD = """# Benchmarks

@@ -252,7 +252,7 @@ def page() -> Page:
 def test_the_page_has_all_parts_and_no_empty_column(page: Page) -> None:
     assert page.headings == [
         *(f"Run {NAME}", "Failures", "Time", "Slowest files", "Largest savings"),
-        *("Repeated attempts", "Files", "Settings and versions", "Commands"),
+        *("Repeated attempts", "Files", "Cost", "Settings and versions", "Commands"),
     ]
     columns = [words for tag, words in page.words if tag == "th" and words.strip()]
     assert "Speed" in columns

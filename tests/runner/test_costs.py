@@ -1,0 +1,105 @@
+"""What a run has cost, added up from what was seen of its nodes and from its tasks; what held it up."""
+
+from dataclasses import replace
+
+import pytest
+
+from runner.costs import Cost, cost_lines, cost_of, covered
+from runner.models import NodeUse, State, Step
+from runner.prices import Prices
+from runner.records import AttemptRecord
+from runner.run_report.bottleneck import bottleneck
+from runner.run_report.drawing import draw
+from runner.run_report.facts import RunFacts
+from runner.run_report.names import Names
+from tests.runner.test_run_report import RUN, at, attempt
+
+START = at(0).timestamp()
+PRICES = Prices(spot=0.036, dedicated=0.36, egress=0.08, origin="a list")
+
+
+def use(node: str, began: float, ended: float, *, spot: bool | None = True) -> NodeUse:
+    return NodeUse(node=node, spot=spot, since=START + began, until=START + ended)
+
+
+def test_the_cost_adds_up_by_hand() -> None:
+    uses = [
+        use("node-1", 0, 1000),
+        use("node-2", 0, 500, spot=False),
+        use("node-3", 0, 10, spot=None),
+    ]
+    done = attempt(
+        "a", State.CONVERTED, 900, 200, size=10**9, source_size=3 * 10**9, sent=2 * 10**9
+    )
+    cost = cost_of(uses, [done], PRICES)
+    # the task of node-1 went on for 100 s after the node was last seen
+    assert (cost.nodes, cost.spot_seconds, cost.dedicated_seconds) == (3, 1100, 500)
+    assert cost.other_seconds == 10
+    assert (cost.uploaded, cost.downloaded, cost.saved) == (2 * 10**9, 10**9, 2 * 10**9)
+    by_hand = 1100 / 3600 * 0.036 + 510 / 3600 * 0.36 + 0.08
+    assert cost.amount == pytest.approx(by_hand)
+    assert cost_lines(cost) == [
+        "Azure: 3 nodes for 18 m 20 s Spot and 8 m 20 s dedicated and 10 s of an unknown kind in all: 0.14 USD by a list",
+        "Azure: 2.0 GB up, 1.0 GB down; 2.0 GB saved",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prices", "uses", "amount"),
+    [
+        (None, [use("n", 0, 10)], None),
+        (Prices(dedicated=1.0), [use("n", 0, 10)], None),  # of Spot it is not known
+        (Prices(dedicated=1.0), [], 0.0),
+        (Prices(dedicated=3.6), [use("n", 0, 10, spot=None)], 0.01),
+    ],
+)
+def test_a_price_that_is_not_known_is_never_guessed(
+    prices: Prices | None, uses: list[NodeUse], amount: float | None
+) -> None:
+    cost: Cost = cost_of(uses, [], prices)
+    assert cost.amount == amount
+    assert ("price unknown" in cost.text) is (amount is None)
+
+
+def test_time_that_is_seen_twice_counts_once() -> None:
+    assert covered([(0, 10), (5, 12), (20, 30), (21, 22)]) == 22
+
+
+def sent(began: float, ended: float, name: str = "send") -> Step:
+    return Step(name, START + began, START + ended)
+
+
+def facts(*attempts: AttemptRecord, uses: tuple[NodeUse, ...] = ()) -> RunFacts:
+    return RunFacts(replace(RUN, prices=PRICES), attempts, uses)
+
+
+def test_the_part_that_was_busy_for_most_of_the_time_is_named() -> None:
+    one = attempt("a", State.CONVERTED, 50, 10, steps=(sent(0, 46),), queued=at(47))
+    two = attempt("b", State.CONVERTED, 95, 5, steps=(sent(46, 92),), queued=at(92))
+    assert bottleneck(facts(one, two)) == "The bottleneck: the uplink was full 92% of the time."
+    late = attempt("a", State.CONVERTED, 80, 10, queued=at(1))
+    assert bottleneck(facts(late)) == "The bottleneck: files waited for nodes 79% of the time."
+    busy = attempt("a", State.CONVERTED, 1, 98, worker="worker 1")
+    here = RunFacts(replace(RUN, backend="local"), (busy,))
+    assert bottleneck(here) == "The bottleneck: all 1 workers were busy 98% of the time."
+    little = attempt("a", State.CONVERTED, 1, 20)
+    assert bottleneck(facts(little)) == (
+        "Nothing was busy for most of the time (the nodes were busy 20%)."
+    )
+
+
+def test_the_timeline_has_the_start_of_the_node_and_the_parts_of_an_attempt() -> None:
+    steps = (sent(40, 44, "download"), sent(44, 80, "convert"), sent(80, 85, "verify"))
+    one = attempt("a", State.CONVERTED, 40, 60, steps=steps)
+    node = replace(use("node-1", 0, 100), allocated=START + 2, ready=START + 38)
+    known = facts(one, uses=(node,))
+    (lane,) = draw(known, Names.of(known.attempts)).lanes
+    assert [(box.kind, box.x, box.width) for box in lane.boxes] == [
+        ("boot", 20, 360),
+        ("ok", 400, 600),
+        ("download", 400, 40),
+        ("verify", 800, 50),
+    ]
+    # one that was there long before was not made for this run
+    old = replace(node, allocated=START - 9000, ready=START - 8000)
+    assert facts(one, uses=(old,)).boots == ()
