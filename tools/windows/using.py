@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 HERE = Path(__file__).resolve().parent
 BESIDE = Path(sys.executable).parent
@@ -33,6 +34,7 @@ class NotHere(Exception):  # noqa: N818 - not an error
     """What is wanted is not on this Windows."""
 
 
+Started = TypeVar("Started")
 Step = Callable[[Path], None]
 STEPS: dict[str, Step] = {}
 
@@ -53,9 +55,13 @@ def ffmpeg_program() -> str:
 
 def ffmpeg(*words: str) -> subprocess.CompletedProcess[bytes]:
     command = [ffmpeg_program(), "-nostdin", "-v", "error", "-y", *words]
+    return _started(lambda: subprocess.run(command, capture_output=True, check=False))
+
+
+def _started(start: Callable[[], Started]) -> Started:
     while True:
         try:
-            return subprocess.run(command, capture_output=True, check=False)
+            return start()
         except OSError as error:
             if getattr(error, "winerror", None) != WINES_OWN:
                 raise
@@ -89,25 +95,29 @@ class Ended:
 
 def runner(where: Path, *words: object, stdin: bytes = b"", **environment: str) -> Ended:
     return Ended(
-        subprocess.run(
-            [RUNNER, *map(str, words)],
-            cwd=where,
-            input=stdin,
-            capture_output=True,
-            check=False,
-            timeout=PATIENCE,
-            env={**os.environ, **environment},
+        _started(
+            lambda: subprocess.run(
+                [RUNNER, *map(str, words)],
+                cwd=where,
+                input=stdin,
+                capture_output=True,
+                check=False,
+                timeout=PATIENCE,
+                env={**os.environ, **environment},
+            )
         )
     )
 
 
 def start(where: Path, *words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [RUNNER, *words],
-        cwd=where,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+    return _started(
+        lambda: subprocess.Popen(
+            [RUNNER, *words],
+            cwd=where,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
     )
 
 
