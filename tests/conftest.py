@@ -157,6 +157,17 @@ def run(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture
+def user_file(run: Run) -> Path:
+    """Where the command looks for the user's own settings."""
+    home = (
+        run.environment.get("WIN_PD_OVERRIDE_LOCAL_APPDATA") or run.environment["XDG_CONFIG_HOME"]
+    )
+    path = Path(home, "runner", "config.toml")
+    path.parent.mkdir(parents=True)
+    return path
+
+
+@pytest.fixture
 def stand_in(tmp_path_factory: pytest.TempPathFactory, media: Media) -> Iterator[MakeStandIn]:
     """Make a program that does a Python script, with what is in tests/acting.py, and then is ffmpeg.
 

@@ -91,7 +91,7 @@ def test_a_command_says_where_it_works_only_where_it_must(
 
 NAMES = {
     "posix": ("it's $(touch pwned) y", "-leading", "new\nline", "a`touch pwned`"),
-    "nt": ("it's $(x) y", "-leading", "a & echo x>pwned", "50% of %OS%"),
+    "nt": ("it's $(x) y", "-leading", "a & mkdir pwned", "x^y (1)"),
 }
 
 

@@ -269,13 +269,10 @@ loudness = -20
 
 @pytest.mark.parametrize("where", ["project", "user"])
 def test_own_presets_convert(
-    where: str, run: Run, media: Media, tmp_path: Path, destination: Path
+    where: str, run: Run, media: Media, tmp_path: Path, destination: Path, user_file: Path
 ) -> None:
     media.put("two-tracks.mkv", tmp_path / "a.mkv")
-    file = tmp_path / ".runner.toml"
-    if where == "user":
-        file = Path(run.environment["XDG_CONFIG_HOME"], "runner", "config.toml")
-        file.parent.mkdir(parents=True)
+    file = {"user": user_file, "project": tmp_path / ".runner.toml"}[where]
     file.write_text(OWN)
     assert run("convert", "a.mkv", "--preset", "voice", "--audio-stream", "1").exit_code == 0
     assert "Audio: opus, 48000 Hz, mono" in look(media, destination / "a.opus")
@@ -287,13 +284,11 @@ def test_own_presets_convert(
 
 
 def test_the_projects_preset_wins_over_the_users_and_both_over_the_built_in(
-    run: Run, tmp_path: Path
+    run: Run, tmp_path: Path, user_file: Path
 ) -> None:
-    user = Path(run.environment["XDG_CONFIG_HOME"], "runner", "config.toml")
-    user.parent.mkdir(parents=True)
     preset = '[presets.mp3]\nsuffix = ".mp3"\narguments = ["{}"]\n'
     assert "libmp3lame" in run("presets", "mp3").stdout
-    user.write_text(preset.format("-user"))
+    user_file.write_text(preset.format("-user"))
     assert run("presets", "mp3").stdout == "-user\n"
     (tmp_path / ".runner.toml").write_text(preset.format("-project"))
     assert run("presets", "mp3").stdout == "-project\n"

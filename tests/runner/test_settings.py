@@ -14,16 +14,6 @@ def folder(media: Media, tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-@pytest.fixture
-def user_file(run: Run) -> Path:
-    home = (
-        run.environment.get("WIN_PD_OVERRIDE_LOCAL_APPDATA") or run.environment["XDG_CONFIG_HOME"]
-    )
-    path = Path(home, "runner", "config.toml")
-    path.parent.mkdir(parents=True)
-    return path
-
-
 def test_the_nearest_setting_wins(
     run: Run, folder: Path, tmp_path: Path, user_file: Path, destination: Path
 ) -> None:
