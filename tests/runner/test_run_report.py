@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -451,10 +452,14 @@ def test_sizes_are_taken_over_from_a_ledger_of_the_version_before(destination: P
 # --- the command -----------------------------------------------------------------------------------
 
 
+# either would be something else if it stood in the page as it is; Windows takes no brackets
+AWKWARD = "<b>a & b.mp3" if os.name == "posix" else "&lt;b&gt;a & b.mp3"
+
+
 @pytest.fixture
 def done(run: Run, media: Media, tmp_path: Path) -> Path:
     """A destination whose newest run converted one file and failed with one."""
-    media.put("clip.mp3", tmp_path / "in" / "<b>a & b.mp3")
+    media.put("clip.mp3", tmp_path / "in" / AWKWARD)
     media.put("truncated.mp4", tmp_path / "in" / "bad.mp4")
     assert run("convert", "in", "--to", "wav").exit_code == 1
     return tmp_path / "out"
@@ -470,7 +475,7 @@ def test_the_command_writes_the_page_and_the_data_beside_it(
     page = Page((tmp_path / files[0]).read_text(encoding="utf-8"))
     assert "1 of 2 files was converted on this machine" in page.text
     assert "input: the file ends early" in page.text
-    assert "<b>a & b.mp3" in page.text
+    assert AWKWARD in page.text
     assert "worker 1" in page.text
     facts = json.loads((tmp_path / files[1]).read_text(encoding="utf-8"))
     with (tmp_path / files[2]).open(encoding="utf-8", newline="") as file:
