@@ -113,6 +113,7 @@ result=0
 on_windows tools/windows/check.py "$@" || result=1
 if [ -n "$tests" ]; then
     say "tests/runner"
-    on_windows -m pytest -q -rs -p no:cacheprovider -n "$(nproc)" tests/runner || result=1
+    # all of them are slow there, and one that is too slow ends the others of its process
+    on_windows -m pytest -q -rs -p no:cacheprovider --timeout 1200 -n "$(nproc)" tests/runner || result=1
 fi
 exit $result
