@@ -13,12 +13,12 @@ from tests.stand_in import MakeStandIn
 
 @pytest.fixture
 def without(stand_in: MakeStandIn) -> MakeStandIn:
-    """Make an ffmpeg of a build that has no such encoder."""
+    """Make an ffmpeg of a build that has no such encoder; libsvtav1 is not in Windows' own."""
     return lambda encoder: stand_in(
         "if '-encoders' in WORDS:\n"
         "    import subprocess\n"
         "    done = subprocess.run([REAL, *ARGUMENTS], stdout=subprocess.PIPE)\n"
-        "    lines = done.stdout.splitlines(keepends=True)\n"
+        "    lines = [*done.stdout.splitlines(keepends=True), b' V....D libsvtav1 SVT-AV1\\n']\n"
         f"    os.write(1, b''.join(line for line in lines if b' {encoder} ' not in line))\n"
         "    sys.exit()"
     )

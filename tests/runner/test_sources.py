@@ -108,7 +108,8 @@ class Folder:
 
     def hear(self, event: Event | Notice) -> None:
         if isinstance(event, Notice):
-            self.said.append(event.message.replace(str(self.root) + os.sep, ""))
+            message = event.message.replace(str(self.root) + os.sep, "")
+            self.said.append(message.replace(os.sep, "/"))
 
     @property
     def sources(self) -> dict[str, bytes]:
@@ -344,7 +345,11 @@ def test_what_is_up_to_date_goes_too_when_that_is_asked_for(folder: Folder) -> N
     assert not folder.sources
 
 
-@pytest.mark.parametrize("spoiled", ["source", "result", "other source", "not ours"])
+@pytest.mark.parametrize(
+    "spoiled",
+    # Windows tells no time of a change
+    [pytest.param("source", marks=posix_only), "result", "other source", "not ours"],
+)
 def test_what_is_up_to_date_goes_only_if_all_is_as_it_was(folder: Folder, spoiled: str) -> None:
     folder.put("a.wav")
     folder.run("keep")
