@@ -20,25 +20,25 @@ from tests.cloud import stand_in_cloud  # noqa: E402 - the repository's own test
 BIN = Path(sys.executable).parent
 HERE = (
     ("Convert a folder", "runner convert in"),
-    ("The same command again does what is left", "runner convert in"),
-    ("See what would be done", "runner convert in --to opus --exclude '**/day 2/**' -n"),
+    ("Convert what is missing", "runner convert in"),
+    ("See what would be converted", "runner convert in --to opus --exclude '**/day 2/**' -n"),
     (
-        "Another format, one file, your own words for ffmpeg",
+        "Another format, one file, your own arguments for ffmpeg",
         "runner convert 'in/My Talk.mp4' -o speech --to mp3 -- -map 0:a:0 -c:a libmp3lame -b:a 64k",
     ),
-    ("Why did it fail?", "runner logs 'in/cut short.mp4' | tail -n 4"),
-    ("The failed files once more", "runner retry"),
-    ("How a run went, and all runs", "runner status; runner runs"),
-    ("What a preset means", "runner presets podcast"),
+    ("See why a file failed", "runner logs 'in/cut short.mp4' | tail -n 4"),
+    ("Convert the failed files again", "runner retry"),
+    ("See the last run, and all runs", "runner status; runner runs"),
+    ("See what a preset does", "runner presets podcast"),
     ("For programs", "runner convert in --json | tail -n 1"),
-    ("Is everything there?", "runner doctor"),
+    ("Check the environment", "runner doctor"),
 )
 THERE = (
-    ("On Azure: submit, and leave", "runner convert in -o cloud --detach"),
-    ("How it stands", "runner status -o cloud"),
+    ("On Azure: submit and exit", "runner convert in -o cloud --detach"),
+    ("See the state of a run", "runner status -o cloud"),
     ("Collect the results, from any machine", "runner attach -o elsewhere"),
     ("Cancel a run", "runner convert in -o again --detach -q; runner cancel -o again"),
-    ("Remove what runs left", "runner clean --older-than 0d -o cloud"),
+    ("Delete what runs left", "runner clean --older-than 0d -o cloud"),
 )
 
 
@@ -54,7 +54,7 @@ def main() -> None:
             parts += _sections(THERE, folder, cloud.environment(folder))
     page = [
         "# Commands, and what they print",
-        "Made by `python tools/commands.py` from real runs.",
+        "This page is made by `python tools/commands.py` from real runs.",
         *parts,
     ]
     (ROOT / "docs" / "commands.md").write_text("\n\n".join(page) + "\n", encoding="utf-8")

@@ -27,7 +27,7 @@ def reference() -> str:
     """The whole document."""
     parts = [
         "# Reference",
-        "Made by `python tools/reference.py` from the program itself; a test keeps it so.",
+        "This page is made by `python tools/reference.py` from the program itself, and a test checks it.",
         *_commands(),
         "## Presets",
         *_presets(),

@@ -1,1 +1,1 @@
-"""A page about one run, made from the ledger: what was done, when and where, and what came of it."""
+"""The HTML page about one run, made from the ledger: what was done, when, where, and the results."""

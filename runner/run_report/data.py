@@ -1,4 +1,4 @@
-"""A run's facts for programs and for spreadsheets."""
+"""A run's data for programs and spreadsheets."""
 
 import csv
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _COLUMNS = (
     *("result_bytes", "uploaded_bytes", "media_seconds", "queued", "began", "seconds", "recorded"),
     *("worker", "versions"),
 )
-# a spreadsheet takes what begins so for a formula, and a file may be called anything
+# a spreadsheet treats text that starts with these as a formula, and a file may have any name
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -53,7 +53,7 @@ def as_json(facts: RunFacts) -> dict[str, Any]:
 
 
 def write_csv(facts: RunFacts, file: TextIO) -> None:
-    """A line for each attempt, with a heading."""
+    """Write a line for each attempt, with a heading."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for attempt in facts.attempts:

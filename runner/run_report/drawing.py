@@ -1,4 +1,4 @@
-"""Where the bars of the timeline and of the rates are drawn. Pure."""
+"""Compute where the bars of the timeline and of the rates are drawn. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from runner.run_report.names import Names
 from runner.run_report.timeline import Amount, Bar, Lane, converted_bytes, lanes, rates, waiting
 
 WIDTH = 1000
-"""Of a drawing, in its own units; the page stretches it."""
+"""The width of a drawing in its own units; the page scales it."""
 _HEIGHT = 100
 _STEPS = 50
 """Bars of a drawing of rates."""
@@ -23,7 +23,7 @@ _OUTCOMES = {State.CONVERTED: "ok", State.FAILED: "bad", State.RETRYING: "again"
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle, and what it stands for."""
+    """A rectangle, and what it represents."""
 
     x: float
     width: float
@@ -49,7 +49,7 @@ class DrawnRates:
 
     title: str
     most: str
-    """The highest rate, for people."""
+    """The highest rate, formatted."""
     mean: str
     boxes: tuple[Box, ...]
 
@@ -60,7 +60,7 @@ class Timeline:
 
     lanes: tuple[DrawnLane, ...]
     left_out: int
-    """Lanes beyond those that are drawn."""
+    """The number of lanes that are not drawn."""
     drawings: tuple[DrawnRates, ...]
     marks: tuple[str, ...]
     """The times at the left, in the middle and at the right."""
@@ -104,11 +104,11 @@ def _part(kind: str, span: Span, whole: Span, what: str) -> Box:
 
 def _box(bar: Bar, whole: Span, names: Names) -> Box:
     x = _place(bar.span.began, whole)
-    # what is too short to be seen is drawn as a line
+    # bars that are too short to be seen are drawn as lines
     width = max(1.0, round(_place(bar.span.ended, whole) - x, 1))
     what = names.source(bar.first) if bar.attempts == 1 else count_text(bar.attempts, "attempt")
     title = f"{what}: {bar.state.value}, {seconds_text(bar.span.seconds)}"
-    # what failed is taller, so that it is seen without its colour
+    # failures are taller, so that they can be seen without colour
     y, height = (2, 8) if bar.state is State.CONVERTED else (0, 12)
     return Box(round(x, 1), width, y, height, _OUTCOMES.get(bar.state, "ok"), title)
 
@@ -163,6 +163,6 @@ def _marks(whole: Span) -> tuple[str, ...]:
 
 
 def _offset(seconds: float, whole: Span) -> str:
-    """The time of day, and what of the run had gone by."""
+    """Format the time of day, and the time since the start of the run."""
     moment = whole.began + timedelta(seconds=seconds)
     return f"{moment:%H:%M:%S} (+{seconds_text(seconds)})" if seconds else f"{moment:%H:%M:%S}"

@@ -1,4 +1,4 @@
-"""What the ledger knows of one run, added up. Pure: records in, figures out."""
+"""Summarize what the ledger knows about one run. Pure: it turns records into numbers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,18 +29,18 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What became of the files of a run; the four add up to the files that were selected."""
+    """The outcomes of a run's files; the four add up to the selected files."""
 
     converted: int
     up_to_date: int
     failed: int
     left: int
-    """Nothing is known of them: the run was cut off, goes on, or left them to Azure."""
+    """Nothing is known about them: the run was interrupted, is still running, or left them to Azure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """What went in and what came out, in bytes."""
+    """The sizes of sources and results, in bytes."""
 
     files: int
     """Converted files of which both sizes are known."""
@@ -65,7 +65,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """One run with all of its attempts, in the order of their ends."""
+    """One run with all of its attempts, in the order in which they ended."""
 
     run: RunRecord
     attempts: tuple[AttemptRecord, ...]

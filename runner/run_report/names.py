@@ -1,4 +1,4 @@
-"""What files and workers are called on the page: short, on one line, and harmless to whoever looks."""
+"""The names of files and workers on the page: short, on one line, and harmless to the reader."""
 
 import os
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from runner.records import AttemptRecord
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names relative to the folder that all sources lie in."""
+    """Names relative to the common folder of all sources."""
 
     folder: str
     """Empty where there is none."""

@@ -1,4 +1,4 @@
-"""The page about a run: what the template shows, in words, and the template itself."""
+"""Make the page about a run: the text for the template, and the template itself."""
 
 import shlex
 from collections import Counter
@@ -25,7 +25,7 @@ from runner.run_report.names import Names
 _TOP = 10
 """Rows of the slowest files and of the largest savings."""
 _MOST_LOGS = 100
-"""Failures that are shown with the end of their log."""
+"""The most failures that are shown with the end of their log."""
 _LINES = 15
 _LONGEST_LINE = 400
 """Characters."""
@@ -57,7 +57,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells, without the columns in which no row has anything."""
+    """Rows of cells, without empty columns."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -306,11 +306,11 @@ def _recipes(facts: RunFacts) -> Iterable[Fact]:
 
 def _commands(facts: RunFacts, follow_up: FollowUp) -> Iterator[Fact]:
     run, counts = facts.run, facts.counts
-    yield Fact("the same command again does what is left", printable(run.command))
+    yield Fact("convert what is missing", printable(run.command))
     if counts.failed:
-        yield Fact("convert the failed files once more", follow_up.retry(run.id))
-        yield Fact("what ffmpeg said about a file", follow_up.logs)
+        yield Fact("convert the failed files again", follow_up.retry(run.id))
+        yield Fact("show what ffmpeg said about a file", follow_up.logs)
     if run.unfinished and not facts.is_local:
-        yield Fact("collect the results that are left", follow_up.attach(run.id))
-        yield Fact("end the run", follow_up.cancel(run.id))
-    yield Fact("this page again", follow_up.report(run.id))
+        yield Fact("collect the remaining results", follow_up.attach(run.id))
+        yield Fact("cancel the run", follow_up.cancel(run.id))
+    yield Fact("write this page again", follow_up.report(run.id))

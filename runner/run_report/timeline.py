@@ -1,4 +1,4 @@
-"""When what was done, for drawing: lanes of work, and rates over time. Pure."""
+"""Compute lanes of work and rates over time, for drawing. Pure."""
 
 import re
 from collections import defaultdict
@@ -14,7 +14,7 @@ from runner.run_report.facts import RunFacts, Span
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Work without a break worth drawing: one attempt, or several that are too short to be told apart."""
+    """Work without a visible break: one attempt, or several that are too short to be distinguished."""
 
     span: Span
     state: State
@@ -26,10 +26,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What one worker or node did, or one of several tasks that a node had at a time."""
+    """What one worker or node did, or one of several simultaneous tasks of a node."""
 
     name: str
-    """Empty where the ledger does not know it."""
+    """Empty if unknown."""
     bars: tuple[Bar, ...]
     boot: Span | None = None
     """Of the node, if it was made for this run."""
@@ -37,16 +37,16 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Something that was done, or went on, evenly over a time."""
+    """Something that was done, or lasted, evenly over a period."""
 
     span: Span
     quantity: float
 
 
 def lanes(facts: RunFacts, steps: int) -> tuple[Lane, ...]:
-    """The work of a run in lanes without overlaps.
+    """Arrange the work of a run in lanes without overlaps.
 
-    What is shorter than the *steps*th part of the run is drawn together with its neighbours.
+    Anything shorter than the *steps*th part of the run is merged with its neighbours.
     """
     by_worker: dict[str, list[Bar]] = defaultdict(list)
     for attempt in facts.attempts:
@@ -63,7 +63,7 @@ def lanes(facts: RunFacts, steps: int) -> tuple[Lane, ...]:
 
 
 def rates(amounts: Iterable[Amount], whole: Span, steps: int) -> tuple[float, ...]:
-    """How much of *amounts* a second there was in each of as many *steps* of the *whole* time."""
+    """Return how much of *amounts* per second there was in each of the *steps* of the *whole* time."""
     sums = [0.0] * steps
     width = whole.seconds / steps
     if width <= 0:
@@ -71,7 +71,7 @@ def rates(amounts: Iterable[Amount], whole: Span, steps: int) -> tuple[float, ..
     for amount in amounts:
         begin = _place(amount.span.began, whole, width)
         end = _place(amount.span.ended, whole, width)
-        if end <= begin:  # no time at all: it falls into one step
+        if end <= begin:  # no duration: it counts in one step
             sums[min(int(begin), steps - 1)] += amount.quantity
             continue
         for step in range(int(begin), min(int(end) + 1, steps)):
@@ -100,7 +100,7 @@ def _place(moment: datetime, whole: Span, width: float) -> float:
 
 
 def _packed(bars: Iterable[Bar]) -> list[list[Bar]]:
-    """*bars* in as few rows as there were at a time."""
+    """Arrange *bars* in as few rows as possible."""
     rows: list[list[Bar]] = []
     for bar in sorted(bars, key=attrgetter("span.began")):
         free = (row for row in rows if row[-1].span.ended <= bar.span.began)
@@ -113,7 +113,7 @@ def _packed(bars: Iterable[Bar]) -> list[list[Bar]]:
 
 
 def _joined(bars: Sequence[Bar], least: float) -> tuple[Bar, ...]:
-    """*bars*, those together that are shorter than *least* seconds and as close, with the same end."""
+    """Merge those *bars* with the same outcome that are shorter than *least* seconds and equally close."""
     joined: list[Bar] = []
     for bar in bars:
         last = joined[-1] if joined else None
@@ -131,5 +131,5 @@ def _are_close(one: Span, other: Span, least: float) -> bool:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """So that "worker 10" comes after "worker 2"."""
+    """Sort "worker 10" after "worker 2"."""
     return [(int(part or 0), word) for word, part in re.findall(r"(\D*)(\d{0,18})", name)]
