@@ -1,4 +1,4 @@
-"""An Azure Batch that runs on this machine, with a will to misbehave. See README.md."""
+"""An emulated Azure Batch on this machine, which can misbehave on request. See README.md."""
 
 from tests.emulator.account import Limits, Settings, Timings
 from tests.emulator.emulator import Emulator

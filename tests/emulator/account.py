@@ -1,4 +1,4 @@
-"""The account: its settings, everything in it, and the means by which it changes."""
+"""The account: its settings, its content, and how it changes."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Timings:
-    """How long the service takes over things, in virtual seconds."""
+    """How long the service's operations take, in virtual seconds."""
 
     allocation: float = 0.05
-    """From a resize to its nodes being there, as creating."""
+    """From a resize until its nodes exist, in the state creating."""
     creating: float = 0.02
     starting: float = 0.02
     leaving: float = 0.02
     rebooting: float = 0.02
     job: float = 0.02
-    """For a job to get through disabling, enabling, terminating or deleting."""
+    """For disabling, enabling, terminating or deleting a job."""
     restore: float | None = None
-    """From a preemption to the node's return; None waits to be asked."""
+    """From a preemption to the node's return; None means that it only returns on request."""
 
 
 BY_HAND = Timings(allocation=4, creating=3, starting=4, leaving=2, rebooting=3, job=0.5, restore=60)
-"""For trying things out: slow enough to be seen."""
+"""For trying things out: slow enough to watch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the emulated account is."""
+    """The properties of the emulated account."""
 
     name: str = "emulated"
     resource_id: str = (
@@ -65,29 +65,29 @@ class Settings:
     timings: Timings = field(default_factory=Timings)
     limits: Limits = field(default_factory=Limits)
     evaluate_new_pools: bool = True
-    """Whether a pool made with a formula has it evaluated at once, not after an interval."""
+    """Whether the formula of a new pool is evaluated at once, not after an interval."""
     nodes_at_most: int | None = None
-    """No pool gets more nodes than this machine can bear; the rest is a resize error."""
+    """The most nodes of a pool on this machine; more are a resize error."""
 
 
 class Executor(Protocol):
-    """Whatever runs the work of the nodes."""
+    """The interface of what runs the nodes' work."""
 
     root: Path | None
     """Where the nodes' disks are; None where there are none."""
 
     def start(self, work: Work, done: Callable[[Outcome], None]) -> None:
-        """Begin *work*; *done* is called once, later, on the service's thread."""
+        """Start *work*; *done* is called once, later, on the service's thread."""
 
     def kill(self, run: int) -> None:
-        """End that run's process tree; its *done* is called all the same."""
+        """Kill that run's process tree; its *done* is still called."""
 
     def wipe(self, node: str) -> None:
-        """Delete what a node has on its disk."""
+        """Delete everything on a node's disk."""
 
 
 class Account:
-    """The one mutable whole. Belongs to one thread; everything in it happens between settlings."""
+    """The only mutable state. It belongs to one thread, and changes only between settlings."""
 
     def __init__(
         self,
@@ -117,13 +117,13 @@ class Account:
         self.changed_jobs: dict[str, Job] = {}
         self.changed_pools: dict[str, Pool] = {}
         self.settle: Callable[[], None] = lambda: None
-        """Carries on whatever has been marked as changed."""
+        """Continues everything that was marked as changed."""
 
     def now(self) -> int:
         return self.clock.now()
 
     def later(self, seconds: float, act: Callable[[], None]) -> Timer:
-        """Have *act* done, and what follows from it settled, in so many virtual seconds."""
+        """Do *act*, and settle what follows, after that many virtual seconds."""
 
         def due() -> None:
             act()
@@ -132,7 +132,7 @@ class Account:
         return self.clock.after(seconds, due)
 
     def start(self, work: Work, done: Callable[[Outcome], None]) -> None:
-        """Begin *work* on a node; what follows from its end is settled."""
+        """Start *work* on a node, and settle what follows from its end."""
 
         def ended(outcome: Outcome) -> None:
             done(outcome)
@@ -141,7 +141,7 @@ class Account:
         self.executor.start(work, ended)
 
     def changed(self, *, job: Job | None = None, pool: Pool | None = None) -> None:
-        """Mark what the next settling has to look at."""
+        """Mark what the next settling has to check."""
         if job is not None:
             self.changed_jobs[key(job.id)] = job
             if job.pool_id is not None and (found := self.pools.get(key(job.pool_id))):

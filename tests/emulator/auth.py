@@ -1,4 +1,4 @@
-"""Who calls: shared keys recomputed, Entra tokens read, and a credential whose tokens are right."""
+"""Authentication: check shared keys, read Entra tokens, and a credential with valid tokens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHALLENGE = (
     f'Bearer authorization_uri="https://login.windows.net/{TENANT}/oauth2/authorize", '
     'resource_id="https://batch.core.windows.net/"'
 )
-"""What a request without a good token is told."""
+"""The challenge for a request without a valid token."""
 PRINCIPAL = "23657296-5cd5-45b0-a809-d972a7f4dfe1"
 CLOCK_SKEW = 15 * 60
 """Seconds that a signed request's date may be off."""
@@ -47,7 +47,7 @@ SIGNED_HEADERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Signed:
-    """What of a request a shared key signs. Header names are in lower case."""
+    """The parts of a request that a shared key signs. Header names are in lower case."""
 
     method: str
     path: str
@@ -98,7 +98,7 @@ def check_shared_key(request: Signed, account: str, key: str) -> None:
 def check_token(authorization: str) -> str:
     """Refuse a token of another issuer or for another audience, or one that is not valid now.
 
-    Returns the object id of whom it was issued to.
+    Returns the object id of the principal that it was issued to.
     """
     try:
         claims = read_claims(authorization.partition(" ")[2])
@@ -122,9 +122,9 @@ def read_claims(token: str) -> dict[str, Any]:
 
 
 def authenticate(request: Signed, account: str, key: str, *, shared_key: bool) -> str | None:
-    """Let a request in by its Authorization header, or refuse it.
+    """Accept a request by its Authorization header, or refuse it.
 
-    Returns the object id of who calls; none for a key, which may do everything.
+    Returns the object id of the caller; None for a key, which may do everything.
 
     Raises:
         BatchError: 403 for keys, 401 for tokens or their absence.
@@ -143,7 +143,7 @@ def authenticate(request: Signed, account: str, key: str, *, shared_key: bool) -
 def token(
     audience: str, *, lifetime: float = 3600, issuer: str = ISSUER, principal: str = PRINCIPAL
 ) -> str:
-    """Return a token as Entra would issue it to *principal*, except that nobody has signed it."""
+    """Return a token as Entra would issue it to *principal*, but unsigned."""
     now = int(time.time())
     claims = {
         "aud": audience,

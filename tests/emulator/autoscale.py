@@ -5,7 +5,7 @@
 
 The language is the documented one: user variables, the service's variables, GetSample and its
 relatives, time intervals, comparison, logic, arithmetic, the ternary, and the listed functions.
-Whatever it does not know is an AutoScaleError with the service's code, never a guess.
+Anything unknown is an AutoScaleError with the service's code, never a guess.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ INTERVALS = {
 
 SAMPLE_PERIOD = timedelta(seconds=30)
 DEFAULT_SAMPLE_PERCENT = 10.0
-"""Wanted by GetSample(interval) when the formula does not say (seen in the service's errors)."""
+"""The percentage that GetSample(interval) needs by default (seen in the service's errors)."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the pool aims at before the evaluation."""
+    """The pool's targets before the evaluation."""
 
     dedicated: int = 0
     low_priority: int = 0
@@ -112,7 +112,7 @@ class Evaluation:
     """The user's own variables."""
 
     def results(self) -> str:
-        """Say the outcome as ``autoScaleRun.results`` does."""
+        """Format the outcome like ``autoScaleRun.results``."""
         pairs = [
             f"{DEDICATED}={self.dedicated}",
             f"{LOW_PRIORITY}={self.low_priority}",
@@ -199,7 +199,7 @@ class Machine:
             raise evaluation_error(at, f"{name} must be a number")
         if not math.isfinite(value) or value < 0:
             raise evaluation_error(at, f"{name} cannot be {show(value)}")
-        return float(math.floor(value))  # half a node is none; formulas round up themselves
+        return float(math.floor(value))  # half a node counts as none; formulas round up themselves
 
     def outcome(self) -> Evaluation:
         dedicated, low = self.targets[DEDICATED], self.targets[LOW_PRIORITY]

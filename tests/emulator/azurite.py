@@ -62,7 +62,7 @@ class Azurite:
     Args:
         https: Needed for tokens, and for user-delegation signatures.
         port: 0 is any free one.
-        certificates: Those of somebody else beside; by default made for the run.
+        certificates: Those of another emulator; by default made for the run.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What request bodies may hold, the parts of several: the service's models as tables."""
+"""The parts of request bodies that several requests share: the service's models as tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bodies of requests about jobs may hold."""
+"""The bodies of requests about jobs."""
 
 from __future__ import annotations
 
@@ -119,6 +119,6 @@ JOB_PUT = Shape(
     {"poolInfo": POOL_INFO},
     {**JOB_PATCH.optional, **dict.fromkeys(_READ_ONLY_JOB, anything)},
 )
-"""A whole job may be sent back as it was read; what cannot be changed is not looked at."""
+"""A whole job may be sent back as it was read; properties that cannot be changed are ignored."""
 JOB_DISABLE = Shape({"disableTasks": one_of("requeue", "terminate", "wait")})
 JOB_TERMINATE = Shape({}, {"terminateReason": text})

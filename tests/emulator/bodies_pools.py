@@ -1,4 +1,4 @@
-"""What the bodies of requests about pools and nodes may hold."""
+"""The bodies of requests about pools and nodes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.emulator.machines import vcpus_of
 
 
 def check_machine(body: dict[str, Any]) -> None:
-    """Refuse a size that there is not, and more slots than its cores bear."""
+    """Refuse a size that does not exist, and more slots than its cores allow."""
     cores = vcpus_of(body["vmSize"])
     if cores is None:
         raise invalid_property("vmSize", body["vmSize"], "there is no such size")

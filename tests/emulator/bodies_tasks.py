@@ -1,4 +1,4 @@
-"""What the bodies of requests about tasks may hold."""
+"""The bodies of requests about tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A throw-away certificate authority, one for everything that runs here."""
+"""A temporary certificate authority, shared by everything that runs on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Certificates:
-    """Files in PEM: whom clients have to trust, and what a server on this machine shows."""
+    """PEM files: the authority for clients to trust, and the certificate of servers on this machine."""
 
     ca_file: Path
     server_file: Path

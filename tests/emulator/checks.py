@@ -1,4 +1,4 @@
-"""The means to check request bodies: shapes made of named checks, and the errors they answer with."""
+"""Check request bodies: shapes made of named checks, and their errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time that the emulated service lives by: a test can speed it up, stop it or step it."""
+"""The emulated service's clock: a test can speed it up, stop it or step it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Timer:
-    """Something to be done at a moment, unless cancelled before."""
+    """Something to do at a certain time, unless cancelled before."""
 
     __slots__ = ("act", "when")
 
@@ -27,7 +27,7 @@ class Timer:
 
 
 class Clock:
-    """Virtual time in ticks, and what is due in it.
+    """Virtual time in ticks, and what is due.
 
     At *speed* 1 it goes as fast as this machine's, at 600 ten minutes pass in a second, and at 0
     it stands still until it is stepped. Not thread-safe: it belongs to the service's own thread.
@@ -60,7 +60,7 @@ class Clock:
         return self._last_stamp
 
     def after(self, seconds: float, act: Callable[[], None]) -> Timer:
-        """Have *act* done in that many virtual seconds."""
+        """Do *act* after that many virtual seconds."""
         timer = Timer(self.now() + round(seconds * SECOND), act)
         heapq.heappush(self._timers, (timer.when, next(self._order), timer))
         return timer
@@ -71,7 +71,7 @@ class Clock:
             self._run_first()
 
     def step(self, seconds: float) -> None:
-        """Let that much time pass at once; what falls due on the way is done at its own time."""
+        """Let that much time pass at once; everything due in between is done at its own time."""
         goal = self.now() + round(seconds * SECOND)
         while self._timers and self._timers[0][0] <= goal:
             self._jump(max(self.now(), self._timers[0][0]))

@@ -1,4 +1,4 @@
-"""What a task waits for, and what the way a task has ended means for others."""
+"""What a task waits for, and what its end means for other tasks."""
 
 from __future__ import annotations
 

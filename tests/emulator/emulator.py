@@ -1,4 +1,4 @@
-"""The emulator as a thing to start and stop: an account and its server in a thread of their own.
+"""The emulator: an account and its server, in a separate thread, to start and stop.
 
 with Emulator() as azure:
 client = BatchClient(azure.endpoint, azure.credential, connection_verify=azure.ca_file)
@@ -173,7 +173,7 @@ class Emulator:
         await asyncio.gather(*answering, return_exceptions=True)
 
     def _crashed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Keep an error of the emulator's own for the end: no test shall pass beside one."""
+        """Keep an error of the emulator itself for the end, so that no test passes in spite of it."""
         error = context.get("exception") or RuntimeError(context["message"])
         self._crashes.errors.append(error)
         logging.getLogger(__name__).error(context["message"], exc_info=error)
@@ -182,7 +182,7 @@ class Emulator:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
 
     def _post(self, act: Callable[[], None]) -> None:
-        """Have *act* done on the service's thread; from any thread."""
+        """Do *act* on the service's thread; callable from any thread."""
 
         def acting() -> None:
             act()
@@ -205,7 +205,7 @@ class Emulator:
         return result
 
     def _arm(self) -> None:
-        """Set the alarm for whatever is due next."""
+        """Set the timer for whatever is due next."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -286,11 +286,11 @@ class Emulator:
         )
 
     def preempt(self, pool: str, node: str) -> None:
-        """Take a Spot node away, as the cloud does."""
+        """Preempt a Spot node, as Azure does."""
         self._call(lambda: node_faults.preempt(self._account, self._account.node(pool, node)))
 
     def restore(self, pool: str, node: str) -> None:
-        """Give a preempted node back."""
+        """Return a preempted node."""
         self._call(lambda: node_faults.restore(self._account, self._account.node(pool, node)))
 
     def lose(self, pool: str, node: str) -> None:
@@ -335,7 +335,7 @@ class ClockDoor:
         self._call(lambda: setattr(self._clock, "speed", speed))
 
     def step(self, seconds: float = 0, *, minutes: float = 0) -> None:
-        """Let virtual time pass at once, and everything happen that falls into it."""
+        """Let virtual time pass at once, with everything that happens in it."""
         self._call(lambda: self._clock.step(seconds + 60 * minutes))
 
 

@@ -1,4 +1,4 @@
-"""Misbehaviour on demand: what tests ask for, and the account and the server inquire about.
+"""Faults on demand: tests request them, and the account and the server ask for them.
 
 azure.faults.add(Fault("status", operation="create_task_collection", status=503, retry_after=1))
 azure.faults.add(Fault("reset_after", operation="create_job"))

@@ -1,4 +1,4 @@
-"""The files on a node as the API shows them: found, listed, described, read."""
+"""The files on a node as the API shows them: find, list, describe and read them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Fixtures for whoever tests against the cloud: the storage once, the account anew for each test.
+"""Fixtures for tests against the cloud: one storage for all, and a new account for each test.
 
-A conftest.py takes them over by importing them.
+A conftest.py uses them by importing them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stands before Azurite where more is asked of it: a proxy that may delay, or refuse, each request.
+"""A proxy in front of Azurite that can delay or refuse each request.
 
 `StorageFront` knows roles, which Azurite does not, and the refusals that a real account has.
 """
@@ -29,7 +29,7 @@ _HOP_BY_HOP = ("transfer-encoding", "connection", "host")
 
 
 class Storage(Protocol):
-    """A blob storage that runs: Azurite, or what stands before it."""
+    """A running blob storage: Azurite, or a proxy in front of it."""
 
     name: str
     key: str
@@ -49,7 +49,7 @@ class Storage(Protocol):
 
 
 class Proxy:
-    """A storage at another address, through which everything passes to the one *behind*."""
+    """A storage at another address that passes everything on to the one *behind*."""
 
     def __init__(self, behind: Storage) -> None:
         self._behind = behind
@@ -216,9 +216,9 @@ class StorageFront(Proxy):
         self.rights = rights
         self.resource_id = resource_id
         self.refuses: str | None = None
-        """The code that all requests are refused with, until it is taken back."""
+        """The code with which all requests are refused, until it is reset."""
         self.headers: dict[str, str] = {}
-        """What such an answer has besides: another Date, as a clock that is wrong here sees it."""
+        """Other headers of such an answer, such as a Date that does not match a wrong clock."""
 
     async def before(self, request: web.BaseRequest) -> web.Response | None:
         """Refuse what the caller's roles do not allow."""

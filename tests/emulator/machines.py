@@ -1,4 +1,4 @@
-"""The VM sizes and the regions that there are: data. Sizes that Batch has given up are left out."""
+"""The VM sizes and regions that exist, as data, without sizes that Batch has retired."""
 
 import re
 from collections.abc import Mapping
