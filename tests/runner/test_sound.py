@@ -246,7 +246,7 @@ def test_of_very_many_tracks_some_are_named_and_in_short() -> None:
     ]
     info = parse_log("Input #0, mov, from 'x':\n" + "".join(lines))
     notice = left_out(settle(recipe(), info), info)
-    assert notice.startswith("soundtrack 0 (xxx")
+    assert notice.startswith("audio track 0 (xxx")
     assert notice.endswith("…) or 93 more")
     assert len(notice) < 500
 
