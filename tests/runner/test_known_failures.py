@@ -103,6 +103,11 @@ def test_a_ledger_of_the_version_before_is_taken_over(
             "DROP TABLE known_failures",
             "ALTER TABLE results DROP COLUMN notices",
             "ALTER TABLE runs DROP COLUMN runner",
+            "ALTER TABLE runs DROP COLUMN vm_size",
+            "ALTER TABLE runs DROP COLUMN prices",
+            "ALTER TABLE runs RENAME COLUMN backend TO place",
+            "DROP TABLE node_uses",
+            "DROP TABLE sources",
             "ALTER TABLE attempts RENAME TO now",
             (
                 "CREATE TABLE attempts (run TEXT NOT NULL, target TEXT NOT NULL, number INTEGER NOT NULL,"
