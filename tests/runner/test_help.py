@@ -49,7 +49,7 @@ def test_defaults_and_ranges_are_plain_words(name: str) -> None:
         ("convert", "[default: 4; 1 to 64]"),
         ("convert", "[default: the number of cores; 1 or more]"),
         ("convert", "after the run. [default: off]"),
-        ("convert", "Print more. --progress"),
+        ("convert", "-vv prints each request. --progress"),
         ("retry", "temporary failure. [default: as in the run; 0 to 1000]"),
     ],
 )
