@@ -45,11 +45,11 @@ def test_defaults_and_ranges_are_plain_words(name: str) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("convert", "Output folder. [default: out]"),
+        ("convert", "stay in Azure storage. [default: out]"),
         ("convert", "[default: 4; 1 to 64]"),
         ("convert", "[default: the number of cores; 1 or more]"),
         ("convert", "after the run. [default: off]"),
-        ("convert", "-vv prints each request. --progress"),
+        ("convert", "-vv prints each request. --"),
         ("retry", "temporary failure. [default: as in the run; 0 to 1000]"),
     ],
 )
