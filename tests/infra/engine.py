@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from tests.infra import warm
 from tests.infra.provider.kinds import BATCH_SERVICE
 from tests.infra.provider.store import Store, World
 
@@ -63,9 +64,8 @@ def plugins_folder(folder: Path) -> Path:
         modules["pulumi-language-python"] = "tests.infra.language"
     for name, module in modules.items():
         executable = folder / name
-        executable.write_text(
-            f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m {module} "$@"\n'
-        )
+        python = shlex.join(warm.python(sys.executable))
+        executable.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec {python} -m {module} "$@"\n')
         executable.chmod(0o755)
     return folder
 
