@@ -46,11 +46,11 @@ pulumi:
 	tools/pulumi/build.sh
 
 test: .venv/dev .venv/azurite
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # What needs neither ffmpeg nor Azurite nor Pulumi: under a minute, for while you write.
 quick: .venv/dev
-	$(BIN)/python -m pytest -n auto -m 'not needs_services'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not needs_services'
 
 # Ten thousand damaged plans, records and ledgers; RUNNER_FUZZ_SEED=… tries others.
 fuzz: .venv/dev

@@ -44,15 +44,22 @@ def _has_links() -> bool:
 needs_links = pytest.mark.skipif(not _has_links(), reason="no links can be made here")
 
 
-_SERVICES = {"media", "storage", "pulumi"}
-"""Fixtures that start ffmpeg, Azurite or Pulumi, or bring what only they made."""
+_SERVICES = {"media", "storage", "pulumi", "wheel"}
+"""Fixtures that start ffmpeg, Azurite, Pulumi or pip, or bring what only they made."""
+_RUNS_PROGRAM = "tests.infra.mocked"
+"""What runs the Pulumi program: a second each time, and five to load Pulumi's SDK for Azure."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that `make quick` leaves out: by what they ask for, so that none is forgotten."""
     for item in items:
-        if _SERVICES.intersection(getattr(item, "fixturenames", ())):
+        if _SERVICES.intersection(getattr(item, "fixturenames", ())) or _runs_program(item):
             item.add_marker("needs_services")
+
+
+def _runs_program(item: pytest.Item) -> bool:
+    names = vars(getattr(item, "module", None) or object).values()
+    return any(getattr(each, "__module__", "") == _RUNS_PROGRAM for each in names)
 
 
 @dataclass(frozen=True)
