@@ -207,7 +207,7 @@ def test_a_destination_that_may_not_be_written_ends_the_run(
     (tmp_path / "locked").mkdir(mode=0o500)
     result = run.process("convert", "a.mp3", "-o", "locked/out", prefix=_without_root("setpriv"))
     assert result.exit_code == 4
-    assert result.error.startswith(f"cannot write to the destination {tmp_path}/locked/out")
+    assert result.error.startswith("cannot write to the destination locked/out: ")
     assert "choose another with -o" in result.error
 
 
