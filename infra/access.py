@@ -7,7 +7,7 @@ from pulumi_azure_native import authorization, managedidentity
 
 from infra import naming
 from infra.existing import ExistingIdentity
-from infra.ids import subscription_scope_of
+from infra.ids import account_of_container, subscription_scope_of
 from infra.scope import Scope
 from infra.settings import Settings
 from infra.storage import INPUT, OUTPUT, TOOLS, Storage
@@ -166,7 +166,7 @@ class Access(pulumi.ComponentResource):
             TOOLS: ("pool-reads-tools", "Storage Blob Data Reader"),
             OUTPUT: ("pool-writes-output", "Storage Blob Data Contributor"),
         }
-        return [
+        own = [
             assign_role(
                 name,
                 role,
@@ -175,6 +175,25 @@ class Access(pulumi.ComponentResource):
                 opts=self._child_options,
             )
             for container, (name, role) in wanted.items()
+        ]
+        return [*own, *self._media("pool", identity)]
+
+    def _media(self, who: str, person: Principal) -> list[pulumi.Resource]:
+        """Let *person* read, or write to, the containers of media in the settings."""
+        given = {
+            ("reads", "Storage Blob Data Reader"): self._settings.read_containers,
+            ("writes", "Storage Blob Data Contributor"): self._settings.write_containers,
+        }
+        return [
+            assign_role(
+                f"{who}-{does}-{'-'.join(each.lower().split('/')[8::4])}",
+                role,
+                to=person,
+                at=each,
+                opts=self._child_options,
+            )
+            for (does, role), containers in given.items()
+            for each in containers
         ]
 
     def _operator(self, who: str, person: Principal) -> None:
@@ -187,12 +206,18 @@ class Access(pulumi.ComponentResource):
                 at=resource.id,
                 opts=self._child_options,
             )
+        self._media(who, person)
         if not self._settings.pool_identity:
-            # Nodes without an identity get signed addresses, which `runner` must be able to make.
-            assign_role(
-                f"{who}-signs-addresses",
-                "Storage Blob Delegator",
-                to=person,
-                at=self.storage.account_id,
-                opts=self._child_options,
-            )
+            self._signing(who, person)
+
+    def _signing(self, who: str, person: Principal) -> None:
+        """Let *person* make the signed addresses that nodes without an identity get."""
+        media = (*self._settings.read_containers, *self._settings.write_containers)
+        accounts = dict.fromkeys(map(str.lower, map(account_of_container, media)))
+        others = {f"{who}-signs-addresses-{each.rpartition('/')[2]}": each for each in accounts}
+        scopes: dict[str, pulumi.Input[str]] = {
+            f"{who}-signs-addresses": self.storage.account_id,
+            **others,
+        }
+        for name, at in scopes.items():
+            assign_role(name, "Storage Blob Delegator", to=person, at=at, opts=self._child_options)

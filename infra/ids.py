@@ -57,6 +57,25 @@ def is_id_of(text: str, resource_type: str) -> bool:
         return False
 
 
+_BLOB_CONTAINER = re.compile(
+    r"(?P<account>/subscriptions/[0-9a-f-]{36}/resourceGroups/[\w.()-]{1,90}/providers/Microsoft\.Storage"
+    r"/storageAccounts/[a-z0-9]{3,24})/blobServices/default/containers/(?P<name>\$?[a-z0-9](-?[a-z0-9]){2,62})",
+    re.IGNORECASE,
+)
+
+
+def is_container_id(text: str) -> bool:
+    """Whether *text* is the id of a container in Blob storage."""
+    return _BLOB_CONTAINER.fullmatch(text) is not None
+
+
+def account_of_container(container_id: str) -> str:
+    """Return the id of the storage account that a container is in."""
+    found = _BLOB_CONTAINER.fullmatch(container_id)
+    assert found is not None, "checked"
+    return found["account"]
+
+
 def subscription_scope_of(scope: str) -> str:
     """Return the subscription that *scope* is, or that contains it."""
     return "/".join(scope.split("/")[:3])

@@ -82,3 +82,7 @@ class Outputs:
     """The container for results and for the logs of start tasks."""
     tools_container: str
     """The container for the worker and for the nodes' ffmpeg."""
+    read_containers: list[str]
+    """The ids of further containers that nodes and operators may read, as `readContainers` has them."""
+    write_containers: list[str]
+    """Likewise of those that they may write to, and read: `writeContainers`."""

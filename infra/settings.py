@@ -69,6 +69,8 @@ class Settings:
     expire_input_days: int = 7
     expire_output_days: int = 30
     protect_data: bool = True
+    read_containers: tuple[str, ...] = ()
+    write_containers: tuple[str, ...] = ()
 
     network: Literal["own", "none"] = "own"
     subnet_id: str = ""

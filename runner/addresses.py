@@ -6,6 +6,7 @@ never part of an address: `signature_of` takes it out.
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -16,8 +17,10 @@ from runner.media.paths import AZURE
 PUBLIC_CLOUD = "blob.core.windows.net"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"\$(?:root|web|logs)|(?=.{3,63}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
+# No others: whoever signs in there shows a token that is good for all of the user's storage.
 _HOST = re.compile(
-    r"(?P<account>[a-z0-9]{3,24}(?:-secondary)?)\.(?:blob|dfs|z\d+\.blob)\.[a-z0-9.-]+"
+    r"[a-z0-9]{3,24}(?:-secondary)?\.(?:(?:blob|dfs)\.core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)"
+    r"|z\d{1,2}\.(?:blob|dfs)\.storage\.azure\.net)"
 )
 _FORMS = "az://CONTAINER/…, az://ACCOUNT/CONTAINER/… or https://ACCOUNT.blob.core.windows.net/CONTAINER/…"
 
@@ -57,14 +60,16 @@ class BlobAddress:
         return replace(self, name=name)
 
     @classmethod
-    def from_text(cls, text: str) -> "BlobAddress":
+    def from_text(cls, text: str, stack_endpoint: str = "") -> "BlobAddress":
         """Read what `str` wrote of an address whose account was known.
+
+        *stack_endpoint* is that of a stack which is trusted, also in a cloud that is not known here.
 
         Raises:
             UsageError: It is none.
         """
         if not text.startswith(AZURE):
-            return _from_url(text)
+            return _from_url(text, stack_endpoint)
         account, _, rest = text.removeprefix(AZURE).partition("/")
         container, _, name = rest.partition("/")
         if not (_ACCOUNT.fullmatch(account) and _CONTAINER.fullmatch(container)):
@@ -117,6 +122,15 @@ def signature_of(text: str) -> str:
     """The signature (SAS) in the address *text*; empty where there is none."""
     _, _, query = text.partition("?")
     return query if text.startswith(("https://", "http://")) and "sig=" in query else ""
+
+
+def signatures_of(texts: Iterable[str]) -> dict[BlobAddress, str]:
+    """The signatures (SAS) in the addresses among *texts*, by what they were given for.
+
+    Raises:
+        UsageError: One is in what is no address.
+    """
+    return {readings(text)[0]: signature for text in texts if (signature := signature_of(text))}
 
 
 def without_signature(text: str) -> str:

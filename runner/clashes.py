@@ -119,8 +119,9 @@ def _shares_its_name(conversion: Conversion, group: Sequence[Conversion]) -> str
 
 
 def _overwriting_sources(conversions: Sequence[Conversion], root: str) -> list[Conversion]:
-    real = cache(resolved)  # several paths may lead to the same folder
-    folders = {real(os.path.dirname(conversion.source.path)) for conversion in conversions}
+    real = cache(resolved)  # a folder may be reached by several ways
+    files = [conversion for conversion in conversions if not conversion.source.is_blob]
+    folders = {real(os.path.dirname(conversion.source.path)) for conversion in files}
 
     def key(path: str) -> str:
         folder, name = os.path.split(path)
@@ -129,7 +130,7 @@ def _overwriting_sources(conversions: Sequence[Conversion], root: str) -> list[C
     suspects = [c for c in conversions if real(os.path.dirname(_path(c, root))) in folders]
     if not suspects:
         return []
-    sources = {key(conversion.source.path) for conversion in conversions}
+    sources = {key(conversion.source.path) for conversion in files}
     return [c for c in suspects if key(_path(c, root)) in sources]
 
 

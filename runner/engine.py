@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from runner.errors import SetupError
 from runner.media.work import ConversionResult
-from runner.models import Conversion, Event, NodeUse, Notice, Plan, Result
+from runner.models import Conversion, Event, NodeUse, Notice, Plan, Result, Source
 
 Item = TypeVar("Item")
 _EARS = 0.5
@@ -83,6 +83,19 @@ def starting_threads() -> Iterator[None]:
     except RuntimeError as error:  # Python's error for this
         advice = "raise `ulimit -u`, or convert fewer files at a time"
         raise SetupError(f"no more threads can be started: {advice}") from error
+
+
+class Fetch(Protocol):
+    """Brings sources to this machine that lie elsewhere."""
+
+    def __call__(self, source: Source, path: str, is_stopped: Callable[[], bool]) -> None:
+        """Put what *source* is, the version that was planned, into the file *path*.
+
+        Raises:
+            ConversionError: It cannot be had.
+            OSError: The file cannot be written.
+            Stopped: *is_stopped* says that nobody waits for it any more.
+        """
 
 
 class Keep(Protocol):

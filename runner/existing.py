@@ -13,7 +13,7 @@ from typing import Protocol
 from runner.engine import awaited, starting_threads
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
-from runner.media.paths import below
+from runner.media.paths import below, is_address
 from runner.media.target import from_os, is_used_up, look_up, target_path
 from runner.media.verify import check_existing
 from runner.media.worker import sha256_of
@@ -218,8 +218,8 @@ class Existing:
             known is not None
             and self.overwrite != "always"
             and (
-                (known.source_size, known.source_mtime_ns, known.recipe)
-                == (source.size, source.mtime_ns, conversion.recipe.identity)
+                (known.source_size, known.source_mtime_ns, known.source_etag, known.recipe)
+                == (source.size, source.mtime_ns, source.etag, conversion.recipe.identity)
             )
         )
 
@@ -239,6 +239,9 @@ class Existing:
 
     def _check(self, plan: Plan, conversion: Conversion, made: str) -> Event:
         """Open the target of *conversion*; *made* is the SHA-256 of the file that runner made there."""
+        if conversion.source.is_blob:  # comparing their lengths would mean reading all of it
+            why = "nothing shows that the file there was made of this blob"
+            return _kept(conversion, f"{why}; --overwrite always replaces it")
         try:
             path = target_path(plan.destination, conversion.target)
             check_existing(self.ffmpeg, conversion.source.path, path, conversion.recipe)
@@ -267,7 +270,7 @@ class Existing:
 
 def is_result(path: str, ledger: Ledger) -> bool:
     """Whether an earlier run made *path*: the destination may be the sources' own folder."""
-    target = below(path, os.path.abspath(ledger.destination))
+    target = None if is_address(path) else below(path, os.path.abspath(ledger.destination))
     return target is not None and ledger.find(target.replace(os.sep, "/")) is not None
 
 
@@ -283,7 +286,8 @@ def _kept(conversion: Conversion, why: str) -> Event:
 def _out_of_date(record: StoredResult, conversion: Conversion) -> str:
     """Return why the result in *record* differs from what *conversion* would make; else ""."""
     # the path does not count: moving the sources does not change them
-    if record.source.state != conversion.source.state:
+    before, now = record.source, conversion.source
+    if (before.state, before.etag) != (now.state, now.etag):
         return "it was made from another version of its source"
     if record.recipe != conversion.recipe.fingerprint:
         return "it was made with other settings"

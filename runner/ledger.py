@@ -203,7 +203,8 @@ class Ledger:
         """Return what is known about *target*."""
         rows = self._rows(
             StoredResult.from_row,
-            "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256, notices"
+            "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256, notices,"
+            " source_etag"
             " FROM results WHERE target = CAST(? AS TEXT)",
             as_bytes(target),
         )
@@ -214,7 +215,7 @@ class Ledger:
         rows = self._rows(
             KnownFailure.from_row,
             "SELECT target, source, known_failures.source_size, source_mtime_ns, known_failures.recipe, kind,"
-            " message FROM known_failures JOIN attempts USING (run, target, source, number)"
+            " message, source_etag FROM known_failures JOIN attempts USING (run, target, source, number)"
             " WHERE made_with = ?",
             made_with,
         )

@@ -14,7 +14,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from runner import __version__
-from runner.engine import Keep, Stop, next_of, starting_threads
+from runner.copies import Copies
+from runner.engine import Fetch, Keep, Stop, next_of, starting_threads
 from runner.errors import SetupError
 from runner.media.environment import secrets_put_away
 from runner.media.failures import ConversionError, Stopped
@@ -41,6 +42,8 @@ from runner.options import RunOptions
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch
 from runner.uploads import Uploads
 
+_AHEAD = 2
+"""Sources from elsewhere that wait here for a worker."""
 _BATCH_FILES = (".bat", ".cmd")
 _WINDOWS_PROGRAMS = (".exe", ".com", *_BATCH_FILES)
 
@@ -97,6 +100,8 @@ class LocalEngine:
     ffmpeg: str
     jobs: int = field(default_factory=usable_cores)
     options: RunOptions = field(default_factory=RunOptions)
+    fetch: Fetch | None = None
+    """Brings the sources that lie in Azure storage."""
     keep: Keep | None = None
     """Stores the results, where they do not stay on this machine."""
 
@@ -116,6 +121,7 @@ class LocalEngine:
                     workers.take_no_more()
         finally:
             workers.end()
+            workers.copies.close()
             workers.join()
             discard_scratch(workers.scratch)
 
@@ -136,13 +142,17 @@ class _Workers:
         self.scratch = scratch
         self._engine = engine
         self._plan = plan
-        self._waiting = deque((conversion, 1) for conversion in plan.longest_first())
+        conversions = plan.longest_first()
+        self._waiting = deque((conversion, 1) for conversion in conversions)
         self._lock = threading.Lock()
         self._handles: set[ProcessHandle] = set()
         self._ended = False
         self._is_closed = False
         self._working = max(1, min(engine.jobs, len(plan.conversions)))
         self._pool = ThreadPoolExecutor(self._working, thread_name_prefix="worker")
+        self.copies = Copies(
+            *(engine.fetch, scratch, conversions, self._working + _AHEAD), lambda: self._ended
+        )
         self._workers: list[Future[None]] = []
         self._uploads = Uploads(engine.options.transfers, lambda: self._ended)
 
@@ -211,21 +221,24 @@ class _Workers:
                 self._handles.discard(handle)
 
     def _carry_out(self, attempt: "_Attempt", handle: ProcessHandle) -> None:
-        work = self._describe(attempt.conversion, attempt.number)
         keep = self._engine.keep
-        if keep is None:
-            attempt.converted(convert(work, handle, attempt.progress))
-        elif (there := keep.made(self._plan, attempt.conversion)) is not None:
+        there = keep.made(self._plan, attempt.conversion) if keep else None
+        if there is not None:
             attempt.stored(there)
-        else:
+            return
+        with self.copies.of(attempt.conversion) as source:
+            work = self._describe(attempt.conversion, attempt.number, source)
             made = convert(work, handle, attempt.progress)
-            with self._lock:
-                self._working += 1
-            try:
-                self._uploads.put(partial(self._store, keep, attempt, work, made))
-            except Stopped:
-                self._one_less()
-                raise
+        if keep is None:
+            attempt.converted(made)
+            return
+        with self._lock:
+            self._working += 1
+        try:
+            self._uploads.put(partial(self._store, keep, attempt, work, made))
+        except Stopped:
+            self._one_less()
+            raise
 
     def _store(self, keep: Keep, attempt: "_Attempt", work: Work, made: ConversionResult) -> None:
         try:
@@ -267,9 +280,9 @@ class _Workers:
                 self._waiting.append((attempt.conversion, attempt.number + 1))
         attempt.failed(failure, State.RETRYING if again else State.FAILED)
 
-    def _describe(self, conversion: Conversion, attempt: int) -> Work:
+    def _describe(self, conversion: Conversion, attempt: int, source: str) -> Work:
         return Work(
-            source=conversion.source.path,
+            source=source,
             target=self._target_of(conversion, attempt),
             scratch=str(self.scratch),
             name=f"{conversion.id}-{attempt}",
@@ -280,7 +293,8 @@ class _Workers:
             if self._engine.keep
             else self._engine.options.replaceable(self._plan.replaces.get(conversion.target)),
             mtime_ns=conversion.source.mtime_ns if self._engine.options.keep_times else None,
-            expected=conversion.source.state,
+            # a copy of a blob is ours alone
+            expected=None if conversion.source.is_blob else conversion.source.state,
         )
 
     def _target_of(self, conversion: Conversion, attempt: int) -> str:

@@ -6,7 +6,7 @@ ignores case and the kind of slash.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from runner.media.paths import is_windows
@@ -17,6 +17,19 @@ _MAGIC = re.compile(r"[*?[]")
 def has_magic(text: str) -> bool:
     """Whether *text* may be a pattern rather than a name."""
     return _MAGIC.search(text) is not None
+
+
+def fixed_part(pattern: str) -> str:
+    """What all names begin with that *pattern* means."""
+    return _MAGIC.split(pattern, maxsplit=1)[0]
+
+
+def path_matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether *pattern* means a path with `/`; hidden ones only where it says so, as for files."""
+    from wcmatch import glob  # noqa: PLC0415 - see below
+
+    matcher = glob.compile(pattern, flags=glob.GLOBSTAR | glob.FORCEUNIX)
+    return lambda path: bool(matcher.match(path))
 
 
 class Patterns:

@@ -16,7 +16,7 @@ from runner.formatting import printable
 from runner.media.failures import ConversionError
 from runner.media.paths import is_windows
 from runner.media.target import check_name
-from runner.models import Conversion, Plan, Recipe
+from runner.models import Conversion, Failure, LeftOut, Plan, Recipe
 from runner.selection import Found
 
 DEFAULT_NAME = "{dir}/{stem}{ext}"
@@ -45,13 +45,20 @@ def make_plan(
         # for all files, not only for those that clash: names must not depend on other files
         name = name.replace("{stem}", "{name}")
     namer = _Namer(name, recipe.suffix, system)
-    conversions = [Conversion(f.source, namer.target(f.relative), recipe) for f in found]
-    if not conversions:
+    faults: dict[Conversion, Failure] = {}
+    conversions: dict[str, Conversion] = {}
+    for one in found:
+        conversion = Conversion(one.source, namer.target(one.relative), recipe)
+        if one.fault:
+            faults[conversion] = one.fault
+        else:
+            conversions[f"{conversion.source.path}\0{conversion.target}"] = conversion
+    if not conversions and not faults:
         raise NothingToConvertError("no media files among the given files")
-    conversions = list({c.source.path + "\0" + c.target: c for c in conversions}.values())
     root = os.path.abspath(destination)
-    conversions, left_out = settle_clashes(conversions, root, on_clash, system)
-    return Plan(new_run_id(Path(root)), Path(root), tuple(conversions), tuple(left_out))
+    settled, left_out = settle_clashes(list(conversions.values()), root, on_clash, system)
+    left_out += [LeftOut(conversion, fault) for conversion, fault in faults.items()]
+    return Plan(new_run_id(Path(root)), Path(root), tuple(settled), tuple(left_out))
 
 
 def new_run_id(destination: Path, now: datetime | None = None, machine: str = "") -> str:

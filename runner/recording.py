@@ -13,11 +13,12 @@ def record_result(db: sqlite3.Connection, run: str, event: Event, result: Result
     conversion, source = event.conversion, event.conversion.source
     db.execute(
         "INSERT OR REPLACE INTO results VALUES"
-        " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?)",
+        " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(as_bytes(conversion.target), as_bytes(source.path), source.size, source.mtime_ns),
             conversion.recipe.fingerprint,
             *(result.size, result.mtime_ns, result.sha256, run, json.dumps(event.notices)),
+            source.etag,
         ),
     )
 
@@ -60,10 +61,10 @@ def record_known_failure(db: sqlite3.Connection, run: str, event: Event, made_wi
     if event.failure is not None and event.failure.kind is Kind.INPUT and event.log:
         db.execute(
             "INSERT OR REPLACE INTO known_failures VALUES"
-            " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?)",
+            " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(*_names(conversion), source.size, source.mtime_ns, conversion.recipe.identity),
-                *(made_with, run, event.attempt),
+                *(made_with, run, event.attempt, source.etag),
             ),
         )
     else:

@@ -43,9 +43,9 @@ class StoredResult:
         Raises:
             UnreadableError: It is damaged; the same applies to the other rows.
         """
-        source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256, notices = row
+        source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256, notices, etag = row
         return cls(
-            Source(text(source), whole(source_size), whole(source_mtime_ns)),
+            Source(text(source), whole(source_size), whole(source_mtime_ns), text(etag)),
             text(recipe),
             Result(size=whole(size), mtime_ns=whole(mtime_ns), sha256=text(sha256)),
             _sentences(notices),
@@ -64,14 +64,15 @@ class KnownFailure:
     """Its identity."""
     kind: Kind
     message: str
+    source_etag: str = ""
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Read a row of `known_failures`, with the kind and message of its attempt."""
-        target, source, size, mtime_ns, recipe, kind, message = row
+        target, source, size, mtime_ns, recipe, kind, message, etag = row
         return cls(
             *(text(target), text(source), whole(size), whole(mtime_ns), text(recipe)),
-            *(_one_of(Kind, kind), text(message)),
+            *(_one_of(Kind, kind), text(message), text(etag)),
         )
 
 

@@ -102,6 +102,11 @@ CREATE TABLE sources (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sources_by_state ON sources (state)
 """
+# Empty for a file: only blobs have one.
+_ETAGS = """
+ALTER TABLE results ADD COLUMN source_etag TEXT NOT NULL DEFAULT '';
+ALTER TABLE known_failures ADD COLUMN source_etag TEXT NOT NULL DEFAULT '';
+"""
 STEPS = (
     _SCHEMA,
     "ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",
@@ -111,6 +116,7 @@ STEPS = (
     _NODES,
     _SOURCES,
     "ALTER TABLE runs RENAME COLUMN place TO backend",
+    _ETAGS,
 )
 """The changes of each version. A new value that older runners cannot read also needs a version."""
 VERSION = len(STEPS)

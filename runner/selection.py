@@ -3,19 +3,25 @@
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from types import ModuleType
 
+from runner.blob_selection import BlobStore, FoundBlob, Rules, find_blobs, list_blobs
 from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.formatting import printable
-from runner.media.paths import extended, resolved
+from runner.media.failures import Failure
+from runner.media.paths import extended, is_address, resolved
 from runner.media.target import from_os, is_used_up
 from runner.models import Source
 from runner.patterns import Patterns, base_of, expand, has_magic
 from runner.text import code_pages, listed_names
 
+OpenStore = Callable[[], BlobStore]
+"""Opens the store of blobs, once there is an address among what was named."""
 MEDIA_SUFFIXES = frozenset(
     [
         ".3g2",
@@ -78,6 +84,8 @@ class Found:
     source: Source
     relative: str
     """With `/` as separator; this path is kept in the destination."""
+    fault: Failure | None = None
+    """Why it cannot be converted, as far as that is known before."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +100,23 @@ class Selection:
     """A folder that is never entered, such as the destination."""
 
 
-def find_files(names: Iterable[str], selection: Selection) -> Iterator[Found]:
+def find_files(
+    names: Iterable[str], selection: Selection, blobs: OpenStore | None = None
+) -> Iterator[Found]:
     """Yield the files that *names* stand for: files, folders (walked), and globs that no shell expanded.
 
-    Hidden files are skipped, links to folders are not followed, and the order is by name.
+    Hidden files are skipped, links to folders are not followed, and the order is by name. The same
+    applies to addresses of blobs, for which *blobs* opens the store.
 
     Raises:
         NothingToConvertError: A name stands for nothing.
+        UsageError: An address is among them, and there is no store.
     """
     walker = _Walker(selection)
     for name in names:
-        if os.path.isdir(name):
+        if is_address(name):
+            yield from map(_as_found, find_blobs(name, walker.rules, _opened(blobs)))
+        elif os.path.isdir(name):
             yield from walker.walk(os.path.abspath(name))
         elif os.path.lexists(name):
             yield Found(stat_source(name), os.path.basename(name))
@@ -112,10 +126,23 @@ def find_files(names: Iterable[str], selection: Selection) -> Iterator[Found]:
             raise NothingToConvertError(f"no such file or folder: {printable(name)}")
 
 
-def list_files(names: Iterable[str]) -> Iterator[Found]:
-    """Yield the files of a list; their relative paths are kept in the destination."""
-    for name in names:
-        yield Found(stat_source(name), listed_as(name))
+def list_files(names: Iterable[str], blobs: OpenStore | None = None) -> Iterator[Found]:
+    """Yield the files of a list; their relative paths, or the names of blobs, are kept in the destination."""
+    for are_addresses, some in groupby(names, is_address):
+        if are_addresses:
+            yield from map(_as_found, list_blobs(list(some), _opened(blobs)))
+        else:
+            yield from (Found(stat_source(name), listed_as(name)) for name in some)
+
+
+def _opened(blobs: OpenStore | None) -> BlobStore:
+    if blobs is None:
+        raise UsageError("addresses of blobs are not taken here")
+    return blobs()
+
+
+def _as_found(blob: FoundBlob) -> Found:
+    return Found(blob.source, blob.relative, blob.fault)
 
 
 def listed_as(name: str, system: ModuleType = os.path) -> str:
@@ -157,6 +184,15 @@ class _Walker:
         self._include = Patterns(selection.include) if selection.include else None
         self._exclude = Patterns(selection.exclude) if selection.exclude else None
         self._excluded_folder = selection.excluded_folder and resolved(selection.excluded_folder)
+
+    @property
+    def rules(self) -> Rules:
+        """The same for blobs."""
+        return Rules(
+            takes=self.takes,
+            excludes=partial(self._excludes, is_folder=False),
+            excludes_folder=partial(self._excludes, is_folder=True),
+        )
 
     def walk(self, top: str, below: str = "") -> Iterator[Found]:
         try:

@@ -29,7 +29,8 @@ def refuse_hopeless_arguments(plan: Plan, ffmpeg: str) -> None:
     Raises:
         UsageError: ffmpeg rejects the arguments for each of them.
     """
-    tried = sorted(plan.conversions, key=lambda conversion: conversion.source.size)[:_FILES]
+    here = (conversion for conversion in plan.conversions if not conversion.source.is_blob)
+    tried = sorted(here, key=lambda conversion: conversion.source.size)[:_FILES]
     if platform.system() != "Linux" or any(map(_needs_hardware, tried)):
         return
     failures = []

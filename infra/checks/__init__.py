@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from infra.checks import basics, existing, network, nodes, pools, private
+from infra.checks import basics, containers, existing, network, nodes, pools, private
 from infra.findings import Findings
 from infra.settings import Settings
 
@@ -27,6 +27,7 @@ ELSEWHERE = {"location": "azure-native:location"}
 
 CHECKS: tuple[Callable[[Settings], Findings], ...] = (
     *basics.CHECKS,
+    *containers.CHECKS,
     *existing.CHECKS,
     *network.CHECKS,
     *private.CHECKS,

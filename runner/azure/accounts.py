@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -51,7 +51,7 @@ class Accounts:
 
     deployment: Deployment | None = None
     """The stack that is used, if one is."""
-    signatures: Mapping[BlobAddress, str] = field(default_factory=dict)
+    signatures: dict[BlobAddress, str] = field(default_factory=dict)
     """The signatures (SAS) that came with addresses, by what they were given for."""
     storage: BlobServiceClient | None = None
     """The client of the stack's account, where there is one already."""

@@ -10,6 +10,7 @@ from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
 from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames, TaskName
+from runner.azure.node_reads import NodeReads
 from runner.azure.results import CloudResults
 from runner.azure.signing import Lifetimes
 from runner.azure.stack import Deployment
@@ -135,6 +136,8 @@ class RunContext:
     adder: TaskAdder
     blobs: Blobs
     blob_names: BlobNames
+    reads: NodeReads
+    """How nodes read what was in storage before."""
     report: Callable[[Event | Notice | NodeUse], None]
     stored: StoredRun
     stopped: threading.Event

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from runner.azure.context import RunContext, WorkItem
 from runner.azure.jobs import Finished
-from runner.azure.outcome import GONE, failure_of
+from runner.azure.outcome import DENIED, GONE, failure_of
 from runner.azure.results import CloudResults
 from runner.azure.worker_package import pack_worker
 from runner.errors import RunnerError, SetupError, TransientError
@@ -39,6 +39,8 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
     failure = failure_of(end, record, signed=signed, unreadable=unreadable)
     if failure is not None and end.code.lower() == GONE:
         failure = replace(failure, message=_put_back(context, item))
+    elsewhere = _fault_in_storage(context, item, end)
+    failure = elsewhere or failure
     uncollected = failure is None
     if failure is None:
         assert record is not None
@@ -54,7 +56,7 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
             failure = error.failure
             uncollected = failure.kind is not Kind.TRANSIENT
     # the node's log says nothing about problems on this machine
-    log = failure.log or ("" if uncollected else _log(context, item))
+    log = failure.log or ("" if uncollected or elsewhere else _log(context, item))
     return Event(
         conversion=item.conversion,
         state=State.FAILED,
@@ -66,6 +68,19 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
         uncollected=uncollected,
         execution=_execution(item, end),
     )
+
+
+def _fault_in_storage(context: RunContext, item: WorkItem, end: Finished) -> Failure | None:
+    """What became of a source that nodes read where it is, which Batch cannot hold to a version.
+
+    One that is the planned version before its task and after it is the one that was read.
+    """
+    source = item.conversion.source
+    if not source.is_blob:
+        return None
+    if fault := context.reads.fault(source):
+        return fault
+    return context.reads.refusal(source) if end.code.lower() == DENIED else None
 
 
 def _staying(results: CloudResults, item: WorkItem, record: Record) -> Result:

@@ -16,6 +16,7 @@ from runner.azure.blobs import Blobs
 from runner.azure.context import Pace, RunContext
 from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames
+from runner.azure.node_reads import NodeReads
 from runner.azure.pipeline import News, Pipeline
 from runner.azure.results import CloudResults
 from runner.azure.signing import Lifetimes, Signer, lifetimes
@@ -37,6 +38,8 @@ class AzureEngine:
     deployment: Deployment
     batch: BatchClient
     storage: BlobServiceClient
+    accounts: Accounts
+    """Where sources are that are in storage already."""
     ffmpeg: str
     """The ffmpeg that extracts the audio of films before the upload."""
     options: RunOptions = field(default_factory=RunOptions)
@@ -53,6 +56,7 @@ class AzureEngine:
         neither uploaded nor submitted again.
         """
         yield from renamed_here(plan)
+        self.check_reads(plan)
         yield from clear_leftovers(plan.destination)
         scratch = make_scratch(plan.destination)
         inbox = SimpleQueue[News]()
@@ -66,6 +70,14 @@ class AzureEngine:
             pipeline.close()
             discard_scratch(scratch)
 
+    def check_reads(self, plan: Plan) -> None:
+        """See that nodes can read the sources of *plan* that are in storage already.
+
+        Raises:
+            SetupError: They cannot; the message has the command that gives them the right.
+        """
+        self._reads(plan).check(plan.conversions)
+
     def context_of(
         self, plan: Plan, scratch: Path, report: Callable[[Event | Notice | NodeUse], None]
     ) -> RunContext:
@@ -73,7 +85,8 @@ class AzureEngine:
         stopped = threading.Event()
         deployment = self.deployment
         blobs = Blobs(self.storage, stopped.is_set)
-        signer = Signer(self.storage, deployment, self.pace.lifetimes or self._lifetimes(plan))
+        signer = Signer(self.storage, deployment, self._lifetimes(plan))
+        reads = self._reads(plan)
         return RunContext(
             run=plan.id,
             destination=plan.destination,
@@ -86,7 +99,8 @@ class AzureEngine:
             adder=TaskAdder(self.batch, stopped),
             blobs=blobs,
             stored=StoredRun(blobs, deployment.input_container, plan.id),
-            blob_names=BlobNames(plan.id, deployment, signer.readable, signer.writable),
+            blob_names=BlobNames(plan.id, deployment, signer.readable, signer.writable, reads.url),
+            reads=reads,
             report=report,
             stopped=stopped,
             replaces=plan.replaces,
@@ -97,12 +111,16 @@ class AzureEngine:
         """What `RunContext` has for results that stay in the cloud."""
         if plan.address is None:
             return {}
-        results = CloudResults(plan.address, Accounts(self.deployment, storage=self.storage))
-        lives = self.pace.lifetimes or self._lifetimes(plan)
-        signer = Signer(results.service, self.deployment, lives)
+        results = CloudResults(plan.address, self.accounts)
+        signer = Signer(results.service, self.deployment, self._lifetimes(plan))
         return {"results": results, "result_signature": signer.result}
 
+    def _reads(self, plan: Plan) -> NodeReads:
+        return NodeReads(self.accounts, self.deployment, self._lifetimes(plan))
+
     def _lifetimes(self, plan: Plan) -> Lifetimes:
+        if self.pace.lifetimes:
+            return self.pace.lifetimes
         pool = self.deployment.pool
         slots = pool.max_nodes * pool.task_slots
         return lifetimes(plan, slots, longest_task(self.options.timeout))

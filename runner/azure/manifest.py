@@ -23,8 +23,8 @@ from runner.options import RunOptions
 
 _VERSION = 2
 """Version 1 had no options."""
-_WITH_ADDRESS = 3
-"""Of a run whose results stay in storage."""
+_WITH_ADDRESSES = 3
+"""Of a run with sources in storage, or whose results stay there."""
 # About 300 bytes per file, compressed to a tenth: room for a million files.
 LONGEST = 64 * 1024 * 1024
 """The largest plan in storage, in bytes."""
@@ -56,14 +56,18 @@ def manifest_of(plan: Plan, options: RunOptions) -> Iterator[IO[bytes]]:
         with gzip.open(file, "wt", encoding="ascii", newline="\n") as text:
             recipes = {c.recipe.fingerprint: c.recipe.as_json() for c in found}
             head = {"v": _VERSION, "run": run, "recipes": recipes, "options": options.as_json()}
+            # older runners would look for sources or results elsewhere
+            if any(conversion.source.is_blob for conversion in found):
+                head |= {"v": _WITH_ADDRESSES}
             if plan.address is not None:
-                # older runners would look for the results elsewhere
-                head |= {"v": _WITH_ADDRESS, "address": str(plan.address)}
+                head |= {"v": _WITH_ADDRESSES, "address": str(plan.address)}
             text.write(json.dumps(head) + "\n")
             for conversion in found:
                 source = conversion.source
                 row = (source.path, source.size, source.mtime_ns, conversion.target)
-                text.write(json.dumps([*row, conversion.recipe.fingerprint]) + "\n")
+                recipe = conversion.recipe.fingerprint
+                etag = [source.etag] if source.etag else []
+                text.write(json.dumps([*row, recipe, *etag]) + "\n")
         if file.tell() > LONGEST:
             raise UsageError(
                 f"{len(found)} files are too many for one run on Azure: convert fewer at a time"
@@ -95,7 +99,7 @@ def _head(line: bytes, run: str) -> dict[str, object]:
     head = parse_json(line, _LONGEST_LINE)
     if not isinstance(head, dict):
         raise UnreadableError("its first line is missing")
-    if head.get("v") not in (1, _VERSION, _WITH_ADDRESS):
+    if head.get("v") not in (1, _VERSION, _WITH_ADDRESSES):
         raise SetupError("this run was started by another version of runner: use that one")
     if head.get("run") != run:
         raise UnreadableError("it belongs to another run")
@@ -139,9 +143,9 @@ def _recipes(value: object) -> dict[str, Recipe]:
 
 def _conversion(line: bytes, recipes: dict[str, Recipe]) -> Conversion:
     row = parse_json(line, _LONGEST_LINE)
-    if not isinstance(row, list) or len(row) != 5:
-        raise UnreadableError("a file in it is not a list of five values")
-    path, size, mtime_ns, target, recipe = row
+    if not isinstance(row, list) or len(row) not in (5, 6):
+        raise UnreadableError("a file in it is not a list of five or six values")
+    path, size, mtime_ns, target, recipe, etag = row if len(row) == 6 else [*row, ""]
     if not text(path) or "\0" in path:
         raise UnreadableError("a source in it has no name")
     check_name(text(target))
@@ -149,4 +153,4 @@ def _conversion(line: bytes, recipes: dict[str, Recipe]) -> Conversion:
         raise UnreadableError("a file in it has no recipe")
     if whole(size) < -1:
         raise UnreadableError("a file in it has no size")
-    return Conversion(Source(path, size, whole(mtime_ns)), target, recipes[recipe])
+    return Conversion(Source(path, size, whole(mtime_ns), text(etag)), target, recipes[recipe])

@@ -9,11 +9,20 @@ from azure.batch.models import BatchJob
 from runner.azure.jobs import Jobs
 from runner.azure.stack import Deployment
 from runner.media.node import RESULT
-from runner.models import Conversion
+from runner.models import Conversion, Source
 
 RUN_NAME = re.compile(r"(\d{8})-\d{4}-[a-z]+-[a-z]+")
 """A run's id, such as 20261122-1412-mossy-otter; its first group is the day."""
 _SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUrl:
+    """What a task needs to read a blob."""
+
+    url: str
+    by_identity: bool
+    """Whether nodes read it as their identity, and not by what is in the address."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,8 @@ class BlobNames:
     """Returns the address with which a node can read a blob, from container and name."""
     writable: Callable[[str], str]
     """Returns the address with which a node can write to a container."""
+    elsewhere: Callable[[Source], NodeUrl]
+    """Returns what a node needs to read a source that was in storage already."""
 
     def source(self, conversion: Conversion, suffix: str) -> str:
         """Return the name of the blob for a source; *suffix* is that of the uploaded file."""

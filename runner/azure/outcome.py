@@ -32,7 +32,9 @@ _KNOWN = {
         "the node has no /bin/bash: is its image Linux?",
     ),
 }
-_DENIED = ("blobaccessdenied", "resourcecontaineraccessdenied", "fileuploadaccessdenied")
+DENIED = "blobaccessdenied"
+"""A blob that the task needs was refused to the node."""
+_DENIED = (DENIED, "resourcecontaineraccessdenied", "fileuploadaccessdenied")
 GONE = "blobnotfound"
 """The source or the worker is no longer in storage and must be uploaded again."""
 

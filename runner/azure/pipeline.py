@@ -211,9 +211,10 @@ class Pipeline:
     def _upload(self, item: WorkItem) -> None:
         if self._context.stopped.is_set() or self._context.at_limit.is_set():
             return
-        self._context.report(
-            Event(conversion=item.conversion, state=State.UPLOADING, attempt=item.attempt)
-        )
+        if not item.conversion.source.is_blob:
+            self._context.report(
+                Event(conversion=item.conversion, state=State.UPLOADING, attempt=item.attempt)
+            )
         try:
             upload_source(self._context, item)
         except ConversionError as error:

@@ -105,10 +105,19 @@ class Session:
             deployment=self.deployment,
             batch=self.batch,
             storage=self.storage,
+            accounts=self.accounts,
             ffmpeg=ffmpeg,
             options=options,
             detach=detach,
         )
+
+    def check_reads(self, plan: Plan) -> None:
+        """See that nodes can read the sources of *plan* that are in storage already.
+
+        Raises:
+            SetupError: They cannot.
+        """
+        self.engine("", RunOptions()).check_reads(plan)
 
     def manifest(self, run: str, destination: Path) -> Manifest:
         """Return the plan stored next to the sources of *run*, for results in *destination*.

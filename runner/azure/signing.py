@@ -52,67 +52,22 @@ def lifetimes(plan: Plan, slots: int, longest_task: timedelta) -> Lifetimes:
     return Lifetimes(read, min(_LONGEST, read + longest_task))
 
 
-class Signer:
-    """Makes the addresses for the tasks of a run; safe for several threads."""
+class DelegationKeys:
+    """The keys by which addresses in one account are signed; safe for several threads."""
 
-    def __init__(
-        self, client: BlobServiceClient, deployment: Deployment, lifetimes: Lifetimes
-    ) -> None:
+    def __init__(self, client: BlobServiceClient, lifetimes: Lifetimes) -> None:
         self._client = client
-        self._deployment = deployment
         self._lifetimes = lifetimes
         self._lock = threading.Lock()
         self._key: UserDelegationKey | None = None
         self._old = datetime.min.replace(tzinfo=UTC)
 
-    def readable(self, container: str, blob: str) -> str:
-        """Return an address from which *blob* can be read.
+    def terms(self, life: timedelta) -> dict[str, Any]:
+        """What all signatures have, each for a *life* of its own.
 
         Raises:
-            RunnerError: Storage cannot be reached, or refuses to sign; the same applies below.
+            RunnerError: Storage cannot be reached, or does not let us sign.
         """
-        address = f"{self._deployment.blob_endpoint}/{container}/{blob}"
-        if self._deployment.pool_identity_id:
-            return address
-        signature = generate_blob_sas(
-            self._deployment.storage_account,
-            container,
-            blob,
-            permission=BlobSasPermissions(read=True),
-            **self._terms(self._lifetimes.read),
-        )
-        return f"{address}?{signature}"
-
-    def writable(self, container: str) -> str:
-        """Return an address with which blobs can be written to *container*; Batch accepts nothing narrower.
-
-        It does not allow reading, listing or deleting them.
-        """
-        address = f"{self._deployment.blob_endpoint}/{container}"
-        if self._deployment.pool_identity_id:
-            return address
-        signature = generate_container_sas(
-            self._deployment.storage_account,
-            container,
-            permission=ContainerSasPermissions(write=True),
-            **self._terms(self._lifetimes.write),
-        )
-        return f"{address}?{signature}"
-
-    def result(self, address: BlobAddress) -> str:
-        """The signature with which the blob at *address* may be written, and looked at, by a node."""
-        if self._deployment.pool_identity_id:
-            return ""
-        return generate_blob_sas(
-            address.account,
-            address.container,
-            address.name,
-            permission=BlobSasPermissions(read=True, create=True, write=True),
-            **self._terms(self._lifetimes.write),
-        )
-
-    def _terms(self, life: timedelta) -> dict[str, Any]:
-        """Return the terms of a signature that is valid for *life*."""
         now = datetime.now(UTC)
         return {
             "user_delegation_key": self._current_key(now),
@@ -130,3 +85,60 @@ class Signer:
                 with azure_errors("signing addresses for the nodes", "signing"):
                     self._key = self._client.get_user_delegation_key(now - _CLOCKS_DIFFER, expiry)
             return self._key
+
+
+class Signer:
+    """Makes the addresses that the tasks of a run need; safe for several threads."""
+
+    def __init__(
+        self, client: BlobServiceClient, deployment: Deployment, lifetimes: Lifetimes
+    ) -> None:
+        self._deployment = deployment
+        self._lifetimes = lifetimes
+        self._keys = DelegationKeys(client, lifetimes)
+
+    def readable(self, container: str, blob: str) -> str:
+        """The address of a *blob*, which may be read there.
+
+        Raises:
+            RunnerError: Storage cannot be reached, or does not let us sign; so for the next.
+        """
+        address = f"{self._deployment.blob_endpoint}/{container}/{blob}"
+        if self._deployment.pool_identity_id:
+            return address
+        signature = generate_blob_sas(
+            self._deployment.storage_account,
+            container,
+            blob,
+            permission=BlobSasPermissions(read=True),
+            **self._keys.terms(self._lifetimes.read),
+        )
+        return f"{address}?{signature}"
+
+    def writable(self, container: str) -> str:
+        """The address of a *container*, to which blobs may be written; Batch takes no narrower one.
+
+        They may not be read, listed or deleted there.
+        """
+        address = f"{self._deployment.blob_endpoint}/{container}"
+        if self._deployment.pool_identity_id:
+            return address
+        signature = generate_container_sas(
+            self._deployment.storage_account,
+            container,
+            permission=ContainerSasPermissions(write=True),
+            **self._keys.terms(self._lifetimes.write),
+        )
+        return f"{address}?{signature}"
+
+    def result(self, address: BlobAddress) -> str:
+        """The signature with which the blob at *address* may be written, and looked at, by a node."""
+        if self._deployment.pool_identity_id:
+            return ""
+        return generate_blob_sas(
+            address.account,
+            address.container,
+            address.name,
+            permission=BlobSasPermissions(read=True, create=True, write=True),
+            **self._keys.terms(self._lifetimes.write),
+        )

@@ -74,6 +74,10 @@ class Deployment:
     input_container: str
     output_container: str
     tools_container: str
+    read_containers: tuple[str, ...] = ()
+    """The ARM ids of further containers that nodes and operators may read."""
+    write_containers: tuple[str, ...] = ()
+    """Likewise of those that they may write to, and read."""
     chosen: str = ""
     """The name of the pool to use; empty for the default one. This is not an output."""
 
@@ -91,7 +95,23 @@ class Deployment:
         if (read := _READERS.get(version) if isinstance(version, (int, float)) else None) is None:
             raise SetupError(_other_version(version, outputs.get("needs_runner"), remedy))
         pools = read(outputs, remedy)
-        return cls(pools=pools, **read_values(cls, outputs, remedy, without=("pools", "chosen")))
+        lists = ("read_containers", "write_containers")  # of ids; a stack from before has none
+        values = read_values(cls, outputs, remedy, without=("pools", "chosen", *lists))
+        values |= {name: _texts(name, outputs.get(name, ()), remedy) for name in lists}
+        return cls(pools=pools, **values)
+
+    def nodes_may_read(self, account: str, container: str) -> bool:
+        """Whether the stack has given the nodes' identity the right to read *container* of *account*."""
+        if not self.pool_identity_id:
+            return False
+        if account == self.storage_account and container in (
+            *(self.input_container, self.output_container, self.tools_container),
+        ):
+            return True
+        end = f"/storageaccounts/{account}/blobservices/default/containers/{container}".lower()
+        return any(
+            each.lower().endswith(end) for each in (*self.read_containers, *self.write_containers)
+        )
 
     @property
     def pool(self) -> Pool:
@@ -128,6 +148,12 @@ class Deployment:
     def account(self) -> str:
         """The account, in a few words, for things that all pools share."""
         return f"{self.batch_account} ({self.location})"
+
+
+def _texts(name: str, values: object, remedy: str) -> tuple[str, ...]:
+    if not isinstance(values, (list, tuple)) or not all(isinstance(each, str) for each in values):
+        raise SetupError(f"output '{name}' is not a list of ids: {remedy}")
+    return tuple(values)
 
 
 def _other_version(version: object, needs_runner: object, remedy: str) -> str:

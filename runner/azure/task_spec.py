@@ -1,12 +1,13 @@
 """Describe one conversion as a Batch task. Pure: it turns names into a task."""
 
 import mimetypes
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 
 from azure.batch import models as batch
 
-from runner.azure.names import BlobNames, TaskName
+from runner.azure.names import BlobNames, TaskName, safe_suffix
 from runner.azure.stack import Deployment
 from runner.azure.worker_package import pack_worker
 from runner.media.blob_target import BlobTarget
@@ -45,14 +46,16 @@ def build_task(
     seconds: float | None,
     staying: StayingResult | None = None,
 ) -> batch.BatchTaskCreateOptions:
-    """Return the task that converts the source in *blob*, and uploads the result and a record.
+    """The task that converts the source, and uploads the result and a record.
+
+    *blob* is where it was uploaded to; of no meaning for one that was in storage before.
 
     *seconds* is the time limit for ffmpeg; none for as long as it makes progress. The result of one
     that is *staying* is not among what is uploaded.
     """
     deployment = blob_names.deployment
-    suffix = "." + blob.rsplit(".", 1)[1] if "." in blob.rsplit("/", 1)[-1] else ""
-    source = f"source{suffix}"
+    name = conversion.source.path if conversion.source.is_blob else blob
+    source = f"source{safe_suffix(os.path.splitext(name)[1])}"
     task = str(TaskName(conversion.id, attempt))
     folder = blob_names.results(task)
     order = Order(
@@ -69,7 +72,7 @@ def build_task(
         command_line=_COMMAND,
         resource_files=[
             _fetch(blob_names, deployment.tools_container, pack_worker()[0], _WORKER),
-            _fetch(blob_names, deployment.input_container, blob, source),
+            _source(conversion, blob, blob_names, source),
         ],
         output_files=[
             *([] if staying else [_result(conversion, blob_names, folder)]),
@@ -83,6 +86,20 @@ def build_task(
             retention_time=_RETENTION,
         ),
         required_slots=1,
+    )
+
+
+def _source(
+    conversion: Conversion, blob: str, blob_names: BlobNames, path: str
+) -> batch.ResourceFile:
+    if not conversion.source.is_blob:
+        return _fetch(blob_names, blob_names.deployment.input_container, blob, path)
+    # it is read where it is
+    given = blob_names.elsewhere(conversion.source)
+    return batch.ResourceFile(
+        http_url=given.url,
+        file_path=path,
+        identity_reference=_identity(blob_names.deployment) if given.by_identity else None,
     )
 
 

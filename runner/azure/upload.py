@@ -25,6 +25,9 @@ def upload_source(context: RunContext, item: WorkItem) -> int:
     began = time.time()
     try:
         _check(context, item)
+        if item.conversion.source.is_blob:  # it is there
+            item.sent = 0
+            return 0
         copy = _audio_copy(context, item)
         try:
             size = _upload_unchanged(context, item, copy or item.conversion.source.path)
@@ -40,8 +43,9 @@ def upload_source(context: RunContext, item: WorkItem) -> int:
 
 def _check(context: RunContext, item: WorkItem) -> None:
     source = item.conversion.source
-    check_source(source.path)
-    check_unchanged(source.path, source.state)
+    if not source.is_blob:
+        check_source(source.path)
+        check_unchanged(source.path, source.state)
     if context.staying(item.conversion) is not None:
         return  # the node looks at the place
     target = writable_target(context.destination, item.conversion.target)

@@ -10,10 +10,13 @@ from runner.cli.options import Command, option
 from runner.engine import Engine, Keep
 from runner.errors import SetupError
 from runner.local import LocalEngine, identify
+from runner.models import Plan
 from runner.options import RunOptions
 from runner.runs import Run
 
 if TYPE_CHECKING:
+    from runner.azure.accounts import Accounts
+    from runner.azure.fetch import BlobFetch
     from runner.azure.results import CloudResults
     from runner.azure.session import Session
 
@@ -29,6 +32,8 @@ class Backend:
     why: str
     cloud: "CloudResults | None" = None
     """Where results stay, if not here."""
+    accounts: "Accounts | None" = None
+    """Where sources are that are in storage, once one is."""
 
     @property
     def name(self) -> str:
@@ -59,7 +64,13 @@ class Backend:
     def engine(self, run: Run, *, ffmpeg: str, jobs: int, detach: bool = False) -> Engine:
         """Return an engine for *run*; *jobs* is the number of workers on this machine."""
         if self.session is None:
-            return LocalEngine(ffmpeg=ffmpeg, jobs=jobs, options=run.options, keep=self._keep(run))
+            return LocalEngine(
+                ffmpeg=ffmpeg,
+                jobs=jobs,
+                options=run.options,
+                fetch=self._fetch(),
+                keep=self._keep(run),
+            )
         engine = self.session.engine(ffmpeg, run.options, detach=detach)
         return replace(engine, follow_up=run.follow_up)
 
@@ -69,6 +80,22 @@ class Backend:
         from runner.azure.keep import BlobKeep  # noqa: PLC0415 - the Azure clients take 0.5 s
 
         return BlobKeep(self.cloud, run.options)
+
+    def check_reads(self, plan: Plan) -> None:
+        """See that the sources of *plan* that are in storage can be read where the work is done.
+
+        Raises:
+            SetupError: They cannot.
+        """
+        if self.session is not None:
+            self.session.check_reads(plan)
+
+    def _fetch(self) -> "BlobFetch | None":
+        if self.accounts is None:
+            return None
+        from runner.azure.fetch import BlobFetch  # noqa: PLC0415 - the Azure clients take 0.5 s
+
+        return BlobFetch(self.accounts)
 
     def made_with(self, ffmpeg: str) -> str:
         """Identify the program that converts: *ffmpeg* on this machine, or the nodes' own."""

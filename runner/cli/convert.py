@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from runner.cli.backend import Backend, find_backend
+from runner.cli.blobs import blob_sources, put_signatures_away
 from runner.cli.convert_options import EXAMPLES, convert_options
 from runner.cli.destinations import find_destination
 from runner.cli.estimating import (
@@ -71,14 +72,17 @@ def _long_name(option: click.Option) -> str:
 
 
 @click.command(cls=Convert, examples=EXAMPLES)
-@click.argument("sources", nargs=-1, metavar="SRC...", type=click.Path())
+@click.argument(
+    "sources", nargs=-1, metavar="SRC...", type=click.Path(), callback=put_signatures_away
+)
 @convert_options
 @click.pass_context
 def convert(ctx: click.Context, /, **options: Any) -> None:
     """Convert media files with ffmpeg, and keep only verified results.
 
-    SRC is a folder, a file or a glob. Folders are searched for media files, and their structure is
-    kept in the output folder. Files that are already converted are skipped, so running the same command
+    SRC is a folder, a file or a glob, here or in Azure storage (az://CONTAINER/…,
+    az://ACCOUNT/CONTAINER/… or an https:// address). Folders are searched for media files, and their
+    structure is kept in the output folder. Files that are already converted are skipped, so running the same command
     again resumes it. Arguments after `--` are passed to ffmpeg instead of the preset's.
 
     Press Ctrl-C once to let the running conversions finish, twice to stop at once.
@@ -98,9 +102,12 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     place = find_destination(options["destination"], options, lambda: the_backend().session)
     if not options["dry_run"]:
         put_sources_right(place.folder)
-    plan = plan_of(options, preset, arguments, place)
+    plan = plan_of(
+        *(options, preset, arguments, place),
+        blobs := blob_sources(ctx, options, the_backend),
+    )
     ffmpeg = find_ffmpeg(options["ffmpeg"])
-    backend = replace(the_backend(), cloud=place.cloud)
+    backend = blobs.known_to(replace(the_backend(), cloud=place.cloud))
     if backend.session is None and options["pool"] and is_typed(ctx, "pool"):
         raise UsageError(f"--pool {options['pool']} is for Azure, and this run is {backend.words}")
     made_with = backend.made_with(ffmpeg)
@@ -118,6 +125,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
             show_plan(plan, existing, output)
             show_estimate(estimated, output)
             say_hint(estimated, backend, options["where"])
+        backend.check_reads(plan)
         return
     if backend.session is None and not arguments:
         require_encoders(preset, ffmpeg)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from runner.addresses import without_signature
 from runner.cli.options import Command, option
 from runner.cli.output import say
 from runner.errors import ExitCode, UsageError
@@ -39,13 +40,13 @@ notify_option: Callable[[Command], Command] = option(
 
 
 def typed_command() -> str:
-    """The command as it was typed, without the address: it is kept in the ledger, and shown."""
+    """The command as it was typed, without the address and without signatures (SAS): it is kept in the ledger, and shown."""
     words, hides = [], False
     for word in sys.argv[1:]:
         if hides:
             words.append("…")
         else:
-            words.append(f"{_NAME}=…" if word.startswith(f"{_NAME}=") else word)
+            words.append(f"{_NAME}=…" if word.startswith(f"{_NAME}=") else without_signature(word))
         hides = word == _NAME and not hides
     return joined(["runner", *words])
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from runner.cli.backend import find_backend
+from runner.cli.blobs import blob_sources, put_signatures_away
 from runner.cli.convert import Convert
 from runner.cli.convert_options import convert_options
 from runner.cli.destinations import find_destination
@@ -26,7 +27,9 @@ _EXAMPLES = (
 
 
 @click.command(cls=Convert, examples=_EXAMPLES)
-@click.argument("sources", nargs=-1, metavar="SRC...", type=click.Path())
+@click.argument(
+    "sources", nargs=-1, metavar="SRC...", type=click.Path(), callback=put_signatures_away
+)
 @convert_options
 @click.pass_context
 def plan(ctx: click.Context, /, **options: Any) -> None:
@@ -40,9 +43,10 @@ def plan(ctx: click.Context, /, **options: Any) -> None:
     preset = chosen_preset(ctx, options, settings_of(ctx), arguments)
     the_backend = cache(partial(find_backend, options))
     place = find_destination(options["destination"], options, lambda: the_backend().session)
-    planned = plan_of(options, preset, arguments, place)
+    blobs = blob_sources(ctx, options, the_backend)
+    planned = plan_of(options, preset, arguments, place, blobs)
     program = find_ffmpeg(options["ffmpeg"])
-    backend = the_backend()
+    backend = blobs.known_to(the_backend())
     with place.peek() as ledger:
         existing = Existing(
             *(ledger, program, options["overwrite"]),

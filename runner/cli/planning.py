@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from runner.cli.blobs import BlobSources
 from runner.cli.convert_options import OF_AUDIO, OF_PRESETS, OF_RECIPES
 from runner.cli.destinations import Destination
 from runner.cli.options import is_typed
@@ -38,7 +39,11 @@ def chosen_preset(
 
 
 def plan_of(
-    options: dict[str, Any], preset: Preset, arguments: tuple[str, ...], place: Destination
+    options: dict[str, Any],
+    preset: Preset,
+    arguments: tuple[str, ...],
+    place: Destination,
+    blobs: BlobSources,
 ) -> Plan:
     """Make the plan for the files that the options name, for results in *place*.
 
@@ -49,9 +54,10 @@ def plan_of(
     recipe = _recipe(options, preset, arguments)
     excluded = None if place.address else place.folder
     selection = Selection(options["include"], options["exclude"], excluded)
-    found = [*find_files(options["sources"], selection)]
+    found = [*find_files(options["sources"], selection, blobs.open)]
     if options["files_from"]:
-        found += list_files(read_list(options["files_from"]))
+        listed = blobs.take_signatures(read_list(options["files_from"]))
+        found += list_files(listed, blobs.open)
     elif not options["sources"]:
         raise UsageError("give a folder or files to convert, such as `runner convert ./in`")
     found = place.without_results(found)

@@ -1,12 +1,14 @@
 """`runner retry`: convert the failed files of a run again, with the settings of that run."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
 
 from runner.cli.backend import Backend, find_backend, where_options
+from runner.cli.blobs import BlobSources
 from runner.cli.destinations import find_destination
 from runner.cli.estimating import refuse_a_limit_that_nobody_holds, terms_of
 from runner.cli.help import Command
@@ -31,6 +33,7 @@ from runner.cli.sources import agree_on_sources, put_sources_right, yes_option
 from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.existing import Existing
 from runner.local import find_ffmpeg, usable_cores
+from runner.media.paths import is_address
 from runner.models import Conversion, Kind, Plan, State
 from runner.plan import new_run_id
 from runner.records import AttemptRecord, RunRecord
@@ -78,11 +81,12 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **op
         if not failed:
             advice = "convert them with --on-clash suffix, or --name"
             raise NothingToConvertError(f"run {old.id} only failed because of names: {advice}")
-        backend = replace(_backend(ctx, old, options), cloud=place.cloud)
+        blobs = BlobSources(options, cache(lambda: _backend(ctx, old, options)))
+        again = tuple(_again(attempt, blobs) for attempt in failed)
+        backend = blobs.known_to(replace(blobs.backend(), cloud=place.cloud))
         backend, chosen = backend.for_run(run_options_of(ctx, old.options))
         folder = place.folder.absolute()
-        again = Plan(new_run_id(folder), folder, tuple(map(_again, failed)))
-        plan = place.planned(again).verified_by(chosen.verify)
+        plan = place.planned(Plan(new_run_id(folder), folder, again)).verified_by(chosen.verify)
         agree_on_sources(plan, chosen, (), yes=options["yes"])
         run = Run(
             plan=plan,
@@ -129,6 +133,8 @@ def _backend(ctx: click.Context, old: RunRecord, options: dict[str, Any]) -> Bac
     return backend
 
 
-def _again(attempt: AttemptRecord) -> Conversion:
-    # stat the source again: it may have been fixed since
-    return Conversion(stat_source(attempt.source), attempt.target, attempt.recipe)
+def _again(attempt: AttemptRecord, blobs: BlobSources) -> Conversion:
+    # look at the source again: it may have been fixed since
+    is_blob = is_address(attempt.source)
+    source = blobs.look_at(attempt.source) if is_blob else stat_source(attempt.source)
+    return Conversion(source, attempt.target, attempt.recipe)

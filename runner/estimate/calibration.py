@@ -93,6 +93,8 @@ def _at_once(chosen: Sequence[Look], ffmpeg: str, seconds: float) -> list[Timing
 
 
 def _measure(look: Look, ffmpeg: str, seconds: float, scratch: str) -> Timing | None:
+    if look.conversion.source.is_blob:
+        return None
     recipe = look.conversion.recipe
     part = min(seconds, look.seconds)
     began = time.monotonic()

@@ -53,6 +53,8 @@ class Look:
     @property
     def sent(self) -> float:
         """Bytes that travel to Azure: of a film that becomes audio, its audio."""
+        if self.conversion.source.is_blob:
+            return 0
         recipe = self.conversion.recipe
         is_film = self.pixels > 0 and recipe.media == "audio" and recipe.is_preset
         whole = not is_film or bool(recipe.input_arguments) or self.audio_bytes > 0.8 * self.size
@@ -88,8 +90,11 @@ class Selection:
 
 
 def look_at(conversions: Sequence[Conversion], ffmpeg: str, jobs: int) -> Selection:
-    """Look into the files of *conversions*, all or a sample, so many at a time."""
-    chosen = list(conversions)
+    """Look into the files of *conversions*, all or a sample, so many at a time.
+
+    Sources in storage are not looked into: that would bring them here.
+    """
+    chosen = [one for one in conversions if not one.source.is_blob]
     if len(chosen) > MOST_LOOKS:
         chosen = random.Random(len(chosen)).sample(chosen, MOST_LOOKS)  # noqa: S311 - no secret
     with ThreadPoolExecutor(max(1, jobs)) as pool:

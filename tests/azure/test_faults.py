@@ -12,6 +12,7 @@ import pytest
 from azure.batch import models
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from runner.azure.accounts import Accounts
 from runner.azure.add_tasks import JobEndedError, TaskAdder
 from runner.azure.clients import batch_client, blob_client
 from runner.azure.context import Pace
@@ -311,6 +312,7 @@ def test_tokens_are_renewed_in_a_long_run(
             deployment=cloud.deployment,
             batch=batch,
             storage=storage,
+            accounts=Accounts(cloud.deployment, storage=storage),
             ffmpeg=get_ffmpeg_exe(),
             pace=Pace(first_look=0.2),
         )

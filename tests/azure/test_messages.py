@@ -24,7 +24,7 @@ from runner.azure.diagnosis import alarms
 from runner.azure.errors import is_transient, translated
 from runner.azure.jobs import Finished, _finished
 from runner.azure.manifest import Manifest, manifest_of, read_manifest
-from runner.azure.names import BlobNames, TaskName, safe_suffix
+from runner.azure.names import BlobNames, NodeUrl, TaskName, safe_suffix
 from runner.azure.node_health import PoolLook
 from runner.azure.outcome import failure_of
 from runner.azure.session import Session, _is_before
@@ -142,6 +142,7 @@ def blob_names(**changes: object) -> BlobNames:
         deployment(**changes),
         lambda container, blob: f"https://store/{container}/{blob}?sp=r&sig=x",
         lambda container: f"https://store/{container}?sp=w&sig=x",
+        lambda source: NodeUrl(f"https://store/{source.path}", by_identity=True),
     )
 
 

@@ -92,7 +92,37 @@ def floats(value: Any) -> Any:
 @pytest.mark.parametrize("outputs", [OUTPUTS, TWO])
 def test_what_pulumi_prints_is_read(outputs: dict[str, Any]) -> None:
     deployment = Deployment.from_outputs({**floats(outputs), "more": "of others"}, "stack dev")
-    assert json.loads(json.dumps(asdict(deployment))) == {**outputs, "chosen": ""}
+    # a stack from before has no containers of media
+    media: dict[str, Any] = {"read_containers": [], "write_containers": []}
+    assert json.loads(json.dumps(asdict(deployment))) == {**outputs, **media, "chosen": ""}
+
+
+@pytest.mark.parametrize("ids", ["films", [1], {"films": 1}, None])
+def test_containers_of_media_are_a_list_of_ids(ids: object) -> None:
+    with pytest.raises(SetupError, match="'read_containers' is not a list of ids"):
+        Deployment.from_outputs({**OUTPUTS, "read_containers": ids}, "stack dev")
+
+
+@pytest.mark.parametrize(
+    ("account", "container", "may"),
+    [
+        ("media", "films", True),
+        ("MEDIA", "films", True),
+        ("media", "mp3", True),
+        ("media", "other", False),
+        ("dia", "films", False),
+        ("media", "ilms", False),
+    ],
+)
+def test_nodes_may_read_the_containers_that_the_stack_names(
+    account: str, container: str, *, may: bool
+) -> None:
+    top = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/Media"
+    ids = [f"{top}/blobServices/default/containers/{name}" for name in ("films", "mp3")]
+    outputs = {**OUTPUTS, "read_containers": ids[:1], "write_containers": ids[1:]}
+    deployment = Deployment.from_outputs(outputs, "stack dev")
+    assert deployment.nodes_may_read(account, container) is may
+    assert deployment.nodes_may_read(deployment.storage_account, deployment.input_container)
 
 
 def test_the_pool_is_the_default_one_until_another_is_asked_for() -> None:

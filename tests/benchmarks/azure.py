@@ -19,12 +19,14 @@ from queue import SimpleQueue
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from runner.azure.accounts import Accounts
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
 from runner.azure.clients import batch_client, sign_in
 from runner.azure.context import Pace, RunContext, WorkItem
 from runner.azure.jobs import Finished, Jobs
 from runner.azure.names import BlobNames
+from runner.azure.node_reads import NodeReads
 from runner.azure.poll import Poller
 from runner.azure.session import Session
 from runner.azure.signing import Lifetimes, Signer
@@ -321,7 +323,8 @@ def _context(
     over = threading.Event()
     batch = batch_client(deployment, sign_in())
     signer = Signer(Session(deployment).storage, deployment, Lifetimes(timedelta(), timedelta()))
-    blob_names = BlobNames("run", deployment, signer.readable, signer.writable)
+    reads = NodeReads(Accounts(deployment), deployment, Lifetimes(timedelta(), timedelta()))
+    blob_names = BlobNames("run", deployment, signer.readable, signer.writable, reads.url)
     blobs = Blobs(Session(deployment).storage)
     return RunContext(
         run="run",
@@ -336,6 +339,7 @@ def _context(
         blobs=blobs,
         stored=StoredRun(blobs, deployment.input_container, "run"),
         blob_names=blob_names,
+        reads=reads,
         report=news.put,
         stopped=over,
     )

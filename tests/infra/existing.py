@@ -10,6 +10,7 @@ STORAGE = f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/media"
 VAULT = f"{GROUP_ID}/providers/Microsoft.KeyVault/vaults/secrets"
 ACCOUNT = f"{GROUP_ID}/providers/Microsoft.Batch/batchAccounts/shared"
 IDENTITY = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/nodes"
+CONTAINERS = [f"{STORAGE}/blobServices/default/containers/{name}" for name in ("films", "mp3")]
 OTHER_IDENTITY = f"{IDENTITY}-2"
 ZONES = [
     f"{GROUP_ID}/providers/Microsoft.Network/privateDnsZones/{zone}"
@@ -57,6 +58,7 @@ EXISTING: dict[str, dict[str, Any]] = {
 TOKENS = {
     GROUP_ID: "resources:ResourceGroup",
     STORAGE: "storage:StorageAccount",
+    **dict.fromkeys(CONTAINERS, "storage:BlobContainer"),
     VAULT: "keyvault:Vault",
     ACCOUNT: "batch:BatchAccount",
     IDENTITY: "managedidentity:UserAssignedIdentity",

@@ -2,6 +2,7 @@
 
 from infra.access import OPERATOR_BATCH_ROLES, ROLES
 from tests.emulator.roles import find_role
+from tests.infra.existing import STORAGE
 from tests.infra.mocked import OPERATOR, Deployed, deploy
 from tests.infra.provider.kinds import BATCH_SERVICE, SUBSCRIPTION
 from tests.infra.provider.names import made_up_id
@@ -84,6 +85,50 @@ def test_every_operator_has_the_same_roles_and_the_first_keeps_its_own() -> None
     assert kinds == {"ServicePrincipal"}
     before = {each.name for each in deploy().all("authorization:RoleAssignment")}
     assert before <= {each.name for each in given}
+
+
+FILMS = f"{STORAGE}/blobServices/default/containers/films"
+MP3 = f"{STORAGE}/blobServices/default/containers/mp3"
+
+
+def media_grants(deployed: Deployed) -> set[tuple[str, str, str]]:
+    """The roles that are given besides the usual ones."""
+    usual = {each.name for each in deploy().all("authorization:RoleAssignment")}
+    new = [e for e in deployed.all("authorization:RoleAssignment") if e.name not in usual]
+    roles = {guid: name for name, guid in ROLES.items()}
+    of = {each.inputs["principalId"]: each for each in new}
+    who = {key: "operator" if key == OPERATOR else "nodes" for key in of}
+    return {
+        (
+            who[each.inputs["principalId"]],
+            roles[each.inputs["roleDefinitionId"].rpartition("/")[2]],
+            each.inputs["scope"],
+        )
+        for each in new
+    }
+
+
+def test_containers_of_media_are_opened_to_nodes_and_operators_and_nothing_else_of_their_account() -> (
+    None
+):
+    deployed = deploy(readContainers=f'["{FILMS}"]', writeContainers=f'["{MP3}"]')
+    assert media_grants(deployed) == {
+        ("nodes", "Storage Blob Data Reader", FILMS),
+        ("operator", "Storage Blob Data Reader", FILMS),
+        ("nodes", "Storage Blob Data Contributor", MP3),
+        ("operator", "Storage Blob Data Contributor", MP3),
+    }
+    assert deployed.outputs["read_containers"] == [FILMS]
+    assert deployed.outputs["write_containers"] == [MP3]
+
+
+def test_operators_sign_addresses_in_accounts_of_media_where_nodes_have_no_identity() -> None:
+    found = media_grants(deploy(poolIdentity="false", readContainers=f'["{FILMS}"]'))
+    assert {(who, role) for who, role, _ in found} == {
+        ("operator", "Storage Blob Data Reader"),
+        ("operator", "Storage Blob Delegator"),
+    }
+    assert STORAGE.lower() in {at for _, _, at in found}
 
 
 def test_nodes_without_an_identity_leave_the_signing_to_the_operator() -> None:

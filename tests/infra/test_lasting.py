@@ -104,6 +104,8 @@ CHANGES = [
     change("storageRedundancy", "Standard_LRS", refused=True, of={"storageRedundancy": "Standard_ZRS"}),
     change("storageAllowedIps", '["8.8.8.8"]'),
     change("softDeleteDays", "14"),
+    change("readContainers", f'["{STORAGE}/blobServices/default/containers/films"]'),
+    change("writeContainers", f'["{STORAGE}/blobServices/default/containers/mp3"]'),
     change("expireInputDays", "0"),
     change("expireOutputDays", "0"),
     change("protectData", "false"),

@@ -40,6 +40,8 @@ def test_their_values_are_what_the_runner_needs(example: Deployed) -> None:
         "input_container": "input",
         "output_container": "output",
         "tools_container": "tools",
+        "read_containers": [],
+        "write_containers": [],
     }
 
 

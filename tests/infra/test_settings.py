@@ -25,6 +25,7 @@ SUBNET = (
 
 
 SHUT = {"publicNetworkAccess": "false"}
+FILMS = f"{STORAGE}/blobServices/default/containers/films"
 KEY = "https://media.vault.azure.net/keys/storage"
 BATCH_ZONE = "privatelink.batch.azure.com"
 
@@ -105,6 +106,14 @@ def test_an_empty_configuration_is_answered_with_the_commands_that_give_the_valu
         ({"network": "none", "egress": "natGateway"}, "have Batch's public addresses"),
         ({"azure-native:location": "atlantis"}, 'serviceTagRegion: "": this program does not know'),
         ({"azure-native:location": "West Europe"}, "a region's short name"),
+        ({"readContainers": f'["{STORAGE}"]'}, "must be the id of a container"),
+        ({"readContainers": '["films"]'}, "'films': must be the id of a container: `$(az storage"),
+        ({"writeContainers": f'["{FILMS}?x"]'}, "must be the id of a container"),
+        ({"readContainers": f'["{FILMS}", "{FILMS.upper()}"]'}, "is named twice"),
+        (
+            {"readContainers": f'["{FILMS}"]', "writeContainers": f'["{FILMS}"]'},
+            "writing includes reading",
+        ),
         ({"storageAllowedIps": "203.0.113.7"}, "must be a list of strings"),
         ({"storageAllowedIps": '["office"]'}, "'office': must be an IPv4 address or a range"),
         ({"storageAllowedIps": '["10.0.0.1"]'}, "'10.0.0.1': must be a public address"),

@@ -60,6 +60,8 @@ def test_an_address_means_these_blobs(
         "az://stray\udcff/x",
         "az://films/stray\udcff",
         "https://example.com/films/x.mp4",
+        "https://media.blob.evil.example/films/x.mp4",
+        "https://media.blob.core.windows.net.evil.example/films/x.mp4",
         "https://user@media.blob.core.windows.net/films/x",
         "https://media.blob.core.windows.net@evil.example/films/x",
         "http://media.blob.core.windows.net/films/x",

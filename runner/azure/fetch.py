@@ -1,0 +1,64 @@
+"""Bring a blob to this machine, to be converted here: the version that was planned, and all of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError
+from azure.storage.blob import ContainerClient, StorageStreamDownloader
+
+from runner.addresses import BlobAddress
+from runner.azure.accounts import Accounts
+from runner.azure.reading import failure_of_blob
+from runner.errors import UsageError
+from runner.media.failures import ConversionError, Kind, Stopped
+from runner.models import Source
+
+
+@dataclass(frozen=True)
+class BlobFetch:
+    """Downloads blobs, as `Fetch` has it."""
+
+    accounts: Accounts
+
+    def __call__(self, source: Source, path: str, is_stopped: Callable[[], bool]) -> None:
+        """Download the blob that *source* is to the file *path*.
+
+        Each part is asked for on the condition that the blob is still the version that was planned.
+
+        Raises:
+            ConversionError: It is another one, or cannot be read.
+            OSError: The file cannot be written.
+            Stopped: Nobody waits for it.
+        """
+        address = self._address(source)
+        try:
+            stream = self.accounts.ask(address, lambda client: _open(client, address, source.etag))
+            size = 0
+            with open(path, "wb") as file:
+                for chunk in stream.chunks():
+                    if is_stopped():
+                        raise Stopped
+                    size += file.write(chunk)
+        except AzureError as error:
+            raise failure_of_blob(error, address, self.accounts) from None
+        if size != source.size:
+            raise ConversionError(Kind.TRANSIENT, "the blob did not arrive as a whole")
+
+    def _address(self, source: Source) -> BlobAddress:
+        stack = self.accounts.deployment
+        try:
+            return BlobAddress.from_text(source.path, stack.blob_endpoint if stack else "")
+        except UsageError as error:
+            raise ConversionError(Kind.INPUT, str(error)) from error
+
+
+def _open(
+    container: ContainerClient, address: BlobAddress, etag: str
+) -> StorageStreamDownloader[bytes]:
+    same: dict[str, Any] = {}
+    if etag:
+        same = {"etag": f'"{etag}"', "match_condition": MatchConditions.IfNotModified}
+    # as it lies there: what a blob calls compressed could unpack to any size
+    return container.get_blob_client(address.name).download_blob(decompress=False, **same)

@@ -1,0 +1,124 @@
+"""Look blobs up: one by its name, or all of a folder, page by page; what is wrong is said with its remedy."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.storage.blob import BlobProperties, ContainerClient
+
+from runner.addresses import BlobAddress
+from runner.azure.accounts import Accounts
+from runner.azure.errors import code_of
+from runner.azure.reading import refused
+from runner.blob_selection import ARCHIVED, REHYDRATING, BlobFacts
+from runner.errors import NothingToConvertError
+from runner.media.failures import Failure
+from runner.models import Source
+
+_PAGE = 5000
+"""Blobs that the service lists at a time, at the most."""
+_LOOKS = 16
+"""Blobs that are looked up at a time."""
+_GONE = ("BlobNotFound", "ResourceNotFound", "ContainerNotFound")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The blobs that addresses name, as `BlobStore` has it."""
+
+    accounts: Accounts
+
+    def resolve(self, text: str) -> BlobAddress:
+        """The address that *text* means, with its account."""
+        return self.accounts.resolve(text)
+
+    def look_up(self, addresses: Iterable[BlobAddress]) -> Iterator[BlobFacts | None]:
+        """What is at each of *addresses*, in their order; none where nothing is.
+
+        Raises:
+            RunnerError: Storage cannot be reached, or does not let us.
+        """
+        with ThreadPoolExecutor(_LOOKS) as pool:
+            left = iter(addresses)
+            while some := list(islice(left, 64 * _LOOKS)):
+                yield from pool.map(self._look_up, some)
+
+    def listed(self, address: BlobAddress) -> Iterator[BlobFacts]:
+        """The blobs whose names begin as *address* says; snapshots and versions are none of them.
+
+        Raises:
+            NothingToConvertError: There is no such container.
+            RunnerError: Storage cannot be reached, or does not let us.
+        """
+
+        def first_page(container: ContainerClient) -> tuple[Iterator[Any], list[BlobProperties]]:
+            pages = container.list_blobs(
+                name_starts_with=address.name or None,
+                # of what marks a folder only this tells
+                include=["metadata"],
+                results_per_page=_PAGE,
+            ).by_page()
+            return pages, list(next(pages, ()))
+
+        try:
+            pages, blobs = self.accounts.ask(address, first_page)
+            yield from map(facts_of, blobs)
+            for page in pages:
+                yield from map(facts_of, page)
+        except AzureError as error:
+            if code_of(error) in _GONE:
+                raise NothingToConvertError(
+                    f"there is no container {address.container} in the account {address.account}"
+                ) from None
+            raise refused(error, f"listing {address.named('')}", address, self.accounts) from None
+
+    def _look_up(self, address: BlobAddress) -> BlobFacts | None:
+        try:
+            found = self.accounts.ask(
+                address,
+                lambda container: container.get_blob_client(address.name).get_blob_properties(),
+            )
+        except AzureError as error:
+            if getattr(error, "status_code", None) == 404:
+                return None
+            raise refused(error, f"looking for {address}", address, self.accounts) from None
+        return facts_of(found)
+
+
+def facts_of(blob: BlobProperties) -> BlobFacts:
+    """What is to be known of a blob, as the client has it from a listing or from the blob itself."""
+    metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
+    modified = blob.last_modified
+    assert isinstance(modified, datetime)
+    return BlobFacts(
+        name=blob.name,
+        size=blob.size,
+        mtime_ns=int(modified.timestamp()) * 10**9,
+        etag=plain_etag(blob.etag),
+        fault=_fault(blob),
+        is_folder=metadata.get("hdi_isfolder", "").lower() == "true",
+    )
+
+
+def source_at(path: str, store: Listing) -> Source:
+    """The blob at *path*, as `str` of its address has it, as it is now."""
+    stack = store.accounts.deployment
+    address = BlobAddress.from_text(path, stack.blob_endpoint if stack else "")
+    (facts,) = store.look_up([address])
+    return Source(path, facts.size, facts.mtime_ns, facts.etag) if facts else Source(path, -1, 0)
+
+
+def plain_etag(etag: str | None) -> str:
+    """*etag* without the quotes, which a listing has none of."""
+    return (etag or "").strip('"')
+
+
+def _fault(blob: BlobProperties) -> Failure | None:
+    if (blob.archive_status or "").startswith("rehydrate-pending"):
+        return REHYDRATING
+    tier = blob.blob_tier
+    return ARCHIVED if str(getattr(tier, "value", tier)) == "Archive" else None
