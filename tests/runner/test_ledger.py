@@ -220,12 +220,13 @@ def test_a_transaction_that_was_cut_off_is_taken_back(
 
 @pytest.mark.parametrize("version", range(1, len(STEPS)))
 def test_a_ledger_of_an_older_version_can_be_looked_into(destination: Path, version: int) -> None:
+    backend = "place" if version < 8 else "backend"  # the column was renamed
     (destination / ".runner").mkdir(parents=True)
     with closing(sqlite3.connect(destination / ".runner" / "ledger.sqlite")) as db, db:
         for step in STEPS[:version]:
             db.executescript(step)
         db.execute(
-            "INSERT INTO runs (id, place, command, started, files) VALUES (?, 'local', '', 0.0, 1)",
+            f"INSERT INTO runs (id, {backend}, command, started, files) VALUES (?, 'local', '', 0.0, 1)",
             (RUN,),
         )
         db.execute(f"PRAGMA user_version = {version}")
