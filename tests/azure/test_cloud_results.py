@@ -10,8 +10,12 @@ from azure.storage.blob import BlobClient
 
 from runner.addresses import BlobAddress
 from runner.media.blob_target import MadeFrom
-from runner.models import Plan
+from runner.media.failures import ConversionError
+from runner.models import Plan, State
+from runner.result_blobs import result_blob
 from tests.azure.conftest import Gate, MakeCloud, MakeEngine, drive, on_cloud, plan_of
+from tests.azure.test_engines import AWKWARD
+from tests.azure.test_secrets import files_below, leaks
 from tests.cloud import Cloud
 from tests.conftest import Result, Run, until
 from tests.media import Media
@@ -67,6 +71,33 @@ def test_the_node_stores_results_under_their_final_names_with_what_they_were_mad
     left = [name for name in cloud.stored("output") if "/result." in name]
     assert not left, "there is one copy, where it belongs"
     assert not list(plan.destination.rglob("*.mp3"))
+
+
+def test_a_result_whose_record_was_lost_is_not_made_again(
+    cloud: Cloud, engine_on: MakeEngine, one: Path, destination: Path
+) -> None:
+    cloud.fault("upload", code="FileUploadMiscError")
+    plan = replace(plan_of(one, destination), address=kept_in(cloud))
+    told = drive(engine_on(cloud, overwrite="auto"), plan)
+    event = told.results["a.mp3"]
+    assert (event.state, event.attempt) == (State.CONVERTED, 2), told.failures
+    assert event.log == "", "the second attempt has found what the first one had stored"
+    assert event.media_total == pytest.approx(2.0, abs=0.2)
+
+
+def test_names_of_all_kinds_are_below_the_destination(
+    cloud: Cloud, engine_on: MakeEngine, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    hostile = ("dot./b.wav", "x" * 251 + ".wav", "%2e%2e.wav", "🎧.wav")
+    media.put("8-bit.wav", *(tmp_path / "in" / name for name in (*AWKWARD, *hostile)))
+    plan = replace(plan_of(tmp_path / "in", destination), address=kept_in(cloud))
+    told = drive(engine_on(cloud, overwrite="auto"), plan)
+    assert not told.failures
+    stored = {c.target: result_blob(kept_in(cloud), c.target).name for c in plan.conversions}
+    assert set(results_in(cloud)) == {name.removeprefix("kept/mp3/") for name in stored.values()}
+    assert stored["dot./b.mp3"] == "kept/mp3/dot%2E/b.mp3"
+    assert stored["new\nline.mp3"] == "kept/mp3/new%0Aline.mp3"
+    assert stored["back\\slash.mp3"] == "kept/mp3/back%5Cslash.mp3"
 
 
 # --- the commands ---------------------------------------------------------------------------------
@@ -267,3 +298,52 @@ def test_a_destination_that_cannot_be_is_named_before_anything_is_done(
     assert words in said.error
     assert "hush" not in said.stderr
     assert not laptops.cloud.jobs()
+
+
+def test_no_secret_shows_where_nodes_are_given_signed_addresses(
+    make_cloud: MakeCloud, laptops: Laptops, media: Media, folder: Path
+) -> None:
+    cloud = make_cloud().without_identity()
+    signed = replace(laptops, cloud=cloud, run=on_cloud(laptops.run, cloud))
+    media.put("truncated.mp4", folder / "bad.mp4")
+    said = signed("convert", "in", "-v", "--json")
+    assert said.exit_code == 1, said.stderr
+    shown = said.stdout + said.stderr + signed("logs").stdout + signed("status").stdout
+    kept = b"".join(cloud.stored("output").values()) + b"".join(cloud.stored("tools").values())
+    assert leaks(shown.encode() + kept + files_below(signed.folder), cloud) == []
+    told = {seen.operation for seen in cloud.azure.requests if leaks(seen.content, cloud)}
+    assert told == {"create_task_collection"}
+    facts = result_at(cloud, "a.mp3").get_blob_properties()
+    assert leaks(repr(facts.metadata).encode(), cloud) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("a/b.mp3", "kept/a/b.mp3"),
+        ("a./b.mp3.", "kept/a%2E/b.mp3%2E"),
+        ("a\\b\x01\x7f.mp3", "kept/a%5Cb%01%7F.mp3"),
+        ("stray \udcff byte.mp3", "kept/stray %FF byte.mp3"),
+        ("x" * 1015 + ".mp3", "kept/" + "x" * 1015 + ".mp3"),
+    ],
+)
+def test_a_result_has_a_name_that_blobs_can_have(target: str, name: str) -> None:
+    address = BlobAddress("https://account.blob.core.windows.net", "media", "kept")
+    assert result_blob(address, target).name == name
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "x" * 1016 + ".mp3",
+        "🎧" * 508 + ".mp3",
+        "a/" * 254 + "b",
+        "../a.mp3",
+        "a//b",
+        ".runner/lock",
+    ],
+)
+def test_a_name_that_no_blob_can_have_is_that_files_failure(target: str) -> None:
+    address = BlobAddress("https://account.blob.core.windows.net", "media", "kept")
+    with pytest.raises(ConversionError):
+        result_blob(address, target)
