@@ -58,6 +58,8 @@ class Ledger:
         """
         self.destination = destination
         self.lock: RunLock = DestinationLock(destination, _folder(destination))
+        self.results_stay = False
+        """Whether results stay in storage, and no byte of them comes here."""
         self._run: tuple[object, ...] | None = None
         self._recipes: dict[str, str] = {}
         self._made_with = ""

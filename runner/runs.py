@@ -303,7 +303,8 @@ class _CostMeter:
         ledger.record_node(run, use)
         self._uses[use.node, use.since] = use
         cost = cost_of(self._uses.values(), self._earlier, self._run.prices())
-        self._cost = replace(cost, downloaded=cost.downloaded + self._downloaded)
+        downloaded = 0 if ledger.results_stay else cost.downloaded + self._downloaded
+        self._cost = replace(cost, downloaded=downloaded)
         amount, limit = self._cost.amount, self._run.options.max_cost
         if limit is not None and amount is not None and amount >= limit:
             self._stop.begin_nothing_more()

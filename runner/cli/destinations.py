@@ -75,6 +75,7 @@ class Destination:
         lock = self._fetched(for_run=True)
         with Ledger.open(self.folder) as ledger:
             ledger.lock = lock or ledger.lock
+            ledger.results_stay = lock is not None
             yield ledger
 
     @contextmanager
@@ -89,6 +90,7 @@ class Destination:
             raise UsageError(f"no runs in {self}: give the output folder with -o")
         with Ledger.read(self.folder) as ledger:
             ledger.lock = lock or ledger.lock
+            ledger.results_stay = lock is not None
             yield ledger
 
     @contextmanager
@@ -97,6 +99,7 @@ class Destination:
         lock = self._fetched()
         with Ledger.if_any(self.folder) as ledger:
             ledger.lock = lock or ledger.lock
+            ledger.results_stay = lock is not None
             yield ledger
 
     def peek(self) -> Ledger:

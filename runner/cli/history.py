@@ -5,7 +5,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -79,6 +79,8 @@ def _show_status(
     sources = Counter(record.state for record in ledger.sources.of(name))
     uses = ledger.node_uses(name)
     cost = cost_of(uses, ledger.all_attempts(name), run.prices) if uses else None
+    if cost is not None and ledger.results_stay:
+        cost = replace(cost, downloaded=0)
     if follow_up is None:
         tasks = asdict(job_status.counts) if job_status else None
         click.echo(_run_json(run, tasks=tasks, cost=cost))
