@@ -5,9 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import generate_container_sas
 
-from tests.azure.conftest import on_cloud
+from runner.azure.listing import Listing
+from runner.azure.reading import CHANGED, GONE
+from runner.azure.session import Session
+from runner.models import Kind
+from runner.plan import make_plan
+from runner.selection import Selection, find_files
+from tests.azure.conftest import MP3, MakeEngine, drive, on_cloud
 from tests.azure.media_store import MediaStore, media_store
+from tests.azure.test_secrets import files_below, leaks
 from tests.cloud import Cloud
 from tests.conftest import Run, names
 from tests.media import Media
@@ -64,3 +72,38 @@ def test_this_machine_converts_blobs_and_keeps_no_copy(
     assert result.exit_code == 0, result.stderr
     assert names(destination) == {f"{number}.mp3" for number in range(4)}
     assert not list(destination.rglob("*source*"))
+
+
+def test_a_signature_is_used_and_neither_shown_nor_kept(
+    cloud: Cloud, run: Run, wav: Path, tmp_path: Path, destination: Path
+) -> None:
+    with media_store(cloud, is_given=False) as store:
+        store.put("a.wav", wav)
+        key, account = cloud.storage.key, cloud.storage.name
+        signature = generate_container_sas(
+            account, store.name, key, permission="rl", expiry="2099-01-01"
+        )
+        address = f"{store.url}/?{signature}"
+        result = on_cloud(run, cloud)("convert", address, "-v", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert names(destination) == {"a.mp3"}
+    said = (result.stdout + result.stderr).encode()
+    stored = b"".join(b for p in ("input", "output", "tools") for b in cloud.stored(p).values())
+    assert leaks(said + files_below(destination) + stored, cloud) == []
+
+
+def test_blobs_that_changed_or_went_since_they_were_planned_fail_alone(
+    store: MediaStore, engine_on: MakeEngine, wav: Path, destination: Path
+) -> None:
+    for name in ("changed.wav", "fine.wav", "gone.wav"):
+        store.put(name, wav)
+    blobs = Listing(Session(store.cloud.deployment).accounts)
+    found = list(find_files([f"az://{store.name}"], Selection(), lambda: blobs))
+    store.put("changed.wav", wav)
+    store.container.delete_blob("gone.wav")
+    told = drive(engine_on(store.cloud), make_plan(found, MP3, destination))
+    assert {target: (f.kind, f.message) for target, f in told.failures.items()} == {
+        "changed.mp3": (Kind.INPUT, CHANGED),
+        "gone.mp3": (Kind.INPUT, GONE),
+    }
+    assert names(destination) == {"fine.mp3"}
