@@ -33,6 +33,7 @@ _REFUSED = re.compile(
 
 # How far ffmpeg looks for the start of all streams, in microseconds and bytes.
 _FAR = ("-analyzeduration", "1800000000", "-probesize", "500000000")
+_THROUGH_ZSCALE = ("-frames:v", "1", "-vf", "zscale", "-an", "-sn", "-f", "null", "-")
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,9 @@ class Fitting:
         assert media is not None  # it was already opened
         film = make_film(self.wish, media, self._sample(media), avoided)
         if any("zscale" in argument for argument in film.arguments):
-            ran = self.run("-h", "filter=zscale")
-            if "Unknown filter" in ran.log:
+            # one picture through it, as what -h says has neither ffmpeg's level nor its own end
+            ran = self.run(*self.source, *_THROUGH_ZSCALE)
+            if "No such filter: 'zscale'" in ran.log:
                 raise ConversionError(Kind.SETTINGS, _NO_TONE_MAPPING, ran.log)
         recipe = replace(self.wish, arguments=film.arguments, audio_filter="")
         return Suited(recipe, _check(self.wish, film.copied), film.texts, film.notices)
