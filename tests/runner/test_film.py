@@ -536,9 +536,9 @@ def test_a_copy_of_damage_is_no_result(
 @pytest.mark.parametrize(
     ("source", "preset", "said"),
     [
-        ("clip.mp3", "mp3", "the sound was MP3 already"),
-        ("clip.mp4", "m4a", "the sound was AAC already"),
-        ("clip.mp4", "mp4", "the picture was H.264 already"),
+        ("clip.mp3", "mp3", "the sound was already MP3"),
+        ("clip.mp4", "m4a", "the sound was already AAC"),
+        ("clip.mp4", "mp4", "the picture was already H.264"),
         ("clip.mp3", "podcast", ""),
         ("clip.flac", "flac", ""),
         ("clip.mp4", "mp3", ""),
