@@ -20,11 +20,11 @@ from runner.media.worker import convert
 _KINDS = 4
 """Of files that are measured: those that most of the media are of."""
 _FIRST = 1.0
-"""Seconds of media of the first part; a second one follows, as long as the speed allows."""
+"""Seconds of media of the first part."""
 _SECONDS = 2.0
-"""That the second part is to take."""
-_LEAST = 4.0
-"""Seconds of media of the second part."""
+"""After a part that took so long there is none that is longer."""
+_GROWTH = 4.0
+"""How much longer each part is than the one before."""
 _LIMIT = 30.0
 _SKIPPED = 0.3
 """Of a long file: its beginning is not like the rest."""
@@ -45,18 +45,28 @@ def calibrate(looks: Sequence[Look], ffmpeg: str, jobs: int) -> Calibration:
     for kind in _kinds(looks):
         workers = max(1, min(jobs, len(looks)))
         chosen = list(islice(_cycle(kind), workers))
-        first = _at_once(chosen, ffmpeg, _FIRST)
-        timings += first
-        if not first:
-            continue
-        files += min(len(kind), workers)
-        seconds = max(t.seconds for t in first)
-        longest = min(look.seconds for look in chosen)
-        # with one length alone, what a file costs once would be taken for what each second costs
-        part = min(longest, max(_LEAST, _FIRST * _SECONDS / max(seconds, 0.05)))
-        if part > 2 * _FIRST:
-            timings += _at_once(chosen, ffmpeg, part)
+        found = _measured(chosen, ffmpeg)
+        timings += found
+        files += min(len(kind), workers) if found else 0
     return Calibration(tuple(timings), files)
+
+
+def _measured(chosen: Sequence[Look], ffmpeg: str) -> list[Timing]:
+    """The timings of longer and longer parts, until one takes some seconds.
+
+    With one length alone, what a file costs once would be taken for what each second costs.
+    """
+    timings: list[Timing] = []
+    longest = min(look.seconds for look in chosen)
+    part = _FIRST
+    while True:
+        found = _at_once(chosen, ffmpeg, part)
+        timings += found
+        took = max((timing.seconds for timing in found), default=_LIMIT)
+        is_second = part > _FIRST
+        if part >= longest or not found or (is_second and took >= _SECONDS):
+            return timings
+        part = min(longest, part * _GROWTH)
 
 
 def _kinds(looks: Sequence[Look]) -> list[list[Look]]:
