@@ -30,6 +30,12 @@ def was_pressed() -> bool:
     return _pressed
 
 
+def press() -> None:
+    """Remember that somebody wants to stop, for whoever asks `was_pressed` later."""
+    global _pressed  # noqa: PLW0603 - a signal handler has no other place
+    _pressed = True
+
+
 def _ignore(number: int, frame: FrameType | None) -> None:
     pass
 

@@ -1,5 +1,6 @@
 """`runner convert`: from the command line to a run and its exit code."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from click.core import ParameterSource
 from runner.cli.backend import Backend, find_backend
 from runner.cli.blobs import blob_sources, put_signatures_away
 from runner.cli.convert_options import EXAMPLES, convert_options
-from runner.cli.destinations import find_destination
+from runner.cli.destinations import Destination, find_destination
 from runner.cli.estimating import (
     cost_so_far,
     estimate,
@@ -27,8 +28,9 @@ from runner.cli.output import say, show
 from runner.cli.planning import chosen_preset, left_to_do, plan_of, show_plan
 from runner.cli.running import OutputOptions, run_and_report
 from runner.cli.sources import agree_on_sources, put_sources_right
+from runner.cli.watching import watch
 from runner.encoders import require_encoders
-from runner.errors import UsageError
+from runner.errors import ExitCode, UsageError
 from runner.existing import Existing
 from runner.followup import FollowUp
 from runner.formatting import count_text
@@ -38,6 +40,7 @@ from runner.models import Plan
 from runner.options import RunOptions
 from runner.presets import BUILT_IN, Preset
 from runner.runs import Run
+from runner.selection import Found
 from runner.settings import read_settings
 from runner.trial import refuse_hopeless_arguments
 
@@ -100,12 +103,36 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     preset = chosen_preset(ctx, options, settings_of(ctx), arguments)
     the_backend = cache(partial(find_backend, options))
     place = find_destination(options["destination"], options, lambda: the_backend().session)
+    where = (place, the_backend)
+    if not options["watch"]:
+        ctx.exit(_convert(ctx, options, output, preset, where))
+    if place.address:
+        raise UsageError("--watch keeps results in a folder: give one with -o")
+    batches = replace(output, is_batch=True, live=False, notify=None)
+    ctx.exit(
+        watch(
+            {**options, "destination": place.folder},
+            lambda found: _convert(ctx, options, batches, preset, where, found),
+            output.notify,
+        )
+    )
+
+
+def _convert(
+    ctx: click.Context,
+    options: dict[str, Any],
+    output: OutputOptions,
+    preset: Preset,
+    where: tuple[Destination, Callable[[], Backend]],
+    found: list[Found] | None = None,
+) -> ExitCode:
+    """Carry out one run, of what the options name or of those of these files that were *found*."""
+    arguments = ctx.meta.get("ffmpeg", ())
+    place, the_backend = where
     if not options["dry_run"]:
         put_sources_right(place.folder)
-    plan = plan_of(
-        *(options, preset, arguments, place),
-        blobs := blob_sources(ctx, options, the_backend),
-    )
+    blobs = blob_sources(ctx, options, the_backend)
+    plan = plan_of(options, preset, arguments, place, blobs, found)
     ffmpeg = find_ffmpeg(options["ffmpeg"])
     backend = blobs.known_to(replace(the_backend(), cloud=place.cloud))
     if backend.session is None and options["pool"] and is_typed(ctx, "pool"):
@@ -126,7 +153,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
             show_estimate(estimated, output)
             say_hint(estimated, backend, options["where"])
         backend.check_reads(plan)
-        return
+        return ExitCode.OK
     if backend.session is None and not arguments:
         require_encoders(preset, ffmpeg)
     if _is_worth_a_trial(backend, plan, preset, options):
@@ -161,7 +188,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
         exit_code = run_and_report(run, engine, existing, output)
     if options["detach"] and backend.session is not None:
         show(plan.id)
-    ctx.exit(exit_code)
+    return exit_code
 
 
 def _is_worth_a_trial(

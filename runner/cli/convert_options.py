@@ -92,6 +92,22 @@ _INPUT: tuple[Callable[..., Any], ...] = (
         help="Convert only audio in this language, such as en or eng.",
     ),
 )
+_WATCH: tuple[Callable[..., Any], ...] = (
+    option(
+        "--watch",
+        is_flag=True,
+        section="Input",
+        help="Keep looking at the folders, and convert each file once it is complete.",
+    ),
+    option(
+        "--settle",
+        type=click.FloatRange(0.1, 86_400),
+        default=10.0,
+        metavar="SECONDS",
+        section="Input",
+        help="With --watch: a file is complete once it has not changed for so long.",
+    ),
+)
 _OUTPUT: tuple[Callable[..., Any], ...] = (
     destination_option(),
     option(
@@ -196,6 +212,6 @@ _DISPLAY: tuple[Callable[..., Any], ...] = (
 
 def convert_options(command: Command) -> Command:
     """All options of `runner convert`."""
-    for add in reversed((*_INPUT, *_OUTPUT, *_CONVERSION, *_AZURE, *_DISPLAY)):
+    for add in reversed((*_INPUT, *_WATCH, *_OUTPUT, *_CONVERSION, *_AZURE, *_DISPLAY)):
         command = add(command)
     return command

@@ -14,8 +14,8 @@ from runner.followup import joined
 from runner.notify import Address, Patience, post_within
 
 _NAME = "--notify"
-_IN_A_HURRY = Patience(each=2.0, whole=2.0)
-"""Of somebody who pressed Ctrl-C."""
+_IN_A_HURRY = Patience(each=4.0, whole=5.0)
+"""Of somebody who pressed Ctrl-C, and who can press it once more."""
 
 
 def _address(_: click.Context, __: click.Parameter, value: str | None) -> Address | None:

@@ -20,7 +20,7 @@ from runner.models import Conversion, Plan, Recipe
 from runner.plan import make_plan
 from runner.presets import DEFAULT, Preset, find_preset, for_suffix
 from runner.report import left_out_line, plan_as_json, plan_line
-from runner.selection import Selection, find_files, list_files, read_list
+from runner.selection import Found, Selection, find_files, list_files, read_list
 from runner.settings import Settings
 
 
@@ -44,14 +44,26 @@ def plan_of(
     arguments: tuple[str, ...],
     place: Destination,
     blobs: BlobSources,
+    found: list[Found] | None = None,
 ) -> Plan:
-    """Make the plan for the files that the options name, for results in *place*.
+    """Make the plan for the files that the options name, or of them for those *found*, for results in *place*.
 
     Raises:
         NothingToConvertError: There are no files.
         UsageError: The options contradict each other.
     """
     recipe = _recipe(options, preset, arguments)
+    found = place.without_results(_found(options, place, blobs) if found is None else found)
+    if not found:
+        where = ", ".join(printable(source) for source in options["sources"]) or "the list"
+        raise NothingToConvertError(
+            f"no media files in {where}; use --include '*' to convert any file"
+        )
+    plan = make_plan(found, recipe, place.folder, options["name"], options["on_clash"])
+    return place.planned(plan)
+
+
+def _found(options: dict[str, Any], place: Destination, blobs: BlobSources) -> list[Found]:
     excluded = None if place.address else place.folder
     selection = Selection(options["include"], options["exclude"], excluded)
     found = [*find_files(options["sources"], selection, blobs.open)]
@@ -60,14 +72,7 @@ def plan_of(
         found += list_files(listed, blobs.open)
     elif not options["sources"]:
         raise UsageError("give a folder or files to convert, such as `runner convert ./in`")
-    found = place.without_results(found)
-    if not found:
-        where = ", ".join(printable(source) for source in options["sources"]) or "the list"
-        raise NothingToConvertError(
-            f"no media files in {where}; use --include '*' to convert any file"
-        )
-    plan = make_plan(found, recipe, place.folder, options["name"], options["on_clash"])
-    return place.planned(plan)
+    return found
 
 
 def _recipe(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...]) -> Recipe:

@@ -31,6 +31,8 @@ class OutputOptions:
     verbose: int = 0
     live: bool = True
     """Whether to use a live display on a terminal."""
+    is_batch: bool = False
+    """Whether it is one of many short runs, which are summed up at the end of all."""
     notify: Address | None = None
     """Where to post how the run went."""
 
@@ -57,7 +59,7 @@ def run_and_report(
         facts, lines = {**facts, "azure": cost_as_json(cost)}, [*lines, *cost_lines(cost)]
     if isinstance(reporter, JsonLines):
         reporter.write(facts)
-    elif not output.quiet:
+    elif not output.quiet and not output.is_batch:
         for line in lines:
             say(line)
     if run.plan.files == len(report.results):  # else it goes on, and who collects the rest tells
@@ -78,7 +80,7 @@ def _cost(run: runs.Run, existing: Existing) -> Cost | None:
 def _reporter(run: runs.Run, output: OutputOptions) -> Reporter:
     if output.as_json:
         return JsonLines(run.plan, run.backend, run.options.pool, sys.stdout)
-    if not output.quiet:
+    if not output.quiet and not output.is_batch:
         say(f"run {run.plan.id} · {count_text(run.plan.files, 'file')} · {run.where}")
     if output.live and not output.quiet and sys.stderr.isatty():
         from runner.terminal import Terminal, is_capable  # noqa: PLC0415 - rich takes 70 ms
@@ -93,6 +95,7 @@ def _signals(stop: Stop, reporter: Reporter) -> Iterator[None]:
     """Turn Ctrl-C and the signals that end a process into requests to stop."""
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        interrupt.press()
         stop.request()
         reporter.stopping(stop.level)
 

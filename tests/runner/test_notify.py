@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -193,7 +193,7 @@ def test_a_run_posts_its_summary_and_its_address_is_nowhere(
     assert (first["event"], first["converted"], first["failed"]) == ("summary", 1, 1)
     head, name, *lines = first["text"].splitlines()
     assert (head, name[:8]) == ("runner: some files failed", f"run {first['run'][:4]}")
-    assert any(line.startswith("1 converted, 1 failed of 2") for line in lines)
+    assert any("converted, 1 failed" in line for line in lines), lines
     assert (second["up_to_date"], last["event"]) == (1, "error")
     assert "stopped after 1 failed files" in last["text"]
     more = [run("runs"), run("status"), run("logs"), run("report")]
@@ -231,8 +231,9 @@ def test_ctrl_c_is_told_too(
     process = started(*words, RUNNER_NOTIFY=hook.url)
     until(lambda: program.said("runs"))
     process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGINT)
-    with suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=60)
+    assert process.stderr is not None
+    assert any(line.startswith("stopping") for line in process.stderr)
+    (program.path.parent / "go").touch()
+    process.communicate(timeout=60)
     assert process.returncode == 130
     assert [one["exit_code"] for one in hook.posted] == [130]

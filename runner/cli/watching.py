@@ -1,0 +1,189 @@
+"""`--watch`: keep looking at folders, and convert what is complete, one batch after the other."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from runner import interrupt
+from runner.cli.notifying import notify
+from runner.cli.output import say
+from runner.errors import (
+    ExitCode,
+    InterruptedRunError,
+    NothingToConvertError,
+    RunnerError,
+    SetupError,
+    TransientError,
+    UsageError,
+)
+from runner.formatting import printable, seconds_text
+from runner.ledger import Ledger
+from runner.notify import Address
+from runner.selection import Found, Selection, find_files
+from runner.source_choice import KEEP
+from runner.watch import Settling
+
+_LONGEST_PAUSE = 5.0
+_SHARE = 20
+"""Looking takes one part in so many of the time, at the most: a folder may be large, and far away."""
+_AFTER_A_FAULT = 60.0
+
+Convert = Callable[[list[Found]], ExitCode]
+"""Converts files as one run."""
+
+
+def check_watch(options: dict[str, Any]) -> None:
+    """Refuse *options* that make no sense with `--watch`.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for name in ("dry_run", "detach", "files_from", "clean_start"):
+        if options[name]:
+            raise UsageError(f"--watch does not go with --{name.replace('_', '-')}")
+    for source in options["sources"]:
+        if not os.path.isdir(source):
+            raise UsageError(
+                f"--watch is for folders on this machine, and {printable(source)} is none"
+            )
+    if not options["sources"]:
+        raise UsageError("give the folders to watch, such as `runner convert ./in --watch`")
+    if options["source"] != KEEP and not options["yes"]:
+        raise UsageError(
+            f"--watch asks nothing later: with --source {options['source']}, add --yes"
+        )
+
+
+@dataclass
+class Watch:
+    """What is watched, and what came of it so far."""
+
+    folders: tuple[str, ...]
+    selection: Selection
+    settle: float
+    convert: Convert
+    counts: Counter[str] = field(default_factory=Counter)
+    _newest: str = ""
+    """The run that was counted last."""
+
+    def run(self) -> ExitCode:
+        """Look and convert until somebody stops it; returns what it came to."""
+        settling = Settling(self.settle)
+        pause = min(_LONGEST_PAUSE, max(0.2, self.settle / 2))
+        self._note_newest()
+        with _stopped_by_signals():
+            try:
+                while not interrupt.was_pressed():
+                    began = time.monotonic()
+                    found, is_whole = self._found()
+                    took = time.monotonic() - began
+                    batch = settling.complete(found, is_whole=is_whole)
+                    wait = max(pause, _SHARE * took)
+                    if batch and not self._convert(batch):
+                        settling.put_back(batch)
+                        wait = _AFTER_A_FAULT
+                    time.sleep(wait)
+            except KeyboardInterrupt:
+                pass
+        return ExitCode.SOME_FAILED if self.counts["failed"] else ExitCode.OK
+
+    def _found(self) -> tuple[list[Found], bool]:
+        """What is in the folders, and whether that is all: one may be gone for a while."""
+        found: list[Found] = []
+        is_whole = True
+        for folder in self.folders:
+            try:
+                if not os.path.isdir(folder):
+                    raise NothingToConvertError(folder)
+                found += find_files([folder], self.selection)
+            except (RunnerError, OSError):
+                is_whole = False
+        return found, is_whole
+
+    def _convert(self, batch: list[Found]) -> bool:
+        """Convert *batch*; returns whether that has been done, be it with failures."""
+        try:
+            self.convert(batch)
+        except InterruptedRunError:
+            raise
+        except NothingToConvertError:  # they are results of runner's own
+            pass
+        except (TransientError, SetupError) as error:
+            say(f"Error: {error} (trying again in {_AFTER_A_FAULT:.0f} s)")
+            return False
+        except UsageError as error:  # the settings do not suit these files, and may suit others
+            say(f"Error: {error}")
+        finally:
+            self._count()
+        return True
+
+    def _count(self) -> None:
+        with Ledger.peek(self._destination) as ledger:
+            runs = ledger.runs()[:1]
+        for run in runs:
+            if run.id != self._newest:
+                self._newest = run.id
+                self.counts.update(converted=run.converted, failed=run.failed)
+
+    def _note_newest(self) -> None:
+        self._count()
+        self.counts.clear()
+
+    @property
+    def _destination(self) -> Path:
+        assert self.selection.excluded_folder is not None
+        return self.selection.excluded_folder
+
+
+def watch(options: dict[str, Any], convert: Convert, address: Address | None) -> ExitCode:
+    """Watch the folders that *options* name, and say at the end what came of it.
+
+    Raises:
+        InterruptedRunError: It was stopped while files were left in the middle of a batch.
+    """
+    check_watch(options)
+    selection = Selection(options["include"], options["exclude"], options["destination"])
+    watching = Watch(options["sources"], selection, options["settle"], convert)
+    names = ", ".join(map(printable, options["sources"]))
+    say(
+        f"watching {names}; files are converted once they have not changed for {options['settle']:g} s"
+    )
+    began = time.monotonic()
+    exit_code = ExitCode.INTERRUPTED
+    try:
+        exit_code = watching.run()
+    finally:
+        counts = ", ".join(f"{count} {what}" for what, count in watching.counts.items() if count)
+        line = f"watched {names} for {seconds_text(time.monotonic() - began)}: {counts or 'nothing done'}"
+        say(line)
+        notify(address, [line], {"event": "watched", **watching.counts}, exit_code)
+    return exit_code
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Have what ends a process between two batches end the watch; during one, the run listens."""
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        interrupt.press()
+        raise KeyboardInterrupt
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    before = {
+        number: signal.signal(number, stop)
+        for name in names
+        if (number := getattr(signal, name, None)) is not None
+        and signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,110 @@
+"""Which files of a watched folder are complete: those that have stopped changing for a while.
+
+Folders are polled, as notifications of changes do not arrive from network shares, nor tell when a copy
+is complete.
+"""
+
+import errno
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from runner.selection import Found
+
+if TYPE_CHECKING:
+    from runner.models import FileState
+
+if sys.platform == "linux":
+    import fcntl
+_TEMPORARY = (".part", ".partial", ".crdownload", ".download", ".filepart", ".tmp", ".aria2", "~")
+_BUSY = (errno.EAGAIN, errno.EWOULDBLOCK)
+
+
+class Settling:
+    """Remembers how files looked; in memory there is no more than what is in the folders."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """*seconds* is how long a file must stay as it is."""
+        self._seconds = seconds
+        self._clock = clock
+        self._seen: dict[str, tuple[FileState, float]] = {}
+        self._taken: dict[str, FileState] = {}
+
+    def complete(self, found: Iterable[Found], *, is_whole: bool = True) -> list[Found]:
+        """The files of *found* that are complete, each once as long as it stays as it is.
+
+        *is_whole* says that *found* is all there is; else nothing is forgotten.
+        """
+        now = self._clock()
+        complete = []
+        there = set()
+        for one in found:
+            path, state = one.source.path, one.source.state
+            there.add(path)
+            if state is None or is_temporary(path) or self._taken.get(path) == state:
+                continue
+            before = self._seen.get(path)
+            if before is None or before[0] != state:
+                self._seen[path] = (state, now)
+            elif now - before[1] >= self._seconds and not is_being_written(path):
+                del self._seen[path]
+                self._taken[path] = state
+                complete.append(one)
+        if is_whole:
+            for known in (self._seen, self._taken):
+                for path in [path for path in known if path not in there]:
+                    known.pop(path, None)
+        return complete
+
+    def put_back(self, found: Iterable[Found]) -> None:
+        """Give these out once more, after they have stayed as they are for as long again."""
+        for one in found:
+            self._taken.pop(one.source.path, None)
+
+
+def is_temporary(path: str) -> bool:
+    """Whether a file is called as those are that a copy or a download has not finished."""
+    name = os.path.basename(path).lower()
+    return name.startswith(("~", ".")) or name.endswith(_TEMPORARY)
+
+
+def is_being_written(path: str) -> bool:
+    """Whether another program has the file at *path* open for writing, where that can be told."""
+    try:
+        return _has_writer(path)
+    except OSError:  # it is gone, or its file system does not say
+        return False
+
+
+if sys.platform == "linux":
+
+    def _has_writer(path: str) -> bool:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            # who opens it for writing now sends a signal: SIGIO, which ends a process, unless it is another
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            # a lease for reading is refused while anybody has the file open for writing (man 2 fcntl)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except OSError as error:
+            return error.errno in _BUSY
+        finally:
+            os.close(descriptor)
+        return False
+
+elif sys.platform == "win32":
+
+    def _has_writer(path: str) -> bool:
+        try:
+            os.rename(path, path)  # refused while another program holds it
+        except PermissionError:
+            return True
+        return False
+
+else:
+
+    def _has_writer(path: str) -> bool:  # noqa: ARG001 - macOS does not tell
+        return False

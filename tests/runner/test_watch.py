@@ -1,0 +1,153 @@
+"""`--watch`: what is put into a folder is converted once it is complete."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runner.models import Source
+from runner.selection import Found
+from runner.watch import Settling, is_being_written, is_temporary
+from tests.conftest import Run, names, posix_only, until
+from tests.media import Media
+
+UNIT = Path(__file__).parents[2] / "docs" / "examples" / "runner-watch.service"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def found(name: str, size: int = 1, mtime_ns: int = 1) -> Found:
+    return Found(Source(f"/nowhere/{name}", size, mtime_ns), name)
+
+
+def test_a_file_is_complete_once_and_again_when_it_changes() -> None:
+    clock = Clock()
+    settling = Settling(10, clock)
+    given = []
+    looks = [(0, 1), (5, 2), (14, 2), (15, 2), (40, 2), (50, 3), (61, 3), (90, 3)]
+    for seconds, size in looks:
+        clock.now = 100.0 + seconds
+        if settling.complete([found("a.wav", size)]):
+            given.append(seconds)
+    assert given == [15, 61], "ten seconds after it stopped growing, and after it changed"
+
+
+def test_what_goes_is_forgotten_unless_its_whole_folder_is_gone() -> None:
+    clock = Clock()
+    settling = Settling(1, clock)
+    files = [found(f"{number}.wav") for number in range(100)]
+    settling.complete(files)
+    clock.now += 2
+    assert len(settling.complete(files)) == 100
+    settling.complete([], is_whole=False)
+    clock.now += 2
+    assert settling.complete(files) == [], "a share that comes back"
+    settling.complete([])
+    assert len(settling._taken) + len(settling._seen) == 0, (
+        "memory holds what is there, and no more"
+    )
+    settling.complete(files)
+    clock.now += 2
+    assert len(settling.complete(files)) == 100
+
+
+def test_what_could_not_be_done_comes_again() -> None:
+    clock = Clock()
+    settling = Settling(1, clock)
+    for expected in (0, 1, 0):
+        assert len(settling.complete([found("a.wav")])) == expected
+        clock.now += 2
+    settling.put_back([found("a.wav")])
+    assert settling.complete([found("a.wav")]) == []
+    clock.now += 2
+    assert len(settling.complete([found("a.wav")])) == 1
+
+
+@pytest.mark.parametrize("name", ["a.wav.part", "a.crdownload", "~a.wav", ".a.wav", "a.wav~"])
+def test_names_of_unfinished_copies_are_left_out(name: str) -> None:
+    assert is_temporary(f"/x/{name}")
+    assert not is_temporary("/x/part.wav")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux and Windows tell")
+def test_a_file_that_is_open_for_writing_is_not_complete(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with path.open("wb"):
+        assert is_being_written(str(path))
+    with path.open("rb"):
+        assert not is_being_written(str(path))
+    assert not is_being_written(str(tmp_path / "gone"))
+
+
+@posix_only
+def test_a_watched_folder_is_converted_as_it_fills_until_it_is_stopped(
+    started: Callable[..., subprocess.Popen[str]], media: Media, tmp_path: Path, destination: Path
+) -> None:
+    folder = tmp_path / "in"
+    media.put("clip.mp3", folder / "sub" / "first.mp3")
+    words = ("--watch", "--settle", "0.3", "--source", "move:done", "--yes", "--where", "local")
+    process = started("convert", "in", *words)
+    until(lambda: names(tmp_path / "done") == {"sub/first.mp3"})
+    media.put("empty.mp4", folder / "bad.mp4")
+    folder.rename(tmp_path / "away")  # a share that goes and comes back
+    folder_again = shutil.copytree(tmp_path / "away", tmp_path / "again")
+    folder_again.rename(folder)
+    media.put("clip.mp3", folder / "b.mp3.part")
+    (folder / "b.mp3.part").rename(folder / "b.mp3")
+    until(lambda: names(tmp_path / "done") == {"sub/first.mp3", "b.mp3"})
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, errors
+    lines = errors.splitlines()
+    assert len([line for line in lines if line.startswith("FAILED")]) == 1, "it is not tried again"
+    assert lines[0].startswith(
+        "watching in; files are converted once they have not changed for 0.3 s"
+    )
+    assert re.fullmatch(r"watched in for .* s: 2 converted, 1 failed", lines[-1]), errors
+    assert names(folder) == {"bad.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("in", "-n"), "--watch does not go with --dry-run"),
+        (("in", "--detach"), "--watch does not go with --detach"),
+        (("in/a.mp3",), "--watch is for folders on this machine, and in/a.mp3 is none"),
+        (("az://media/in",), "--watch is for folders on this machine, and az://media/in is none"),
+        ((), "give the folders to watch"),
+        (
+            ("in", "--source", "delete"),
+            "--watch asks nothing later: with --source delete, add --yes",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    run: Run, media: Media, words: tuple[str, ...], why: str
+) -> None:
+    media.put("clip.mp3", run.folder / "in" / "a.mp3")
+    result = run("convert", "--watch", *words)
+    assert (result.exit_code, why in result.error) == (2, True), result.stderr
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
+def test_the_example_of_a_service_is_one() -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "verify", UNIT],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
