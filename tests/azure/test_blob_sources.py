@@ -16,7 +16,7 @@ from runner.selection import Selection, find_files
 from tests.azure.conftest import MP3, MakeEngine, drive, on_cloud
 from tests.azure.media_store import MediaStore, media_store
 from tests.azure.test_secrets import files_below, leaks
-from tests.cloud import Cloud
+from tests.cloud import IDENTITY, Cloud
 from tests.conftest import Run, names
 from tests.media import Media
 
@@ -107,3 +107,16 @@ def test_blobs_that_changed_or_went_since_they_were_planned_fail_alone(
         "gone.mp3": (Kind.INPUT, GONE),
     }
     assert names(destination) == {"fine.mp3"}
+
+
+def test_a_right_that_nodes_lost_ends_the_run_with_the_command_that_gives_it(
+    store: MediaStore, run: Run, wav: Path
+) -> None:
+    store.put("a.wav", wav)
+    store.cloud.azure.roles.revoke(IDENTITY)
+    for purpose, role in (("input", "reader"), ("tools", "reader"), ("output", "contributor")):
+        store.cloud.azure.grant(IDENTITY, role, store.cloud.container(purpose))
+    result = on_cloud(run, store.cloud)("convert", f"az://{store.name}")
+    assert result.exit_code == 4, result.stderr
+    assert f"may not read the container {store.name}" in result.error
+    assert "`pulumi up` gives them the right" in result.error
