@@ -34,8 +34,8 @@ class Cost:
     downloaded: int
     """Bytes that came from Azure."""
     prices: Prices | None
-    uploaded: int = 0
-    """Bytes that went there."""
+    uploaded: int | None = None
+    """Bytes that went there; none where another machine sent them."""
     saved: int = 0
     """Bytes by which results are smaller than their sources; negative if they are larger."""
 
@@ -75,10 +75,15 @@ class Cost:
 
 
 def cost_lines(cost: Cost) -> list[str]:
-    """What a run on Azure used, for people."""
-    change = "saved" if cost.saved >= 0 else "added"
-    moved = f"{bytes_text(cost.uploaded)} up, {bytes_text(cost.downloaded)} down"
-    return [f"Azure: {cost.text}", f"Azure: {moved}; {bytes_text(abs(cost.saved))} {change}"]
+    """What a run on Azure used, for people; nothing of what is not known yet."""
+    lines = [f"Azure: {cost.text}"] if cost.seconds else []
+    moved = [] if cost.uploaded is None else [f"{bytes_text(cost.uploaded)} up"]
+    if cost.seconds:
+        moved.append(f"{bytes_text(cost.downloaded)} down")
+    if cost.saved:
+        change = "smaller" if cost.saved > 0 else "larger"
+        moved.append(f"results {bytes_text(abs(cost.saved))} {change} than their sources")
+    return [*lines, f"Azure: {', '.join(moved)}"] if moved else lines
 
 
 def cost_as_json(cost: Cost) -> dict[str, Any]:
@@ -102,7 +107,8 @@ def cost_of(
     """What the nodes cost that were seen in *uses*, or that *attempts* say to have been at work."""
     periods: dict[str, list[Period]] = defaultdict(list)
     kinds: dict[str, bool | None] = {}
-    downloaded = uploaded = saved = 0
+    downloaded = saved = 0
+    sent: list[int] = []
     for use in uses:
         periods[use.node].append((use.since, use.until))
         kinds[use.node] = use.spot
@@ -110,7 +116,8 @@ def cost_of(
         if attempt.began is not None and attempt.worker:
             began = attempt.began.timestamp()
             periods[attempt.worker].append((began, began + attempt.seconds))
-        uploaded += attempt.sent or 0
+        if attempt.sent is not None:
+            sent.append(attempt.sent)
         if attempt.state is State.CONVERTED and attempt.size is not None:
             downloaded += attempt.size
             saved += (attempt.source_size or attempt.size) - attempt.size
@@ -124,7 +131,7 @@ def cost_of(
         other_seconds=seconds[None],
         downloaded=downloaded,
         prices=prices,
-        uploaded=uploaded,
+        uploaded=sum(sent) if sent else None,
         saved=saved,
     )
 

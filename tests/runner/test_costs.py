@@ -40,7 +40,16 @@ def test_the_cost_adds_up_by_hand() -> None:
     assert cost.amount == pytest.approx(by_hand)
     assert cost_lines(cost) == [
         "Azure: 3 nodes for 18 m 20 s Spot and 8 m 20 s dedicated and 10 s of an unknown kind in all: 0.14 USD by a list",
-        "Azure: 2.0 GB up, 1.0 GB down; 2.0 GB saved",
+        "Azure: 2.0 GB up, 1.0 GB down, results 2.0 GB smaller than their sources",
+    ]
+
+
+def test_what_is_not_known_is_not_said() -> None:
+    assert cost_lines(cost_of([], [], PRICES)) == []
+    elsewhere = attempt("a", State.CONVERTED, 0, 9, worker="n", size=10, source_size=20)
+    assert cost_lines(cost_of([use("n", 0, 10)], [elsewhere], None)) == [
+        "Azure: 1 node for 10 s Spot in all: price unknown",
+        "Azure: 10 B down, results 10 B smaller than their sources",
     ]
 
 
