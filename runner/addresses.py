@@ -181,4 +181,7 @@ def _account_in_public_cloud(endpoint: str) -> str | None:
 
 
 def _refused(text: str) -> UsageError:
-    return UsageError(f"{printable(text)} is no address of blobs: write {_FORMS}")
+    return UsageError(
+        f"{printable(text)} is not the address of a blob or container: write {_FORMS}, with 3 to 24 lower-case "
+        "letters and digits for an account, and 3 to 63 (also dashes) for a container"
+    )

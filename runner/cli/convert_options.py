@@ -105,7 +105,7 @@ _WATCH: tuple[Callable[..., Any], ...] = (
         default=10.0,
         metavar="SECONDS",
         section="Input",
-        help="With --watch: a file is complete once it has not changed for so long.",
+        help="With --watch: a file is complete once it has not changed for this long.",
     ),
 )
 _OUTPUT: tuple[Callable[..., Any], ...] = (

@@ -295,7 +295,7 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "section": "Azure",
             "help": (
                 "Start no run that is estimated to cost more, and begin nothing more once its nodes"
-                " have cost so much."
+                " have cost that much."
             ),
         },
     ),

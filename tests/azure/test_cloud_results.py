@@ -286,7 +286,7 @@ def test_this_machine_stores_results_there_as_nodes_do(
         ("az://no-such-container/x", 4, "no container no-such-container"),
         ("https://a.blob.core.windows.net/c/x?sv=1&sig=hush", 2, "takes no signature (SAS)"),
         ("az://{output}/a/../b", 2, "no folder of results can be called so"),
-        ("az://", 2, "is no address of blobs"),
+        ("az://", 2, "is not the address of a blob or container"),
     ],
 )
 def test_a_destination_that_cannot_be_is_named_before_anything_is_done(

@@ -1,4 +1,4 @@
-"""A run that may cost so much: refused before, ended at its limit, and gone on with at a higher one."""
+"""A run with a cost limit: refused before it starts, ended at the limit, and continued with a higher one."""
 
 import json
 import sqlite3
