@@ -97,6 +97,13 @@ class Fetch(Protocol):
             Stopped: *is_stopped* says that nobody waits for it any more.
         """
 
+    def check(self, source: Source) -> None:
+        """See that *source* is still the version that was planned.
+
+        Raises:
+            ConversionError: It is not, or nobody can tell.
+        """
+
 
 class Keep(Protocol):
     """Stores results that this machine makes where they stay, which is not here."""

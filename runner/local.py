@@ -244,7 +244,7 @@ class _Workers:
         try:
             result = keep.put(
                 *(self._plan, attempt.conversion, work.target, made),
-                partial(self._still_wanted, work),
+                partial(self._still_wanted, attempt.conversion, work),
             )
             attempt.converted(made, result)
         except Stopped:
@@ -258,10 +258,12 @@ class _Workers:
                 os.unlink(work.target)
             self._one_less()
 
-    def _still_wanted(self, work: Work) -> None:
+    def _still_wanted(self, conversion: Conversion, work: Work) -> None:
         """The last look before a result gets its name, as `convert` has it for files."""
         if self._ended:
             raise Stopped
+        if conversion.source.is_blob and self._engine.fetch is not None:
+            self._engine.fetch.check(conversion.source)
         check_unchanged(work.source, work.expected)
 
     def _execution(self) -> Execution:

@@ -39,7 +39,9 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
     failure = failure_of(end, record, signed=signed, unreadable=unreadable)
     if failure is not None and end.code.lower() == GONE:
         failure = replace(failure, message=_put_back(context, item))
-    elsewhere = _fault_in_storage(context, item, end)
+    # of a result that stays, the node itself looked at its source at the last moment
+    is_certain = failure is None and context.results is not None
+    elsewhere = None if is_certain else _fault_in_storage(context, item, end)
     failure = elsewhere or failure
     uncollected = failure is None
     if failure is None:

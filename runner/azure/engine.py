@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from azure.batch import BatchClient
 from azure.storage.blob import BlobServiceClient
 
+from runner.addresses import BlobAddress
 from runner.azure.accounts import Accounts
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
@@ -17,6 +18,7 @@ from runner.azure.context import Pace, RunContext
 from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames
 from runner.azure.node_reads import NodeReads
+from runner.azure.node_writes import NodeWrites
 from runner.azure.pipeline import News, Pipeline
 from runner.azure.results import CloudResults
 from runner.azure.signing import Lifetimes, Signer, lifetimes
@@ -56,7 +58,7 @@ class AzureEngine:
         neither uploaded nor submitted again.
         """
         yield from renamed_here(plan)
-        self.check_reads(plan)
+        self.check_rights(plan)
         yield from clear_leftovers(plan.destination)
         scratch = make_scratch(plan.destination)
         inbox = SimpleQueue[News]()
@@ -70,13 +72,15 @@ class AzureEngine:
             pipeline.close()
             discard_scratch(scratch)
 
-    def check_reads(self, plan: Plan) -> None:
-        """See that nodes can read the sources of *plan* that are in storage already.
+    def check_rights(self, plan: Plan) -> None:
+        """See that nodes can read the sources of *plan* in storage, and write the results there.
 
         Raises:
             SetupError: They cannot; the message has the command that gives them the right.
         """
         self._reads(plan).check(plan.conversions)
+        if plan.address is not None and plan.conversions:
+            self._writes(plan, plan.address).check()
 
     def context_of(
         self, plan: Plan, scratch: Path, report: Callable[[Event | Notice | NodeUse], None]
@@ -112,11 +116,20 @@ class AzureEngine:
         if plan.address is None:
             return {}
         results = CloudResults(plan.address, self.accounts)
-        signer = Signer(results.service, self.deployment, self._lifetimes(plan))
-        return {"results": results, "result_signature": signer.result}
+        signature = self._writes(plan, plan.address).signature
+        return {"results": results, "result_signature": signature}
 
     def _reads(self, plan: Plan) -> NodeReads:
-        return NodeReads(self.accounts, self.deployment, self._lifetimes(plan))
+        lifetimes = self._lifetimes(plan)
+        if (
+            plan.address is not None
+        ):  # nodes look at the source once more when they store its result
+            lifetimes = replace(lifetimes, read=lifetimes.write)
+        return NodeReads(self.accounts, self.deployment, lifetimes)
+
+    def _writes(self, plan: Plan, address: BlobAddress) -> NodeWrites:
+        results = CloudResults(address, self.accounts)
+        return NodeWrites(results, self.deployment, self._lifetimes(plan))
 
     def _lifetimes(self, plan: Plan) -> Lifetimes:
         if self.pace.lifetimes:

@@ -46,6 +46,22 @@ class BlobFetch:
         if size != source.size:
             raise ConversionError(Kind.TRANSIENT, "the blob did not arrive as a whole")
 
+    def check(self, source: Source) -> None:
+        """See that the blob is still the version that was planned.
+
+        Raises:
+            ConversionError: It is another one, or gone, or nobody can tell.
+        """
+        address = self._address(source)
+        same = _same(source.etag)
+        try:
+            self.accounts.ask(
+                address,
+                lambda client: client.get_blob_client(address.name).get_blob_properties(**same),
+            )
+        except AzureError as error:
+            raise failure_of_blob(error, address, self.accounts) from None
+
     def _address(self, source: Source) -> BlobAddress:
         stack = self.accounts.deployment
         try:
@@ -57,8 +73,13 @@ class BlobFetch:
 def _open(
     container: ContainerClient, address: BlobAddress, etag: str
 ) -> StorageStreamDownloader[bytes]:
-    same: dict[str, Any] = {}
-    if etag:
-        same = {"etag": f'"{etag}"', "match_condition": MatchConditions.IfNotModified}
     # as it lies there: what a blob calls compressed could unpack to any size
-    return container.get_blob_client(address.name).download_blob(decompress=False, **same)
+    blob = container.get_blob_client(address.name)
+    return blob.download_blob(decompress=False, **_same(etag))
+
+
+def _same(etag: str) -> dict[str, Any]:
+    """What asks for the version with this *etag* alone."""
+    if not etag:
+        return {}
+    return {"etag": f'"{etag}"', "match_condition": MatchConditions.IfNotModified}

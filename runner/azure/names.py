@@ -20,9 +20,16 @@ _SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 class NodeUrl:
     """What a task needs to read a blob."""
 
-    url: str
-    by_identity: bool
-    """Whether nodes read it as their identity, and not by what is in the address."""
+    address: str
+    """Without a signature."""
+    signature: str = ""
+    by_identity: bool = False
+    """Whether nodes read it as their identity."""
+
+    @property
+    def url(self) -> str:
+        """The address, signed if it needs to be."""
+        return f"{self.address}?{self.signature}" if self.signature else self.address
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from runner.azure.accounts import Access, Accounts
 from runner.azure.errors import NoRoleError
 from runner.azure.listing import Listing
 from runner.azure.names import NodeUrl
-from runner.azure.reading import CHANGED, GONE, right_to_read
+from runner.azure.reading import right_to_read
 from runner.azure.signing import DelegationKeys, Lifetimes
 from runner.azure.stack import Deployment
 from runner.blob_selection import BlobFacts
 from runner.errors import SetupError
+from runner.media.blob_source import CHANGED, GONE
 from runner.models import Conversion, Failure, Kind, Source
 
 
@@ -75,11 +76,9 @@ class NodeReads:
         address = self.address(source)
         match self.way(address):
             case Way.GIVEN:
-                return NodeUrl(
-                    f"{address.url}?{self.accounts.signature(address)}", by_identity=False
-                )
+                return NodeUrl(address.url, self.accounts.signature(address))
             case Way.SIGNED:
-                return NodeUrl(self._signed(address), by_identity=False)
+                return NodeUrl(address.url, self._signature(address))
             case way:
                 return NodeUrl(address.url, by_identity=way is Way.IDENTITY)
 
@@ -121,15 +120,14 @@ class NodeReads:
                 f"sign-in may not sign addresses there: `{command}` gives them the right"
             ) from error
 
-    def _signed(self, address: BlobAddress) -> str:
-        signature = generate_blob_sas(
+    def _signature(self, address: BlobAddress) -> str:
+        return generate_blob_sas(
             address.account,
             address.container,
             address.name,
             permission=BlobSasPermissions(read=True),
             **self._keys_of(address).terms(self._lifetimes.read),
         )
-        return f"{address.url}?{signature}"
 
     def _keys_of(self, address: BlobAddress) -> DelegationKeys:
         with self._lock:

@@ -8,10 +8,9 @@ from runner.azure.errors import NoRoleError, code_of, translated
 from runner.azure.stack import Deployment
 from runner.blob_selection import ARCHIVED, REHYDRATING
 from runner.errors import RunnerError, SetupError, TransientError
+from runner.media.blob_source import CHANGED, GONE
 from runner.media.failures import ConversionError, Kind
 
-CHANGED = "the blob changed since it was planned"
-GONE = "the blob is gone"
 _NO_RIGHT = "authorizationpermissionmismatch"
 _OF_THE_BLOB = {
     "blobnotfound": (Kind.INPUT, GONE),
@@ -27,12 +26,17 @@ _OF_THE_BLOB = {
 }
 
 
-def right_to_read(address: BlobAddress, deployment: Deployment | None) -> str:
-    """The command that lets nodes and operators read the container of *address*; without a stack, its user."""
-    scope = (
+def scope_of(address: BlobAddress) -> str:
+    """The ARM id of the container of *address*, as a shell finds it out."""
+    return (
         f'"$(az storage account show --name {address.account} --query id --output tsv)'
         f'/blobServices/default/containers/{address.container}"'
     )
+
+
+def right_to_read(address: BlobAddress, deployment: Deployment | None) -> str:
+    """The command that lets nodes and operators read the container of *address*; without a stack, its user."""
+    scope = scope_of(address)
     if deployment is None:
         who = '"$(az ad signed-in-user show --query id --output tsv)"'
         role = '"Storage Blob Data Reader"'

@@ -14,6 +14,7 @@ from runner import __version__
 from runner.addresses import BlobAddress
 from runner.azure.accounts import Access, Accounts
 from runner.azure.errors import NoRoleError, code_of, translated
+from runner.azure.reading import scope_of
 from runner.errors import RunnerError, SetupError
 from runner.media.blob_target import BlobTarget, MadeFrom
 from runner.models import Conversion, TargetState
@@ -134,11 +135,10 @@ class CloudResults:
     @property
     def assignment(self) -> str:
         """The command that gives the role to whoever is named in it."""
-        place = f"/blobServices/default/containers/{self.address.container}"
-        account = (
-            f'"$(az storage account show --name {self.address.account} --query id --output tsv)'
+        scope = scope_of(self.address)
+        return (
+            f'az role assignment create --role "{CONTRIBUTOR}" --assignee OBJECT_ID --scope {scope}'
         )
-        return f'az role assignment create --role "{CONTRIBUTOR}" --assignee OBJECT_ID --scope {account}{place}"'
 
 
 def _result_blob(blob: Any) -> ResultBlob:

@@ -111,13 +111,13 @@ class Session:
             detach=detach,
         )
 
-    def check_reads(self, plan: Plan) -> None:
-        """See that nodes can read the sources of *plan* that are in storage already.
+    def check_rights(self, plan: Plan) -> None:
+        """See that nodes can read the sources of *plan* in storage, and write the results there.
 
         Raises:
             SetupError: They cannot.
         """
-        self.engine("", RunOptions()).check_reads(plan)
+        self.engine("", RunOptions()).check_rights(plan)
 
     def manifest(self, run: str, destination: Path) -> Manifest:
         """Return the plan stored next to the sources of *run*, for results in *destination*.

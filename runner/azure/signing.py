@@ -14,7 +14,6 @@ from azure.storage.blob import (
     generate_container_sas,
 )
 
-from runner.addresses import BlobAddress
 from runner.azure.errors import azure_errors
 from runner.azure.stack import Deployment
 from runner.models import Plan
@@ -130,15 +129,3 @@ class Signer:
             **self._keys.terms(self._lifetimes.write),
         )
         return f"{address}?{signature}"
-
-    def result(self, address: BlobAddress) -> str:
-        """The signature with which the blob at *address* may be written, and looked at, by a node."""
-        if self._deployment.pool_identity_id:
-            return ""
-        return generate_blob_sas(
-            address.account,
-            address.container,
-            address.name,
-            permission=BlobSasPermissions(read=True, create=True, write=True),
-            **self._keys.terms(self._lifetimes.write),
-        )

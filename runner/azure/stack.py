@@ -108,10 +108,15 @@ class Deployment:
             *(self.input_container, self.output_container, self.tools_container),
         ):
             return True
-        end = f"/storageaccounts/{account}/blobservices/default/containers/{container}".lower()
-        return any(
-            each.lower().endswith(end) for each in (*self.read_containers, *self.write_containers)
-        )
+        return _names((*self.read_containers, *self.write_containers), account, container)
+
+    def nodes_may_write(self, account: str, container: str) -> bool:
+        """Likewise of the right to write there."""
+        if not self.pool_identity_id:
+            return False
+        if (account, container) == (self.storage_account, self.output_container):
+            return True
+        return _names(self.write_containers, account, container)
 
     @property
     def pool(self) -> Pool:
@@ -148,6 +153,12 @@ class Deployment:
     def account(self) -> str:
         """The account, in a few words, for things that all pools share."""
         return f"{self.batch_account} ({self.location})"
+
+
+def _names(ids: tuple[str, ...], account: str, container: str) -> bool:
+    """Whether one of *ids*, of ARM, is that of *container* in *account*."""
+    end = f"/storageaccounts/{account}/blobservices/default/containers/{container}".lower()
+    return any(each.lower().endswith(end) for each in ids)
 
 
 def _texts(name: str, values: object, remedy: str) -> tuple[str, ...]:

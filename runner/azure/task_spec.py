@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from azure.batch import models as batch
 
-from runner.azure.names import BlobNames, TaskName, safe_suffix
+from runner.azure.names import BlobNames, NodeUrl, TaskName, safe_suffix
 from runner.azure.stack import Deployment
 from runner.azure.worker_package import pack_worker
+from runner.media.blob_source import SourceBlob
 from runner.media.blob_target import BlobTarget
 from runner.media.node import ORDER, RECORD, RESULT, Order
 from runner.models import Conversion
@@ -54,7 +55,9 @@ def build_task(
     that is *staying* is not among what is uploaded.
     """
     deployment = blob_names.deployment
-    name = conversion.source.path if conversion.source.is_blob else blob
+    # what was in storage before is read where it is
+    there = blob_names.elsewhere(conversion.source) if conversion.source.is_blob else None
+    name = conversion.source.path if there else blob
     source = f"source{safe_suffix(os.path.splitext(name)[1])}"
     task = str(TaskName(conversion.id, attempt))
     folder = blob_names.results(task)
@@ -66,13 +69,16 @@ def build_task(
         identity=deployment.pool_identity_id,
         target=staying.target if staying else None,
         target_signature=staying.signature if staying else "",
+        source_blob=_pinned(conversion, there) if staying and there else None,
     )
     return batch.BatchTaskCreateOptions(
         id=task,
         command_line=_COMMAND,
         resource_files=[
             _fetch(blob_names, deployment.tools_container, pack_worker()[0], _WORKER),
-            _source(conversion, blob, blob_names, source),
+            _elsewhere(there, deployment, source)
+            if there
+            else _fetch(blob_names, deployment.input_container, blob, source),
         ],
         output_files=[
             *([] if staying else [_result(conversion, blob_names, folder)]),
@@ -89,17 +95,21 @@ def build_task(
     )
 
 
-def _source(
-    conversion: Conversion, blob: str, blob_names: BlobNames, path: str
-) -> batch.ResourceFile:
-    if not conversion.source.is_blob:
-        return _fetch(blob_names, blob_names.deployment.input_container, blob, path)
-    # it is read where it is
-    given = blob_names.elsewhere(conversion.source)
+def _pinned(conversion: Conversion, there: NodeUrl) -> SourceBlob:
+    """What a node needs to see that the source is still the version that was planned."""
+    return SourceBlob(
+        address=there.address,
+        etag=conversion.source.etag,
+        signature=there.signature,
+        by_identity=there.by_identity,
+    )
+
+
+def _elsewhere(there: NodeUrl, deployment: Deployment, path: str) -> batch.ResourceFile:
     return batch.ResourceFile(
-        http_url=given.url,
+        http_url=there.url,
         file_path=path,
-        identity_reference=_identity(blob_names.deployment) if given.by_identity else None,
+        identity_reference=_identity(deployment) if there.by_identity else None,
     )
 
 

@@ -81,14 +81,14 @@ class Backend:
 
         return BlobKeep(self.cloud, run.options)
 
-    def check_reads(self, plan: Plan) -> None:
-        """See that the sources of *plan* that are in storage can be read where the work is done.
+    def check_rights(self, plan: Plan) -> None:
+        """See that the work can read the sources of *plan* that are in storage, and write results there.
 
         Raises:
             SetupError: They cannot.
         """
         if self.session is not None:
-            self.session.check_reads(plan)
+            self.session.check_rights(plan)
 
     def _fetch(self) -> "BlobFetch | None":
         if self.accounts is None:

@@ -152,7 +152,7 @@ def _convert(
             show_plan(plan, existing, output)
             show_estimate(estimated, output)
             say_hint(estimated, backend, options["where"])
-        backend.check_reads(plan)
+        backend.check_rights(plan)
         return ExitCode.OK
     if backend.session is None and not arguments:
         require_encoders(preset, ffmpeg)

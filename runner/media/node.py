@@ -17,6 +17,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 
 from runner.media.blob_requests import BlobRequests, Identity
+from runner.media.blob_source import SourceBlob
 from runner.media.blob_target import BlobTarget, TargetBlob, store_result
 from runner.media.environment import without_secrets
 from runner.media.failures import ConversionError, Failure, Kind
@@ -66,6 +67,8 @@ class Order:
     target: BlobTarget | None = None
     """Where the node itself stores the result; none where Batch does, in the run's own folder."""
     target_signature: str = ""
+    source_blob: SourceBlob | None = None
+    """Where the source lies, if that is in storage and the node itself stores the result."""
 
     def as_json(self) -> str:
         """Return one line of JSON for `from_json`."""
@@ -79,6 +82,8 @@ class Order:
             facts["identity"] = self.identity
             facts["target"] = self.target.as_facts()
             facts["target_signature"] = self.target_signature
+        if self.source_blob is not None:
+            facts["source_blob"] = self.source_blob.as_facts()
         return json.dumps(facts)
 
     @classmethod
@@ -94,6 +99,7 @@ class Order:
             identity=facts.get("identity", ""),
             target=BlobTarget.from_facts(facts["target"]) if "target" in facts else None,
             target_signature=facts.get("target_signature", ""),
+            source_blob=SourceBlob(**facts["source_blob"]) if "source_blob" in facts else None,
         )
 
 
@@ -157,7 +163,8 @@ class Record:
 
 def main() -> int:
     """Do the conversion; the exit code is 0 for a verified result."""
-    order = Order.from_json(os.environ[ORDER])
+    # taken out, as it may have signatures, and the programs that are started get the environment
+    order = Order.from_json(os.environ.pop(ORDER))
     started = time.time()
     try:
         record = _carried_out(order)
@@ -193,9 +200,15 @@ def _carried_out(order: Order) -> Record:
         notices = tuple(made.notices.splitlines())
         seconds = made.media_seconds
         return Record(size=made.size, sha256=made.sha256, media_seconds=seconds, notices=notices)
+
+    def check_source() -> None:
+        if order.source_blob is not None:
+            order.source_blob.check(token)
+
+    check_source()  # else the work might be for nothing
     result = convert(_work(order))
     try:
-        made = store_result(blob, _target(order), result)
+        made = store_result(blob, _target(order), result, before_commit=check_source)
     except OSError as error:
         raise from_os(error) from error
     os.unlink(_target(order))

@@ -8,8 +8,8 @@ import pytest
 from azure.storage.blob import generate_container_sas
 
 from runner.azure.listing import Listing
-from runner.azure.reading import CHANGED, GONE
 from runner.azure.session import Session
+from runner.media.blob_source import CHANGED, GONE
 from runner.models import Kind
 from runner.plan import make_plan
 from runner.selection import Selection, find_files

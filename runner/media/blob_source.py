@@ -1,0 +1,60 @@
+"""A source that lies in Blob storage: asked whether it is still the version that was planned."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from runner.media.blob_requests import BlobError, BlobRequests, Request
+from runner.media.failures import ConversionError, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHANGED = "the blob changed since it was planned"
+GONE = "the blob is gone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceBlob:
+    """Where a source lies, and which version of it is meant; travels to the nodes as JSON."""
+
+    address: str
+    """Of the blob, percent-encoded, without a signature."""
+    etag: str
+    """Of the version that was planned, without quotation marks."""
+    signature: str = ""
+    by_identity: bool = False
+    """Whether the node asks as the pool's identity; else it is by the signature, or as anybody."""
+
+    def as_facts(self) -> dict[str, object]:
+        """The arguments that make another one, of JSON's own types."""
+        return asdict(self)
+
+    def check(self, token: Callable[[], str] | None) -> None:
+        """See that the blob is still the version that was planned.
+
+        Versions never come back: one that is there after the work was there all the time.
+
+        Raises:
+            ConversionError: It is not, or nobody can tell.
+        """
+        requests = BlobRequests(token if self.by_identity else None, self.signature)
+        try:
+            requests.send(Request("HEAD", self.address, {"If-Match": f'"{self.etag}"'}))
+        except BlobError as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: BlobError) -> ConversionError:
+        if error.status == 404:
+            return ConversionError(Kind.INPUT, GONE)
+        if error.status == 412:
+            return ConversionError(Kind.INPUT, CHANGED)
+        if error.may_pass:
+            message = f"storage did not say whether the source is still the same: {error}"
+            return ConversionError(Kind.TRANSIENT, message)
+        if self.signature and error.status in (401, 403):
+            message = "the signed URL of the task was refused: it expired"
+            return ConversionError(Kind.TRANSIENT, message)
+        message = f"may not see whether the source is still the same ({error})"
+        return ConversionError(Kind.ENVIRONMENT, message)
