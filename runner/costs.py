@@ -102,9 +102,16 @@ def cost_as_json(cost: Cost) -> dict[str, Any]:
 
 
 def cost_of(
-    uses: Iterable[NodeUse], attempts: Iterable[AttemptRecord], prices: Prices | None
+    uses: Iterable[NodeUse],
+    attempts: Iterable[AttemptRecord],
+    prices: Prices | None,
+    *,
+    results_stay: bool = False,
 ) -> Cost:
-    """What the nodes cost that were seen in *uses*, or that *attempts* say to have been at work."""
+    """What the nodes cost that were seen in *uses*, or that *attempts* say to have been at work.
+
+    Results that stay in storage are not downloaded.
+    """
     periods: dict[str, list[Period]] = defaultdict(list)
     kinds: dict[str, bool | None] = {}
     downloaded = saved = 0
@@ -119,7 +126,7 @@ def cost_of(
         if attempt.sent is not None:
             sent.append(attempt.sent)
         if attempt.state is State.CONVERTED and attempt.size is not None:
-            downloaded += attempt.size
+            downloaded += 0 if results_stay else attempt.size
             saved += (attempt.source_size or attempt.size) - attempt.size
     seconds: dict[bool | None, float] = defaultdict(float)
     for node, spans in periods.items():

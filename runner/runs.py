@@ -302,16 +302,21 @@ class _CostMeter:
             self._earlier = ledger.all_attempts(run)
         ledger.record_node(run, use)
         self._uses[use.node, use.since] = use
-        cost = cost_of(self._uses.values(), self._earlier, self._run.prices())
-        downloaded = 0 if ledger.results_stay else cost.downloaded + self._downloaded
-        self._cost = replace(cost, downloaded=downloaded)
+        cost = cost_of(
+            self._uses.values(),
+            self._earlier,
+            self._run.prices(),
+            results_stay=ledger.results_stay,
+        )
+        self._cost = replace(cost, downloaded=cost.downloaded + self._downloaded)
         amount, limit = self._cost.amount, self._run.options.max_cost
         if limit is not None and amount is not None and amount >= limit:
             self._stop.begin_nothing_more()
 
     def note(self, event: Event) -> None:
         """Take in the end of an attempt."""
-        if self._uses is not None and event.result is not None:
+        stays = self._ledger.results_stay
+        if self._uses is not None and event.result is not None and not stays:
             self._downloaded += event.result.size
 
     def close(self) -> None:

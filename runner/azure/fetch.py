@@ -12,6 +12,7 @@ from runner.addresses import BlobAddress
 from runner.azure.accounts import Accounts
 from runner.azure.reading import failure_of_blob
 from runner.errors import UsageError
+from runner.media.blob_source import CHANGED
 from runner.media.failures import ConversionError, Kind, Stopped
 from runner.models import Source
 
@@ -53,14 +54,14 @@ class BlobFetch:
             ConversionError: It is another one, or gone, or nobody can tell.
         """
         address = self._address(source)
-        same = _same(source.etag)
         try:
-            self.accounts.ask(
-                address,
-                lambda client: client.get_blob_client(address.name).get_blob_properties(**same),
+            facts = self.accounts.ask(
+                address, lambda client: client.get_blob_client(address.name).get_blob_properties()
             )
         except AzureError as error:
             raise failure_of_blob(error, address, self.accounts) from None
+        if str(facts.etag).strip('"') != source.etag:
+            raise ConversionError(Kind.INPUT, CHANGED)
 
     def _address(self, source: Source) -> BlobAddress:
         stack = self.accounts.deployment
@@ -73,13 +74,8 @@ class BlobFetch:
 def _open(
     container: ContainerClient, address: BlobAddress, etag: str
 ) -> StorageStreamDownloader[bytes]:
+    same: dict[str, Any] = {}
+    if etag:
+        same = {"etag": f'"{etag}"', "match_condition": MatchConditions.IfNotModified}
     # as it lies there: what a blob calls compressed could unpack to any size
-    blob = container.get_blob_client(address.name)
-    return blob.download_blob(decompress=False, **_same(etag))
-
-
-def _same(etag: str) -> dict[str, Any]:
-    """What asks for the version with this *etag* alone."""
-    if not etag:
-        return {}
-    return {"etag": f'"{etag}"', "match_condition": MatchConditions.IfNotModified}
+    return container.get_blob_client(address.name).download_blob(decompress=False, **same)

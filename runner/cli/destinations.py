@@ -104,8 +104,10 @@ class Destination:
 
     def peek(self) -> Ledger:
         """The ledger, for looking only."""
-        self._fetched()
-        return Ledger.peek(self.folder)
+        lock = self._fetched()
+        ledger = Ledger.peek(self.folder)
+        ledger.results_stay = lock is not None
+        return ledger
 
     def planned(self, plan: Plan) -> Plan:
         """*plan*, which was made for the folder, for here: no result takes the place of its source."""

@@ -98,6 +98,7 @@ def estimate(
         whole=chosen.upload == "whole",
         jobs=jobs,
         cores=usable_cores(),
+        results_stay=ledger.results_stay,
     )
     return Estimate(found, here, estimate_azure(found, history, speeds, terms), "")
 
@@ -134,7 +135,9 @@ def refuse_a_limit_that_nobody_holds(options: RunOptions, *, detach: bool) -> No
 def cost_so_far(ledger: Ledger, run: str, estimated: Estimate) -> float:
     """What *run* has cost before this command."""
     prices = estimated.azure and estimated.azure.prices
-    return cost_of(ledger.node_uses(run), ledger.all_attempts(run), prices or None).amount or 0.0
+    uses, attempts = ledger.node_uses(run), ledger.all_attempts(run)
+    cost = cost_of(uses, attempts, prices or None, results_stay=ledger.results_stay)
+    return cost.amount or 0.0
 
 
 def refuse_if_too_dear(estimated: Estimate, limit: float, spent: float = 0.0) -> None:

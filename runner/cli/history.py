@@ -5,7 +5,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -78,9 +78,10 @@ def _show_status(
     job_status = session.job_status(name) if session else None
     sources = Counter(record.state for record in ledger.sources.of(name))
     uses = ledger.node_uses(name)
-    cost = cost_of(uses, ledger.all_attempts(name), run.prices) if uses else None
-    if cost is not None and ledger.results_stay:
-        cost = replace(cost, downloaded=0)
+    cost = None
+    if uses:
+        attempts = ledger.all_attempts(name)
+        cost = cost_of(uses, attempts, run.prices, results_stay=ledger.results_stay)
     if follow_up is None:
         tasks = asdict(job_status.counts) if job_status else None
         click.echo(_run_json(run, tasks=tasks, cost=cost))

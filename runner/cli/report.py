@@ -55,7 +55,8 @@ def report(
     with place.read() as ledger:
         run = ledger.run(name, follow_up)
         attempts = tuple(ledger.all_attempts(run.id))
-        facts = RunFacts(run, attempts, tuple(ledger.node_uses(run.id)))
+        uses = tuple(ledger.node_uses(run.id))
+        facts = RunFacts(run, attempts, uses, results_stay=ledger.results_stay)
     page = page or Path(f"report-{run.id}.html")
     now = datetime.now().astimezone()
     _write(page, render(facts, Destination(place.shown, follow_up), now))

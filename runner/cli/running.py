@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import FrameType
 
 from runner import interrupt, runs
@@ -73,8 +73,8 @@ def _cost(run: runs.Run, existing: Existing) -> Cost | None:
     ledger = existing.ledger
     if not run.vm_size or not (uses := ledger.node_uses(run.plan.id)):
         return None
-    cost = cost_of(uses, ledger.all_attempts(run.plan.id), run.prices())
-    return replace(cost, downloaded=0) if ledger.results_stay else cost
+    attempts = ledger.all_attempts(run.plan.id)
+    return cost_of(uses, attempts, run.prices(), results_stay=ledger.results_stay)
 
 
 def _reporter(run: runs.Run, output: OutputOptions) -> Reporter:

@@ -193,6 +193,8 @@ class Terms:
     jobs: int
     cores: int
     """Of this machine; and how many files it does at a time."""
+    results_stay: bool = False
+    """Whether results stay in storage, so that none is downloaded."""
 
 
 def estimate_azure(
@@ -204,9 +206,11 @@ def estimate_azure(
     looks = sorted(found.looks, key=lambda look: look.conversion.source.estimated_seconds)[::-1]
     times, results, basis = _on_nodes(looks, past, here, terms)
     line, notes = _line(past, terms)
-    sent = [look.size if terms.whole else look.sent for look in looks]
+    sent = [look.whole if terms.whole else look.sent for look in looks]
+    if terms.results_stay:
+        results = [0.0] * len(looks)
     jobs = list(map(Job, sent, times or [0.0] * len(looks), results))
-    went = course(jobs, replace(line, overhead=_overhead(past, line)))
+    went = course(jobs, replace(line, overhead=_overhead(past, line, terms)))
     nodes = max(1, min(line.nodes, -(-len(looks) // line.slots)))
     idle = nodes * (pool.autoscale_minutes + _WINDOW) * 60 if pool.autoscale_minutes else 0.0
     boot = nodes * max(0.0, line.start - pool.autoscale_minutes * 30)
@@ -279,14 +283,15 @@ def _line(past: History, terms: Terms) -> tuple[Line, tuple[str, ...]]:
     return line, tuple(notes)
 
 
-def _overhead(past: History, line: Line) -> float:
+def _overhead(past: History, line: Line, terms: Terms) -> float:
     """What earlier runs took beyond what their files did: the calls before, between and after."""
     beyond = []
     for run in past.runs.values():
         of_it = [a for a in past.attempts if a.run == run.id and a.size and a.sent is not None]
         if run.ended is None or run.exit_code or len(of_it) < run.files:
             continue
-        jobs = [Job(float(a.sent or 0), a.seconds, float(a.size or 0)) for a in of_it]
+        back = 0.0 if terms.results_stay else 1.0
+        jobs = [Job(float(a.sent or 0), a.seconds, back * (a.size or 0)) for a in of_it]
         jobs.sort(key=lambda job: -job.seconds)
         start = past.where(lambda one, name=run.id: one.id == name).starts  # type: ignore[misc]
         took = course(jobs, replace(line, start=start[0] if start else line.start)).total

@@ -51,14 +51,17 @@ class Look:
         return self.size / self.seconds if self.seconds > 0 else 0.0
 
     @property
+    def whole(self) -> float:
+        """Bytes that travel to Azure where films do so whole: none of what is there already."""
+        return 0 if self.conversion.source.is_blob else self.size
+
+    @property
     def sent(self) -> float:
         """Bytes that travel to Azure: of a film that becomes audio, its audio."""
-        if self.conversion.source.is_blob:
-            return 0
         recipe = self.conversion.recipe
         is_film = self.pixels > 0 and recipe.media == "audio" and recipe.is_preset
         whole = not is_film or bool(recipe.input_arguments) or self.audio_bytes > 0.8 * self.size
-        return self.size if whole else self.audio_bytes
+        return self.whole if whole else min(self.whole, self.audio_bytes)
 
 
 @dataclass(frozen=True, slots=True)

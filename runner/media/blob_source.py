@@ -41,15 +41,16 @@ class SourceBlob:
         """
         requests = BlobRequests(token if self.by_identity else None, self.signature)
         try:
-            requests.send(Request("HEAD", self.address, {"If-Match": f'"{self.etag}"'}))
+            # without If-Match, with which a blob that is gone may look like one that changed
+            answer = requests.send(Request("HEAD", self.address))
         except BlobError as error:
             raise self._failure(error) from None
+        if (answer.headers.get("ETag") or "").strip('"') != self.etag:
+            raise ConversionError(Kind.INPUT, CHANGED)
 
     def _failure(self, error: BlobError) -> ConversionError:
         if error.status == 404:
             return ConversionError(Kind.INPUT, GONE)
-        if error.status == 412:
-            return ConversionError(Kind.INPUT, CHANGED)
         if error.may_pass:
             message = f"storage did not say whether the source is still the same: {error}"
             return ConversionError(Kind.TRANSIENT, message)

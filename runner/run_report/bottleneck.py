@@ -39,9 +39,10 @@ def _busy(facts: RunFacts) -> dict[str, float]:
         covered((s.began, s.ended) for a in facts.attempts for s in a.steps if s.name == name)
         for name in ("send", "collect")
     )
+    down = {} if facts.results_stay else {"the downlink was full": collected}
     return {
         "the uplink was full": sent,
-        "the downlink was full": collected,
+        **down,
         "files waited for nodes": _waiting(facts),
         "the nodes were busy": workers,
     }

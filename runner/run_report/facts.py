@@ -71,13 +71,15 @@ class RunFacts:
     attempts: tuple[AttemptRecord, ...]
     uses: tuple[NodeUse, ...] = ()
     """The nodes that were seen while it was watched."""
+    results_stay: bool = False
+    """Whether its results stay in storage, so that none was downloaded."""
 
     @cached_property
     def cost(self) -> Cost | None:
         """What it used on Azure; none where it was done here."""
         if self.is_local or not (self.uses or self.attempts):
             return None
-        return cost_of(self.uses, self.attempts, self.run.prices)
+        return cost_of(self.uses, self.attempts, self.run.prices, results_stay=self.results_stay)
 
     def steps_of(self, attempt: AttemptRecord) -> tuple[tuple[str, Span], ...]:
         """The parts of *attempt* that were done by the worker that had it, and when."""

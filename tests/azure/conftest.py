@@ -91,7 +91,7 @@ def make_cloud(
 
         def make(**how: Any) -> Cloud:
             work = tmp_path_factory.mktemp("cloud")
-            cloud = stack.enter_context(stand_in_cloud(work, storage=storage, **how))
+            cloud = stack.enter_context(stand_in_cloud(work, **{"storage": storage, **how}))
             for name, value in cloud.azure.environment.items():
                 monkeypatch.setenv(name, value)
             return cloud

@@ -70,6 +70,13 @@ def test_a_price_that_is_not_known_is_never_guessed(
     assert ("price unknown" in cost.text) is (amount is None)
 
 
+def test_results_that_stay_in_the_cloud_cost_no_egress() -> None:
+    done = attempt("a", State.CONVERTED, 0, 10, size=10**9, source_size=3 * 10**9)
+    cost = cost_of([use("node-1", 0, 3600)], [done], PRICES, results_stay=True)
+    assert (cost.downloaded, cost.saved) == (0, 2 * 10**9)
+    assert cost.amount == pytest.approx(0.036)
+
+
 def test_time_that_is_seen_twice_counts_once() -> None:
     assert covered([(0, 10), (5, 12), (20, 30), (21, 22)]) == 22
 
@@ -91,6 +98,9 @@ def test_the_part_that_was_busy_for_most_of_the_time_is_named() -> None:
     busy = attempt("a", State.CONVERTED, 1, 98, worker="worker 1")
     here = RunFacts(replace(RUN, backend="local"), (busy,))
     assert bottleneck(here) == "The bottleneck: all 1 workers were busy 98% of the time."
+    looked = attempt("a", State.CONVERTED, 1, 9, steps=(sent(10, 99, "collect"),))
+    assert "the downlink was full" in bottleneck(facts(looked))
+    assert "downlink" not in bottleneck(replace(facts(looked), results_stay=True))
     little = attempt("a", State.CONVERTED, 1, 20)
     assert bottleneck(facts(little)) == (
         "Nothing was busy for most of the time (the nodes were busy 20%)."

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,9 @@ def test_of_a_film_that_becomes_sound_its_sound_travels() -> None:
     film = look(100, pixels=640 * 360)
     assert film.sent == 1000
     assert look(100).sent == 100_000  # no film
+    there = Source("https://account.blob.core.windows.net/films/a.mp4", 100_000, 0, "0x1")
+    blob = replace(film, conversion=replace(film.conversion, source=there))
+    assert (film.whole, blob.whole, blob.sent) == (100_000, 0, 0)
 
 
 def test_more_files_than_are_looked_into_are_a_sample_with_an_error(
