@@ -141,7 +141,7 @@ def test_the_same_command_from_any_machine_does_what_is_left(
     media.put("8-bit.wav", folder / "d.wav")
     again = laptops("convert", "in", home="second")
     assert again.exit_code == 0, again.stderr
-    assert "1 converted, 3 up to date of 4" in again.stderr
+    assert "4 files: 1 converted, 3 up to date" in again.stderr
     assert set(results_in(laptops.cloud)) == {"a.mp3", "b.mp3", "c.mp3", "d.mp3"}
     assert set(laptops.cloud.attempts().values()) == {1}
     assert not list(laptops.folder.rglob("*.mp3"))
@@ -162,7 +162,7 @@ def test_a_detached_run_ends_without_its_laptop_and_is_found_from_another(
     assert name in status.stdout, status.stderr
     attached = laptops("attach", home="second")
     assert attached.exit_code == 1, attached.stderr
-    assert "3 up to date, 1 failed of 4" in attached.stderr
+    assert "4 files: 3 up to date, 1 failed" in attached.stderr
     assert "the file ends early" in laptops("logs", home="third").stdout
     runs = laptops("runs", home="third").stdout
     assert runs.startswith(name)
@@ -268,15 +268,15 @@ def test_this_machine_stores_results_there_as_nodes_do(
     result_at(laptops.cloud, "b.mp3").upload_blob(b"foreign")
     first = laptops("convert", "in", "--where", "local", "--transfers", "1")
     assert first.exit_code == 1, first.stderr
-    assert "2 converted, 2 failed of 4" in first.stderr
+    assert "4 files: 2 converted, 2 failed" in first.stderr
     made = MadeFrom.from_metadata(result_at(laptops.cloud, "a.mp3").get_blob_properties().metadata)
     assert made is not None
     assert made.source == str(folder / "a.wav")
     assert result_at(laptops.cloud, "b.mp3").download_blob().readall() == b"foreign"
     again = laptops("convert", "in", "--overwrite", "always", "--where", "local", home="second")
-    assert "3 converted, 1 failed of 4" in again.stderr
+    assert "4 files: 3 converted, 1 failed" in again.stderr
     last = laptops("convert", "in", home="third")
-    assert "3 up to date, 1 failed of 4" in last.stderr, "nodes know what was made here"
+    assert "4 files: 3 up to date, 1 failed" in last.stderr, "nodes know what was made here"
     assert not list(laptops.folder.rglob("*.mp3"))
 
 
