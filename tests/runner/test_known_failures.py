@@ -102,6 +102,7 @@ def test_a_ledger_of_the_version_before_is_taken_over(
             "DROP VIEW history",
             "DROP TABLE known_failures",
             "ALTER TABLE results DROP COLUMN notices",
+            "ALTER TABLE results DROP COLUMN source_etag",
             "ALTER TABLE runs DROP COLUMN runner",
             "ALTER TABLE runs DROP COLUMN vm_size",
             "ALTER TABLE runs DROP COLUMN prices",
