@@ -121,9 +121,8 @@ class AzureEngine:
 
     def _reads(self, plan: Plan) -> NodeReads:
         lifetimes = self._lifetimes(plan)
-        if (
-            plan.address is not None
-        ):  # nodes look at the source once more when they store its result
+        if plan.address is not None:
+            # nodes look at the source once more when they store its result
             lifetimes = replace(lifetimes, read=lifetimes.write)
         return NodeReads(self.accounts, self.deployment, lifetimes)
 
