@@ -10,7 +10,6 @@ import pytest
 from tests.emulator.fixtures import azure, storage
 from tests.infra.engine import Deployment, find_pulumi
 from tests.infra.mocked import Deployed, deploy
-from tests.infra.warm import warm_python
 
 __all__ = ["azure", "storage"]
 
@@ -30,10 +29,8 @@ def pulumi() -> Iterator[None]:
         if os.environ.get("CI"):
             pytest.fail(words)
         pytest.skip(words)
-    with warm_python() as warm, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-        for name, value in warm.items():
-            patch.setenv(name, value)
         yield
 
 

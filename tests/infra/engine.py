@@ -15,7 +15,6 @@ from typing import Any
 
 import yaml
 
-from tests.infra import warm
 from tests.infra.provider.kinds import BATCH_SERVICE
 from tests.infra.provider.store import Store, World
 
@@ -64,8 +63,9 @@ def plugins_folder(folder: Path) -> Path:
         modules["pulumi-language-python"] = "tests.infra.language"
     for name, module in modules.items():
         executable = folder / name
-        python = shlex.join(warm.python(sys.executable))
-        executable.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec {python} -m {module} "$@"\n')
+        executable.write_text(
+            f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m {module} "$@"\n'
+        )
         executable.chmod(0o755)
     return folder
 

@@ -17,7 +17,7 @@ from google.protobuf import json_format
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-from tests.infra import plugin, warm
+from tests.infra import plugin
 
 ALREADY_SAID = 32
 """The script's exit code after it has shown an error that a user can act on."""
@@ -79,7 +79,7 @@ def command(request: Any) -> list[str]:
     }
     program = str(Path(info.program_directory) / info.entry_point)
     flat = [part for option in options.items() for part in option]
-    return [*warm.python(interpreter(info)), "-u", script, *flat, program, *request.args]
+    return [interpreter(info), "-u", script, *flat, program, *request.args]
 
 
 def interpreter(info: Any) -> str:
