@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from runner import interrupt
 from runner.cli import main
 
 _THREADS = ("upload-", "download-", "loop-")
@@ -96,3 +97,4 @@ def _as_program(words: tuple[str, ...]) -> Iterator[None]:
         yield
     finally:
         sys.argv, sys.modules["__main__"], sys.excepthook, logger.handlers = before
+        interrupt._pressed = False

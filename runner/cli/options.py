@@ -184,7 +184,7 @@ def _bits(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?) ?([kMG]?)bit/s", value)
     if found and (rate := float(found[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[found[2]] / 8):
         return rate
-    raise UsageError(f"--uplink {printable(value)}: say it as in 20Mbit/s")
+    raise UsageError(f"--uplink {printable(value)}: use a speed such as 20Mbit/s")
 
 
 uplink_option = option(

@@ -14,7 +14,7 @@ from runner.azure.engine import AzureEngine
 from runner.azure.session import Session
 from runner.engine import Engine, Stop
 from runner.media.recipe import Recipe
-from runner.models import Event, Failure, NodeUse, Notice, Plan, State
+from runner.models import CloudStatus, Event, Failure, NodeUse, Notice, Plan, State
 from runner.options import RunOptions
 from runner.plan import DEFAULT_NAME, make_plan
 from runner.presets import BUILT_IN
@@ -61,6 +61,8 @@ def drive(engine: Engine, plan: Plan, on_event: Callable[[Event], None] = lambda
     """Run *plan* to its end, showing *on_event* each event."""
     told = Told()
     for news in engine.run(plan, Stop()):
+        if isinstance(news, CloudStatus):
+            continue  # it is shown, and says nothing
         if isinstance(news, Notice):
             told.notices.append(news.message)
         elif isinstance(news, NodeUse):
