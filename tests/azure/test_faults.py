@@ -548,7 +548,7 @@ def overwrite(cloud: Cloud, ending: str, data: bytes | None) -> None:
         ("result.mp3", b"damaged", "the result in storage does not have the size in its record"),
         ("result.mp3", None, "its result is no longer in storage"),
         ("record.json", None, "the task left no record of its result"),
-        ("record.json", b"{", "the record of the task cannot be read: no JSON"),
+        ("record.json", b"{", "the record of the task cannot be read: not JSON"),
     ],
 )
 def test_a_result_that_is_not_what_the_node_made_is_never_taken(
