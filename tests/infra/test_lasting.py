@@ -263,7 +263,7 @@ def test_a_preview_refuses_it_and_changes_nothing(deployment: Deployment) -> Non
 
 def test_a_budget_of_a_past_month_is_refused_and_nothing_is_made(new: Deployment) -> None:
     new.configure(alertEmail="ops@example.com", monthlyBudget=20, budgetStart="2020-01-01")
-    assert "budgetStart: 2020-01-01: is past" in new.fail("preview")
+    assert "budgetStart: 2020-01-01: is in the past" in new.fail("preview")
     assert new.world.resources == {}
 
 
