@@ -34,6 +34,8 @@ def test_a_task_sees_a_clean_environment_with_the_variables_of_batch(
         "AZ_BATCH_TASK_ID", "AZ_BATCH_NODE_ROOT_DIR", "AZ_BATCH_NODE_SHARED_DIR",
         "AZ_BATCH_NODE_STARTUP_DIR", "AZ_BATCH_NODE_MOUNTS_DIR", "AZ_BATCH_TASK_DIR",
         "AZ_BATCH_TASK_WORKING_DIR",
+        # the emulator's own: its metadata service has another address
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST",
     }  # fmt: skip
     assert given["AZ_BATCH_TASK_WORKING_DIR"].endswith("/workitems/job/job-1/task/wd")
     assert (
