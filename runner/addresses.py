@@ -101,8 +101,8 @@ def readings(text: str, stack_endpoint: str = "") -> tuple[BlobAddress, ...]:
         return tuple(found)
     if _CONTAINER.fullmatch(first):
         raise UsageError(
-            f"{printable(text)}: a container without an account is one of the stack that is used, and there "
-            f"is none; choose one with --stack or --outputs, or write az://ACCOUNT/{first}/…"
+            f"{printable(text)}: there is no stack here whose account could have the container {first}; "
+            f"choose one with --stack or --outputs, or write az://ACCOUNT/{first}/…"
         )
     raise _refused(text)
 
