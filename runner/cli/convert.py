@@ -1,7 +1,7 @@
 """`runner convert`: from the command line to a run and its exit code."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -99,72 +99,97 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     )
     if output.verbose:
         _show_settings(ctx)
-    arguments = ctx.meta.get("ffmpeg", ())
-    preset = chosen_preset(ctx, options, settings_of(ctx), arguments)
-    the_backend = cache(partial(find_backend, options))
-    place = find_destination(options["destination"], options, lambda: the_backend().session)
-    where = (place, the_backend)
+    preset = chosen_preset(ctx, options, settings_of(ctx), ctx.meta.get("ffmpeg", ()))
+    backend = cache(partial(find_backend, options))
+    place = find_destination(options["destination"], options, lambda: backend().session)
+    request = _Request(ctx, options, output, preset, place, backend)
     if not options["watch"]:
-        ctx.exit(_convert(ctx, options, output, preset, where))
+        ctx.exit(request.carry_out())
     if place.address:
         raise UsageError("--watch keeps results in a folder: give one with -o")
     batches = replace(output, is_batch=True, live=False, notify=None)
     ctx.exit(
         watch(
             {**options, "destination": place.folder},
-            lambda found: _convert(ctx, options, batches, preset, where, found),
+            replace(request, output=batches).carry_out,
             output.notify,
         )
     )
 
 
-def _convert(
-    ctx: click.Context,
-    options: dict[str, Any],
-    output: OutputOptions,
-    preset: Preset,
-    where: tuple[Destination, Callable[[], Backend]],
-    found: list[Found] | None = None,
-) -> ExitCode:
-    """Carry out one run, of what the options name or of those of these files that were *found*."""
-    arguments = ctx.meta.get("ffmpeg", ())
-    place, the_backend = where
-    if not options["dry_run"]:
-        put_sources_right(place.folder)
-    blobs = blob_sources(ctx, options, the_backend)
-    plan = plan_of(options, preset, arguments, place, blobs, found)
-    ffmpeg = find_ffmpeg(options["ffmpeg"])
-    backend = blobs.known_to(replace(the_backend(), cloud=place.cloud))
-    if backend.session is None and options["pool"] and is_typed(ctx, "pool"):
-        raise UsageError(f"--pool {options['pool']} is for Azure, and this run is {backend.words}")
-    made_with = backend.made_with(ffmpeg)
-    if options["dry_run"]:
+@dataclass(frozen=True)
+class _Request:
+    """What the command line asks for."""
+
+    ctx: click.Context
+    options: dict[str, Any]
+    output: OutputOptions
+    preset: Preset
+    place: Destination
+    find_backend: Callable[[], Backend]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments after `--`."""
+        arguments: tuple[str, ...] = self.ctx.meta.get("ffmpeg", ())
+        return arguments
+
+    def carry_out(self, found: list[Found] | None = None) -> ExitCode:
+        """Carry out one run, of the sources in the options or of those of these files that were *found*."""
+        options, place = self.options, self.place
+        if not options["dry_run"]:
+            put_sources_right(place.folder)
+        blobs = blob_sources(self.ctx, options, self.find_backend)
+        plan = plan_of(options, self.preset, self.arguments, place, blobs, found)
+        ffmpeg = find_ffmpeg(options["ffmpeg"])
+        backend = blobs.known_to(replace(self.find_backend(), cloud=place.cloud))
+        if backend.session is None and options["pool"] and is_typed(self.ctx, "pool"):
+            raise UsageError(
+                f"--pool {options['pool']} is for Azure, and this run is {backend.words}"
+            )
+        if options["dry_run"]:
+            return self._show(plan, backend, ffmpeg)
+        if backend.session is None and not self.arguments:
+            require_encoders(self.preset, ffmpeg)
+        if _is_worth_a_trial(backend, plan, self.preset, options):
+            refuse_hopeless_arguments(plan, ffmpeg)
+        with place.open() as ledger:
+            run_id, exit_code = self._run(plan, backend, ffmpeg, ledger)
+        if options["detach"] and backend.session is not None:
+            show(run_id)
+        return exit_code
+
+    def _show(self, plan: Plan, backend: Backend, ffmpeg: str) -> ExitCode:
+        """Show what a run of *plan* would do."""
+        options, place = self.options, self.place
         with place.peek() as ledger:
             existing = Existing(
                 ledger,
                 ffmpeg,
                 options["overwrite"],
-                made_with=made_with,
+                made_with=backend.made_with(ffmpeg),
                 targets=place.targets(),
             )
             todo = left_to_do(plan, existing)
             estimated = estimate(todo, ledger, backend, options, ffmpeg, measure=False)
-            show_plan(plan, existing, output)
-            show_estimate(estimated, output)
+            show_plan(plan, existing, self.output)
+            show_estimate(estimated, self.output)
             say_hint(estimated, backend, options["where"])
         backend.check_rights(plan)
         return ExitCode.OK
-    if backend.session is None and not arguments:
-        require_encoders(preset, ffmpeg)
-    if _is_worth_a_trial(backend, plan, preset, options):
-        refuse_hopeless_arguments(plan, ffmpeg)
-    with place.open() as ledger:
-        plan, asked = _resumed_plan(plan, ledger, backend, ctx)
+
+    def _run(
+        self, plan: Plan, backend: Backend, ffmpeg: str, ledger: Ledger
+    ) -> tuple[str, ExitCode]:
+        """Convert what is left of *plan*; return the run's name, too."""
+        options = self.options
+        plan, asked = _resumed_plan(plan, ledger, backend, self.ctx)
+        made_with = backend.made_with(ffmpeg)
         backend, chosen = backend.for_run(asked)
         agree_on_sources(plan, chosen, options["sources"], yes=options["yes"])
         jobs = options["jobs"] or usable_cores()
         existing = Existing(
-            *(ledger, ffmpeg, chosen.overwrite, jobs, made_with), targets=place.targets()
+            *(ledger, ffmpeg, chosen.overwrite, jobs, made_with), targets=self.place.targets()
         )
         if backend.session is not None and chosen.max_cost is not None:
             refuse_a_limit_that_nobody_holds(chosen, detach=options["detach"])
@@ -178,17 +203,14 @@ def _convert(
             where=backend.words,
             command=typed_command(),
             options=chosen,
-            follow_up=follow_up_of(ctx),
+            follow_up=follow_up_of(self.ctx),
             **terms_of(backend, chosen),
         )
         if options["clean_start"] and backend.session is not None:
             is_here = partial(existing.has, plan.destination)
             _clean_start(backend.session, is_here, plan, run.follow_up)
         engine = backend.engine(run, ffmpeg=ffmpeg, jobs=jobs, detach=options["detach"])
-        exit_code = run_and_report(run, engine, existing, output)
-    if options["detach"] and backend.session is not None:
-        show(plan.id)
-    return exit_code
+        return plan.id, run_and_report(run, engine, existing, self.output)
 
 
 def _is_worth_a_trial(
