@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Protocol
 
 from runner.addresses import BlobAddress
-from runner.errors import NothingToConvertError
+from runner.errors import NothingThereError
 from runner.formatting import printable
 from runner.media.failures import Failure, Kind
 from runner.media.paths import is_windows
@@ -75,7 +75,7 @@ def find_blobs(
     """Yield what the address *text* stands for: a blob, else a pattern, else a folder.
 
     Raises:
-        NothingToConvertError: It stands for nothing at all.
+        NothingThereError: It stands for nothing at all.
     """
     address = store.resolve(text)
     if address.name and not address.name.endswith("/"):
@@ -92,7 +92,7 @@ def find_blobs(
             yield _found(address, facts, relative, system)
     if nothing:
         what = "nothing matches" if is_pattern else "no such blob, folder or container:"
-        raise NothingToConvertError(f"{what} {printable(text)}")
+        raise NothingThereError(f"{what} {printable(text)}")
 
 
 def list_blobs(

@@ -53,6 +53,10 @@ class NothingToConvertError(RunnerError):
     exit_code = ExitCode.NOTHING_MATCHED
 
 
+class NothingThereError(NothingToConvertError):
+    """There is no blob at an address; one may come later."""
+
+
 class SetupError(RunnerError):
     """The environment is not ready until somebody fixes it; the message says how."""
 

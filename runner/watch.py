@@ -1,7 +1,7 @@
-"""Which files of a watched folder are complete: those that have stopped changing for a while.
+"""Which files of a watched place are complete: those that have stopped changing for a while.
 
 Folders are polled, as notifications of changes do not arrive from network shares, nor tell when a copy
-is complete.
+is complete. A blob appears as a whole, but may be written again or appended to: its ETag then changes.
 """
 
 import errno
@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from runner.blob_selection import REHYDRATING
 from runner.selection import Found
 
 if TYPE_CHECKING:
-    from runner.models import FileState
+    from runner.media.failures import Failure
+    from runner.models import Source
+
+    State = tuple[Source, Failure | None]
 
 if sys.platform == "linux":
     import fcntl
@@ -24,14 +28,14 @@ _BUSY = (errno.EAGAIN, errno.EWOULDBLOCK)
 
 
 class Settling:
-    """Remembers how files looked; in memory there is no more than what is in the folders."""
+    """Remembers how files looked; in memory there is no more than what is there."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         """*seconds* is how long a file must stay as it is."""
         self._seconds = seconds
         self._clock = clock
-        self._seen: dict[str, tuple[FileState, float]] = {}
-        self._taken: dict[str, FileState] = {}
+        self._seen: dict[str, tuple[State, float]] = {}
+        self._taken: dict[str, State] = {}
 
     def complete(self, found: Iterable[Found], *, is_whole: bool = True) -> list[Found]:
         """The files of *found* that are complete, each once as long as it stays as it is.
@@ -42,14 +46,14 @@ class Settling:
         complete = []
         there = set()
         for one in found:
-            path, state = one.source.path, one.source.state
+            path, state = one.source.path, (one.source, one.fault)
             there.add(path)
-            if state is None or is_temporary(path) or self._taken.get(path) == state:
+            if _must_wait(one) or self._taken.get(path) == state:
                 continue
             before = self._seen.get(path)
             if before is None or before[0] != state:
                 self._seen[path] = (state, now)
-            elif now - before[1] >= self._seconds and not is_being_written(path):
+            elif now - before[1] >= self._seconds and not _has_writer_here(one):
                 del self._seen[path]
                 self._taken[path] = state
                 complete.append(one)
@@ -63,6 +67,16 @@ class Settling:
         """Give these out once more, after they have stayed as they are for as long again."""
         for one in found:
             self._taken.pop(one.source.path, None)
+
+
+def _must_wait(one: Found) -> bool:
+    """Whether a file is none yet, however long it stays as it is."""
+    cannot_be_read = one.source.state is None or one.fault == REHYDRATING
+    return cannot_be_read or is_temporary(one.source.path)
+
+
+def _has_writer_here(one: Found) -> bool:
+    return not one.source.is_blob and is_being_written(one.source.path)
 
 
 def is_temporary(path: str) -> bool:

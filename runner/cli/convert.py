@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from runner.cli.backend import Backend, find_backend
-from runner.cli.blobs import blob_sources, put_signatures_away
+from runner.cli.blobs import BlobSources, blob_sources, put_signatures_away
 from runner.cli.convert_options import EXAMPLES, convert_options
 from runner.cli.destinations import Destination, find_destination
 from runner.cli.estimating import (
@@ -102,15 +102,16 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     preset = chosen_preset(ctx, options, settings_of(ctx), ctx.meta.get("ffmpeg", ()))
     backend = cache(partial(find_backend, options))
     place = find_destination(options["destination"], options, lambda: backend().session)
-    request = _Request(ctx, options, output, preset, place, backend)
+    blobs = blob_sources(ctx, options, backend)
+    request = _Request(ctx, options, output, preset, place, backend, blobs)
     if not options["watch"]:
         ctx.exit(request.carry_out())
-    if place.address:
-        raise UsageError("--watch keeps results in a folder: give one with -o")
     batches = replace(output, is_batch=True, live=False, notify=None)
     ctx.exit(
         watch(
-            {**options, "destination": place.folder},
+            options,
+            place,
+            blobs.open,
             replace(request, output=batches).carry_out,
             output.notify,
         )
@@ -127,6 +128,7 @@ class _Request:
     preset: Preset
     place: Destination
     find_backend: Callable[[], Backend]
+    blobs: BlobSources
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -139,10 +141,9 @@ class _Request:
         options, place = self.options, self.place
         if not options["dry_run"]:
             put_sources_right(place.folder)
-        blobs = blob_sources(self.ctx, options, self.find_backend)
-        plan = plan_of(options, self.preset, self.arguments, place, blobs, found)
+        plan = plan_of(options, self.preset, self.arguments, place, self.blobs, found)
         ffmpeg = find_ffmpeg(options["ffmpeg"])
-        backend = blobs.known_to(replace(self.find_backend(), cloud=place.cloud))
+        backend = self.blobs.known_to(replace(self.find_backend(), cloud=place.cloud))
         if backend.session is None and options["pool"] and is_typed(self.ctx, "pool"):
             raise UsageError(
                 f"--pool {options['pool']} is for Azure, and this run is {backend.words}"

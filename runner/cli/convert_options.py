@@ -97,7 +97,7 @@ _WATCH: tuple[Callable[..., Any], ...] = (
         "--watch",
         is_flag=True,
         section="Input",
-        help="Keep looking at the folders, and convert each file once it is complete.",
+        help="Keep looking at the folders, here or in Azure storage, and convert each file once it is complete.",
     ),
     option(
         "--settle",

@@ -1,22 +1,24 @@
-"""`--watch`: keep looking at folders, and convert what is complete, one batch after the other."""
+"""`--watch`: keep looking at folders and prefixes of blobs, and convert what is complete, batch by batch."""
 
 import os
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from runner import interrupt
+from runner.cli.destinations import Destination
 from runner.cli.notifying import notify
 from runner.cli.output import say
 from runner.errors import (
     ExitCode,
     InterruptedRunError,
+    NothingThereError,
     NothingToConvertError,
     RunnerError,
     SetupError,
@@ -25,8 +27,9 @@ from runner.errors import (
 )
 from runner.formatting import printable, seconds_text
 from runner.ledger import Ledger
+from runner.media.paths import is_address
 from runner.notify import Address
-from runner.selection import Found, Selection, find_files
+from runner.selection import Found, OpenStore, Selection, find_files
 from runner.source_choice import KEEP
 from runner.watch import Settling
 
@@ -49,12 +52,16 @@ def check_watch(options: dict[str, Any]) -> None:
         if options[name]:
             raise UsageError(f"--watch does not go with --{name.replace('_', '-')}")
     for source in options["sources"]:
-        if not os.path.isdir(source):
+        if not is_address(source) and not os.path.isdir(source):
             raise UsageError(
-                f"--watch is for folders on this machine, and {printable(source)} is none"
+                f"--watch is for folders on this machine and in Azure storage, and {printable(source)} is none"
             )
     if not options["sources"]:
         raise UsageError("give the folders to watch, such as `runner convert ./in --watch`")
+    if options["source"] != KEEP and any(map(is_address, options["sources"])):
+        raise UsageError(
+            f"--source {options['source']} is for sources on this machine, not for those in a container"
+        )
     if options["source"] != KEEP and not options["yes"]:
         raise UsageError(
             f"--watch asks nothing later: with --source {options['source']}, add --yes"
@@ -65,13 +72,29 @@ def check_watch(options: dict[str, Any]) -> None:
 class Watch:
     """What is watched, and what came of it so far."""
 
-    folders: tuple[str, ...]
+    places: tuple[str, ...]
+    """Folders here, and addresses in Azure storage."""
     selection: Selection
+    blobs: OpenStore
+    ledger: Path
+    """The folder with the ledger of the runs."""
     settle: float
     convert: Convert
     counts: Counter[str] = field(default_factory=Counter)
     _newest: str = ""
     """The run that was counted last."""
+    _faults: dict[str, str] = field(default_factory=dict)
+    """Why a place cannot be looked at, as it was said."""
+
+    def check(self) -> None:
+        """See that all addresses can be listed; that nothing is there yet is no fault.
+
+        Raises:
+            RunnerError: One cannot.
+        """
+        for place in filter(is_address, self.places):
+            with suppress(NothingThereError):
+                next(find_files([place], self.selection, self.blobs), None)
 
     def run(self) -> ExitCode:
         """Look and convert until somebody stops it; returns what it came to."""
@@ -95,17 +118,29 @@ class Watch:
         return ExitCode.SOME_FAILED if self.counts["failed"] else ExitCode.OK
 
     def _found(self) -> tuple[list[Found], bool]:
-        """What is in the folders, and whether that is all: one may be gone for a while."""
+        """What is there, and whether that is all: a place may be gone for a while."""
         found: list[Found] = []
         is_whole = True
-        for folder in self.folders:
+        for place in self.places:
             try:
-                if not os.path.isdir(folder):
-                    raise NothingToConvertError(folder)
-                found += find_files([folder], self.selection)
-            except (RunnerError, OSError):
+                if not (is_address(place) or os.path.isdir(place)):
+                    raise NothingToConvertError(place)
+                found += find_files([place], self.selection, self.blobs)
+            except NothingThereError:
+                self._faults.pop(place, None)
+            except (RunnerError, OSError) as error:
                 is_whole = False
+                if is_address(place):
+                    self._say_once(place, str(error))
+            else:
+                self._faults.pop(place, None)
         return found, is_whole
+
+    def _say_once(self, place: str, fault: str) -> None:
+        """Say why *place* cannot be looked at: of storage, people may have to do something about it."""
+        if self._faults.get(place) != fault:
+            self._faults[place] = fault
+            say(f"Error: {fault} (still trying)")
 
     def _convert(self, batch: list[Found]) -> bool:
         """Convert *batch*; returns whether that has been done, be it with failures."""
@@ -125,7 +160,7 @@ class Watch:
         return True
 
     def _count(self) -> None:
-        with Ledger.peek(self._destination) as ledger:
+        with Ledger.peek(self.ledger) as ledger:
             runs = ledger.runs()[:1]
         for run in runs:
             if run.id != self._newest:
@@ -136,21 +171,26 @@ class Watch:
         self._count()
         self.counts.clear()
 
-    @property
-    def _destination(self) -> Path:
-        assert self.selection.excluded_folder is not None
-        return self.selection.excluded_folder
 
-
-def watch(options: dict[str, Any], convert: Convert, address: Address | None) -> ExitCode:
-    """Watch the folders that *options* name, and say at the end what came of it.
+def watch(
+    options: dict[str, Any],
+    place: Destination,
+    blobs: OpenStore,
+    convert: Convert,
+    address: Address | None,
+) -> ExitCode:
+    """Watch what *options* name, for results in *place*, and say at the end, to *address* too, what came of it.
 
     Raises:
         InterruptedRunError: It was stopped while files were left in the middle of a batch.
+        RunnerError: An address cannot be listed.
     """
     check_watch(options)
-    selection = Selection(options["include"], options["exclude"], options["destination"])
-    watching = Watch(options["sources"], selection, options["settle"], convert)
+    selection = Selection(
+        options["include"], options["exclude"], None if place.address else place.folder
+    )
+    watching = Watch(options["sources"], selection, blobs, place.folder, options["settle"], convert)
+    watching.check()
     names = ", ".join(map(printable, options["sources"]))
     say(
         f"watching {names}; files are converted once they have not changed for {options['settle']:g} s"
