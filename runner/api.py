@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.engine import Stop
 from runner.errors import NothingToConvertError, UsageError
-from runner.existing import Existing, is_result
+from runner.existing import EarlierResults, Existing
 from runner.followup import FollowUp
 from runner.ledger import Ledger
 from runner.local import LocalEngine, find_ffmpeg, identify, usable_cores
@@ -52,7 +52,8 @@ def prepare(
     recipe = for_suffix(to, words, {}).recipe(arguments=words)
     found = find_files(names, Selection(tuple(include), tuple(exclude), destination))
     with Ledger.peek(destination) as ledger:
-        chosen = [one for one in found if not is_result(one.source.path, ledger)]
+        earlier = EarlierResults(ledger)
+        chosen = [one for one in found if one.source.path not in earlier]
     if not chosen:
         raise NothingToConvertError(f"no media files in {', '.join(names)}")
     return make_plan(chosen, recipe, destination)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from runner.addresses import BlobAddress
-from runner.existing import Standing
 from runner.models import Result, Source
 from runner.records import StoredResult
 from runner.result_blobs import ResultBlob, result_blob
+from runner.standing import Standing
 
 Listing = Callable[[], Iterable[tuple[str, ResultBlob]]]
 """All blobs below an address, each with its name."""

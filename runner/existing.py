@@ -1,24 +1,24 @@
 """Decide what to do about existing targets: leave them, check them, or convert again."""
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Protocol
 
 from runner.engine import awaited, starting_threads
+from runner.folder_targets import FolderTargets
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
 from runner.media.paths import below, is_address
-from runner.media.target import from_os, is_used_up, look_up, target_path
+from runner.media.target import from_os, is_used_up, target_path
 from runner.media.verify import check_existing
 from runner.media.worker import sha256_of
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State, TargetState
 from runner.records import KnownFailure, StoredResult
+from runner.standing import Standing, Targets
 
 
 class Action(Enum):
@@ -58,55 +58,6 @@ _FAILED_BEFORE = Decision(Action.FAILED_BEFORE)
 _NOT_OURS = "there is no record that runner made it"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What has a target's name now."""
-
-    state: TargetState
-    mtime_ns: int
-    record: StoredResult | None
-    """What it was made from; none where nobody knows."""
-    is_as_made: bool
-    """Whether it is still as it was when that was written down."""
-
-
-class Targets(Protocol):
-    """Where the results of a run are."""
-
-    @property
-    def can_be_opened(self) -> bool:
-        """Whether what is there can be looked into here, and so be held to its source."""
-
-    def find(self, target: str) -> Standing | None:
-        """What has the name of *target*.
-
-        Raises:
-            ConversionError: No result can have it.
-        """
-
-
-@dataclass(frozen=True)
-class FolderTargets:
-    """Results in a folder, of which the ledger knows what they were made from."""
-
-    ledger: Ledger
-    folder: Path
-    can_be_opened: bool = True
-
-    def find(self, target: str) -> Standing | None:
-        """See `Targets`."""
-        try:
-            status = look_up(target_path(self.folder, target))
-        except OSError:
-            status = None
-        if status is None:
-            return None
-        if stat.S_ISDIR(status.st_mode):
-            raise ConversionError(Kind.INPUT, "a folder has the name of its result")
-        now, record = (status.st_size, status.st_mtime_ns), self.ledger.find(target)
-        return Standing(now, now[1], record, record is not None and record.result.state == now)
-
-
 @dataclass(frozen=True)
 class Existing:
     """Decides about conversions whose targets exist."""
@@ -131,7 +82,15 @@ class Existing:
 
     def decide(self, plan: Plan, conversion: Conversion) -> Decision:
         """Decide from names, times and what is written down alone; opens no media."""
+        return self._decide(self._targets_of(plan), conversion)
+
+    def decisions(self, plan: Plan) -> Iterator[tuple[Conversion, Decision]]:
+        """Decide about all conversions of *plan*, in its order."""
         targets = self._targets_of(plan)
+        for conversion in plan.conversions:
+            yield conversion, self._decide(targets, conversion)
+
+    def _decide(self, targets: Targets, conversion: Conversion) -> Decision:
         try:
             there = targets.find(conversion.target)
         except ConversionError as error:
@@ -212,6 +171,8 @@ class Existing:
         return self.ledger.known_failures(self.made_with) if self.made_with else {}
 
     def _is_known(self, conversion: Conversion) -> bool:
+        if not self._known:
+            return False
         known = self._known.get(_key(conversion))
         source = conversion.source
         return (
@@ -268,10 +229,24 @@ class Existing:
         return record.result.sha256 if record else ""
 
 
-def is_result(path: str, ledger: Ledger) -> bool:
-    """Whether an earlier run made *path*: the destination may be the sources' own folder."""
-    target = None if is_address(path) else below(path, os.path.abspath(ledger.destination))
-    return target is not None and ledger.find(target.replace(os.sep, "/")) is not None
+class EarlierResults:
+    """What earlier runs made, by path: the destination may be the sources' own folder."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._root = os.path.abspath(ledger.destination)
+        self._below = lru_cache(maxsize=1024)(lambda folder: below(folder, self._root))
+
+    def __contains__(self, path: str) -> bool:
+        """Whether an earlier run made the file at the absolute *path*."""
+        if is_address(path):
+            return False
+        folder, name = os.path.split(path)
+        inside = self._below(folder)
+        if inside is None:
+            return False
+        target = name if inside == os.curdir else f"{inside.replace(os.sep, '/')}/{name}"
+        return self._ledger.find(target) is not None
 
 
 def _key(conversion: Conversion) -> tuple[str, str]:

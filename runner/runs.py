@@ -165,8 +165,7 @@ def _events(
     for one in plan.left_out:
         yield Event(conversion=one.conversion, state=State.FAILED, failure=one.failure)
     decided = _Decided()
-    for conversion in plan.conversions:
-        decision = existing.decide(plan, conversion)
+    for conversion, decision in existing.decisions(plan):
         decided.note(conversion, decision)
         if decision.action is Action.UP_TO_DATE:
             yield Event(conversion=conversion, state=State.UP_TO_DATE)

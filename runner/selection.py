@@ -248,8 +248,8 @@ def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
 
 
 def stat_source(path: str, entry: "os.DirEntry[str] | None" = None) -> Source:
-    """Return the file at *path* as a source, even if it cannot be read."""
-    absolute = extended(os.path.abspath(path))
+    """Return the file at *path* as a source, even if it cannot be read; with its *entry*, *path* is absolute."""
+    absolute = extended(path if entry else os.path.abspath(path))
     try:
         status = entry.stat() if entry else os.stat(absolute)
     except OSError:  # such as a broken link: the worker will report it

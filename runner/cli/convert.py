@@ -171,11 +171,11 @@ class _Request:
                 made_with=backend.made_with(ffmpeg),
                 targets=place.targets(),
             )
-            todo = left_to_do(plan, existing)
-            estimated = estimate(todo, ledger, backend, options, ffmpeg, measure=False)
-            show_plan(plan, existing, self.output)
-            show_estimate(estimated, self.output)
-            say_hint(estimated, backend, options["where"])
+            todo = show_plan(plan, existing, self.output)
+            if self.output.as_json or not self.output.quiet:
+                estimated = estimate(todo, ledger, backend, options, ffmpeg, measure=False)
+                show_estimate(estimated, self.output)
+                say_hint(estimated, backend, options["where"])
         backend.check_rights(plan)
         return ExitCode.OK
 

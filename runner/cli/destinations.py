@@ -13,7 +13,7 @@ from platformdirs import user_state_path
 from runner.addresses import BlobAddress, signature_of
 from runner.cloud_targets import CloudTargets
 from runner.errors import TransientError, UsageError
-from runner.existing import Targets, is_result
+from runner.existing import EarlierResults
 from runner.formatting import printable
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
@@ -21,6 +21,7 @@ from runner.media.paths import AZURE, below
 from runner.models import Conversion, Failure, Kind, LeftOut, Plan
 from runner.result_blobs import ours_in, prefix_of, result_blob
 from runner.selection import Found
+from runner.standing import Targets
 
 if TYPE_CHECKING:
     from runner.azure.accounts import Accounts
@@ -134,7 +135,8 @@ class Destination:
         """Those in *found* that no run has made here: a destination may be among its sources."""
         if self.cloud is None:
             with Ledger.peek(self.folder) as ledger:
-                return [one for one in found if not is_result(one.source.path, ledger)]
+                earlier = EarlierResults(ledger)
+                return [one for one in found if one.source.path not in earlier]
         start = str(self.cloud.address.named(prefix_of(self.cloud.address)))
         if not any(one.source.path.startswith(start) for one in found):
             return found

@@ -23,6 +23,8 @@ from runner.report import left_out_line, plan_as_json, plan_line
 from runner.selection import Found, Selection, find_files, list_files, read_list
 from runner.settings import Settings
 
+_TO_DO = (Action.CONVERT, Action.REPLACE)
+
 
 def chosen_preset(
     ctx: click.Context, options: dict[str, Any], settings: Settings, arguments: tuple[str, ...]
@@ -139,14 +141,16 @@ def _refuse_what_has_no_effect(
 
 def left_to_do(plan: Plan, existing: Existing) -> list[Conversion]:
     """What of *plan* is to be converted, as far as names and the ledger tell."""
-    to_do = (Action.CONVERT, Action.REPLACE)
-    return [one for one in plan.conversions if existing.decide(plan, one).action in to_do]
+    return [one for one, decision in existing.decisions(plan) if decision.action in _TO_DO]
 
 
-def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> None:
-    """Print the output of `--dry-run`."""
-    actions = [existing.decide(plan, conversion).action for conversion in plan.conversions]
-    for conversion, action in zip(plan.conversions, actions, strict=True):
+def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> list[Conversion]:
+    """Print the output of `--dry-run`, line by line as it is decided; return what is to be converted."""
+    todo = []
+    for conversion, decision in existing.decisions(plan):
+        action = decision.action
+        if action in _TO_DO:
+            todo.append(conversion)
         if output.as_json:
             click.echo(json.dumps(plan_as_json(conversion, action.value)))
         elif not output.quiet:
@@ -157,5 +161,5 @@ def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> None:
         if output.as_json:
             click.echo(json.dumps(plan_as_json(one.conversion, "left out")))
         say(left_out_line(one))
-    todo = actions.count(Action.CONVERT) + actions.count(Action.REPLACE)
-    say(f"dry run: {todo} of {plan.files} files to convert, nothing done")
+    say(f"dry run: {len(todo)} of {plan.files} files to convert, nothing done")
+    return todo

@@ -100,7 +100,7 @@ def check_target(target: str, replaceable: Replaceable) -> None:
     # checked before the work, because a name that is too long would otherwise cost a whole conversion
     status = look_up(target)
     if status is None:
-        if not os.path.isdir(_nearest_folder(target)):
+        if not os.path.isdir(nearest_folder(target)):
             raise ConversionError(Kind.INPUT, "there is a file where its folder should be")
         return
     if os.path.isdir(target):
@@ -126,26 +126,26 @@ def look_up(target: str) -> os.stat_result | None:
         ConversionError: This file system does not allow the name, or that of one of its folders.
         OSError: It cannot be determined.
     """
-    absent = (FileNotFoundError, NotADirectoryError)
-    with suppress(*absent):
-        return _look_up(target)
-    folder = _nearest_folder(target)
+    if status := find_status(target):
+        return status
+    folder = nearest_folder(target)
     # if a folder does not exist, the names inside were not checked
     for name in target[len(folder) :].strip(os.sep).split(os.sep):
-        with suppress(*absent):
-            _look_up(os.path.join(folder, name))
+        find_status(os.path.join(folder, name))
     return None
 
 
-def _look_up(path: str) -> os.stat_result:
-    """Return the status of *path*.
+def find_status(path: str) -> os.stat_result | None:
+    """Return the status of *path*, whose folder exists; None if nothing is there.
 
     Raises:
         ConversionError: This file system does not allow the name.
-        OSError: Nothing is there, or it cannot be determined.
+        OSError: It cannot be determined.
     """
     try:
         return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) in _NO_NAME:
             message = "the result's name is too long for this file system; see --name"
@@ -153,7 +153,7 @@ def _look_up(path: str) -> os.stat_result:
         raise
 
 
-def _nearest_folder(path: str) -> str:
+def nearest_folder(path: str) -> str:
     """Return the nearest existing parent of *path*, which may be a file instead of a folder."""
     folder = os.path.dirname(path)
     while folder != os.path.dirname(folder) and not os.path.lexists(folder):

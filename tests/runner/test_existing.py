@@ -248,3 +248,48 @@ def test_a_kept_target_is_reported_with_the_option_that_replaces_it(
     conversion = state(place)
     assert place.decide(overwrite, conversion) is KEEP
     assert place.decision.why == why
+
+
+LONG = "x" * 300
+BYTES = "ü" * 130
+"""More than 255 in UTF-8."""
+PLACES = {
+    "a.mp3": Action.CONVERT,
+    "new folder/a.mp3": Action.CONVERT,
+    "new folder/b.mp3": Action.CONVERT,
+    f"new folder/{LONG}.mp3": Action.NAME_TOO_LONG,
+    f"new folder/{BYTES}.mp3": Action.NAME_TOO_LONG,
+    f"{LONG}/a.mp3": Action.NAME_TOO_LONG,
+    f"{LONG}/b.mp3": Action.NAME_TOO_LONG,
+    f"deep/{'sub/' * 80}a.mp3": Action.CONVERT,
+    f"deep/{'sub/' * 80}{LONG}.mp3": Action.NAME_TOO_LONG,
+    "there/new.mp3": Action.CONVERT,
+    "there/made elsewhere.mp3": Action.CHECK,
+    f"there/{LONG}.mp3": Action.NAME_TOO_LONG,
+    "there/folder.mp3": Action.CONVERT,
+    "there/broken link.mp3": Action.CHECK,
+    "there/a\0b.mp3": Action.CONVERT,
+    "there/../there/made elsewhere.mp3": Action.CONVERT,
+    "file/a.mp3": Action.CONVERT,
+    "file/b.mp3": Action.CONVERT,
+    "linked/made elsewhere.mp3": Action.CHECK,
+    "leads nowhere/a.mp3": Action.CONVERT,
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other names, and counts no bytes")
+def test_of_many_files_each_is_decided_about_as_it_is_alone(place: Place) -> None:
+    folder = place.ledger.destination / "there"
+    (folder / "folder.mp3").mkdir(parents=True)
+    (folder / "made elsewhere.mp3").touch()
+    (folder / "broken link.mp3").symlink_to("nothing")
+    (folder.parent / "linked").symlink_to("there")
+    (folder.parent / "leads nowhere").symlink_to("nothing")
+    (folder.parent / "file").touch()
+    plan = replace(
+        place.plan, conversions=tuple(Conversion(SOURCE, target, RECIPE) for target in PLACES)
+    )
+    existing = Existing(place.ledger)
+    together = {c.target: decision.action for c, decision in existing.decisions(plan)}
+    alone = {c.target: existing.decide(plan, c).action for c in plan.conversions}
+    assert together == alone == PLACES
