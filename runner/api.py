@@ -67,7 +67,7 @@ def convert(
     jobs: int | None = None,
     ffmpeg: str | None = None,
 ) -> Report:
-    """Run *plan* on this machine, with *jobs* cores, and call *on_event* for everything that happens.
+    """Run *plan* on this machine, *jobs* files at a time (by default as many as fill the cores), and call *on_event* for everything that happens.
 
     Files that an earlier run has converted are skipped, as in the command. A failed file is an event in the
     report, not an exception. An interrupt (Ctrl-C) stops the running conversions and leaves no partial file.
@@ -82,7 +82,7 @@ def convert(
     with Ledger.open(plan.destination) as ledger:
         run = Run(plan=plan, backend="local", command="runner.convert()", options=chosen)
         existing = Existing(ledger, program, chosen.overwrite, cores, made_with)
-        engine = LocalEngine(ffmpeg=program, jobs=cores, options=chosen)
+        engine = LocalEngine(ffmpeg=program, jobs=jobs, options=chosen)
         return carry_out(run, engine, existing, on_event or _ignore, Stop())
 
 

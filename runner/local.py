@@ -39,6 +39,7 @@ from runner.models import (
     Step,
 )
 from runner.options import RunOptions
+from runner.parallel import threads_for, useful_threads_of, workers_for
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch
 from runner.uploads import Uploads
 
@@ -98,7 +99,8 @@ class LocalEngine:
     """Runs conversions on this machine's cores, longest first."""
 
     ffmpeg: str
-    jobs: int = field(default_factory=usable_cores)
+    jobs: int | None = None
+    """Files at a time; None for as many as make good use of the cores."""
     options: RunOptions = field(default_factory=RunOptions)
     fetch: Fetch | None = None
     """Brings the sources that lie in Azure storage."""
@@ -148,7 +150,13 @@ class _Workers:
         self._handles: set[ProcessHandle] = set()
         self._ended = False
         self._is_closed = False
-        self._working = max(1, min(engine.jobs, len(plan.conversions)))
+        self._cores = usable_cores()
+        self._useful = useful_threads_of(conversions)
+        files = len(conversions)
+        self._size = max(
+            1, min(engine.jobs or workers_for(files, self._cores, self._useful), files)
+        )
+        self._working = self._size
         self._pool = ThreadPoolExecutor(self._working, thread_name_prefix="worker")
         self.copies = Copies(
             *(engine.fetch, scratch, conversions, self._working + _AHEAD), lambda: self._ended
@@ -158,7 +166,7 @@ class _Workers:
 
     def start(self) -> None:
         with starting_threads():
-            for _ in range(self._working):
+            for _ in range(self._size):
                 self._workers.append(self._pool.submit(self._work))
 
     def wake(self) -> None:
@@ -290,6 +298,7 @@ class _Workers:
             name=f"{conversion.id}-{attempt}",
             recipe=conversion.recipe,
             ffmpeg=self._engine.ffmpeg,
+            threads=self._threads(),
             limits=Limits(seconds=self._engine.options.timeout),
             replaceable=ANYTHING
             if self._engine.keep
@@ -298,6 +307,12 @@ class _Workers:
             # a copy of a blob is ours alone
             expected=None if conversion.source.is_blob else conversion.source.state,
         )
+
+    def _threads(self) -> int | None:
+        """Return how many threads a file gets that begins now."""
+        with self._lock:
+            left = len(self._waiting) + len(self._handles)
+        return threads_for(min(self._size, left), self._cores, self._useful)
 
     def _target_of(self, conversion: Conversion, attempt: int) -> str:
         if self._engine.keep is None:

@@ -6,7 +6,10 @@ from typing import Any
 
 from runner.errors import SetupError, UsageError
 from runner.formatting import printable
+from runner.media.recipe import Recipe
+from runner.media.threads import useful_threads
 from runner.options import is_pool_name
+from runner.parallel import slots_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,16 @@ class Pool:
     """The blob in `tools` from which nodes download ffmpeg: `ffmpeg-{sha256}.xz`."""
     node_ffmpeg_package: str = ""
     """The package with this binary: `imageio-ffmpeg==1.2.3 manylinux…`."""
+
+    def slots_for(self, recipe: Recipe) -> int:
+        """Return how many of a node's task slots a conversion with *recipe* takes.
+
+        A pool that scales counts tasks, not their slots, so there each takes one: with more, too few nodes
+        would be started.
+        """
+        if self.autoscale_minutes:
+            return 1
+        return slots_for(self.task_slots, self.node_vcpus, useful_threads(recipe))
 
 
 # In version 1, these outputs had no `pool_` prefix.

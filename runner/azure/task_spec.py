@@ -91,7 +91,7 @@ def build_task(
             max_wall_clock_time=longest_task(seconds),
             retention_time=_RETENTION,
         ),
-        required_slots=1,
+        required_slots=deployment.pool.slots_for(conversion.recipe),
     )
 
 

@@ -100,7 +100,7 @@ def attach(
             verbose=options["verbose"],
             notify=options["notify"],
         )
-        engine = backend.engine(run, ffmpeg=ffmpeg, jobs=jobs)
+        engine = backend.engine(run, ffmpeg=ffmpeg)
         ctx.exit(run_and_report(run, engine, existing, output))
 
 

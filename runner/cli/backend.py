@@ -61,8 +61,10 @@ class Backend:
         backend = replace(self, session=self.session.on(deployment), why=why)
         return backend, replace(options, pool=backend.pool)
 
-    def engine(self, run: Run, *, ffmpeg: str, jobs: int, detach: bool = False) -> Engine:
-        """Return an engine for *run*; *jobs* is the number of workers on this machine."""
+    def engine(
+        self, run: Run, *, ffmpeg: str, jobs: int | None = None, detach: bool = False
+    ) -> Engine:
+        """Return an engine for *run*; *jobs* is the number of workers on this machine, if the user says it."""
         if self.session is None:
             return LocalEngine(
                 ffmpeg=ffmpeg,

@@ -210,7 +210,7 @@ class _Request:
         if options["clean_start"] and backend.session is not None:
             is_here = partial(existing.has, plan.destination)
             _clean_start(backend.session, is_here, plan, run.follow_up)
-        engine = backend.engine(run, ffmpeg=ffmpeg, jobs=jobs, detach=options["detach"])
+        engine = backend.engine(run, ffmpeg=ffmpeg, jobs=options["jobs"], detach=options["detach"])
         return plan.id, run_and_report(run, engine, existing, self.output)
 
 

@@ -20,6 +20,7 @@ from runner.ledger import Ledger
 from runner.local import usable_cores
 from runner.models import Conversion
 from runner.options import RunOptions
+from runner.parallel import useful_threads_of, workers_for
 from runner.prices import Prices, money_text, own_price
 
 if TYPE_CHECKING:
@@ -77,13 +78,14 @@ def estimate(
     measure: bool,
 ) -> Estimate:
     """How long *conversions* take here and on Azure; *program* is this machine's ffmpeg."""
-    jobs = options["jobs"] or usable_cores()
+    cores = usable_cores()
+    jobs = options["jobs"] or workers_for(len(conversions), cores, useful_threads_of(conversions))
     session = backend.session
     chosen = RunOptions(
         **{name: options[name] for name in ("price_per_hour", "currency", "upload")}
     )
     question = PriceQuestion(session.deployment, chosen) if session else None
-    found = look_at(conversions, program, usable_cores())
+    found = look_at(conversions, program, cores)
     history = History.of(ledger, conversions[0].recipe) if conversions else History((), {})
     here, speeds = estimate_here(found, history, program, jobs, measure=measure)
     if session is None or question is None or not found.looks:
@@ -97,7 +99,7 @@ def estimate(
         uplink=options["uplink"],
         whole=chosen.upload == "whole",
         jobs=jobs,
-        cores=usable_cores(),
+        cores=cores,
         results_stay=ledger.results_stay,
     )
     return Estimate(found, here, estimate_azure(found, history, speeds, terms), "")

@@ -110,7 +110,7 @@ jobs_option = option(
     type=click.IntRange(1),
     metavar="N",
     section="Conversion",
-    show_default="the number of cores",
+    show_default="as many as fill the cores",
     help="Files to convert in parallel.",
 )
 json_option = option(

@@ -107,7 +107,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **op
             verbose=options["verbose"],
             notify=options["notify"],
         )
-        engine = backend.engine(run, ffmpeg=program, jobs=jobs, detach=options["detach"])
+        engine = backend.engine(run, ffmpeg=program, jobs=options["jobs"], detach=options["detach"])
         exit_code = run_and_report(run, engine, existing, output)
     if options["detach"] and backend.session is not None:
         show(plan.id)

@@ -206,6 +206,7 @@ def estimate_azure(
     looks = sorted(found.looks, key=lambda look: look.conversion.source.estimated_seconds)[::-1]
     times, results, basis = _on_nodes(looks, past, here, terms)
     line, notes = _line(past, terms)
+    line = replace(line, slots=_at_a_time(looks, terms))
     sent = [look.whole if terms.whole else look.sent for look in looks]
     if terms.results_stay:
         results = [0.0] * len(looks)
@@ -251,9 +252,15 @@ def _on_nodes(
     if here is None:
         return None, [0.0] * len(looks), Basis(f"nothing was converted on {size} yet", _GUESS)
     mine = terms.cores / terms.jobs
-    theirs = (terms.pool.node_vcpus or 2 * terms.pool.task_slots) / terms.pool.task_slots
+    theirs = (terms.pool.node_vcpus or 2 * terms.pool.task_slots) / _at_a_time(looks, terms)
     words = f"conversion scaled from this machine, as none was done on {size} yet: a guess"
     return here.times(looks, mine / theirs), here.results(looks), Basis(words, _GUESS)
+
+
+def _at_a_time(looks: Sequence[Look], terms: Terms) -> int:
+    """How many files a node does at a time."""
+    taken = max((terms.pool.slots_for(look.conversion.recipe) for look in looks[:1]), default=1)
+    return max(1, terms.pool.task_slots // taken)
 
 
 def _line(past: History, terms: Terms) -> tuple[Line, tuple[str, ...]]:

@@ -22,6 +22,7 @@ from runner.media.probe import parse_log
 from runner.media.source import has_checksums, is_free_format, without_tags
 from runner.media.suiting import Fitting, Suited
 from runner.media.tags import Tagging
+from runner.media.threads import thread_arguments
 from runner.media.work import Progress, Work
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class Encoding:
         recipe = self.recipe
         self.audio_filter = ",".join(filter(None, (self.first_filter, self._loudness_filter())))
         filters = ("-filter:a", self.audio_filter) if self.audio_filter else ()
-        words = (*recipe.arguments, *filters, *self.tagging.words(recipe))
+        limits = thread_arguments(recipe, self.work.threads)
+        words = (*recipe.arguments, *limits, *filters, *self.tagging.words(recipe))
         # the last level counts: without ffmpeg's words nothing would tell damage from a whole file
         output = (*LOG_LEVEL, "-y", f"file:{self.result}", *self.tagging.second_output(recipe))
         output += self.suited.check

@@ -26,6 +26,8 @@ class Work:
     recipe: Recipe
     ffmpeg: str = "ffmpeg"
     limits: Limits = field(default_factory=Limits)
+    threads: int | None = None
+    """Threads for the video encoder, if it can be limited; None for as many as it likes."""
     replaceable: Replaceable = ANYTHING
     """Which existing file may be replaced."""
     mtime_ns: int | None = None

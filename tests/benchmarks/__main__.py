@@ -1,6 +1,6 @@
 """Measure, print the tables, and write them to BENCHMARKS.md: `make bench`.
 
-    python -m tests.benchmarks [local] [sample] [azure] [nodes] [emulator] [estimates]
+    python -m tests.benchmarks [local] [sample] [azure] [nodes] [emulator] [estimates] [encoders]
 
 Without a name all parts are measured; a part that is named alone replaces only its own tables.
 """
@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from tests.benchmarks import azure, emulator, estimates, local, nodes, sample
+from tests.benchmarks import azure, emulator, encoders, estimates, local, nodes, sample
 from tests.benchmarks.tables import machine
 
 PARTS = {
@@ -19,6 +19,7 @@ PARTS = {
     "nodes": nodes,
     "emulator": emulator,
     "estimates": estimates,
+    "encoders": encoders,
 }
 _FILE = Path("BENCHMARKS.md")
 _HEAD = """# Benchmarks

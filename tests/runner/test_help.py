@@ -47,7 +47,7 @@ def test_defaults_and_ranges_are_plain_words(name: str) -> None:
     [
         ("convert", "stay in Azure storage. [default: out]"),
         ("convert", "[default: 4; 1 to 64]"),
-        ("convert", "[default: the number of cores; 1 or more]"),
+        ("convert", "[default: as many as fill the cores; 1 or more]"),
         ("convert", "after the run. [default: off]"),
         ("convert", "-vv prints each request. --"),
         ("retry", "temporary failure. [default: as in the run; 0 to 1000]"),

@@ -1,0 +1,43 @@
+"""Decide how many files to convert at the same time, and how many threads each encoder gets. Pure.
+
+An encoder that uses many threads is not started once per core: the files would only take turns, each
+with the memory of a whole encoder, and the first result would come as late as the last.
+"""
+
+from collections.abc import Iterable
+
+from runner.media.threads import useful_threads
+from runner.models import Conversion
+
+_LEAST = 2
+"""Files at a time on more than one core: while one is probed or verified, another one is encoded."""
+
+
+def useful_threads_of(conversions: Iterable[Conversion]) -> int:
+    """Return how many threads each of *conversions* makes good use of: the fewest, if they differ."""
+    recipes = {id(conversion.recipe): conversion.recipe for conversion in conversions}
+    return min(map(useful_threads, recipes.values()), default=1)
+
+
+def workers_for(files: int, cores: int, useful: int) -> int:
+    """Return how many of *files* to convert at a time on *cores*, if each makes use of *useful* threads."""
+    return max(1, min(files, cores, max(_LEAST, cores // useful)))
+
+
+def threads_for(running: int, cores: int, useful: int) -> int | None:
+    """Return the threads for a file that is one of *running* on *cores*; None if it may take them all.
+
+    A file has at least its *useful* threads, because others may end before it does. The last files of a run
+    share all cores.
+    """
+    threads = max(useful, cores // max(1, running))
+    return threads if useful > 1 and threads < cores else None
+
+
+def slots_for(task_slots: int, vcpus: int, useful: int) -> int:
+    """Return how many of a node's *task_slots* a file takes that makes use of *useful* threads.
+
+    Never more than half of them, so that one task is downloaded or uploaded while another one encodes.
+    """
+    cores_per_slot = max(1.0, (vcpus or task_slots) / task_slots)
+    return max(1, min(task_slots // _LEAST, round(useful / cores_per_slot)))
