@@ -63,9 +63,9 @@ class Address:
         except ValueError:
             is_good = False
         if not is_good or not url.isascii() or not url.isprintable() or " " in url:
-            raise ValueError("it is not an address that starts with https:// or http://")
+            raise ValueError("give an address that starts with https:// or http://")
         if "@" in parts.netloc:
-            raise ValueError("it cannot have a user name and a password in it")
+            raise ValueError("leave the user name and the password out of the address")
         return cls(url)
 
     def body(self, lines: Sequence[str], facts: Mapping[str, Any]) -> bytes:
@@ -163,7 +163,7 @@ def _post_once(address: Address, body: bytes, patience: Patience) -> None:
         opener.open(request, timeout=patience.each).close()
     except HTTPError as error:
         error.close()
-        why = f"the address answered with status {error.code}"
+        why = f"the server answered with status {error.code}"
         if error.code in _PASSING:
             raise _PassingError(why, _retry_after(error.headers)) from None
         raise NotSentError(f"{why}, a redirect" if 300 <= error.code < 400 else why) from None
@@ -172,16 +172,16 @@ def _post_once(address: Address, body: bytes, patience: Patience) -> None:
     except URLError as error:
         if isinstance(error.reason, ssl.SSLError):
             raise NotSentError(_UNTRUSTED) from None
-        raise _PassingError("the address cannot be reached") from None
+        raise _PassingError("the server cannot be reached") from None
     except TimeoutError:
-        raise _PassingError("the address did not answer in time") from None
+        raise _PassingError("the server did not answer in time") from None
     except (OSError, http.client.HTTPException):
-        raise _PassingError("the connection broke off") from None
+        raise _PassingError("the server closed the connection") from None
     except ValueError:
-        raise NotSentError("it is not an address that can be posted to") from None
+        raise NotSentError("nothing can be posted to that address") from None
 
 
-_UNTRUSTED = "no trusted connection (TLS) to the address: is its certificate in order?"
+_UNTRUSTED = "no secure connection (TLS) to the server: check its certificate"
 
 
 def _retry_after(headers: Message) -> float:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner import __version__
-from runner.cli.options import Command, option
+from runner.cli.options import Command, is_typed, option
 from runner.engine import Engine, Keep
-from runner.errors import SetupError
+from runner.errors import SetupError, UsageError
 from runner.local import LocalEngine, identify
 from runner.models import Plan
 from runner.options import RunOptions
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runner.azure.session import Session
 
 WHERE = ("auto", "local", "azure")
+_FOR_AZURE = ("pool", "max_cost", "detach", "clean_start")
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,21 @@ def find_backend(options: dict[str, Any]) -> Backend:
         advice = "deploy one with `pulumi up`, or choose one with --stack or --outputs"
         raise SetupError(f"--where azure: {choice.why}; {advice}")
     return Backend(None, choice.why)
+
+
+def refuse_options_for_azure(ctx: click.Context, backend: Backend) -> None:
+    """Refuse options on the command line that promise what only a run on Azure can do.
+
+    In a settings file they are allowed, for the runs on Azure.
+
+    Raises:
+        UsageError: There is such an option, and the run is on this machine.
+    """
+    for name in _FOR_AZURE if backend.session is None else ():
+        value = ctx.params[name]
+        if is_typed(ctx, name) and value not in ("", None, False):
+            words = [f"--{name.replace('_', '-')}", *([] if value is True else [f"{value}"])]
+            raise UsageError(f"{' '.join(words)} is for Azure, and this run is {backend.words}")
 
 
 def find_session(options: dict[str, Any]) -> "Session":

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from runner.cli.backend import Backend, find_backend
+from runner.cli.backend import Backend, find_backend, refuse_options_for_azure
 from runner.cli.blobs import BlobSources, blob_sources, put_signatures_away
 from runner.cli.convert_options import EXAMPLES, convert_options
 from runner.cli.destinations import Destination, find_destination
 from runner.cli.estimating import (
     cost_so_far,
     estimate,
-    refuse_a_limit_that_nobody_holds,
+    hint_before_start,
     refuse_if_too_dear,
+    refuse_limit_without_watcher,
     say_hint,
     show_estimate,
     terms_of,
@@ -31,6 +32,7 @@ from runner.cli.sources import agree_on_sources, put_sources_right
 from runner.cli.watching import watch
 from runner.encoders import require_encoders
 from runner.errors import ExitCode, UsageError
+from runner.estimate.words import hint
 from runner.existing import Existing
 from runner.followup import FollowUp
 from runner.formatting import count_text
@@ -105,6 +107,8 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     blobs = blob_sources(ctx, options, backend)
     request = _Request(ctx, options, output, preset, place, backend, blobs)
     if not options["watch"]:
+        if is_typed(ctx, "settle"):
+            raise UsageError("--settle has no effect without --watch")
         ctx.exit(request.carry_out())
     batches = replace(output, is_batch=True, live=False, notify=None)
     ctx.exit(
@@ -144,10 +148,7 @@ class _Request:
         plan = plan_of(options, self.preset, self.arguments, place, self.blobs, found)
         ffmpeg = find_ffmpeg(options["ffmpeg"])
         backend = self.blobs.known_to(replace(self.find_backend(), cloud=place.cloud))
-        if backend.session is None and options["pool"] and is_typed(self.ctx, "pool"):
-            raise UsageError(
-                f"--pool {options['pool']} is for Azure, and this run is {backend.words}"
-            )
+        refuse_options_for_azure(self.ctx, backend)
         if options["dry_run"]:
             return self._show(plan, backend, ffmpeg)
         if backend.session is None and not self.arguments:
@@ -175,7 +176,8 @@ class _Request:
             if self.output.as_json or not self.output.quiet:
                 estimated = estimate(todo, ledger, backend, options, ffmpeg, measure=False)
                 show_estimate(estimated, self.output)
-                say_hint(estimated, backend, options["where"])
+                if options["where"] == "auto":
+                    say_hint(hint(estimated, is_azure=backend.session is not None))
         backend.check_rights(plan)
         return ExitCode.OK
 
@@ -193,11 +195,13 @@ class _Request:
             *(ledger, ffmpeg, chosen.overwrite, jobs, made_with), targets=self.place.targets()
         )
         if backend.session is not None and chosen.max_cost is not None:
-            refuse_a_limit_that_nobody_holds(chosen, detach=options["detach"])
+            refuse_limit_without_watcher(chosen, detach=options["detach"])
             todo = left_to_do(plan, existing)
             estimated = estimate(todo, ledger, backend, options, ffmpeg, measure=True)
             spent = cost_so_far(ledger, plan.id, estimated)
             refuse_if_too_dear(estimated, chosen.max_cost, spent)
+        if not (self.output.quiet or self.output.is_batch):
+            say_hint(hint_before_start(plan, existing, backend, options))
         run = Run(
             plan=plan,
             backend=backend.name,

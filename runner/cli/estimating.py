@@ -3,28 +3,34 @@
 import json
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from runner.cli.backend import Backend
 from runner.cli.output import say
+from runner.cli.planning import left_to_do
 from runner.cli.running import OutputOptions
 from runner.costs import cost_of
 from runner.errors import CostLimitError, SetupError, UsageError
 from runner.estimate.estimates import History, Terms, estimate_azure, estimate_here
 from runner.estimate.looks import look_at
+from runner.estimate.unopened import look_from_outside
 from runner.estimate.words import Estimate, as_json, hint, lines
+from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.local import usable_cores
-from runner.models import Conversion
+from runner.models import Conversion, Plan
 from runner.options import RunOptions
 from runner.parallel import useful_threads_of, workers_for
 from runner.prices import Prices, money_text, own_price
 
 if TYPE_CHECKING:
     from runner.azure.stack import Deployment
+
+_MOST_LOOKED_UP = 500
+"""Files of which it is looked up whether they are done, before a run begins."""
 
 
 @dataclass
@@ -81,9 +87,7 @@ def estimate(
     cores = usable_cores()
     jobs = options["jobs"] or workers_for(len(conversions), cores, useful_threads_of(conversions))
     session = backend.session
-    chosen = RunOptions(
-        **{name: options[name] for name in ("price_per_hour", "currency", "upload")}
-    )
+    chosen = RunOptions(**{name: options[name] for name in ("price_per_hour", "currency")})
     question = PriceQuestion(session.deployment, chosen) if session else None
     found = look_at(conversions, program, cores)
     history = History.of(ledger, conversions[0].recipe) if conversions else History((), {})
@@ -91,18 +95,48 @@ def estimate(
     if session is None or question is None or not found.looks:
         return Estimate(found, here, None, backend.why if session is None else "nothing to do")
     prices, why = question.answer()
-    terms = Terms(
+    terms = replace(_terms(ledger, backend, options, jobs), prices=prices, why_no_price=why)
+    return Estimate(found, here, estimate_azure(found, history, speeds, terms), "")
+
+
+def _terms(ledger: Ledger, backend: Backend, options: dict[str, Any], jobs: int) -> Terms:
+    """What an estimate for Azure goes by, without prices."""
+    assert backend.session is not None
+    return Terms(
         account=backend.name,
-        pool=session.deployment.pool,
-        prices=prices,
-        why_no_price=why,
+        pool=backend.session.deployment.pool,
+        prices=None,
+        why_no_price="",
         uplink=options["uplink"],
-        whole=chosen.upload == "whole",
+        whole=options["upload"] == "whole",
         jobs=jobs,
-        cores=cores,
+        cores=usable_cores(),
         results_stay=ledger.results_stay,
     )
-    return Estimate(found, here, estimate_azure(found, history, speeds, terms), "")
+
+
+def hint_before_start(
+    plan: Plan, existing: Existing, backend: Backend, options: dict[str, Any]
+) -> str:
+    """What speaks for this machine where `--where auto` chose Azure; mostly nothing.
+
+    It costs no time: no file is opened, no price asked for, and of many files a part is looked up.
+    """
+    if backend.session is None or options["where"] != "auto" or not plan.conversions:
+        return ""
+    history = History.of(existing.ledger, plan.conversions[0].recipe)
+    if not any(run.backend == "local" for run in history.runs.values()):
+        return ""
+    each = -(-len(plan.conversions) // _MOST_LOOKED_UP)
+    some = replace(plan, conversions=plan.conversions[::each])
+    todo = [one for one in left_to_do(some, existing) for _ in range(each)]
+    found = look_from_outside(todo, history.attempts)
+    if found is None:
+        return ""
+    jobs = options["jobs"] or workers_for(len(todo), usable_cores(), useful_threads_of(todo))
+    here, speeds = estimate_here(found, history, "", jobs, measure=False)
+    azure = estimate_azure(found, history, speeds, _terms(existing.ledger, backend, options, jobs))
+    return hint(Estimate(found, here, azure, ""), is_azure=True)
 
 
 def show_estimate(estimated: Estimate, output: OutputOptions) -> None:
@@ -114,9 +148,9 @@ def show_estimate(estimated: Estimate, output: OutputOptions) -> None:
             say(line)
 
 
-def say_hint(estimated: Estimate, backend: Backend, where: str) -> None:
-    """Say what speaks for the other place, where nobody chose this one."""
-    if where == "auto" and (words := hint(estimated, is_azure=backend.session is not None)):
+def say_hint(words: str) -> None:
+    """Say *words* that speak for the other place, if there are any."""
+    if words:
         say(f"hint: {words}")
 
 
@@ -128,10 +162,10 @@ def terms_of(backend: Backend, options: RunOptions) -> dict[str, Any]:
     return {"vm_size": deployment.pool.vm_size, "prices": PriceQuestion(deployment, options).so_far}
 
 
-def refuse_a_limit_that_nobody_holds(options: RunOptions, *, detach: bool) -> None:
+def refuse_limit_without_watcher(options: RunOptions, *, detach: bool) -> None:
     """Raise `UsageError` where a run has a limit, and nobody who counts."""
     if detach and options.max_cost is not None:
-        raise UsageError("--max-cost needs a runner that counts: leave --detach out")
+        raise UsageError("--max-cost works only while runner watches the run: leave out --detach")
 
 
 def cost_so_far(ledger: Ledger, run: str, estimated: Estimate) -> float:
@@ -162,6 +196,6 @@ def refuse_if_too_dear(estimated: Estimate, limit: float, spent: float = 0.0) ->
         currency = azure.prices.currency
         before = f" besides {money_text(spent, currency)} so far" if spent else ""
         raise CostLimitError(
-            f"the run would cost about {money_text(azure.most, currency)}{before}, with the idle time"
-            f" of its nodes, which is more than --max-cost {limit:g} {currency}; nothing was started"
+            f"the run would cost about {money_text(azure.most, currency)}{before}, including the idle"
+            f" time of its nodes: more than --max-cost {limit:g} {currency}; nothing was started"
         )

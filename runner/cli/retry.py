@@ -10,7 +10,7 @@ import click
 from runner.cli.backend import Backend, find_backend, where_options
 from runner.cli.blobs import BlobSources
 from runner.cli.destinations import find_destination
-from runner.cli.estimating import refuse_a_limit_that_nobody_holds, terms_of
+from runner.cli.estimating import refuse_limit_without_watcher, terms_of
 from runner.cli.help import Command
 from runner.cli.notifying import notify_option
 from runner.cli.options import (
@@ -98,7 +98,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **op
             **terms_of(backend, chosen),
         )
         if backend.session is not None:
-            refuse_a_limit_that_nobody_holds(chosen, detach=options["detach"])
+            refuse_limit_without_watcher(chosen, detach=options["detach"])
         jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, program, chosen.overwrite, jobs, targets=place.targets())
         output = OutputOptions(

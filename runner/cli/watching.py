@@ -50,11 +50,11 @@ def check_watch(options: dict[str, Any]) -> None:
     """
     for name in ("dry_run", "detach", "files_from", "clean_start"):
         if options[name]:
-            raise UsageError(f"--watch does not go with --{name.replace('_', '-')}")
+            raise UsageError(f"--watch cannot be used with --{name.replace('_', '-')}")
     for source in options["sources"]:
         if not is_address(source) and not os.path.isdir(source):
             raise UsageError(
-                f"--watch is for folders on this machine and in Azure storage, and {printable(source)} is none"
+                f"--watch needs folders on this machine or in Azure storage, and {printable(source)} is not one"
             )
     if not options["sources"]:
         raise UsageError("give the folders to watch, such as `runner convert ./in --watch`")
@@ -64,7 +64,7 @@ def check_watch(options: dict[str, Any]) -> None:
         )
     if options["source"] != KEEP and not options["yes"]:
         raise UsageError(
-            f"--watch asks nothing later: with --source {options['source']}, add --yes"
+            f"--watch cannot ask before each batch: with --source {options['source']}, add --yes"
         )
 
 

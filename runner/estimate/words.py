@@ -12,6 +12,8 @@ _MUCH = 2.0
 """So many times as fast is much faster."""
 _WORTH = 60.0
 """Seconds that must be saved for it to be worth a word."""
+_AS_LONG = 1.2
+"""Nobody pays for less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def recommendation(estimate: Estimate) -> str:
 
 
 def _times(slower: float, faster: float) -> str:
-    if slower < 1.2 * faster:
+    if slower < _AS_LONG * faster:
         return "as long"
     return f"{slower / max(faster, 0.1):.1f} times as long"
 
@@ -132,10 +134,13 @@ def hint(estimate: Estimate, *, is_azure: bool) -> str:
     if azure is None or azure.seconds is None or here is None:
         return ""
     fast, slow = (here, azure.seconds) if is_azure else (azure.seconds, here)
-    if slow / max(fast, 0.1) < _MUCH or slow - fast < _WORTH:
-        return ""
+    is_guess = azure.error >= 1
     other = "this machine (--where local)" if is_azure else "Azure (--where azure)"
-    return f"{other} would be done in about {seconds_text(fast)} rather than {seconds_text(slow)}"
+    if slow / max(fast, 0.1) >= _MUCH * (2 if is_guess else 1) and slow - fast >= _WORTH:
+        return f"{other} would take about {seconds_text(fast)} rather than {seconds_text(slow)}"
+    if is_azure and not is_guess and azure.seconds >= _WORTH and here <= _AS_LONG * azure.seconds:
+        return f"{other} would take about as long ({seconds_text(here)}) and cost nothing"
+    return ""
 
 
 def as_json(estimate: Estimate) -> dict[str, Any]:

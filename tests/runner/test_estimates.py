@@ -4,12 +4,15 @@ import json
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runner.estimate.looks import Look, look_at
+from runner.estimate.estimates import Basis, Here, OnAzure
+from runner.estimate.looks import Look, Selection, look_at
 from runner.estimate.model import Job, Line, course, time_here
 from runner.estimate.speeds import Speeds, Timing, fit
+from runner.estimate.words import Estimate, hint
 from runner.models import Conversion, Source
 from runner.presets import BUILT_IN
 from tests.conftest import Run, tree
@@ -138,6 +141,53 @@ def test_a_dry_run_ends_with_the_estimate_and_measures_nothing(run: Run, media: 
     said = run("convert", "in", "-n").stderr.splitlines()
     assert said[0] == "dry run: 1 of 1 files to convert, nothing done"
     assert said[2] == "on this machine: time unknown; `runner plan` measures it"
+
+
+@pytest.mark.parametrize(
+    ("here", "azure", "error", "words"),
+    [
+        (100, 300, 0.2, "this machine (--where local) would take about 1 m 40 s rather than 5 m"),
+        (100, 300, 1.0, ""),  # a guess: it may be half of that
+        (100, 500, 1.0, "this machine (--where local) would take about 1 m 40 s rather than 8 m"),
+        (1, 50, 0.2, ""),  # less than a minute is not worth a word
+        (300, 300, 0.2, "this machine (--where local) would take about as long (5 m 00 s) and cost nothing"),
+        (300, 300, 1.0, ""),
+        (300, 100, 0.2, ""),
+    ],
+)  # fmt: skip
+def test_the_other_place_is_named_where_it_is_much_faster_or_as_fast_and_free(
+    here: float, azure: float, error: float, words: str
+) -> None:
+    there = OnAzure(
+        pool="ffmpeg", vm_size="", seconds=azure, start=0, upload=0, node_hours=0, nodes=1, kinds="",
+        sent=0, received=0, amount=None, idle=None, prices=None, why_no_price="", bases=(), error=error,
+    )  # fmt: skip
+    found = Selection((look(10),), 1, 0, 0.0)
+    estimate = Estimate(found, Here(here, 2, Basis("", 0.1)), there, "")
+    assert hint(estimate, is_azure=True).startswith(words)
+    assert bool(hint(estimate, is_azure=True)) is bool(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--max-cost", "5"), "--max-cost 5.0 is for Azure, and this run is on this machine"),
+        (("--detach",), "--detach is for Azure, and this run is on this machine"),
+        (("--clean-start",), "--clean-start is for Azure, and this run is on this machine"),
+        (("--settle", "3"), "--settle has no effect without --watch"),
+    ],
+)
+def test_what_would_have_no_effect_here_is_refused_where_it_is_typed(
+    run: Run, media: Media, words: tuple[str, ...], why: str
+) -> None:
+    media.put("8-bit.wav", run.folder / "in" / "a.wav")
+    result = run("convert", "in", "--where", "local", *words)
+    assert (result.exit_code, result.error.startswith(why)) == (2, True), result.stderr
+    variable = "RUNNER_" + words[0].removeprefix("--").replace("-", "_").upper()
+    value = words[1] if len(words) > 1 else "1"
+    environment: dict[str, Any] = {variable: value}
+    elsewhere = run("convert", "in", "--where", "local", **environment)
+    assert elsewhere.exit_code == 0, "it may be meant for other runs"
 
 
 @pytest.mark.parametrize(

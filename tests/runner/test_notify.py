@@ -109,12 +109,12 @@ def test_what_passes_is_tried_again(hook: Hook, answers: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("answer", "tries", "why"),
     [
-        (500, 4, "the address answered with status 500"),
-        (429, 4, "the address answered with status 429"),
-        (404, 1, "the address answered with status 404"),
-        (302, 1, "the address answered with status 302, a redirect"),
-        ("silence", 4, "the address did not answer in time"),
-        ("cut", 4, "the connection broke off"),
+        (500, 4, "the server answered with status 500"),
+        (429, 4, "the server answered with status 429"),
+        (404, 1, "the server answered with status 404"),
+        (302, 1, "the server answered with status 302, a redirect"),
+        ("silence", 4, "the server did not answer in time"),
+        ("cut", 4, "the server closed the connection"),
     ],
     ids=str,
 )
@@ -134,7 +134,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_trusted() -> None:
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     with hook_server(context) as hook:
         why = post_within(Address.parse(hook.url), b"{}", QUICK)
-    assert why.startswith("no trusted connection (TLS)")
+    assert why.startswith("no secure connection (TLS)")
     assert not hook.posted
 
 
@@ -143,7 +143,7 @@ def test_nobody_waits_longer_than_there_is_patience(hook: Hook) -> None:
     patience = Patience(each=10, whole=0.1)
     assert "no answer within" in post_within(Address.parse(hook.url), b"{}", patience)
     refused = Address.parse("http://127.0.0.1:9/")
-    assert post_within(refused, b"{}", QUICK) == "the address cannot be reached"
+    assert post_within(refused, b"{}", QUICK) == "the server cannot be reached"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_nobody_waits_longer_than_there_is_patience(hook: Hook) -> None:
 def test_what_is_no_address_is_refused_without_being_quoted(run: Run, url: str) -> None:
     result = run("convert", "in", "--notify", url)
     assert result.exit_code == 2
-    assert result.error.startswith("--notify: it ")
+    assert result.error.startswith(("--notify: give an address", "--notify: leave the user name"))
     assert url not in result.stderr
 
 
@@ -213,7 +213,7 @@ def test_a_run_is_as_it_was_if_nothing_takes_its_summary(
     *_, summary, warning = result.stderr.splitlines()
     assert summary.startswith("1 converted")
     assert warning == (
-        "Warning: the notification was not sent: the address answered with status 410"
+        "Warning: the notification was not sent: the server answered with status 410"
     )
 
 

@@ -122,16 +122,16 @@ def test_a_watched_folder_is_converted_as_it_fills_until_it_is_stopped(
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("in", "-n"), "--watch does not go with --dry-run"),
-        (("in", "--detach"), "--watch does not go with --detach"),
+        (("in", "-n"), "--watch cannot be used with --dry-run"),
+        (("in", "--detach"), "--watch cannot be used with --detach"),
         (
             ("in/a.mp3",),
-            "--watch is for folders on this machine and in Azure storage, and in/a.mp3 is none",
+            "--watch needs folders on this machine or in Azure storage, and in/a.mp3 is not one",
         ),
         ((), "give the folders to watch"),
         (
             ("in", "--source", "delete"),
-            "--watch asks nothing later: with --source delete, add --yes",
+            "--watch cannot ask before each batch: with --source delete, add --yes",
         ),
     ],
 )
