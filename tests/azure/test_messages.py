@@ -48,7 +48,7 @@ def ended(code: str, message: str = "words", exit_code: int | None = None) -> Fi
     return replace(DONE, succeeded=False, code=code, message=message, exit_code=exit_code)
 
 
-# --- verdicts ------------------------------------------------------------------------------------
+# --- how a task ended ----------------------------------------------------------------------------
 
 
 def test_a_good_record_of_a_task_that_succeeded_is_no_failure() -> None:
@@ -64,7 +64,29 @@ def test_a_failure_in_the_record_is_believed_of_a_task_that_succeeded_too() -> N
     assert failure_of(DONE, BAD, signed=False) == Failure(Kind.INPUT, "damaged", "words")
 
 
-def test_exit_code_0_is_no_verdict_where_the_upload_failed() -> None:
+def test_a_record_that_cannot_be_read_counts_only_where_the_task_succeeded() -> None:
+    unreadable = "it is cut off"
+    failure = failure_of(DONE, None, signed=False, unreadable=unreadable)
+    assert failure == Failure(
+        Kind.TRANSIENT, "the record of the task cannot be read: it is cut off"
+    )
+    failed = failure_of(
+        ended("FailureExitCode", exit_code=3), None, signed=False, unreadable=unreadable
+    )
+    assert failed == Failure(Kind.INTERNAL, "the worker exited with code 3 and left no record")
+
+
+def test_the_log_in_a_record_goes_with_the_failure_that_batch_reports() -> None:
+    failure = failure_of(ended("TaskEnded", "by hand"), replace(GOOD, log="words"), signed=False)
+    assert failure == Failure(Kind.TRANSIENT, "terminated from outside: by hand", "words")
+
+
+def test_only_the_first_line_of_a_reason_from_outside_is_shown() -> None:
+    failure = failure_of(ended("TaskEnded", "by hand\nRequestId: 1"), None, signed=False)
+    assert failure == Failure(Kind.TRANSIENT, "terminated from outside: by hand")
+
+
+def test_exit_code_0_does_not_count_where_the_upload_failed() -> None:
     failure = failure_of(ended("FileUploadMiscError", exit_code=0), GOOD, signed=False)
     assert failure is not None
     assert (failure.kind, failure.message) == (Kind.TRANSIENT, "FileUploadMiscError: words")

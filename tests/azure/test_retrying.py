@@ -1,0 +1,98 @@
+"""How often, and after how long, a call to Azure is repeated."""
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
+
+from runner.azure.retrying import TRIES, call_with_retry, wait_before
+
+
+class Calls:
+    """A call that fails so many times, and counts how often it was made."""
+
+    def __init__(self, failures: int, error: AzureError) -> None:
+        self.made = 0
+        self._failures = failures
+        self._error = error
+
+    def __call__(self) -> str:
+        self.made += 1
+        if self.made <= self._failures:
+            raise self._error
+        return "an answer"
+
+
+class NeverEnds(threading.Event):
+    """An event that is never set, and does not wait; it keeps the times that it was to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.waits.append(timeout)
+        return False
+
+
+def status(code: int, **headers: str) -> HttpResponseError:
+    error = HttpResponseError("words")
+    error.status_code = code
+    error.response = SimpleNamespace(headers=headers)  # type: ignore[assignment]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("failures", "error", "made"),
+    [
+        (1, ServiceRequestError("no connection"), 2),
+        (3, status(503), 4),
+        (TRIES - 1, status(503), TRIES),
+    ],
+)
+def test_a_temporary_error_is_waited_out(failures: int, error: AzureError, made: int) -> None:
+    calls, ended = Calls(failures, error), NeverEnds()
+    assert call_with_retry(calls, ended) == "an answer"
+    assert (calls.made, len(ended.waits)) == (made, failures)
+
+
+@pytest.mark.parametrize(
+    ("failures", "error", "made"),
+    [(TRIES, status(503), TRIES), (1, status(403), 1), (1, status(404), 1)],
+)
+def test_the_last_error_is_raised(failures: int, error: AzureError, made: int) -> None:
+    calls = Calls(failures, error)
+    with pytest.raises(AzureError) as raised:
+        call_with_retry(calls, NeverEnds())
+    assert raised.value is error
+    assert calls.made == made
+
+
+def test_a_run_that_is_over_does_not_repeat_its_calls() -> None:
+    calls, ended = Calls(1, status(503)), threading.Event()
+    ended.set()
+    with pytest.raises(HttpResponseError):
+        call_with_retry(calls, ended)
+    assert calls.made == 1
+
+
+@pytest.mark.parametrize(
+    ("repetition", "shortest", "longest"),
+    [(1, 0.25, 0.5), (2, 0.5, 1.0), (4, 2.0, 4.0), (7, 15.0, 30.0), (8, 15.0, 30.0)],
+)
+def test_each_wait_is_twice_the_last_up_to_half_a_minute(
+    repetition: int, shortest: float, longest: float
+) -> None:
+    waits = [wait_before(repetition) for _ in range(200)]
+    assert shortest <= min(waits) < max(waits) <= longest
+    assert max(waits) - min(waits) > (longest - shortest) / 2, "spread, so that clients part"
+
+
+@pytest.mark.parametrize(
+    ("asked", "wait"), [("12", 12.0), ("300", 30.0), ("Fri, 31 Dec 1999 23:59:59 GMT", None)]
+)
+def test_the_service_may_ask_for_a_longer_wait(asked: str, wait: float | None) -> None:
+    waited = wait_before(1, status(503, **{"retry-after": asked}))
+    assert waited == wait if wait else 0.25 <= waited <= 0.5
