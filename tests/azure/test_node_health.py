@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.batch.models import BatchNode, BatchPool
 
-from runner.azure.node_health import PoolLook, failed_start, no_node_can_work, node_alarms
+from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work, node_alarms
 from runner.azure.stack import Deployment
 from tests.azure.test_stack import OUTPUTS
 
@@ -109,3 +109,12 @@ def test_waiting_ends_when_no_node_can_be_expected_to_work(
 )
 def test_a_start_that_failed_is_found(state: str, minutes: float, found: str | None) -> None:
     assert failed_start(look(node("idle", name="two"), node(state, minutes))) == found
+
+
+@pytest.mark.parametrize(
+    ("scales", "words"),
+    [(True, "the pool scales to zero within minutes"), (False, "until then they are billed")],
+)
+def test_what_to_do_depends_on_whether_the_pool_scales(scales: bool, words: str) -> None:
+    pool = BatchPool({"id": "pool", "allocationState": "steady", "enableAutoScale": scales})
+    assert words in after(PoolLook(pool, (), NOW), STACK)
