@@ -40,7 +40,7 @@ class NeverEnds(threading.Event):
 def status(code: int, **headers: str) -> HttpResponseError:
     error = HttpResponseError("words")
     error.status_code = code
-    error.response = SimpleNamespace(headers=headers)  # type: ignore[assignment]
+    error.response = SimpleNamespace(headers=headers)
     return error
 
 
