@@ -22,6 +22,7 @@ from tests.conftest import until
 from tests.emulator import Emulator, Fault, Settings, VirtualTasks
 from tests.emulator.azurite import Azurite
 from tests.emulator.front import Storage
+from tests.emulator.process import Start, start_process
 
 IDENTITY = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/"
@@ -140,12 +141,13 @@ def stand_in_cloud(
     ffmpeg: Path | None = None,
     settings: Settings | None = None,
     virtual_tasks: VirtualTasks | None = None,
+    start: Start = start_process,
     **pool: Any,
 ) -> Iterator[Cloud]:
     """Start the emulators, make the containers, and put a pool in place as ARM does.
 
     *storage* is one that runs already; *speed* is how fast the service's clock goes; *ffmpeg* is
-    that of the nodes, *virtual_tasks* have nothing run there at all; *settings* are those of the account; *pool* are ARM's properties of the pool.
+    that of the nodes, *virtual_tasks* have nothing run there at all, and *start* starts what runs; *settings* are those of the account; *pool* are ARM's properties of the pool.
     """
     if storage is None:
         with (
@@ -157,6 +159,7 @@ def stand_in_cloud(
                 ffmpeg=ffmpeg,
                 settings=settings,
                 virtual_tasks=virtual_tasks,
+                start=start,
                 **pool,
             ) as cloud,
         ):
@@ -171,6 +174,7 @@ def stand_in_cloud(
         Emulator(
             settings=settings,
             virtual_tasks=virtual_tasks,
+            start=start,
             storage=storage.account,
             certificates=storage.certificates,
             node_path=[programs],

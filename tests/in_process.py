@@ -15,11 +15,14 @@ from pathlib import Path
 from types import ModuleType
 
 from runner import interrupt
+from runner.azure.pace import PACE, Pace
 from runner.cli import main
 
 _THREADS = ("upload-", "download-", "loop-")
 """How threads are called that end with the process, and so may outlive the command in this one."""
 _PATIENCE = 10.0
+_PACE = Pace(first_look=0.05, longest_look=0.5, hold=0.2)
+"""The emulated service answers at once, and nobody pays for the requests."""
 
 
 def run_here(
@@ -93,8 +96,10 @@ def _as_program(words: tuple[str, ...]) -> Iterator[None]:
     before = (sys.argv, sys.modules["__main__"], sys.excepthook, list(logger.handlers))
     sys.argv = ["runner", *words]
     sys.modules["__main__"] = ModuleType("__main__")  # by which click finds the program's name
+    pace = PACE.set(_PACE)
     try:
         yield
     finally:
+        PACE.reset(pace)
         sys.argv, sys.modules["__main__"], sys.excepthook, logger.handlers = before
         interrupt._pressed = False

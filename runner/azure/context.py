@@ -11,8 +11,8 @@ from runner.azure.blobs import Blobs
 from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames, TaskName
 from runner.azure.node_reads import NodeReads
+from runner.azure.pace import Pace
 from runner.azure.results import CloudResults
-from runner.azure.signing import Lifetimes
 from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
 from runner.azure.task_spec import StayingResult
@@ -20,21 +20,6 @@ from runner.media.target import Replaceable
 from runner.models import Conversion, Event, NodeUse, Notice, Step, TargetState
 from runner.options import RunOptions
 from runner.result_blobs import result_blob
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How often to poll Azure, and how long signed addresses are valid."""
-
-    lifetimes: Lifetimes | None = None
-    """How long a node without an identity may use an address; None for as long as the run needs."""
-    first_look: float = 1.0
-    """Seconds between the first polls; the intervals grow with the run."""
-    longest_look: float = 15.0
-    nodes: float = 15.0
-    """Seconds between looks at the nodes, for their cost."""
-    quiet: float = 60.0
-    """Seconds without a running task after which the user is told the cause."""
 
 
 @dataclass(slots=True, eq=False)

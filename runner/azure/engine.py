@@ -14,11 +14,12 @@ from runner.addresses import BlobAddress
 from runner.azure.accounts import Accounts
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
-from runner.azure.context import Pace, RunContext
+from runner.azure.context import RunContext
 from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames
 from runner.azure.node_reads import NodeReads
 from runner.azure.node_writes import NodeWrites
+from runner.azure.pace import PACE, Pace
 from runner.azure.pipeline import News, Pipeline
 from runner.azure.results import CloudResults
 from runner.azure.signing import Lifetimes, Signer, lifetimes
@@ -47,7 +48,7 @@ class AzureEngine:
     options: RunOptions = field(default_factory=RunOptions)
     detach: bool = False
     """Whether runner exits once everything is submitted."""
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace = field(default_factory=PACE.get)
     follow_up: FollowUp = field(default_factory=FollowUp)
     """Makes the follow-up commands of a run."""
 

@@ -24,8 +24,8 @@ from runner.errors import SetupError
 # The service ends the job after this time, even if runner is gone.
 _JOB_LIMIT = timedelta(days=7)
 _END_TAKES = 30.0
-_LOOK_EVERY = 0.5
-"""In seconds, for a job that was terminated."""
+_FIRST_LOOK, _LONGEST_LOOK = 0.05, 1.0
+"""In seconds, at a job that was terminated: each wait is twice as long as the one before."""
 CANCELLED = "cancelled by runner"
 """The reason given to a job that the user cancelled."""
 _MARK = ("made-by", "runner")
@@ -172,10 +172,12 @@ class Jobs:
     def wait_for_end(self, job: str) -> None:
         """Wait a short time until *job*, which was terminated, has ended its tasks."""
         deadline = time.monotonic() + _END_TAKES
+        wait = _FIRST_LOOK
         while (facts := self.job(job)) is not None and word(facts.state) != "completed":
             if time.monotonic() >= deadline:
                 return
-            self._ended.wait(_LOOK_EVERY)
+            self._ended.wait(wait)
+            wait = min(_LONGEST_LOOK, 2 * wait)
 
     def delete(self, job: str) -> None:
         """Delete *job*, if it exists."""

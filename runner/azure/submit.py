@@ -15,8 +15,6 @@ from runner.azure.task_spec import build_task
 from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, State
 
-_LONGEST_HOLD = 1.0
-"""Seconds that an uploaded source waits for others to be submitted with it."""
 _LOOK_AROUND = 0.5
 
 
@@ -68,7 +66,7 @@ class Submitter:
                 self._finish()
             wait = max(0.01, due - time.monotonic()) if batch else _LOOK_AROUND
             if item := self._next(wait):
-                due = due if batch else time.monotonic() + _LONGEST_HOLD
+                due = due if batch else time.monotonic() + self._context.pace.hold
                 batch.append(item)
             # not after the run was stopped, when nobody wants it tried again
             if batch and self._is_due(batch, due) and not self._begins_nothing:

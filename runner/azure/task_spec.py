@@ -15,9 +15,9 @@ from runner.media.blob_target import BlobTarget
 from runner.media.node import ORDER, RECORD, RESULT, Order
 from runner.models import Conversion
 
-_WORKER = "worker.pyz"
+WORKER = "worker.pyz"
 # the shell is only for `exec` and contains nothing from the user: the order is in the environment
-_COMMAND = f'/bin/bash -c "exec python3 {_WORKER}"'
+COMMAND = f'/bin/bash -c "exec python3 {WORKER}"'
 # Files only stay on a node as long as somebody may want to look at them there.
 _RETENTION = timedelta(hours=1)
 # A backstop for a node that hangs; the worker has its own time limit.
@@ -73,9 +73,9 @@ def build_task(
     )
     return batch.BatchTaskCreateOptions(
         id=task,
-        command_line=_COMMAND,
+        command_line=COMMAND,
         resource_files=[
-            _fetch(blob_names, deployment.tools_container, pack_worker()[0], _WORKER),
+            _fetch(blob_names, deployment.tools_container, pack_worker()[0], WORKER),
             _elsewhere(there, deployment, source)
             if there
             else _fetch(blob_names, deployment.input_container, blob, source),

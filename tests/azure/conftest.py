@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from runner.azure.context import Pace
 from runner.azure.engine import AzureEngine
+from runner.azure.pace import Pace
 from runner.azure.session import Session
 from runner.engine import Engine, Stop
 from runner.media.recipe import Recipe
@@ -26,6 +26,7 @@ from tests.emulator.azurite import Azurite
 from tests.emulator.fixtures import storage
 from tests.media import Media
 from tests.stand_in import MakeStandIn, StandIn, stand_in_for_ffmpeg
+from tests.warm_python import WarmPython
 
 __all__ = ["storage"]
 
@@ -84,16 +85,27 @@ def plan_of(
 MakeCloud = Callable[..., Cloud]
 
 
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[WarmPython]:
+    with WarmPython() as python:
+        yield python
+
+
 @pytest.fixture
 def make_cloud(
-    storage: Azurite, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    storage: Azurite,
+    warm_python: WarmPython,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[MakeCloud]:
     """Start a cloud that this process trusts and can sign in to."""
     with ExitStack() as stack:
 
         def make(**how: Any) -> Cloud:
             work = tmp_path_factory.mktemp("cloud")
-            cloud = stack.enter_context(stand_in_cloud(work, **{"storage": storage, **how}))
+            cloud = stack.enter_context(
+                stand_in_cloud(work, **{"storage": storage, "start": warm_python.start, **how})
+            )
             for name, value in cloud.azure.environment.items():
                 monkeypatch.setenv(name, value)
             return cloud

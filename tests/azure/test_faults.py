@@ -15,11 +15,11 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from runner.azure.accounts import Accounts
 from runner.azure.add_tasks import JobEndedError, TaskAdder
 from runner.azure.clients import batch_client, blob_client
-from runner.azure.context import Pace
 from runner.azure.engine import AzureEngine
 from runner.azure.errors import JobCancelledError
 from runner.azure.job_state import ended_from_outside
 from runner.azure.jobs import Jobs
+from runner.azure.pace import Pace
 from runner.azure.retrying import TRIES
 from runner.azure.signing import Lifetimes
 from runner.errors import SetupError, TransientError

@@ -23,10 +23,11 @@ from runner.azure.accounts import Accounts
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
 from runner.azure.clients import batch_client, sign_in
-from runner.azure.context import Pace, RunContext, WorkItem
+from runner.azure.context import RunContext, WorkItem
 from runner.azure.jobs import Finished, Jobs
 from runner.azure.names import BlobNames
 from runner.azure.node_reads import NodeReads
+from runner.azure.pace import Pace
 from runner.azure.poll import Poller
 from runner.azure.session import Session
 from runner.azure.signing import Lifetimes, Signer

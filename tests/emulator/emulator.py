@@ -26,6 +26,7 @@ from tests.emulator.certificates import Certificates, make_certificates
 from tests.emulator.clock import Clock
 from tests.emulator.faults import Faults
 from tests.emulator.node_agent import ProcessExecutor
+from tests.emulator.process import Start, start_process
 from tests.emulator.rights import Rights
 from tests.emulator.scheduler import settle
 from tests.emulator.server import Crashes, Seen, Server
@@ -63,6 +64,7 @@ class Emulator:
         speed: How fast the clock goes.
         token_lifetime: Seconds for which the credential's tokens are good.
         rights: The roles of callers, where storage beside it is to know them too.
+        start: How the nodes' processes are started.
         record: Whether to keep all requests, bodies included.
     """
 
@@ -79,6 +81,7 @@ class Emulator:
         speed: float = 1.0,
         token_lifetime: float = 3600,
         rights: Rights | None = None,
+        start: Start = start_process,
         record: bool = True,
     ) -> None:
         self.settings = settings or Settings()
@@ -98,6 +101,7 @@ class Emulator:
         self._node_path = tuple(str(Path(folder).absolute()) for folder in node_path)
         self._virtual_tasks = virtual_tasks
         self._clock = Clock(speed)
+        self._start = start
         self._record = record
         self._loop = asyncio.new_event_loop()
         self._crashes = Crashes()
@@ -144,7 +148,7 @@ class Emulator:
             return VirtualExecutor(self._clock, self._virtual_tasks)
         transfers = Transfers(self.roles, self.faults, self._storage)
         root = self._folder / "nodes"
-        return ProcessExecutor(root, transfers, self._post, self._node_path)
+        return ProcessExecutor(root, transfers, self._post, self._node_path, self._start)
 
     async def _listen(self) -> None:
         self._loop.set_exception_handler(self._crashed)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tests.emulator.model import Failure, Outcome
-from tests.emulator.process import ProcessTree, ProgramNotFoundError
+from tests.emulator.process import ProcessTree, ProgramNotFoundError, Start, start_process
 from tests.emulator.transfers import TransferError
 
 if TYPE_CHECKING:
@@ -33,11 +33,13 @@ class ProcessExecutor:
         transfers: Transfers,
         post: Callable[[Callable[[], None]], None],
         node_path: tuple[str, ...] = (),
+        start: Start = start_process,
     ) -> None:
         self.root: Path | None = root
         self._root = root
         self._transfers = transfers
         self._post = post
+        self._start = start
         self._path = ":".join([*node_path, SYSTEM_PATH])
         self._trees: dict[int, ProcessTree] = {}
         self._threads: dict[int, threading.Thread] = {}
@@ -46,7 +48,7 @@ class ProcessExecutor:
         self._places: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def start(self, work: Work, done: Callable[[Outcome], None]) -> None:
-        tree = ProcessTree()
+        tree = ProcessTree(self._start)
         place = self._places[f"{work.node}/{work.directory}".lower()]
         make_node(self._root / work.node)
 

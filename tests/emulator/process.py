@@ -10,10 +10,10 @@ import signal
 import subprocess
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MARK = "AZ_BATCH_TASK_DIR"
 """The variable by which a task's processes are recognised, wherever they went."""
@@ -23,12 +23,57 @@ class ProgramNotFoundError(Exception):
     """There is no such program on the node."""
 
 
+class Process(Protocol):
+    """What is needed of a process that was started."""
+
+    pid: int
+
+    def wait(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+
+class Start(Protocol):
+    """Starts a command without input, in a session of its own."""
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+    ) -> Process: ...
+
+
+def start_process(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+) -> Process:
+    """Start *command*."""
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    )
+
+
 class ProcessTree:
     """A process and its descendants. Killing is safe from any thread, also before the start."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Start = start_process) -> None:
+        self._start = start
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._mark: str | None = None
         self.killed = False
 
@@ -53,14 +98,8 @@ class ProcessTree:
             with self._lock:
                 if self.killed:
                     return 128 + signal.SIGKILL
-                self._process = subprocess.Popen(
-                    [program, *command[1:]],
-                    cwd=directory,
-                    env=dict(environment),
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=err,
-                    start_new_session=True,
+                self._process = self._start(
+                    [program, *command[1:]], cwd=directory, env=environment, stdout=out, stderr=err
                 )
             code = self._process.wait()
         self._kill_all()

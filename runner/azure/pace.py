@@ -1,0 +1,31 @@
+"""How often a run looks at Azure."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.azure.signing import Lifetimes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often to poll Azure, and how long signed addresses are valid."""
+
+    lifetimes: Lifetimes | None = None
+    """How long a node without an identity may use an address; None for as long as the run needs."""
+    first_look: float = 1.0
+    """Seconds between the first polls; the intervals grow with the run."""
+    longest_look: float = 15.0
+    nodes: float = 15.0
+    """Seconds between looks at the nodes, for their cost."""
+    quiet: float = 60.0
+    """Seconds without a running task after which the user is told the cause."""
+    hold: float = 1.0
+    """Seconds that an uploaded source waits for others to be submitted with it."""
+
+
+PACE: ContextVar[Pace] = ContextVar("PACE", default=Pace())  # noqa: B039 - it is frozen
+"""The pace of the commands that this process is given: that of Azure, unless whoever calls sets another."""
