@@ -52,7 +52,17 @@ def deployment(first_up: Path, tmp_path: Path) -> Deployment:
     return copied
 
 
+@pytest.fixture(scope="session")
+def first_init(pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a stack of which nothing has been made; not to be changed."""
+    folder = tmp_path_factory.mktemp("first-init")
+    Deployment(folder)
+    return folder
+
+
 @pytest.fixture
-def new(pulumi: None, tmp_path: Path) -> Deployment:
+def new(first_init: Path, tmp_path: Path) -> Deployment:
     """An environment of which nothing has been made yet."""
-    return Deployment(tmp_path / "deployment")
+    folder = tmp_path / "deployment"
+    shutil.copytree(first_init, folder, symlinks=True)
+    return Deployment(folder)

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -103,9 +104,16 @@ def project_folder(folder: Path) -> Path:
 
 
 class Deployment:
-    """A stack of the real program, with everything it needs in *folder*; found or made there."""
+    """A stack of the real program, with everything it needs in *folder*; found or made there.
 
-    def __init__(self, folder: Path, example: str | None = None) -> None:
+    *processes* is whether the engine starts the plugins and the program as processes, as for users;
+    they may also be here, which is faster.
+    """
+
+    def __init__(
+        self, folder: Path, example: str | None = None, *, processes: bool = False
+    ) -> None:
+        self.processes = processes
         self.folder = project_folder(folder / "project")
         self.environment = {**os.environ, **environment(folder), "PULUMI_STACK": "dev"}
         self.store = Store(folder / "azure.json")
@@ -124,14 +132,18 @@ class Deployment:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the CLI as nobody in particular: no terminal, no questions."""
-        return subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        from tests.infra.served import served  # noqa: PLC0415 - it loads Pulumi's SDK for Azure
+
+        with ExitStack() as stack:
+            here = {} if self.processes else stack.enter_context(served(self.store.path))
+            return subprocess.run(
+                ["pulumi", *arguments, "--non-interactive"],
+                cwd=self.folder,
+                env={**self.environment, **here},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
 
     def succeed(self, *arguments: str) -> str:
         """Run the CLI and return what it printed."""

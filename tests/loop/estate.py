@@ -92,7 +92,7 @@ def estate(folder: Path, *, speed: float) -> Iterator[Estate]:
             speed=speed,
         ) as azure,
     ):
-        deployment = Deployment(folder / "user", example=EXAMPLE.read_text())
+        deployment = Deployment(folder / "user", example=EXAMPLE.read_text(), processes=True)
         deployment.configure(nodeFfmpeg="apt")  # 60 MB less for each test to pack and upload
         deployment.environment |= {
             "PROVIDER_BATCH_URL": azure.endpoint,

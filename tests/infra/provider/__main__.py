@@ -6,12 +6,9 @@ from pathlib import Path
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from tests.infra import plugin
-from tests.infra.provider.azure import Azure
+from tests.infra.provider.azure import SECONDS, Azure
 from tests.infra.provider.server import Provider
 from tests.infra.provider.store import Store
-
-SECONDS = 0.02
-"""What a creation takes: long enough for what the engine does beside it to come in between."""
 
 provider = Provider(Azure(Store(Path(os.environ["PROVIDER_STATE"])), SECONDS))
 server = plugin.new_server()

@@ -22,6 +22,8 @@ from tests.infra.provider.rules import (
 from tests.infra.provider.store import Store, World
 from tests.infra.provider.subscription import check_busy, check_subscription
 
+SECONDS = 0.02
+"""What a creation takes: long enough for what the engine does beside it to come in between."""
 BLOB_SETTINGS = "azure-native:storage:BlobServiceProperties"
 
 

@@ -1,0 +1,75 @@
+"""Pulumi's plugins in this process, which saves the seconds of CPU that it takes to start them.
+
+The engine attaches to the plugins whose ports it is told, and the program is run as Pulumi's Automation
+API runs one in its own process. The tests of documents and workflows, and of the whole loop, have the
+engine start processes, as it does for users.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.empty_pb2 import Empty
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, provider_pb2_grpc
+
+from infra.environment import program
+from tests.infra import plugin
+from tests.infra.provider.azure import SECONDS, Azure
+from tests.infra.provider.server import Provider, plain
+from tests.infra.provider.store import Store
+
+
+@contextmanager
+def served(state: Path) -> Iterator[dict[str, str]]:
+    """Serve the language host, and a provider of what is in *state*; gives the engine's variables."""
+    server = plugin.new_server()
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Host(program), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(OneProvider(state), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield {
+            "PULUMI_DEBUG_LANGUAGES": f"python:{port}",
+            "PULUMI_DEBUG_PROVIDERS": f"azure-native:{port}",
+        }
+    finally:
+        server.stop(grace=None).wait()
+
+
+class Host(LanguageServer):
+    """Runs the program here; knows the engine by its first call."""
+
+    engine = ""
+
+    def Handshake(self, request: Any, context: Any) -> Any:
+        self.engine = request.engine_address
+        return language_pb2.LanguageHandshakeResponse()
+
+    def GetProgramDependencies(self, request: Any, context: Any) -> Any:
+        return language_pb2.GetProgramDependenciesResponse()
+
+    def Cancel(self, request: Any, context: Any) -> Any:
+        return Empty()
+
+    def Run(self, request: Any, context: Any) -> Any:
+        request.args.insert(0, self.engine)
+        return super().Run(request, context)  # type: ignore[no-untyped-call]  # so it is
+
+
+class OneProvider(Provider):
+    """A provider that all which the engine configures share: they must be configured alike."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__(Azure(Store(state), SECONDS))
+        self.configuration: dict[str, Any] | None = None
+
+    def Attach(self, request: Any, context: Any) -> Any:
+        return Empty()
+
+    def Configure(self, request: Any, context: Any) -> Any:
+        configuration = plain(request.args)
+        assert self.configuration in (None, configuration), "start a process for each of them"
+        self.configuration = configuration
+        return super().Configure(request, context)
