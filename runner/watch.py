@@ -4,15 +4,18 @@ Folders are polled, as notifications of changes do not arrive from network share
 is complete. A blob appears as a whole, but may be written again or appended to: its ETag then changes.
 """
 
+import ctypes
 import errno
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from ctypes import wintypes
 from typing import TYPE_CHECKING
 
 from runner.blob_selection import REHYDRATING
+from runner.media.paths import extended
 from runner.selection import Found
 
 if TYPE_CHECKING:
@@ -110,12 +113,28 @@ if sys.platform == "linux":
         return False
 
 elif sys.platform == "win32":
+    _kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+    _kernel.CreateFileW.argtypes = (
+        *(wintypes.LPCWSTR, wintypes.DWORD, wintypes.DWORD, wintypes.LPVOID),
+        *(wintypes.DWORD, wintypes.DWORD, wintypes.HANDLE),
+    )
+    _kernel.CreateFileW.restype = wintypes.HANDLE
+    _kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
+    _NO_HANDLE = wintypes.HANDLE(-1).value
+    _GENERIC_READ, _SHARE_READ, _SHARE_DELETE, _OPEN_EXISTING = 0x80000000, 1, 4, 3
+    _SHARING_VIOLATION = 32
 
     def _has_writer(path: str) -> bool:
-        try:
-            os.rename(path, path)  # refused while another program holds it
-        except PermissionError:
-            return True
+        # Who allows no others to write is refused where one does, whatever that one allows; and renaming
+        # is refused in folders that may only be read.
+        # https://learn.microsoft.com/windows/win32/fileio/creating-and-opening-files
+        handle = _kernel.CreateFileW(
+            *(extended(path), _GENERIC_READ, _SHARE_READ | _SHARE_DELETE, None),
+            *(_OPEN_EXISTING, 0, None),
+        )
+        if handle == _NO_HANDLE:
+            return ctypes.get_last_error() == _SHARING_VIOLATION
+        _kernel.CloseHandle(handle)
         return False
 
 else:

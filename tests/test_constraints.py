@@ -88,7 +88,7 @@ def _is_installed(name: str) -> bool:
 
 def test_the_pins_are_exact_and_for_other_systems_too() -> None:
     assert all(str(pin.specifier).startswith("==") and not pin.url for pin in PINS.values())
-    for name in ("colorama", "shellingham"):
+    for name in ("colorama", "pywin32", "shellingham"):
         assert str(PINS[canonicalize_name(name)].marker) == 'sys_platform == "win32"'
     assert not [line for line in LINES if "://" in line or line.startswith("-")]
 

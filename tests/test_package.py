@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from runner import __version__
 from runner.azure.pools import Pool
 from runner.azure.stack import OUTPUTS_SCHEMA, Deployment
-from tests.conftest import Result
+from tests.conftest import Result, Run
 from tests.media import Media
 from tests.test_licences import needed
 
@@ -133,6 +133,16 @@ def test_without_the_azure_clients_one_line_says_what_to_install(
     assert "or convert on this machine with --where local" in line
     for name in ("azure-batch", "azure-identity", "azure-storage-blob"):
         assert re.search(rf"'{name}[<>=.,0-9]+'", line)
+
+
+def test_a_library_of_theirs_that_cannot_be_loaded_is_no_bug_of_runner(run: Run) -> None:
+    broken = run.folder / "site" / "cryptography" / "__init__.py"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("raise ImportError('DLL load failed')")
+    words = ("plan", "az://media/in", "--where", "local")
+    result = run.process(*words, PYTHONPATH=str(broken.parents[1]))
+    assert result.exit_code == 4
+    assert result.error.startswith("the Azure clients cannot be loaded (DLL load failed): run `")
 
 
 def test_the_wheel_contains_only_the_command(wheel: Path) -> None:

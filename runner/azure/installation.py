@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 
@@ -12,19 +13,28 @@ DISTRIBUTION = "batch-ffmpeg-runner"
 _NAMES = ("azure-batch", "azure-identity", "azure-storage-blob")
 _IN_EXTRA = re.compile(r"""extra == ['"]azure['"]""")
 _MODULES = ("azure.batch", "azure.identity", "azure.storage.blob")
+_NEEDS_LIBRARIES = "azure.storage.blob"
+"""It loads cryptography, which is a DLL on Windows that needs others: Wine 8 lacks one of them."""
 
 
 def require_clients() -> None:
     """Check that the Azure clients can be imported, before anything imports them.
 
     Raises:
-        SetupError: One is missing; the message has the command that installs them.
+        SetupError: One is missing, or a library that they need; the message has the command that installs them.
     """
-    if not all(map(_is_installed, _MODULES)):
-        raise SetupError(
-            f"the Azure clients are not installed: run `{joined([*_installer(), *_packages()])}`, "
-            "or convert on this machine with --where local"
-        )
+    fault = "are not installed"
+    if all(map(_is_installed, _MODULES)):
+        try:
+            import_module(_NEEDS_LIBRARIES)
+        except ImportError as error:
+            fault = f"cannot be loaded ({error})"
+        else:
+            return
+    raise SetupError(
+        f"the Azure clients {fault}: run `{joined([*_installer(), *_packages()])}`, "
+        "or convert on this machine with --where local"
+    )
 
 
 def _is_installed(module: str) -> bool:

@@ -12,7 +12,7 @@ from runner.ledger import Ledger
 from runner.source_choice import DONE, KEPT, MOVE
 from runner.source_records import SourceRecord
 from runner.sources.durable import StaysError, sha256_from_disk
-from runner.sources.taking import as_it_is_now, name_beside, put_back
+from runner.sources.taking import as_it_is_now, discard, name_beside, put_back
 
 _CUT_OFF = "the run ended before it could be dealt with"
 
@@ -54,7 +54,7 @@ def _settled(record: SourceRecord) -> SourceRecord:
     """What *record* comes to; a source that was on its way is put back, for the same command again."""
     try:
         with suppress(FileNotFoundError):
-            os.unlink(name_beside(record.place, record.run) if record.place else "")
+            discard(name_beside(record.place, record.run) if record.place else "")
         beside = name_beside(record.path, record.run)
         if os.path.lexists(beside):
             put_back(beside, record.path, StaysError("the run was killed"))
@@ -84,7 +84,7 @@ def _discard_copy(record: SourceRecord) -> None:
     if not place or not os.path.lexists(place) or os.path.samefile(place, record.path):
         return
     if os.path.getsize(place) == 0 or _are_alike(place, record.path):
-        os.unlink(place)
+        discard(place)
 
 
 def _are_alike(one: str, other: str) -> bool:

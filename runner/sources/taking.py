@@ -8,6 +8,8 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +29,7 @@ from runner.sources.durable import (
 )
 
 _BLOCK = 1024 * 1024
+_NO_BIN = "the recycle bin did not take it: there may be none for its drive, or another program has it open"
 
 
 def name_beside(path: str, run: str) -> str:
@@ -45,6 +48,7 @@ def take_away(record: SourceRecord, is_stopped: Callable[[], bool]) -> None:
     require_same(record.path, record.identity)
     try:
         if record.choice.action == DELETE:
+            _require_deletable(record.path)
             _delete(record)
         elif record.choice.action == MOVE:
             _move(record, is_stopped)
@@ -79,13 +83,34 @@ def as_it_is_now(record: SourceRecord) -> SourceRecord:
     return record
 
 
+def _require_deletable(path: str) -> None:
+    """Refuse a read-only file on Windows, where that means that it is not to be deleted.
+
+    Raises:
+        StaysError: It is one.
+    """
+    if os.name == "nt" and not os.access(path, os.W_OK):
+        raise StaysError("it is read-only")
+
+
+def discard(path: str) -> None:
+    """Delete a file that there is another copy of; on Windows too, where it is read-only."""
+    try:
+        os.unlink(path)
+    except PermissionError:
+        if os.name != "nt" or os.access(path, os.W_OK):
+            raise
+        os.chmod(path, stat.S_IWRITE)
+        os.unlink(path)
+
+
 def _delete(record: SourceRecord) -> None:
     # under another name first: what another program puts there in the last moment is not deleted
     beside = name_beside(record.path, record.run)
     patiently(lambda: os.rename(record.path, beside))
     try:
         require_same(beside, record.identity, renamed=True)
-        patiently(lambda: os.unlink(beside))
+        patiently(lambda: discard(beside))
     except (OSError, StaysError) as error:
         put_back(beside, record.path, error)
         raise
@@ -133,7 +158,7 @@ def _move_to_another_disk(record: SourceRecord, is_stopped: Callable[[], bool]) 
     except (OSError, StaysError, NotNowError):
         for copy in (part, place):
             with suppress(FileNotFoundError):
-                os.unlink(copy)
+                discard(copy)
         raise
 
 
@@ -151,10 +176,26 @@ def _copy(path: str, part: str, is_stopped: Callable[[], bool]) -> None:
         raise StaysError("its copy is not the same as it is")
 
 
-def _put_into_trash(path: str) -> None:
-    from send2trash import send2trash  # noqa: PLC0415 - loads the desktop's library where there is one
+if sys.platform == "win32":
 
-    send2trash(path)
+    def _put_into_trash(path: str) -> None:
+        import pywintypes  # noqa: PLC0415 - for this alone
+
+        # What it falls back to without pywin32 deletes for good where there is no recycle bin, as on shares:
+        # https://learn.microsoft.com/windows/win32/api/shellapi/ns-shellapi-shfileopstructw
+        from send2trash.win.modern import send2trash  # noqa: PLC0415
+
+        try:
+            send2trash(path)
+        except (OSError, pywintypes.com_error) as error:
+            raise StaysError(_NO_BIN) from error
+
+else:
+
+    def _put_into_trash(path: str) -> None:
+        from send2trash import send2trash  # noqa: PLC0415 - loads the desktop's library where there is one
+
+        send2trash(path)
 
 
 def put_back(beside: str, path: str, why: Exception) -> None:
@@ -164,19 +205,28 @@ def put_back(beside: str, path: str, why: Exception) -> None:
         StaysError: Another one has, or it cannot be done; the words say where the file is.
     """
     try:
-        try:
-            os.link(beside, path)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links
-            if os.path.lexists(path):
-                raise
-            os.rename(beside, path)
-        else:
-            os.unlink(beside)
+        _rename_to_free(beside, path)
     except OSError as error:
+        reason = reason_of(why) if isinstance(why, OSError) else why
         where = f"it is now {display_path(beside)}"
-        raise StaysError(f"{why}, and its name was taken meanwhile: {where}") from error
+        raise StaysError(f"{reason}, and its name was taken meanwhile: {where}") from error
+
+
+def _rename_to_free(path: str, free: str) -> None:
+    """Rename the file at *path*, and replace nothing."""
+    if os.name == "nt":  # renaming replaces nothing there
+        patiently(lambda: os.rename(path, free))
+        return
+    try:
+        os.link(path, free)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if os.path.lexists(free):
+            raise
+        os.rename(path, free)
+    else:
+        os.unlink(path)
 
 
 def _sync_names(place: str) -> None:

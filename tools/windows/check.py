@@ -15,12 +15,13 @@ import traceback
 from pathlib import Path
 
 import steps_ends
+import steps_later
 import steps_names
 import steps_usual
 from using import STEPS, NotHere
 
 # each of them adds its own to STEPS
-MODULES = (steps_usual, steps_names, steps_ends)
+MODULES = (steps_usual, steps_names, steps_later, steps_ends)
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from using import NotHere, another_drive, names, runner, sound, step
+from using import NotHere, another_drive, names, runner, share_of, sound, step
 
 
 @step("media on another drive, and results there")
@@ -24,10 +24,7 @@ def drives(where: Path) -> None:
 @step("media on a share")
 def shares(where: Path) -> None:
     sound(where / "media/a.wav")
-    drive, rest = os.path.splitdrive(where / "media")
-    share = Path(f"\\\\localhost\\{drive[0]}$") / rest.lstrip("\\")
-    if not share.exists():
-        raise NotHere(f"no share {share}")
+    share = share_of(where / "media")
     (where / "here").mkdir()
     runner(where / "here", "convert", share).expect(0, "1 converted")
     runner(where / "here", "convert", share, "-o", share / "out").expect(0, "1 converted")

@@ -1,6 +1,7 @@
 """What the steps are made of: the command, media, and a look at what came out."""
 
 import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -26,6 +27,8 @@ RUNNER = next(
 )
 PATIENCE = 300
 KILLS = 20
+AT_WORK = "out/.runner/tmp/*/*.m4a"
+"""What is there as long as a file is being converted to M4A."""
 WINES_OWN = 1359
 """ERROR_INTERNAL_ERROR, by which Wine on a busy machine sometimes refuses to start a program."""
 
@@ -129,7 +132,7 @@ def until(happened: Callable[[], object], what: str) -> None:
 
 
 def is_at_work(where: Path) -> Callable[[], object]:
-    return lambda: list(where.glob("out/.runner/tmp/*/*.m4a"))
+    return lambda: list(where.glob(AT_WORK))
 
 
 def kill(process_id: int) -> None:
@@ -178,3 +181,78 @@ def another_drive(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir="Z:\\tmp", ignore_cleanup_errors=True) as other:
         shutil.copytree(folder, other, dirs_exist_ok=True)
         yield Path(other)
+
+
+@contextmanager
+def another_volume() -> Iterator[Path]:
+    """A folder to which no file can be renamed from here."""
+    for root in (*(f"{letter}:\\" for letter in "DEFGHY"), "Z:\\dev\\shm"):
+        try:
+            with tempfile.TemporaryDirectory(dir=root, ignore_cleanup_errors=True) as other:
+                if _is_apart(Path(other)):
+                    yield Path(other)
+                    return
+        except OSError:
+            continue
+    raise NotHere("there is no other volume")
+
+
+def _is_apart(other: Path) -> bool:
+    with tempfile.TemporaryDirectory() as here:
+        (Path(here) / "probe").touch()
+        try:
+            (Path(here) / "probe").rename(other / "probe")
+        except OSError as error:
+            return error.errno == errno.EXDEV
+    return False
+
+
+def share_of(folder: Path) -> Path:
+    """*folder* by the name that it has on the network."""
+    drive, rest = os.path.splitdrive(folder)
+    share = Path(f"\\\\localhost\\{drive[0]}$") / rest.lstrip("\\")
+    if not share.exists():
+        raise NotHere(f"no share {share}")
+    return share
+
+
+INTERRUPTER = """
+import ctypes, glob, signal, subprocess, sys, time
+event, presses, seen, *command = sys.argv[1:]
+kernel = ctypes.WinDLL("kernel32")
+process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    stderr=open("said", "wb"))
+kernel.SetConsoleCtrlHandler(None, True)
+signal.signal(signal.SIGBREAK, lambda *_: None)
+while not glob.glob(seen) and process.poll() is None: time.sleep(0.02)
+time.sleep(1)
+for _ in range(int(presses)):
+    if not kernel.GenerateConsoleCtrlEvent(int(event), 0):
+        process.kill()
+        sys.exit(99)
+    time.sleep(1)
+sys.exit(process.wait() & 0xFF)
+"""
+
+
+def interrupted(
+    where: Path, *words: str, event: int, presses: int, seen: str = AT_WORK, code: int = 130
+) -> str:
+    """What `runner` says that gets a Ctrl-C (*event* 0) or Ctrl-Break (1) once a file is *seen*."""
+    (where / "press.py").write_text(INTERRUPTER)
+    done = subprocess.run(
+        [sys.executable, "press.py", str(event), str(presses), seen, RUNNER, *words],
+        cwd=where,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
+        creationflags=subprocess.CREATE_NO_WINDOW,  # type: ignore[attr-defined,unused-ignore]
+    )
+    if done.returncode == 99:
+        raise NotHere("such an event cannot be made")
+    said = (where / "said").read_text(errors="replace")
+    assert done.returncode == code, f"exit code {done.returncode}: {said}{done.stderr!r}"
+    assert "damaged" not in said, said
+    assert not list((where / "out/.runner").glob("tmp/*")), "something was left"
+    return said

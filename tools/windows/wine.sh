@@ -22,11 +22,13 @@ say() { printf '== %s\n' "$*"; }
 
 # What pip is told for this machine means nothing there, and each start would compile everything. Of
 # a program of this machine, as pyenv's Pythons are, Wine gives no handle: WinError 6.
-on_windows() {
-    env -u PYTHONDONTWRITEBYTECODE -u PIP_CONSTRAINT -u PIP_INDEX_URL -u PYENV_ROOT PIP_CONFIG_FILE=NUL \
-        wine "$python" "$@" </dev/null 2>&1 | cat # its streams must be pipes
-    return "${PIPESTATUS[0]}"
-}
+on_windows() (
+    # shellcheck disable=SC2046 # names of variables have no spaces
+    unset PYTHONDONTWRITEBYTECODE PYENV_ROOT $(compgen -e PIP_)
+    export PIP_CONFIG_FILE=NUL
+    wine "$python" "$@" </dev/null 2>&1 | cat # its streams must be pipes
+    exit "${PIPESTATUS[0]}"
+)
 
 install_programs() {
     local missing=()
@@ -95,7 +97,7 @@ install_wheel() {
     python3 -m pip download -q --disable-pip-version-check -d "$wheels" --only-binary=:all: \
         --platform win_amd64 --python-version "$python_version" --implementation cp -c constraints.txt \
         "${made}[azure]" ${tests:+pytest pytest-timeout pytest-xdist hypothesis} \
-        ${tests:+pyte mediafile aiohttp requests trustme} shellingham colorama
+        ${tests:+pyte mediafile aiohttp requests trustme} shellingham colorama pywin32
     # first itself, so that the second one looks at what this version of it needs
     on_windows -m pip install -q --disable-pip-version-check --no-warn-script-location --no-index \
         --find-links 'C:\wheels' --force-reinstall --no-deps batch-ffmpeg-runner
