@@ -34,7 +34,8 @@ def _busy(facts: RunFacts) -> dict[str, float]:
         return {}
     workers = sum(bar.span.seconds for row in rows for bar in row.bars) / len(rows)
     if facts.is_local:
-        return {f"all {len(rows)} workers were busy": workers}
+        who = "the worker was" if len(rows) == 1 else f"all {len(rows)} workers were"
+        return {f"{who} busy": workers}
     sent, collected = (
         covered((s.began, s.ended) for a in facts.attempts for s in a.steps if s.name == name)
         for name in ("send", "collect")

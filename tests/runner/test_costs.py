@@ -1,10 +1,10 @@
 """What a run has cost, added up from what was seen of its nodes and from its tasks; what held it up."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
-from runner.costs import Cost, cost_lines, cost_of, covered
+from runner.costs import Cost, cost_as_json, cost_lines, cost_of, covered
 from runner.models import NodeUse, State, Step
 from runner.prices import Prices
 from runner.records import AttemptRecord
@@ -42,6 +42,32 @@ def test_the_cost_adds_up_by_hand() -> None:
         "Azure: 3 nodes for 18 m 20 s Spot and 8 m 20 s dedicated and 10 s of an unknown kind in all: 0.14 USD by a list",
         "Azure: 2.0 GB up, 1.0 GB down, results 2.0 GB smaller than their sources",
     ]
+
+
+def test_programs_get_the_same_figures() -> None:
+    uses = [use("node-1", 0, 10.12345), use("node-2", 0, 5, spot=False), use("n", 0, 2, spot=None)]
+    cost = cost_of(uses, [], PRICES)
+    assert cost.seconds == pytest.approx(17.12345)
+    assert cost_as_json(cost) == {
+        "nodes": 3,
+        "spot_seconds": 10.123,
+        "dedicated_seconds": 5,
+        "other_seconds": 2,
+        "amount": pytest.approx((10.12345 * 0.036 + 7 * 0.36) / 3600),
+        "prices": asdict(PRICES),
+        "bytes_up": None,
+        "bytes_down": 0,
+        "bytes_saved": 0,
+    }
+    assert cost_as_json(cost_of(uses, [], None))["prices"] is None
+
+
+def test_only_results_are_downloaded_and_only_tasks_that_began_take_time() -> None:
+    failed = attempt("a", State.FAILED, 0, 10, size=10**6, source_size=10**7)
+    waiting = replace(attempt("b", State.FAILED, 0, 50, worker="node-2"), began=None)
+    nowhere = attempt("c", State.CONVERTED, 0, 50, worker="")
+    cost = cost_of([], [failed, waiting, nowhere], PRICES)
+    assert (cost.nodes, cost.seconds, cost.downloaded, cost.saved) == (1, 10, 0, 0)
 
 
 def test_what_is_not_known_is_not_said() -> None:
@@ -97,7 +123,7 @@ def test_the_part_that_was_busy_for_most_of_the_time_is_named() -> None:
     assert bottleneck(facts(late)) == "The bottleneck: files waited for nodes 79% of the time."
     busy = attempt("a", State.CONVERTED, 1, 98, worker="worker 1")
     here = RunFacts(replace(RUN, backend="local"), (busy,))
-    assert bottleneck(here) == "The bottleneck: all 1 workers were busy 98% of the time."
+    assert bottleneck(here) == "The bottleneck: the worker was busy 98% of the time."
     looked = attempt("a", State.CONVERTED, 1, 9, steps=(sent(10, 99, "collect"),))
     assert "the downlink was full" in bottleneck(facts(looked))
     assert "downlink" not in bottleneck(replace(facts(looked), results_stay=True))
