@@ -56,10 +56,24 @@ class Page:
             await asyncio.sleep(0.05)
 
     async def tell(self, expression: str) -> Any:
-        """The value of *expression* on the page."""
-        answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of *expression* on the page, also of a promise."""
+        answer = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    async def show_as(self, *, width: int, scheme: str) -> None:
+        """Have a screen of that width, a phone's if it is small, in the "light" or the "dark"."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=800,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
+        preference = {"name": "prefers-color-scheme", "value": scheme}
+        await self.call("Emulation.setEmulatedMedia", features=[preference])
 
     async def click(self, expression: str) -> None:
         """Click, as a mouse does, on the middle of the element that *expression* is."""

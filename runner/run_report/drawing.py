@@ -128,7 +128,8 @@ def _per_second(rate: float) -> str:
 
 
 def _files(count: float) -> str:
-    return f"{count:.1f}".removesuffix(".0") + " files"
+    number = f"{count:.1f}".removesuffix(".0")
+    return f"{number} file{'' if number == '1' else 's'}"
 
 
 def _rates(

@@ -1,21 +1,29 @@
 """The report as a browser has it: its table is sorted and filtered by clicks, and it complains of nothing."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runner.followup import FollowUp
+from runner.run_report.facts import RunFacts
 from runner.run_report.page import Destination, render
 from tests.browser import PROGRAM, Page, browser
-from tests.runner.test_run_report import FACTS
+from tests.emulator.azurite import HOME
+from tests.runner.test_run_report import FACTS, RUN, hostile_facts
 
 pytestmark = [
     pytest.mark.needs_services,
     pytest.mark.skipif(not PROGRAM, reason="no Chromium here; .ci/run installs one"),
 ]
+AXE = HOME / "node_modules/axe-core/axe.min.js"
+"""https://github.com/dequelabs/axe-core"""
 _ROWS = "Array.from(document.querySelectorAll('#table tbody tr')).filter((row) => !row.hidden)"
 _NAMES = f"{_ROWS}.map((row) => row.cells[0].textContent)"
 _HEAD = (
@@ -37,28 +45,70 @@ async def _look(page: Page, address: str) -> None:
     assert await page.tell(_NAMES) == ["d.mp4"]
     assert await page.tell("document.getElementById('shown').textContent") == "1 of 4"
     # nothing is wider than a phone's screen but what scrolls by itself
-    await page.call(
-        "Emulation.setDeviceMetricsOverride",
-        width=360,
-        height=800,
-        deviceScaleFactor=1,
-        mobile=True,
-    )
+    await page.show_as(width=360, scheme="light")
     assert await page.tell("document.documentElement.scrollWidth") <= 360
     assert page.complaints == []
+
+
+def visit(folder: Path, look: Callable[[Page], Awaitable[None]]) -> None:
+    """Have a browser whose files are in *folder*, and *look* at its page."""
+
+    async def go() -> None:
+        async with browser(folder / "profile") as page:
+            await look(page)
+
+    # in a thread of its own: it leaves this one without the event loop that Pulumi's mocks look for
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, go()).result()
+
+
+def written(folder: Path, facts: RunFacts) -> str:
+    """The address of the report on *facts*."""
+    file = folder / "report.html"
+    file.write_text(render(facts, Destination(folder, FollowUp()), datetime.now(UTC)), "utf-8")
+    return file.as_uri()
 
 
 def test_the_table_is_sorted_and_filtered_by_clicks_and_nothing_is_complained_of(
     tmp_path: Path,
 ) -> None:
-    file = tmp_path / "report.html"
-    where = Destination(tmp_path, FollowUp())
-    file.write_text(render(FACTS, where, datetime.now(UTC)), encoding="utf-8")
+    address = written(tmp_path, FACTS)
+    visit(tmp_path, lambda page: _look(page, address))
 
-    async def visit() -> None:
-        async with browser(tmp_path / "profile") as page:
-            await _look(page, file.as_uri())
 
-    # in a thread of its own: it leaves this one without the event loop that Pulumi's mocks look for
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, visit()).result()
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not here; make .venv/azurite fetches it")
+def test_axe_finds_nothing_on_any_screen(tmp_path: Path) -> None:
+    pages = {
+        "some of all": FACTS,
+        "failures alone": RunFacts(RUN, tuple(a for a in FACTS.attempts if a.target == "d")),
+        "nothing": RunFacts(replace(RUN, files=0, converted=0, up_to_date=0, failed=0), ()),
+        "harmful names": RunFacts(RUN, tuple(hostile_facts())),
+    }
+    found: dict[str, Any] = {}
+
+    async def look(page: Page) -> None:
+        for name, facts in pages.items():
+            address = written(tmp_path, facts)
+            for width, scheme in product((1200, 360), ("light", "dark")):
+                await page.show_as(width=width, scheme=scheme)
+                await page.open(address)
+                found[f"{name}, {width} wide, {scheme}"] = await _violations(page)
+        # and it does look: here is a picture that nobody can hear of
+        await page.tell("document.querySelector('svg, main').innerHTML = '<img src>'; 0")
+        found["broken"] = await _violations(page)
+        assert page.complaints == []
+
+    visit(tmp_path, look)
+    assert found.pop("broken") == ['image-alt: <img src="">']
+    assert len(found) == 16
+    assert {name: said for name, said in found.items() if said} == {}
+
+
+async def _violations(page: Page) -> list[str]:
+    """What axe has against the page."""
+    await page.tell(f"{AXE.read_text(encoding='utf-8')}; 0")
+    found: list[str] = await page.tell(
+        "axe.run().then((all) => all.violations.flatMap("
+        "(one) => one.nodes.map((node) => `${one.id}: ${node.html}`)))"
+    )
+    return found
