@@ -1,5 +1,6 @@
 """`--watch` of a prefix in Azure storage: what is put there is converted, and wherever results go."""
 
+import json
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,6 +36,13 @@ def wav(media: Media, tmp_path: Path) -> Path:
     return media.put("8-bit.wav", tmp_path / "8-bit.wav")
 
 
+def converted(run: Run, *words: str) -> int:
+    """How many files the runs have converted that have ended."""
+    listed = run("runs", "--json", *words)
+    runs = [json.loads(line) for line in listed.stdout.splitlines()]
+    return sum(one["converted"] for one in runs if one["ended"])
+
+
 def end(process: Popen[str]) -> str:
     """Stop a watch; returns what it said."""
     process.send_signal(signal.SIGTERM)
@@ -62,6 +70,7 @@ def test_a_watched_prefix_is_converted_here_as_it_fills_and_is_never_told_its_si
         before = (destination / "first.mp3").stat().st_mtime_ns
         store.put("in/first.wav", wav)  # another version of it
         until(lambda: (destination / "first.mp3").stat().st_mtime_ns != before)
+        until(lambda: converted(here) == 3)
     finally:
         said = end(process)
     assert process.returncode == 1, said
@@ -75,14 +84,15 @@ def test_what_is_put_into_the_cloud_is_converted_there_into_another_place_there(
     here = on_cloud(run, store.cloud)
     laptops = Laptops(store.cloud, here, tmp_path)
     store.put("in/notes.txt", wav)
-    process = laptops.on("first").start(
-        "convert", f"az://{store.name}/in", "-o", laptops.place, *WATCH
-    )
+    first, to = laptops.on("first"), ("-o", laptops.place)
+    process = first.start("convert", f"az://{store.name}/in", *to, *WATCH)
     try:
         store.put("in/a.wav", wav)
         until(lambda: set(results_in(store.cloud)) == {"a.mp3"}, 60)
+        until(lambda: converted(first, *to) == 1)
         store.put("in/b.wav", wav)
         until(lambda: set(results_in(store.cloud)) == {"a.mp3", "b.mp3"}, 60)
+        until(lambda: converted(first, *to) == 2)
     finally:
         said = end(process)
     assert said.splitlines()[-1].endswith(": 2 converted"), said
@@ -122,7 +132,7 @@ def test_a_place_that_cannot_be_listed_any_more_is_named_once_and_looked_at_agai
         assert line.rstrip().endswith("(still trying)")
         store.container.create_container()
         store.put("b.wav", wav)
-        until(lambda: names(destination) == {"a.mp3", "b.mp3"})
+        until(lambda: converted(here) == 2)
     finally:
         said = end(process)
     assert "there is no container" not in said
