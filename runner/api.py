@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runner.engine import Stop
-from runner.errors import NothingToConvertError, UsageError
-from runner.existing import EarlierResults, Existing
+from runner.addresses import BlobAddress, signatures_of, without_signature
+from runner.destinations import Destination, cloud_destination
+from runner.engine import Fetch, Keep, Stop
+from runner.errors import NothingToConvertError
+from runner.existing import Existing
 from runner.followup import FollowUp
-from runner.ledger import Ledger
 from runner.local import LocalEngine, find_ffmpeg, identify, usable_cores
 from runner.media.paths import is_address
 from runner.models import Event, Notice, Plan, Report
@@ -21,7 +23,19 @@ from runner.runs import Run
 from runner.runs import convert as carry_out
 from runner.selection import Selection, find_files
 
+if TYPE_CHECKING:
+    from runner.azure.accounts import Accounts
+    from runner.azure.listing import Listing
+
 OnEvent = Callable[[Event | Notice], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _PlanInStorage(Plan):
+    """A plan with sources or results in Azure storage, and the accounts that they are in."""
+
+    # with signatures, which nobody is to see
+    accounts: "Accounts | None" = field(default=None, repr=False, compare=False)
 
 
 def prepare(
@@ -35,28 +49,29 @@ def prepare(
 ) -> Plan:
     """Decide which files are converted into what, like `runner convert -n`; nothing is written.
 
-    *sources* are folders, files or globs. *to* is a preset or a suffix. *arguments* are passed to ffmpeg
-    instead of the preset's.
+    *sources* are folders, files, globs or addresses in Azure storage, where *out* may be, too. *to* is a
+    preset or a suffix. *arguments* are passed to ffmpeg instead of the preset's.
 
     Raises:
         NothingToConvertError: *sources* contain no media files.
         UsageError: The preset does not exist, or a result would be outside of *out*.
     """
     named = [sources] if isinstance(sources, (str, os.PathLike)) else sources
-    names = [str(os.fspath(one)) for one in named]
-    if is_address(str(out)):
-        raise UsageError(
-            f"{out}: from Python, results go to a folder; `runner convert -o` takes it"
-        )
-    words, destination = tuple(arguments), Path(out)
+    texts = [str(os.fspath(one)) for one in named]
+    names, words = [*map(without_signature, texts)], tuple(arguments)
     recipe = for_suffix(to, words, {}).recipe(arguments=words)
-    found = find_files(names, Selection(tuple(include), tuple(exclude), destination))
-    with Ledger.peek(destination) as ledger:
-        earlier = EarlierResults(ledger)
-        chosen = [one for one in found if one.source.path not in earlier]
+    are_in_storage = any(map(is_address, (*names, str(out))))
+    accounts = _accounts(signatures_of(texts)) if are_in_storage else None
+    place = Destination(Path(out))
+    if accounts is not None and is_address(str(out)):
+        place = cloud_destination(str(out), accounts)
+    excluded = None if place.address else place.folder
+    selection = Selection(tuple(include), tuple(exclude), excluded)
+    chosen = place.without_results([*find_files(names, selection, lambda: _listing(accounts))])
     if not chosen:
         raise NothingToConvertError(f"no media files in {', '.join(names)}")
-    return make_plan(chosen, recipe, destination)
+    plan = place.planned(make_plan(chosen, recipe, place.folder))
+    return plan if accounts is None else _with_accounts(plan, accounts)
 
 
 def convert(
@@ -79,16 +94,59 @@ def convert(
     program, cores = find_ffmpeg(ffmpeg), jobs or usable_cores()
     plan = replace(plan, id=new_run_id(plan.destination)).verified_by(chosen.verify)
     made_with = identify(program)
-    with Ledger.open(plan.destination) as ledger:
+    place, fetch, keep = _ways(plan, chosen)
+    with place.open() as ledger:
         run = Run(plan=plan, backend="local", command="runner.convert()", options=chosen)
-        existing = Existing(ledger, program, chosen.overwrite, cores, made_with)
-        engine = LocalEngine(ffmpeg=program, jobs=jobs, options=chosen)
+        existing = Existing(
+            *(ledger, program, chosen.overwrite, cores, made_with), targets=place.targets()
+        )
+        engine = LocalEngine(ffmpeg=program, jobs=jobs, options=chosen, fetch=fetch, keep=keep)
         return carry_out(run, engine, existing, on_event or _ignore, Stop())
 
 
 def summarize(report: Report) -> list[str]:
     """Return the lines that the command prints at the end: counts, lengths, sizes, and what to do next."""
-    return as_text(report, FollowUp(destination=report.plan.destination))
+    plan = report.plan
+    place = str(plan.address) if plan.address else plan.destination
+    return as_text(report, FollowUp(destination=place))
+
+
+def _accounts(signatures: dict[BlobAddress, str]) -> "Accounts":
+    """The accounts that addresses name, with that of a stack if there is one."""
+    from runner.azure.installation import require_clients  # noqa: PLC0415 - for Azure alone
+
+    require_clients()
+    from runner.azure.accounts import Accounts  # noqa: PLC0415 - the clients take 0.5 s
+    from runner.azure.stack import choose_stack  # noqa: PLC0415 - starts Pulumi, perhaps
+
+    return Accounts(choose_stack(None, None).deployment, signatures)
+
+
+def _listing(accounts: "Accounts | None") -> "Listing":
+    from runner.azure.listing import Listing  # noqa: PLC0415 - the clients take 0.5 s
+
+    assert accounts is not None
+    return Listing(accounts)
+
+
+def _with_accounts(plan: Plan, accounts: "Accounts") -> Plan:
+    facts = {each.name: getattr(plan, each.name) for each in fields(Plan)}
+    return _PlanInStorage(**facts, accounts=accounts)
+
+
+def _ways(plan: Plan, options: RunOptions) -> tuple[Destination, Fetch | None, Keep | None]:
+    """Where the results of *plan* go, and what it takes to read and write in Azure storage."""
+    if not isinstance(plan, _PlanInStorage) or plan.accounts is None:
+        return Destination(plan.destination), None, None
+    from runner.azure.fetch import BlobFetch  # noqa: PLC0415 - the clients take 0.5 s
+    from runner.azure.keep import BlobKeep  # noqa: PLC0415 - likewise
+    from runner.azure.results import CloudResults  # noqa: PLC0415 - likewise
+
+    fetch = BlobFetch(plan.accounts)
+    if plan.address is None:
+        return Destination(plan.destination), fetch, None
+    results = CloudResults(plan.address, plan.accounts)
+    return Destination(plan.destination, results), fetch, BlobKeep(results, options)
 
 
 def _ignore(event: Event | Notice) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.backend import Backend, find_session, where_options
-from runner.cli.destinations import Destination, find_destination
 from runner.cli.estimating import terms_of
 from runner.cli.help import Command
 from runner.cli.notifying import notify_option
@@ -25,6 +24,7 @@ from runner.cli.options import (
 from runner.cli.output import say
 from runner.cli.running import OutputOptions, run_and_report
 from runner.cli.sources import put_sources_right, refuse_other_choice
+from runner.destinations import Destination, find_destination
 from runner.errors import UsageError
 from runner.existing import Existing
 from runner.formatting import count_text

@@ -11,7 +11,6 @@ from click.core import ParameterSource
 from runner.cli.backend import Backend, find_backend, refuse_options_for_azure
 from runner.cli.blobs import BlobSources, blob_sources, put_signatures_away
 from runner.cli.convert_options import EXAMPLES, convert_options
-from runner.cli.destinations import Destination, find_destination
 from runner.cli.estimating import (
     cost_so_far,
     estimate,
@@ -30,6 +29,7 @@ from runner.cli.planning import chosen_preset, left_to_do, plan_of, show_plan
 from runner.cli.running import OutputOptions, run_and_report
 from runner.cli.sources import agree_on_sources, put_sources_right
 from runner.cli.watching import watch
+from runner.destinations import Destination, find_destination
 from runner.encoders import require_encoders
 from runner.errors import ExitCode, UsageError
 from runner.estimate.words import hint

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from runner.cli.backend import find_backend, where_options
-from runner.cli.destinations import find_destination
 from runner.cli.help import Command
 from runner.cli.options import (
     destination_option,
@@ -16,6 +15,7 @@ from runner.cli.options import (
     settings_of,
 )
 from runner.cli.output import show
+from runner.destinations import find_destination
 from runner.doctor import check_local
 from runner.errors import ExitCode, RunnerError
 from runner.findings import Finding

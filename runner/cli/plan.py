@@ -9,11 +9,11 @@ from runner.cli.backend import find_backend
 from runner.cli.blobs import blob_sources, put_signatures_away
 from runner.cli.convert import Convert
 from runner.cli.convert_options import convert_options
-from runner.cli.destinations import find_destination
 from runner.cli.estimating import estimate, show_estimate
 from runner.cli.options import settings_of
 from runner.cli.planning import chosen_preset, left_to_do, plan_of
 from runner.cli.running import OutputOptions
+from runner.destinations import find_destination
 from runner.existing import Existing
 from runner.local import find_ffmpeg
 

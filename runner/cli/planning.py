@@ -8,10 +8,10 @@ import click
 
 from runner.cli.blobs import BlobSources
 from runner.cli.convert_options import OF_AUDIO, OF_PRESETS, OF_RECIPES
-from runner.cli.destinations import Destination
 from runner.cli.options import is_typed
 from runner.cli.output import say, show
 from runner.cli.running import OutputOptions
+from runner.destinations import Destination
 from runner.errors import NothingToConvertError, UsageError
 from runner.existing import Action, Existing
 from runner.formatting import printable

@@ -9,7 +9,6 @@ import click
 
 from runner.cli.backend import Backend, find_backend, where_options
 from runner.cli.blobs import BlobSources
-from runner.cli.destinations import find_destination
 from runner.cli.estimating import refuse_limit_without_watcher, terms_of
 from runner.cli.help import Command
 from runner.cli.notifying import notify_option
@@ -30,6 +29,7 @@ from runner.cli.options import (
 from runner.cli.output import show
 from runner.cli.running import OutputOptions, run_and_report
 from runner.cli.sources import agree_on_sources, put_sources_right, yes_option
+from runner.destinations import find_destination
 from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.existing import Existing
 from runner.local import find_ffmpeg, usable_cores

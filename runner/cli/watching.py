@@ -12,9 +12,9 @@ from types import FrameType
 from typing import Any
 
 from runner import interrupt
-from runner.cli.destinations import Destination
 from runner.cli.notifying import notify
 from runner.cli.output import say
+from runner.destinations import Destination
 from runner.errors import (
     ExitCode,
     InterruptedRunError,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import generate_container_sas
 
+from runner import State, convert, prepare, summarize
 from runner.azure.listing import Listing
 from runner.azure.session import Session
 from runner.media.blob_source import CHANGED, GONE
@@ -120,3 +121,36 @@ def test_a_right_that_nodes_lost_ends_the_run_with_the_command_that_gives_it(
     assert result.exit_code == 4, result.stderr
     assert f"may not read the container {store.name}" in result.error
     assert "`pulumi up` gives them the right" in result.error
+
+
+@pytest.mark.parametrize("results", ["here", "in storage"])
+def test_a_program_converts_blobs_on_its_machine_and_its_plan_shows_no_signature(
+    cloud: Cloud,
+    wav: Path,
+    destination: Path,
+    tmp_path: Path,
+    results: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with media_store(cloud, is_given=False) as store:
+        for name in ("2026/a.wav", "2026/sub/b.wav", "2025/c.wav"):
+            store.put(name, wav)
+        signature = generate_container_sas(
+            *(cloud.storage.name, store.name, cloud.storage.key),
+            permission="rl",
+            expiry="2099-01-01",
+        )
+        out = f"{store.url}/mp3" if results == "in storage" else str(destination)
+        plan = prepare(f"{store.url}/2026?{signature}", out)
+        assert leaks(repr(plan).encode(), cloud) == []
+        report = convert(plan, jobs=1)
+        again = convert(prepare(f"{store.url}/2026?{signature}", out), jobs=1)
+        made = {
+            n.removeprefix("mp3/") for n in store.container.list_blob_names(name_starts_with="mp3/")
+        }
+    assert (report.count(State.CONVERTED), again.count(State.UP_TO_DATE)) == (2, 2)
+    found = {name for name in made if not name.startswith(".runner/")} | names(destination)
+    assert found == {"a.mp3", "sub/b.mp3"}
+    said = "\n".join([*summarize(report), *summarize(again)])
+    assert leaks(said.encode() + files_below(tmp_path), cloud) == []

@@ -198,18 +198,32 @@ def find_destination(
     """
     if isinstance(place, Path):
         return Destination(place)
+    from runner.azure.installation import require_clients  # noqa: PLC0415 - for Azure alone
+
+    require_clients()
+    _refuse_signature(place)
+    found = session()
+    return cloud_destination(place, found.accounts if found else _accounts(place, options))
+
+
+def _refuse_signature(place: str) -> None:
     if signature_of(place):
         raise UsageError(
             "-o takes no signature (SAS): nodes would need it, too, and keep it; sign in with `az login`, "
             "and name the container in `writeContainers`"
         )
-    from runner.azure.installation import require_clients  # noqa: PLC0415 - for Azure alone
 
-    require_clients()
+
+def cloud_destination(place: str, accounts: "Accounts") -> Destination:
+    """The destination at the address *place*, in one of *accounts*.
+
+    Raises:
+        UsageError: It can mean nothing.
+        RunnerError: It cannot be found out what it means.
+    """
     from runner.azure.results import CloudResults  # noqa: PLC0415 - the Azure clients take 0.5 s
 
-    found = session()
-    accounts = found.accounts if found else _accounts(place, options)
+    _refuse_signature(place)
     address = accounts.resolve(place)
     name = address.name.rstrip("/")
     if any(part in ("", ".", "..") for part in name.split("/")) and name:
