@@ -20,7 +20,7 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from runner.addresses import BlobAddress, readings
 from runner.azure.clients import blob_client, sign_in
-from runner.azure.errors import azure_errors, code_of
+from runner.azure.errors import azure_errors, code_of, is_transient
 from runner.azure.stack import Deployment
 from runner.errors import SetupError
 from runner.formatting import printable
@@ -133,7 +133,9 @@ class Accounts:
                 answer = call(self.container(address, access))
             except AzureError as error:
                 if not _is_refusal(error):
-                    raise first if first and access is Access.PUBLIC else error from None
+                    # but who reaches nobody is not told to sign in
+                    is_first = first and access is Access.PUBLIC and not is_transient(error)
+                    raise first if first and is_first else error from None
                 first = first or error
             else:
                 if access is not Access.SIGNATURE:  # that is good for a part of it

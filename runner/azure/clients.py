@@ -9,7 +9,7 @@ from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential, 
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 
-from runner.azure.request_log import transport
+from runner.azure.request_log import Transport
 from runner.azure.stack import Deployment
 from runner.errors import SetupError
 
@@ -49,7 +49,7 @@ def batch_client(deployment: Deployment, credential: TokenCredential) -> BatchCl
         retry_status=5,
         retry_backoff_factor=0.4,
         retry_backoff_max=30,
-        **transport(),
+        transport=Transport(),
     )
 
 
@@ -76,5 +76,5 @@ def blob_client(
         increment_base=3,
         random_jitter_range=1,
         retry_total=4,
-        **transport(connection_timeout=20, read_timeout=60),  # the client's own
+        transport=Transport(connection_timeout=20, read_timeout=60),  # the client's own
     )

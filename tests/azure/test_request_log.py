@@ -1,8 +1,16 @@
-"""`-vv`: addresses of requests, without what signs them."""
+"""Requests to Azure: what `-vv` shows of their addresses, and what is said where nobody answers."""
+
+from contextlib import suppress
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
+from azure.core.rest import HttpRequest
 
-from runner.azure.request_log import without_signature
+from runner.azure.request_log import Transport, without_signature
+from tests.emulator.azurite import Azurite
+
+NOBODY = "https://127.0.0.1:9"
+"""A port that is for throwing away, on which nothing listens."""
 
 
 @pytest.mark.parametrize(
@@ -21,3 +29,24 @@ from runner.azure.request_log import without_signature
 )
 def test_what_is_shown_of_an_address_holds_no_secret(url: str, shown: str) -> None:
     assert without_signature(url) == shown
+
+
+def test_who_is_reached_by_nobody_is_named_once_until_there_is_an_answer(
+    storage: Azurite, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [0.0]
+    with Transport(connection_verify=storage.ca_file) as transport:
+        transport.silence.clock = lambda: now[0]
+        for moment, address in (
+            *((0.0, NOBODY), (2.9, NOBODY), (3.0, NOBODY), (30.0, NOBODY)),
+            *((31.0, storage.blob_endpoint), (32.0, NOBODY), (36.0, NOBODY)),
+        ):
+            now[0] = moment
+            with suppress(ServiceRequestError):
+                transport.send(HttpRequest("GET", f"{address}?sv=1&sig=hush"))
+    said = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert (
+        said
+        == ["cannot reach 127.0.0.1; still trying (is that its name, and is this machine online?)"]
+        * 2
+    )
