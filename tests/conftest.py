@@ -6,8 +6,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -45,17 +47,59 @@ def _has_links() -> bool:
 needs_links = pytest.mark.skipif(not _has_links(), reason="no links can be made here")
 
 
+def _loads_cryptography() -> bool:
+    try:
+        import_module("cryptography.hazmat.bindings._rust")
+    except ImportError:
+        return False
+    return True
+
+
+needs_cryptography = pytest.mark.skipif(
+    os.name == "nt" and not _loads_cryptography(),  # elsewhere a fault of what is installed
+    reason="cryptography cannot be loaded: Wine lacks a DLL that it needs",
+)
+
+
 _SERVICES = {"media", "storage", "pulumi", "wheel"}
 """Fixtures that start ffmpeg, Azurite, Pulumi or pip, or bring what only they made."""
+_STARTS_PROGRAMS = _SERVICES | {"run", "started", "stand_in"}
 _RUNS_PROGRAM = "tests.infra.mocked"
 """What runs the Pulumi program: a second each time, and five to load Pulumi's SDK for Azure."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what shortens a run where each start of a program takes seconds, as under Wine."""
+    parser.addoption(
+        "--cases",
+        type=int,
+        metavar="N",
+        help="of each test that starts ffmpeg or another program, only the first N cases",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests that `make quick` leaves out: by what they ask for, so that none is forgotten."""
     for item in items:
         if _SERVICES.intersection(getattr(item, "fixturenames", ())) or _runs_program(item):
             item.add_marker("needs_services")
+    if (most := config.getoption("--cases")) is not None:
+        _keep_cases(config, items, most)
+
+
+def _keep_cases(config: pytest.Config, items: list[pytest.Item], most: int) -> None:
+    kept, left_out = [], []
+    seen: Counter[str] = Counter()
+    for item in items:
+        if _STARTS_PROGRAMS.intersection(getattr(item, "fixturenames", ())):
+            test = item.nodeid.partition("[")[0]
+            seen[test] += 1
+            if seen[test] > most:
+                left_out.append(item)
+                continue
+        kept.append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 def pytest_collection_finish() -> None:

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from runner.notify import Address, NotSentError, Patience, post, post_within
-from tests.conftest import Run, posix_only, until
+from tests.conftest import Run, needs_cryptography, posix_only, until
 from tests.media import Media
 from tests.stand_in import MakeStandIn
 
@@ -129,7 +128,10 @@ def test_what_is_not_taken_is_said_without_the_address(
     assert error.value.__context__ is None or error.value.__suppress_context__
 
 
+@needs_cryptography
 def test_a_certificate_that_nobody_vouches_for_is_not_trusted() -> None:
+    import trustme  # noqa: PLC0415 - it needs cryptography
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     with hook_server(context) as hook:

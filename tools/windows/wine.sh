@@ -4,7 +4,7 @@
 #     tools/windows/wine.sh [--tests] [--only WORD]
 #
 # sets it up the first time (Debian or Ubuntu, some minutes, 1 GB), builds and installs the wheel, and
-# takes the steps of check.py; --tests runs tests/runner too. RUNNER_WINE is the folder that it keeps.
+# takes the steps of check.py; --tests runs tests/runner too, with fewer cases. RUNNER_WINE is the folder that it keeps.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -115,7 +115,8 @@ result=0
 on_windows tools/windows/check.py "$@" || result=1
 if [ -n "$tests" ]; then
     say "tests/runner"
-    # all of them are slow there, and one that is too slow ends the others of its process
-    on_windows -m pytest -q -rs -p no:cacheprovider --timeout 1200 -n "$(nproc)" tests/runner || result=1
+    # where each start of a program takes seconds: of those that start some, one case (tests/conftest.py)
+    on_windows -m pytest -v -rsfE -p no:cacheprovider --timeout 600 --max-worker-restart 100 --cases 1 \
+        -n "$(nproc)" --dist worksteal tests/runner || result=1
 fi
 exit $result
