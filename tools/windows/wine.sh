@@ -26,8 +26,9 @@ on_windows() (
     # shellcheck disable=SC2046 # names of variables have no spaces
     unset PYTHONDONTWRITEBYTECODE PYENV_ROOT $(compgen -e PIP_)
     export PIP_CONFIG_FILE=NUL
-    wine "$python" "$@" </dev/null 2>&1 | cat # its streams must be pipes
-    exit "${PIPESTATUS[0]}"
+    # Its streams must be pipes. Nobody waits for `cat`: the desktop that Wine starts for a hidden console
+    # holds the pipe for as long as it lives.
+    exec wine "$python" "$@" </dev/null > >(cat) 2>&1
 )
 
 install_programs() {
