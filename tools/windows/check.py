@@ -1,13 +1,15 @@
 """Use the installed `runner` on Windows as people do, and as Windows does to people; one line a step.
 
-python tools/windows/check.py [--only WORD]
+python tools/windows/check.py [--only WORD] [--tests [OPTION OF PYTEST...]]
 
 Runs on a real Windows and under Wine, in a folder of its own; needs nothing but Python and the
 installed runner. Leaves with 1 if a step found a fault. A step that this Windows cannot do says why.
+With --tests, runs tests/runner as well, for which pytest and what the tests import must be there.
 """
 
 import argparse
 import io
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +20,7 @@ import steps_ends
 import steps_later
 import steps_names
 import steps_usual
-from using import STEPS, NotHere
+from using import HERE, STEPS, NotHere
 
 # each of them adds its own to STEPS
 MODULES = (steps_usual, steps_names, steps_later, steps_ends)
@@ -28,12 +30,13 @@ def main() -> int:
     """Take every step, and say how it went."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="", help="only steps with this word")
-    only = parser.parse_args().only
+    parser.add_argument("--tests", nargs=argparse.REMAINDER, help="run tests/runner too")
+    chosen = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    steps = {words: do for words, do in STEPS.items() if only in words}
+    steps = {words: do for words, do in STEPS.items() if chosen.only in words}
     if not steps:
-        parser.error(f"no step has the word {only}")
+        parser.error(f"no step has the word {chosen.only}")
     faults = 0
     for words, do in steps.items():
         began = time.monotonic()
@@ -48,8 +51,15 @@ def main() -> int:
                 result, reason = "BAD ", f"\n{traceback.format_exc()}"
                 faults += 1
         print(f"{result}{words} ({time.monotonic() - began:.0f} s){reason}", flush=True)
-    print(f"{faults} faults")
-    return 1 if faults else 0
+    print(f"{faults} faults", flush=True)
+    tests = 0 if chosen.tests is None else _run_tests(chosen.tests)
+    return 1 if faults or tests else 0
+
+
+def _run_tests(options: list[str]) -> int:
+    pytest = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider"]
+    command = [*pytest, "-n", "auto", "--dist", "worksteal", *options, "tests/runner"]
+    return subprocess.run(command, cwd=HERE.parents[1], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -112,12 +112,5 @@ make_windows
 start_services
 install_python
 install_wheel
-result=0
-on_windows tools/windows/check.py "$@" || result=1
-if [ -n "$tests" ]; then
-    say "tests/runner"
-    # where each start of a program takes seconds: of those that start some, one case (tests/conftest.py)
-    on_windows -m pytest -v -rsfE -p no:cacheprovider --timeout 600 --max-worker-restart 100 --cases 1 \
-        -n "$(nproc)" --dist worksteal tests/runner || result=1
-fi
-exit $result
+# where each start of a program takes seconds: of the tests that start some, one case (tests/conftest.py)
+on_windows tools/windows/check.py "$@" ${tests:+--tests --cases 1 --timeout 600 --max-worker-restart 100}
