@@ -98,7 +98,7 @@ constraints:
 	UV_CUSTOM_COMPILE_COMMAND='make constraints' build/constraints/bin/uv pip compile --quiet --universal \
 	    --python-version 3.11 --no-annotate $(UPGRADE) --extra azure --group dev pyproject.toml -o constraints.txt
 
-# The command and its tests on Windows, by Wine, which it sets up: hours, as each start takes seconds there.
+# The command and its tests on Windows, by Wine, which it sets up: an hour, as each start takes seconds there.
 windows:
 	tools/windows/wine.sh --tests
 

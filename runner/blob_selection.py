@@ -195,7 +195,9 @@ def safe_relative(relative: str, system: ModuleType = os.path) -> tuple[str, str
         # HTTP clients take them out of an address, which then is another blob's
         fault = "no address can carry its name: a part of it is '.' or '..'"
         parts = [part.replace(".", "%2E") if part in (".", "..") else part for part in parts]
-    if is_windows(system) and "\\" in relative:
-        fault = fault or "Windows cannot have its name: no name has a \\ there"
-        parts = [part.replace("\\", "%5C") for part in parts]
+    # what separates names there, and what makes the first one a drive
+    for letter in "\\:" if is_windows(system) else "":
+        if letter in relative:
+            fault = fault or f"Windows cannot have its name: no name has a {letter} there"
+            parts = [part.replace(letter, f"%{ord(letter):02X}") for part in parts]
     return "/".join(parts), fault

@@ -140,6 +140,7 @@ def test_no_name_of_a_blob_leads_out_of_the_destination(name: str, system: Modul
     parts = system.normpath(relative).split(system.sep)
     assert system.pardir not in parts
     assert not system.isabs(relative)
+    assert not system.splitdrive(relative)[0]
     store = having("fine.mp4")
     store.blobs[name] = BlobFacts(name, 5, 7, "0x1")
     everything = list(find_files(["az://films"], Selection(include=("*",)), lambda: store))

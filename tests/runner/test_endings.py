@@ -137,9 +137,9 @@ def test_an_ffmpeg_that_does_not_start_is_4(
 
 
 def test_an_ffmpeg_that_is_no_program_is_4(run: Run, folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "ffmpeg").write_bytes(b"\0\1\2\3")
-    (tmp_path / "ffmpeg").chmod(0o755)
-    result = run("convert", "in", "--ffmpeg", "./ffmpeg")
+    (tmp_path / "ffmpeg.exe").write_bytes(b"\0\1\2\3")
+    (tmp_path / "ffmpeg.exe").chmod(0o755)
+    result = run("convert", "in", "--ffmpeg", "./ffmpeg.exe")
     assert result.exit_code == 4
     assert "cannot start" in result.error
 

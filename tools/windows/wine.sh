@@ -112,5 +112,5 @@ make_windows
 start_services
 install_python
 install_wheel
-# where each start of a program takes seconds: of the tests that start some, one case (tests/conftest.py)
-on_windows tools/windows/check.py "$@" ${tests:+--tests --cases 1 --timeout 600 --max-worker-restart 100}
+# where each start of a program takes seconds: of the tests that start some, three cases (tests/conftest.py)
+on_windows tools/windows/check.py "$@" ${tests:+--tests --cases 3 --timeout 600 --max-worker-restart 100}
