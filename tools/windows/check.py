@@ -1,6 +1,6 @@
 """Use the installed `runner` on Windows as people do, and as Windows does to people; one line a step.
 
-python tools/windows/check.py [--only WORD] [--tests [OPTION OF PYTEST...]]
+python tools/windows/check.py [--only WORD]... [--tests [OPTION OF PYTEST...]]
 
 Runs on a real Windows and under Wine, in a folder of its own; needs nothing but Python and the
 installed runner. Leaves with 1 if a step found a fault. A step that this Windows cannot do says why.
@@ -29,14 +29,15 @@ MODULES = (steps_usual, steps_names, steps_later, steps_ends)
 def main() -> int:
     """Take every step, and say how it went."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="", help="only steps with this word")
+    parser.add_argument("--only", action="append", help="only steps with this word")
     parser.add_argument("--tests", nargs=argparse.REMAINDER, help="run tests/runner too")
     chosen = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    steps = {words: do for words, do in STEPS.items() if chosen.only in words}
-    if not steps:
-        parser.error(f"no step has the word {chosen.only}")
+    wanted = chosen.only or [""]
+    if unknown := [word for word in wanted if not any(word in words for words in STEPS)]:
+        parser.error(f"no step has the word {unknown[0]}")
+    steps = {words: do for words, do in STEPS.items() if any(word in words for word in wanted)}
     faults = 0
     for words, do in steps.items():
         began = time.monotonic()

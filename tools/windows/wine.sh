@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Use the runner on a Windows that is made here: Wine, with a Windows Python from Maven Central.
 #
-#     tools/windows/wine.sh [--tests] [--only WORD]
+#     tools/windows/wine.sh [--tests] [--only WORD]...
 #
 # sets it up the first time (Debian or Ubuntu, some minutes, 1 GB), builds and installs the wheel, and
-# takes the steps of check.py; --tests runs tests/runner too, with fewer cases. RUNNER_WINE is the folder that it keeps.
+# takes the steps of check.py; --tests runs tests/runner too, with fewer cases. RUNNER_WINE is the folder
+# that it keeps. Leaves with 75 if no Windows can be made on this machine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -17,6 +18,15 @@ python_version=3.11.3
 jar_version=$python_version-1.5.9
 there=$WINEPREFIX/drive_c/Python311
 python='C:\Python311\python.exe'
+
+is_made=
+finish() {
+    local code=$?
+    wineserver -k 2>/dev/null || true
+    if [ -z "$is_made" ]; then code=75; fi
+    exit "$code"
+}
+trap finish EXIT
 
 say() { printf '== %s\n' "$*"; }
 
@@ -83,7 +93,6 @@ start_services() {
     wineserver -w # for that which only made it all, and does not stay
     wineserver -p
     setsid wine cmd /c exit >/dev/null 2>&1 </dev/null
-    trap 'wineserver -k || true' EXIT
 }
 
 install_wheel() {
@@ -111,6 +120,8 @@ install_programs
 make_windows
 start_services
 install_python
+on_windows -c pass
+is_made=yes
 install_wheel
 # where each start of a program takes seconds: of the tests that start some, three cases (tests/conftest.py)
 on_windows tools/windows/check.py "$@" ${tests:+--tests --cases 3 --timeout 600 --max-worker-restart 100}
