@@ -12,10 +12,10 @@ from runner.engine import awaited, starting_threads
 from runner.folder_targets import FolderTargets
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
+from runner.media.hashing import sha256_of
 from runner.media.paths import below, is_address
 from runner.media.target import from_os, is_used_up, target_path
 from runner.media.verify import check_existing
-from runner.media.worker import sha256_of
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State, TargetState
 from runner.records import KnownFailure, StoredResult
 from runner.standing import Standing, Targets

@@ -21,6 +21,7 @@ from runner.media.environment import secrets_put_away
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, ProcessHandle
 from runner.media.paths import is_windows
+from runner.media.pieces import Split
 from runner.media.source import check_unchanged
 from runner.media.target import ANYTHING, from_os, writable_target
 from runner.media.work import ConversionResult, Progress, Work
@@ -38,9 +39,9 @@ from runner.models import (
     State,
     Step,
 )
-from runner.options import RunOptions
-from runner.parallel import threads_for, useful_threads_of, workers_for
-from runner.scratch import clear_leftovers, discard_scratch, make_scratch
+from runner.options import AUTO, OFF, RunOptions
+from runner.parallel import pieces_for, threads_for, useful_threads_of, workers_for
+from runner.scratch import clear_leftovers, discard_scratch, make_scratch, pieces_folder
 from runner.uploads import Uploads
 
 _AHEAD = 2
@@ -299,6 +300,7 @@ class _Workers:
             recipe=conversion.recipe,
             ffmpeg=self._engine.ffmpeg,
             threads=self._threads(),
+            split=self._split(conversion),
             limits=Limits(seconds=self._engine.options.timeout),
             replaceable=ANYTHING
             if self._engine.keep
@@ -310,9 +312,28 @@ class _Workers:
 
     def _threads(self) -> int | None:
         """Return how many threads a file gets that begins now."""
+        return threads_for(self._running(), self._cores, self._useful)
+
+    def _running(self) -> int:
+        """Return how many files share the cores with one that begins now, itself included."""
         with self._lock:
-            left = len(self._waiting) + len(self._handles)
-        return threads_for(min(self._size, left), self._cores, self._useful)
+            return min(self._size, len(self._waiting) + len(self._handles))
+
+    def _split(self, conversion: Conversion) -> Split | None:
+        """Return how to encode the pieces of a film that begins now; None for one piece."""
+        wish = self._engine.options.split
+        if wish == OFF or conversion.recipe.media != "video":
+            return None
+        running, asked = self._running(), wish != AUTO
+        at_a_time = pieces_for(running, self._cores, self._useful, asked=asked)
+        if at_a_time < 2 and not asked:
+            return None
+        return Split(
+            folder=str(pieces_folder(self._plan.destination) / conversion.id),
+            seconds=float(wish) if asked else None,
+            at_a_time=at_a_time,
+            threads=threads_for(at_a_time * running, self._cores, self._useful),
+        )
 
     def _target_of(self, conversion: Conversion, attempt: int) -> str:
         if self._engine.keep is None:

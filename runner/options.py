@@ -16,6 +16,9 @@ from runner.source_choice import KEEP, is_choice
 OVERWRITE = ("auto", "never", "if-newer", "always")
 UPLOAD = ("auto", "whole", "audio-only")
 """What to upload of a film that is converted to audio."""
+AUTO, OFF = "auto", "off"
+LEAST_PIECE = 1.0
+"""Seconds of the shortest piece of a film."""
 MOST_TRANSFERS = 64
 MOST_RETRIES = 1000
 """The number of an attempt is part of its task's name."""
@@ -57,6 +60,8 @@ class RunOptions:
     currency: str = CURRENCY
     pool: str = ""
     """The name of the pool on Azure; empty if the stack has one pool without a name."""
+    split: str = AUTO
+    """Whether films are encoded in pieces side by side: "auto", "off", or the length of a piece in seconds."""
     source: str = KEEP
     """What becomes of a source once its result is verified, as `SourceChoice.parse` reads it."""
 
@@ -88,6 +93,15 @@ class RunOptions:
 def is_pool_name(value: str) -> bool:
     """Whether *value* can be the name of a pool: control characters from outside are never shown."""
     return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value) is not None
+
+
+def is_split(value: object) -> bool:
+    """Whether *value* can be that of `split`."""
+    if value in (AUTO, OFF):
+        return True
+    if not isinstance(value, str) or not re.fullmatch(r"\d{1,9}(?:\.\d{1,6})?", value):
+        return False
+    return LEAST_PIECE <= float(value) <= LONGEST_TIMEOUT
 
 
 def _is_whole(value: object, least: int, most: float = math.inf) -> bool:
@@ -122,5 +136,6 @@ _IS_RIGHT: dict[str, Callable[[Any], bool]] = {
     "price_per_hour": lambda value: value is None or _is_money(value),
     "currency": lambda value: isinstance(value, str) and is_currency(value),
     "pool": lambda value: isinstance(value, str) and (not value or is_pool_name(value)),
+    "split": is_split,
     "source": is_choice,
 }

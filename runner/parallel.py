@@ -34,6 +34,18 @@ def threads_for(running: int, cores: int, useful: int) -> int | None:
     return threads if useful > 1 and threads < cores else None
 
 
+def pieces_for(running: int, cores: int, useful: int, *, asked: bool) -> int:
+    """Return how many pieces of a film to encode at a time, if it is one of *running* on *cores*.
+
+    Without being *asked*, only where one encoder cannot fill the machine: with more than twice the threads
+    that it makes good use of.
+    """
+    share = cores // max(1, running)
+    if asked:
+        return max(1, workers_for(cores, share, useful))
+    return max(1, share // (2 * useful))
+
+
 def slots_for(task_slots: int, vcpus: int, useful: int) -> int:
     """Return how many of a node's *task_slots* a file takes that makes use of *useful* threads.
 

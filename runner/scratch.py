@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,14 @@ from runner.media.target import OURS
 from runner.models import Notice
 
 SCRATCH = Path(OURS, "tmp")
+PIECES = Path(OURS, "pieces")
+_KEPT = 7 * 24 * 3600
+"""Seconds for which the pieces of a film are kept that nobody goes on with."""
+
+
+def pieces_folder(destination: Path) -> Path:
+    """Return where finished pieces of films are kept, in a folder for each conversion."""
+    return destination / PIECES
 
 
 def clear_leftovers(destination: Path) -> Iterator[Notice]:
@@ -33,12 +42,21 @@ def clear_leftovers(destination: Path) -> Iterator[Notice]:
         else:
             with suppress(OSError):
                 left.unlink()
+    clear_old_pieces(destination)
     held = [left for left in leftovers if os.path.lexists(left)]
     if held:
         where = display_path(held[0])
         yield Notice(
             f"another program has files of an earlier run open in {where}; close it, and they can be deleted"
         )
+
+
+def clear_old_pieces(destination: Path) -> None:
+    """Remove the pieces of films that no run has gone on with for a week."""
+    for folder in pieces_folder(destination).glob("*"):
+        with suppress(OSError):
+            if folder.stat().st_mtime < time.time() - _KEPT:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_scratch(destination: Path) -> Path:

@@ -178,7 +178,7 @@ _CONVERSION: tuple[Callable[..., Any], ...] = (
         section="Conversion",
         help="Treat files that are converted with a notice as failed, unless it is only advice.",
     ),
-    run_options("verify", "retries", "timeout", "fail_fast"),
+    run_options("split", "verify", "retries", "timeout", "fail_fast"),
     ffmpeg_option,
     option(
         "-n",

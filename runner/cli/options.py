@@ -27,6 +27,7 @@ from runner.options import (
     UPLOAD,
     RunOptions,
     is_pool_name,
+    is_split,
 )
 from runner.prices import HIGHEST, is_currency
 from runner.settings import Settings, read_settings
@@ -203,6 +204,14 @@ def _pool(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  #
     return value
 
 
+def _split(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
+    if not is_split(value):
+        raise UsageError(
+            f"--split {printable(value)}: use auto, off, or a number of seconds from 1"
+        )
+    return value
+
+
 # The options of a run, by the fields of `RunOptions`, which has the defaults.
 _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "overwrite": (
@@ -239,6 +248,18 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "metavar": "auto|SECONDS",
             "section": "Conversion",
             "help": "Time limit for one file; auto: no limit while ffmpeg makes progress.",
+        },
+    ),
+    "split": (
+        ("--split",),
+        {
+            "callback": _split,
+            "metavar": "auto|off|SECONDS",
+            "section": "Conversion",
+            "help": (
+                "Encode long films in pieces side by side, and join them; auto: where one encoder"
+                " cannot use all cores."
+            ),
         },
     ),
     "upload": (

@@ -16,6 +16,7 @@ from runner.media.exit_code import has_not_started
 from runner.media.failures import ConversionError, Kind
 from runner.media.ffmpeg import LOG_LEVEL, Ffmpeg, FfmpegResult, ProcessHandle
 from runner.media.frames import copy_frames
+from runner.media.joining import WITHOUT_JOIN
 from runner.media.loudness import correcting, measuring
 from runner.media.orphans import LOG, note_of
 from runner.media.probe import parse_log
@@ -28,6 +29,7 @@ from runner.media.work import Progress, Work
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runner.media.joining import Joined
     from runner.media.layout import Layout
     from runner.media.probe import MediaInfo
 
@@ -59,6 +61,8 @@ class Encoding:
         """The filter that the source turned out to need before the others."""
         self.stops_at_faults = True
         """Whether ffmpeg stops at an error in a stream that it could leave out."""
+        self.joined: Joined | None = None
+        """The video, where that was encoded in pieces."""
         self._copies = (f"{stem}.source", f"{stem}.source.frames")
         self._watch = watch
         self._total: float | None = None
@@ -78,6 +82,11 @@ class Encoding:
         wish = self.work.recipe
         if wish.film or wish.copy_if_fits:
             self._suit(self._fitting().suit())
+
+    def join(self, joined: Joined | None) -> None:
+        """Take the video from finished pieces, or again from the source."""
+        self.joined = joined
+        self._suit(self.suited)
 
     def run(self) -> FfmpegResult:
         """Encode the source as a simple one, and again if it is not."""
@@ -145,7 +154,8 @@ class Encoding:
         return Fitting(self.work.recipe, self.input, self.run_quietly)
 
     def _suit(self, suited: Suited) -> None:
-        self.suited, self.recipe = suited, suited.recipe
+        self.suited = suited
+        self.recipe = suited.picture.joined if self.joined and suited.picture else suited.recipe
 
     def _settle(self, media: MediaInfo | None) -> None:
         """Check whether the recipe suits the source's content.
@@ -175,7 +185,7 @@ class Encoding:
         may_end = self.stops_at_faults and self.recipe.verify != "none"
         strict = ("-xerror",) if may_end and (self.suited.check or self.suited.texts) else ()
         return self.ffmpeg.run(
-            (*strict, *self.input, *output),
+            (*strict, *self.input, *(self.joined.input if self.joined else ()), *output),
             lambda seconds, log: self._report(seconds, log, done_before),
         )
 
@@ -186,6 +196,10 @@ class Encoding:
             self._settle(media)
             # 0 means that it was looked for but is unknown
             self._total = (media and media.duration) or 0.0
-        if self._total:
+        if self._total and self.joined:
+            seconds = self._total * (
+                WITHOUT_JOIN + (1 - WITHOUT_JOIN) * min(1.0, seconds / self._total)
+            )
+        elif self._total:
             seconds = (done_before * self._total + min(seconds, self._total)) / self._passes
         self._watch(Progress(seconds, self._total or None))

@@ -54,6 +54,16 @@ class ProcessHandle:
         self._lock = threading.Lock()
         self._process: Child | None = None
         self._cancelled = False
+        self._parts: list[ProcessHandle] = []
+
+    def part(self) -> ProcessHandle:
+        """Return a handle for another process of the same conversion, which is cancelled with this one."""
+        part = ProcessHandle()
+        with self._lock:
+            self._parts.append(part)
+            if self._cancelled:
+                part.cancel()
+        return part
 
     def start(self, command: Sequence[str], log: IO[bytes]) -> Child:
         """Start *command*, with its stderr going to *log*.
@@ -76,6 +86,8 @@ class ProcessHandle:
         """Kill the process and its children at once; nothing is started after that."""
         with self._lock:
             self._cancelled = True
+            for part in self._parts:
+                part.cancel()
             if self._process is not None:
                 self._process.kill_tree()
 
@@ -174,7 +186,7 @@ class Ffmpeg:
                 watchdog.alive()
             elif name == b"progress":
                 watch(done, self._log_path)
-            elif not value:
+            elif not value or b"," in name:  # a listed packet may have flags: "0, 512, ..., F=0x0"
                 watchdog.alive()
                 on_line(line)
         return done

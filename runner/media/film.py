@@ -103,8 +103,17 @@ def by_sound(recipe: Recipe, media: MediaInfo | None, decoded: Collection[int]) 
     return [replace(recipe, audio_stream=number) for number in numbers] or [recipe]
 
 
-def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, avoided: Avoided = _NONE) -> Film:
+def make_film(
+    recipe: Recipe,
+    media: MediaInfo,
+    samples: Samples,
+    avoided: Avoided = _NONE,
+    *,
+    joined: bool = False,
+) -> Film:
     """Return the film for *recipe* and the source's *media*, without what is *avoided*.
+
+    If it is *joined*, its video was encoded before: it is copied from ffmpeg's second input.
 
     Raises:
         ConversionError: There is no video, or no audio as asked for.
@@ -116,7 +125,9 @@ def make_film(recipe: Recipe, media: MediaInfo, samples: Samples, avoided: Avoid
     streams = _Streams()
     if avoided.copies:
         recipe, container = replace(recipe, copy_if_fits=False), replace(container, sounds=())
-    picture = _take_picture(streams, recipe, video, samples)
+    picture = (
+        _take_joined(streams, video) if joined else _take_picture(streams, recipe, video, samples)
+    )
     _take_sounds(streams, recipe, media, container)
     _take_subtitles(streams, recipe, media, container, avoided.subtitles)
     _take_attachments(streams, media, container)
@@ -156,6 +167,22 @@ def _take_picture(
     if samples.is_unread:
         streams.lost.append("its mastering display metadata, which this ffmpeg is too old to read")
     return picture_arguments(video, samples, recipe)
+
+
+def _take_joined(streams: _Streams, video: Stream) -> tuple[str, ...]:
+    """Map the video that was encoded in pieces; return the options for it."""
+    streams.maps += ["-map", "1:v:0"]
+    tags = {"language": video.language, "title": video.title, "handler_name": "", "vendor_id": ""}
+    words = (word for tag in tags.items() for word in ("-metadata:s:v:0", "=".join(tag)))
+    return ("-c:v", "copy", *words, "-disposition:v:0", _disposition(video))
+
+
+def make_picture(recipe: Recipe, media: MediaInfo, samples: Samples) -> Film:
+    """Return a film of nothing but the video, for one piece of it."""
+    video = main_picture(media)
+    alone = replace(media, streams=(video,) if video else ())
+    wish = replace(recipe, audio_stream=None, audio_language="", subtitles="none")
+    return make_film(wish, alone, samples)
 
 
 def _take_sounds(streams: _Streams, recipe: Recipe, media: MediaInfo, container: Container) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 _LISTED = ("-f", "framecrc", "-flush_packets", "1", "pipe:1")
 _LINE = re.compile(rb"(\d+), +(-?\d+), +(-?\d+), +(\d+),")
 _TIME_BASE = re.compile(rb"#tb (\d+): (\d+)/(\d+)")
+_PACKET = re.compile(
+    rb"\d+, +-?\d+, +(-?\d+), +-?\d+, +(\d+), (0x[0-9a-f]+)(?:, F=0x([0-9A-Fa-f]+))?"
+)
+_DISCARDED = 4
+"""Of a packet's flags: it is decoded for others, and not shown, as before the start of an edit list."""
+_NO_TIME = 1 << 62
 _SHORTEST_GAP = 0.01
 """In seconds: containers round time stamps to milliseconds, and some encoders more."""
 
@@ -69,6 +76,52 @@ def list_frames(
 def list_packets(ffmpeg: Ffmpeg, source: Sequence[str], *streams: str) -> dict[int, Track]:
     """List all packets of *streams* of a source."""
     return _list(ffmpeg, source, streams, ("-c", "copy"))[0]
+
+
+@dataclass
+class Packets:
+    """The packets of one stream, in the order of the file."""
+
+    base: Fraction = Fraction(1)
+    """Seconds of a unit of the time stamps."""
+    times: list[int] = field(default_factory=list)
+    """When each is shown; those that only prepare others are left out."""
+    keys: list[int] = field(default_factory=list)
+    """The keyframes among them."""
+    sums: list[str] = field(default_factory=list)
+    """The length and the checksum of each."""
+    header: str = ""
+    """The same of what the decoder needs before the first packet."""
+    is_timed: bool = True
+    """Whether every packet has a time stamp."""
+
+
+def list_in_detail(
+    ffmpeg: Ffmpeg, source: Sequence[str], stream: str
+) -> tuple[Packets, FfmpegResult]:
+    """List the packets of one *stream* of a source with their checksums, and return ffmpeg's outcome."""
+    packets = Packets()
+
+    def take_in(line: bytes) -> None:
+        if found := _PACKET.match(line):
+            time, size, crc, flags = found.groups()
+            flag = int(flags or b"1", 16)
+            packets.sums.append(f"{int(size)} {crc.decode()}")
+            if abs(int(time)) >= _NO_TIME:
+                packets.is_timed = False
+            elif not flag & _DISCARDED:
+                packets.times.append(int(time))
+                if flag & 1:
+                    packets.keys.append(int(time))
+        elif found := _TIME_BASE.match(line):
+            packets.base = Fraction(int(found[2]), int(found[3]))
+        elif line.startswith(b"#extradata"):
+            packets.header = line.decode(errors="replace").partition(":")[2].strip()
+
+    ran = ffmpeg.run(
+        (*source, "-map", stream, "-c", "copy", "-f", "framecrc", "pipe:1"), on_line=take_in
+    )
+    return packets, ran
 
 
 def _list(

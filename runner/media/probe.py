@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _CLOCK = r"(\d+):(\d\d):(\d\d(?:\.\d+)?)"
 _INPUT = re.compile(r"Input #0, (\S+), from ")
-_END_OF_INPUT = re.compile(r"^(?:Output #|Stream mapping:)")
+_END_OF_INPUT = re.compile(r"^(?:Output #|Input #[1-9]|Stream mapping:)")
 _DURATION = re.compile(rf"Duration: (?:N/A|{_CLOCK})")
 _STREAM = re.compile(
     r"Stream #0:(\d+)(?:\[[^\]]*\])?(?:\(([^)]*)\))?[^:]*: "

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from runner.media.choices import settle
 from runner.media.copying import copying, fits_sound
 from runner.media.failures import ConversionError, Kind
-from runner.media.film import Avoided, is_known, main_picture, make_film
+from runner.media.film import Avoided, is_known, main_picture, make_film, make_picture
 from runner.media.picture import Samples, read_samples, sampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runner.media.ffmpeg import FfmpegResult
-    from runner.media.probe import MediaInfo
+    from runner.media.film import Film
+    from runner.media.probe import MediaInfo, Stream
     from runner.media.recipe import Recipe
 
 _NO_TONE_MAPPING = (
@@ -46,6 +47,21 @@ class Suited:
     texts: tuple[int, ...] = ()
     """The subtitle streams that are decoded."""
     notices: tuple[str, ...] = ()
+    picture: SplitPicture | None = None
+    """How to encode the video apart; None if it is copied, or this is no film."""
+
+
+@dataclass(frozen=True)
+class SplitPicture:
+    """The recipes for a film whose video is encoded in pieces."""
+
+    media: MediaInfo
+    video: Stream
+    samples: Samples
+    piece: Recipe
+    """For the video alone."""
+    joined: Recipe
+    """For the whole, with the video that is ready."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +116,37 @@ class Fitting:
         """Return the recipe for this source, a film, whose *media* may be known."""
         media = media or self.run(*self.source).media
         assert media is not None  # it was already opened
-        film = make_film(self.wish, media, self._sample(media), avoided)
+        samples = self._sample(media)
+        film = make_film(self.wish, media, samples, avoided)
         if any("zscale" in argument for argument in film.arguments):
             # one picture through it, as what -h says has neither ffmpeg's level nor its own end
             ran = self.run(*self.source, *_THROUGH_ZSCALE)
             if "No such filter: 'zscale'" in ran.log:
                 raise ConversionError(Kind.SETTINGS, _NO_TONE_MAPPING, ran.log)
         recipe = replace(self.wish, arguments=film.arguments, audio_filter="")
-        return Suited(recipe, _check(self.wish, film.copied), film.texts, film.notices)
+        return Suited(
+            recipe,
+            _check(self.wish, film.copied),
+            film.texts,
+            film.notices,
+            self._picture(media, samples, film, avoided),
+        )
+
+    def _picture(
+        self, media: MediaInfo, samples: Samples, film: Film, avoided: Avoided
+    ) -> SplitPicture | None:
+        video = main_picture(media)
+        if video is None or f"0:{video.index}" in film.copied:
+            return None
+        alone = make_picture(self.wish, media, samples)
+        joined = make_film(self.wish, media, samples, avoided, joined=True)
+        return SplitPicture(
+            media,
+            video,
+            samples,
+            piece=replace(self.wish, arguments=alone.arguments, audio_filter="", suffix=".mp4"),
+            joined=replace(self.wish, arguments=joined.arguments, audio_filter=""),
+        )
 
     def _sample(self, media: MediaInfo) -> Samples:
         video = main_picture(media)

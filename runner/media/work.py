@@ -9,6 +9,7 @@ from runner.media.ffmpeg import Limits
 from runner.media.target import ANYTHING, Replaceable
 
 if TYPE_CHECKING:
+    from runner.media.pieces import Split
     from runner.media.recipe import Recipe
 
 
@@ -25,6 +26,8 @@ class Work:
     """The start of file names in *scratch*: plain ASCII, unlike the user's names."""
     recipe: Recipe
     ffmpeg: str = "ffmpeg"
+    split: Split | None = None
+    """How to encode a film in pieces; None for one."""
     limits: Limits = field(default_factory=Limits)
     threads: int | None = None
     """Threads for the video encoder, if it can be limited; None for as many as it likes."""

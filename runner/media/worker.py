@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -13,8 +12,10 @@ from runner.media.encoding import Encoding
 from runner.media.failures import ConversionError, Kind, Stopped
 from runner.media.ffmpeg import ProcessHandle
 from runner.media.film import by_sound
+from runner.media.hashing import sha256_of
 from runner.media.remedies import encode
 from runner.media.source import check_source, check_unchanged
+from runner.media.splitting import discard_pieces, encode_pieces, fault_of_join
 from runner.media.tags import ONLY_FFMPEGS, Untagged
 from runner.media.target import check_target, from_os, is_full, move_into_place
 from runner.media.verify import check_decodes, check_ending, check_length
@@ -45,7 +46,7 @@ def convert(
         check_target(work.target, work.replaceable)
         os.makedirs(work.scratch, exist_ok=True)
         encoding.prepare()
-        ran, notices = encode(encoding)
+        ran, notices = _encode(encoding, watch)
         if ran.code != 0:
             raise encoding.failure(ran)
         encoded = time.time()
@@ -67,13 +68,22 @@ def convert(
         encoding.clean_up()
 
 
-def sha256_of(path: str) -> str:
-    """Return the SHA-256 of the file at *path*, in hex."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _encode(
+    encoding: Encoding, watch: Callable[[Progress], None]
+) -> tuple[FfmpegResult, list[str]]:
+    """Encode in pieces, where the work says so and they are right, else in one; return the notices too.
+
+    Raises:
+        ConversionError: There is no correct result.
+        Stopped: The handle was cancelled.
+    """
+    why = encode_pieces(encoding, watch)
+    ran, notices = encode(encoding)
+    if fault := fault_of_join(encoding, ran):
+        why = fault
+        encoding.join(None)
+        ran, notices = encode(encoding)
+    return ran, [*([why] if why else []), *notices]
 
 
 def _verify(encoding: Encoding, ran: FfmpegResult) -> list[str]:
@@ -149,6 +159,7 @@ def _finish(
     check_unchanged(work.source, work.expected)
     check_target(work.target, work.replaceable)
     move_into_place(encoding.result, work.target, mtime_ns=work.mtime_ns)
+    discard_pieces(encoding)
     status = os.stat(work.target)
     return ConversionResult(
         size=status.st_size,

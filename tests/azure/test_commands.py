@@ -11,7 +11,7 @@ import pytest
 
 from runner.azure.manifest import read_manifest
 from runner.ledger import Ledger
-from runner.media.worker import sha256_of
+from runner.media.hashing import sha256_of
 from runner.models import Event, Plan, Result, State
 from tests.azure.conftest import Gate, MakeCloud, on_cloud
 from tests.azure.test_engines import AWKWARD, BAD

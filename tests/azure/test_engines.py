@@ -17,7 +17,7 @@ from runner.engine import Engine, Stop
 from runner.errors import InterruptedRunError
 from runner.local import LocalEngine
 from runner.media.choices import settle
-from runner.media.worker import sha256_of
+from runner.media.hashing import sha256_of
 from runner.models import Event, Kind, State
 from runner.options import RunOptions
 from runner.presets import BUILT_IN

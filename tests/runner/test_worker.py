@@ -17,9 +17,10 @@ import runner.media
 from runner.azure.worker_package import pack_worker
 from runner.media.failures import ConversionError, Kind, Stopped
 from runner.media.ffmpeg import Limits, ProcessHandle
+from runner.media.hashing import sha256_of
 from runner.media.source import without_tags
 from runner.media.verify import tolerance
-from runner.media.worker import convert, sha256_of
+from runner.media.worker import convert
 from tests.conftest import until
 from tests.media import Media
 from tests.runner.programs import converted, every_ffmpeg, failure_of, recipe, work
