@@ -48,6 +48,7 @@ from runner.selection import stat_source
     "overwrite",
     "keep_times",
     "source",
+    "split",
     "verify",
     "retries",
     "timeout",

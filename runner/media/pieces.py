@@ -37,6 +37,10 @@ LEAST_SECONDS, _MOST_SECONDS = 60.0, 300.0
 _USUAL_PIECES = 32
 
 
+_JUST = 0.3
+"""The part of a frame's time by which a piece starts before its first frame."""
+
+
 class UnsplittableError(Exception):
     """The film cannot be encoded in pieces; the message is the reason."""
 
@@ -91,23 +95,23 @@ class Piece:
 
     number: int
     frames: int
-    seek: float | None
-    """Where to start reading; None for the start of the file."""
-    start: float | None
-    """Just before its first frame; None for the first piece."""
+    start: float
+    """Just before its first frame; 0 for the start of the file."""
     end: float | None
     """Just before the first frame of the next piece; None for the last one."""
 
     @property
-    def bounds(self) -> str:
-        """The filter that lets only its frames pass, and counts their time from 0."""
-        origin = self.seek or 0.0
-        limits = [
-            f"{name}={value - origin:.6f}"
-            for name, value in (("start", self.start), ("end", self.end))
-            if value is not None
-        ]
-        return f"trim={':'.join(limits)},setpts=PTS-STARTPTS"
+    def input(self) -> tuple[str, ...]:
+        """The options of ffmpeg's input.
+
+        ffmpeg decodes from the keyframe or one before it, and drops what is shown earlier.
+        """
+        return ("-ss", f"{self.start:.6f}") if self.start else ()
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The filters that drop what comes after it."""
+        return () if self.end is None else (f"trim=end={self.end - self.start:.6f}",)
 
 
 def check_recipe(recipe: Recipe, media: MediaInfo, video: Stream, samples: Samples) -> None:
@@ -149,10 +153,8 @@ def plan_pieces(frames: Frames, seconds: float) -> tuple[Piece, ...]:
     firsts = [0, *(places[cut] for cut in cuts), len(frames.times)]
     pieces = []
     for number, (first, after) in enumerate(pairwise(firsts)):
-        start = _between(frames, first) if first else None
-        end = _between(frames, after) if after < len(frames.times) else None
-        seek = _seek(frames, frames.times[first]) if first else None
-        pieces.append(Piece(number, after - first, seek, start, end))
+        end = _before(frames, after) if after < len(frames.times) else None
+        pieces.append(Piece(number, after - first, _before(frames, first), end))
     return tuple(pieces)
 
 
@@ -178,21 +180,12 @@ def _cuts(frames: Frames, seconds: float) -> list[int]:
     return cuts
 
 
-def _between(frames: Frames, number: int) -> float:
-    """Return the middle between the frame *number* and the one before."""
-    return (frames.times[number - 1] + frames.times[number]) * frames.base / 2
+def _before(frames: Frames, number: int) -> float:
+    """Return the time just before the frame *number*.
 
-
-def _seek(frames: Frames, cut: int) -> float | None:
-    """Return where to start reading for a piece that begins with the keyframe *cut*.
-
-    That is within the group before, because in an open one, frames that are shown after the keyframe
-    may need those before it.
+    That it is less than half a frame matters to the encoder's clock, which rounds the time from there.
     """
-    before = max((key for key in frames.keys if key < cut), default=frames.times[0])
-    if before <= frames.times[0]:
-        return None
-    return (before + cut) * frames.base / 2
+    return max(0.0, frames.times[number] * frames.base - _JUST * frames.step)
 
 
 def exactly(frames: Frames, count: int) -> bool:

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from runner.media.suiting import SplitPicture
 
 _LIST = "list.txt"
+# what is in the film besides this stream is for the whole
+_ALONE = ("-map_metadata", "-1", "-map_chapters", "-1", "-an", "-sn", "-dn")
 _LONGEST_HEAD = 64 * 1024
 
 
@@ -217,15 +219,13 @@ class _Crew:
     def _arguments(self, piece: Piece) -> tuple[str, ...]:
         words = list(self._recipe.arguments)
         at = len(words) - words[::-1].index("-vf")
-        words[at] = f"{piece.bounds},{words[at]}"
-        # what is in the film besides this stream is for the whole
-        return (*words, "-map_metadata", "-1", "-map_chapters", "-1", "-an", "-sn", "-dn")
+        words[at] = ",".join((*piece.filters, words[at]))
+        return (*words, *_ALONE)
 
     def _command(self, piece: Piece) -> tuple[str, ...]:
-        seek = ("-ss", f"{piece.seek:.6f}") if piece.seek is not None else ()
         limits = thread_arguments(self._recipe, self._split.threads)
         output = (*self._arguments(piece), *limits, *LOG_LEVEL, "-f", "mp4")
-        return (*seek, *self._encoding.input, *output)
+        return (*piece.input, *self._encoding.input, *output)
 
     def _fingerprint(self, piece: Piece) -> str:
         """Return what tells this piece, made in this way by this ffmpeg, from any other of the source.
@@ -234,7 +234,7 @@ class _Crew:
         """
         work = self._encoding.work
         program = os.stat(shutil.which(work.ffmpeg) or work.ffmpeg)
-        facts = (piece.seek, self._arguments(piece), os.path.getsize(work.source))
+        facts = (piece.start, self._arguments(piece), os.path.getsize(work.source))
         made_by = (program.st_size, program.st_mtime_ns)
         return hashlib.sha256(json.dumps((facts, made_by)).encode()).hexdigest()[:16]
 
@@ -298,13 +298,13 @@ def _in_order(ffmpeg: Ffmpeg, path: str) -> Packets:
 
 
 def _where(piece: Piece) -> str:
-    return f"its part from {piece.start or 0:.1f} s on"
+    return f"its part from {piece.start:.1f} s on"
 
 
 def _check_log(piece: Piece, log: str) -> None:
     # at the start of an open group in H.264, the decoder complains about frames that it cannot see
     if fault_lines(log):
-        message = f"{_where(piece)} has decoding errors: it needs frames before its keyframe, or is damaged"
+        message = f"{_where(piece)} needs frames before its keyframe, or is damaged"
         raise UnsplittableError(message)
 
 
