@@ -130,6 +130,8 @@ def _list(
     tracks: dict[int, Track] = {}
 
     def take_in(line: bytes) -> None:
+        if b"F=" in line:
+            return  # of video, keyframes are enough: an edit list may cut what lies between them
         if found := _LINE.match(line):
             track = tracks[int(found[1])]
             track.add(int(found[3]) * track.base, int(found[4]) * track.base)
