@@ -18,7 +18,8 @@ COUNTED = (
 )
 NOT_COUNTED = (
     "not counted: nodes after the end of the run until the pool removes them, disks, addresses,"
-    " the network's gateway, what lies in storage and the calls to it"
+    " the network's gateway, and storage: about ten operations a file, under 1 USD for 10,000 files, and"
+    " about 0.02 USD a month for each gigabyte that stays there"
 )
 
 

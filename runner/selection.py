@@ -86,6 +86,8 @@ class Found:
     """With `/` as separator; this path is kept in the destination."""
     fault: Failure | None = None
     """Why it cannot be converted, as far as that is known before."""
+    is_unlisted: bool = False
+    """Whether it is a folder that cannot be listed, so that nobody knows what is in it."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,8 @@ class _Walker:
             if is_used_up(error):
                 raise SetupError(f"{printable(top)}: {from_os(error)}") from error
             # reported as a failed file, with its reason, rather than skipped
-            yield Found(stat_source(top), below.rstrip("/") or os.path.basename(top))
+            name = below.rstrip("/") or os.path.basename(top)
+            yield Found(stat_source(top), name, is_unlisted=True)
             return
         for entry in entries:
             relative = below + entry.name

@@ -1,6 +1,7 @@
 """The entry point: handle Ctrl-C before importing anything that takes time."""
 
 import sys
+import time
 from contextlib import suppress
 
 from runner import interrupt
@@ -11,10 +12,11 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command line and leave with its exit code."""
     interrupt.listen()
+    began = time.monotonic()
     try:
         from runner.cli import main as run  # noqa: PLC0415 - the imports take time
 
-        run()
+        run(began)
     except KeyboardInterrupt:
         with suppress(OSError, ValueError, AttributeError):  # stderr may be closed
             sys.stderr.write("Error: interrupted\n")

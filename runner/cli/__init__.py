@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 import traceback
 from importlib import import_module
 from types import TracebackType
@@ -62,23 +63,23 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """Run the command line and leave with its exit code."""
+def main(began: float | None = None) -> None:
+    """Run the command line and leave with its exit code; *began* is when the process did, on the monotonic clock."""
     sys.excepthook = _report_bug
     guard_streams()
     logging.getLogger("runner").addHandler(_Warnings())
-    exit_code = _run()
+    exit_code = _run(time.monotonic() if began is None else began)
     if (fault := fault_of_data()) and exit_code in (ExitCode.OK, ExitCode.SOME_FAILED):
         say(f"Error: cannot write to standard output: {fault}")
         exit_code = ExitCode.ENVIRONMENT
     sys.exit(exit_code)
 
 
-def _run() -> int:
+def _run(began: float) -> int:
     try:
         # In standalone mode click would exit by itself. On Windows it would expand globs, ~, $NAME and
         # %NAME% in every argument, even for --exclude and --name; find_files expands globs.
-        return cli.main(standalone_mode=False, windows_expand_args=False) or ExitCode.OK
+        return cli.main(standalone_mode=False, windows_expand_args=False, obj=began) or ExitCode.OK
     except RunnerError as error:
         say(f"Error: {error}")
         return error.exit_code

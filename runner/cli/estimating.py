@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,7 @@ def estimate(
     measure: bool,
 ) -> Estimate:
     """How long *conversions* take here and on Azure; *program* is this machine's ffmpeg."""
+    start = _since_start()
     cores = usable_cores()
     jobs = options["jobs"] or workers_for(len(conversions), cores, useful_threads_of(conversions))
     session = backend.session
@@ -91,12 +93,19 @@ def estimate(
     question = PriceQuestion(session.deployment, chosen) if session else None
     found = look_at(conversions, program, cores)
     history = History.of(ledger, conversions[0].recipe) if conversions else History((), {})
-    here, speeds = estimate_here(found, history, program, jobs, measure=measure)
+    here, speeds = estimate_here(found, history, program, jobs, measure=measure, start=start)
     if session is None or question is None or not found.looks:
         return Estimate(found, here, None, backend.why if session is None else "nothing to do")
     prices, why = question.answer()
-    terms = replace(_terms(ledger, backend, options, jobs), prices=prices, why_no_price=why)
+    terms = replace(
+        _terms(ledger, backend, options, jobs), prices=prices, why_no_price=why, start=start
+    )
     return Estimate(found, here, estimate_azure(found, history, speeds, terms), "")
+
+
+def _since_start() -> float:
+    """Seconds since this process began: `convert` takes as long to get to its run."""
+    return time.monotonic() - float(click.get_current_context().find_root().obj)
 
 
 def _terms(ledger: Ledger, backend: Backend, options: dict[str, Any], jobs: int) -> Terms:

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -36,6 +36,9 @@ from runner.watch import Settling
 _LONGEST_PAUSE = 5.0
 _SHARE = 20
 """Looking takes one part in so many of the time, at the most: a folder may be large, and far away."""
+_LOOKS = 3
+"""The quickest of so many counts, as a single one may have been held up by something else."""
+_LONGEST_WAIT = 300.0
 _AFTER_A_FAULT = 60.0
 
 Convert = Callable[[list[Found]], ExitCode]
@@ -99,16 +102,17 @@ class Watch:
     def run(self) -> ExitCode:
         """Look and convert until somebody stops it; returns what it came to."""
         settling = Settling(self.settle)
+        looks: deque[float] = deque(maxlen=_LOOKS)
         pause = min(_LONGEST_PAUSE, max(0.2, self.settle / 2))
         self._note_newest()
         with _stopped_by_signals():
             try:
                 while not interrupt.was_pressed():
                     began = time.monotonic()
-                    found, is_whole = self._found()
-                    took = time.monotonic() - began
+                    found, is_whole = self.found()
+                    looks.append(time.monotonic() - began)
                     batch = settling.complete(found, is_whole=is_whole)
-                    wait = max(pause, _SHARE * took)
+                    wait = max(pause, min(_SHARE * min(looks), _LONGEST_WAIT))
                     if batch and not self._convert(batch):
                         settling.put_back(batch)
                         wait = _AFTER_A_FAULT
@@ -117,7 +121,7 @@ class Watch:
                 pass
         return ExitCode.SOME_FAILED if self.counts["failed"] else ExitCode.OK
 
-    def _found(self) -> tuple[list[Found], bool]:
+    def found(self) -> tuple[list[Found], bool]:
         """What is there, and whether that is all: a place may be gone for a while."""
         found: list[Found] = []
         is_whole = True
@@ -134,7 +138,7 @@ class Watch:
                     self._say_once(place, str(error))
             else:
                 self._faults.pop(place, None)
-        return found, is_whole
+        return found, is_whole and not any(one.is_unlisted for one in found)
 
     def _say_once(self, place: str, fault: str) -> None:
         """Say why *place* cannot be looked at: of storage, people may have to do something about it."""

@@ -42,7 +42,11 @@ def calibrate(looks: Sequence[Look], ffmpeg: str, jobs: int) -> Calibration:
     """Convert parts of some files as the run would, so many at a time; nothing of it stays."""
     timings: list[Timing] = []
     files = 0
-    for kind in _kinds(looks):
+    kinds = _kinds(looks)
+    if kinds:
+        # the first conversion of a process is slower: it imports, and ffmpeg is not in memory yet
+        _at_once(kinds[0][:1], ffmpeg, _FIRST)
+    for kind in kinds:
         workers = max(1, min(jobs, len(looks)))
         chosen = list(islice(_cycle(kind), workers))
         found = _measured(chosen, ffmpeg)

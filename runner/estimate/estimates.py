@@ -25,6 +25,8 @@ _GUESSED_UPLINK = 20e6 / 8
 """Bytes a second, of a usual line."""
 _BOOT = 180.0
 """Seconds from a node's allocation to its first task, where no run has shown it."""
+_END = 0.2
+"""Seconds between the end of a run and that of its command."""
 _WINDOW = 5
 """Minutes of idle time that the pool's formula looks back on before it removes nodes."""
 
@@ -142,9 +144,12 @@ class History:
 
 
 def estimate_here(
-    found: Selection, history: History, ffmpeg: str, jobs: int, *, measure: bool
+    found: Selection, history: History, ffmpeg: str, jobs: int, *, measure: bool, start: float = 0.0
 ) -> tuple[Here, Speeds | None]:
-    """How long this machine takes; it is measured where its ledger does not know, and *measure* allows."""
+    """How long this machine takes; it is measured where its ledger does not know, and *measure* allows.
+
+    *start* is how many seconds a command takes before its run begins.
+    """
     looks = found.looks
     is_sound = any(look.conversion.recipe.media == "audio" for look in looks)
     past = history.where(lambda run: run.backend == "local")
@@ -161,7 +166,7 @@ def estimate_here(
         )
     if not len(speeds):
         return Here(None, jobs, Basis("no file could be converted to measure it", _GUESS)), None
-    seconds = time_here(speeds.times(looks), jobs) + _overhead_here(past)
+    seconds = start + time_here(speeds.times(looks), jobs) + _overhead_here(past) + _END
     return Here(seconds, jobs, basis), speeds
 
 
@@ -195,12 +200,15 @@ class Terms:
     """Of this machine; and how many files it does at a time."""
     results_stay: bool = False
     """Whether results stay in storage, so that none is downloaded."""
+    start: float = 0.0
+    """Seconds that a command takes before its run begins."""
 
 
 def estimate_azure(
     found: Selection, history: History, here: Speeds | None, terms: Terms
 ) -> OnAzure:
     """How long Azure takes, and what that costs."""
+    around = terms.start + _END
     pool = terms.pool
     past = history.where(lambda run: run.backend == terms.account and run.vm_size == pool.vm_size)
     looks = sorted(found.looks, key=lambda look: look.conversion.source.estimated_seconds)[::-1]
@@ -222,7 +230,7 @@ def estimate_azure(
     return OnAzure(
         pool=pool.id,
         vm_size=pool.vm_size,
-        seconds=went.total if known else None,
+        seconds=around + went.total if known else None,
         start=line.start,
         upload=went.uploaded,
         node_hours=(went.node_seconds + boot) / 3600,

@@ -4,13 +4,10 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_START_HERE = 0.4
-"""Seconds before the first conversion begins and after the last one ends."""
-
 
 def time_here(times: Sequence[float], jobs: int) -> float:
     """Seconds until *jobs* workers have done files that take so long, longest first."""
-    return _START_HERE + max(_ends(sorted(times, reverse=True), jobs), default=0.0)
+    return max(_ends(sorted(times, reverse=True), jobs), default=0.0)
 
 
 def _ends(times: Sequence[float], workers: int) -> list[float]:

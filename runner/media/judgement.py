@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from runner.media.ffmpeg import Ffmpeg, FfmpegResult
     from runner.media.layout import Layout
     from runner.media.probe import MediaInfo
+    from runner.media.recipe import Recipe
 
 REMEDY = "; --verify none converts what can be read"
 _LONGEST_TAIL = 0.5
 """In seconds: the content of one packet of a broadcast, which is lost completely if it is cut."""
 
+_KEY_FRAMES = 30.0
+"""Seconds between two of them, at the most that is usual."""
 _FEW = 3
 """Frames that a decoder may hold back, or skip at the start."""
 _ENDS_EARLY = re.compile(r"ended prematurely|Truncating packet|partial file")
@@ -47,11 +50,14 @@ def check_layout(
         raise damaged(hole.seconds, length, ran)
 
 
-def goes_back(ran: FfmpegResult, source: MediaInfo) -> bool:
+def goes_back(recipe: Recipe, ran: FfmpegResult, source: MediaInfo) -> bool:
     """Return whether more was decoded than the target's time shows: in joined files, time starts again."""
+    # what lies between the key frame before and the place that -ss names is decoded, and thrown away:
+    # https://ffmpeg.org/ffmpeg.html#Main-options
+    spare = _KEY_FRAMES if "-ss" in recipe.input_arguments else 1.0
     sounds = [s for s in source.all("audio") if s.rate and s.index in ran.samples]
     decoded = max((ran.samples[s.index] / s.rate for s in sounds), default=0.0)
-    return ran.seconds > 0 and decoded > 1.1 * ran.seconds + 1.0
+    return ran.seconds > 0 and decoded > 1.1 * ran.seconds + spare
 
 
 def check_all_is_decoded(layout: Layout, ran: FfmpegResult, source: MediaInfo) -> None:

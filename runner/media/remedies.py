@@ -96,7 +96,7 @@ def _weigh_complaints(
         if recipe.keeps_length:
             check_all_is_decoded(layout, ran, source)
     said += weigh(encoding.ffmpeg, encoding.input, doubts, ran, source.duration)
-    if recipe.media == "audio" and recipe.is_preset and goes_back(ran, source):
+    if recipe.media == "audio" and recipe.is_preset and goes_back(recipe, ran, source):
         encoding.first_filter = _RESTAMP
         return encoding.run()
     return ran

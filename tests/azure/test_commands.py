@@ -416,7 +416,10 @@ def test_who_collects_a_detached_run_tells_how_it_went(
     with hook_server() as hook:
         azure_run("convert", "in", "--detach", RUNNER_NOTIFY=hook.url)
         assert not hook.posted, "it goes on"
-        assert azure_run("attach", "--notify", hook.url).exit_code == 0
+        attached = azure_run("attach", "-vv", "--notify", hook.url)
+    assert attached.exit_code == 0
+    assert SECRET not in attached.stderr + attached.stdout
+    assert "GET https://" in attached.stderr, "the other requests are shown"
     assert [posted["converted"] for posted in hook.posted] == [1]
     everything = [data for place in ("input", "output") for data in cloud.stored(place).values()]
     assert SECRET.encode() not in b"".join((*everything, *tree(azure_run.folder).values()))

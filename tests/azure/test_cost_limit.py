@@ -1,6 +1,7 @@
 """A run with a cost limit: refused before it starts, ended at the limit, and continued with a higher one."""
 
 import json
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,7 +11,7 @@ from subprocess import Popen
 import pytest
 
 from tests.azure.conftest import Gate, MakeCloud, on_cloud
-from tests.conftest import Run, names, until
+from tests.conftest import Run, names, posix_only, until
 from tests.media import Media
 from tests.price_service import price_service
 
@@ -49,6 +50,32 @@ def test_a_run_ends_at_its_limit_keeps_what_was_paid_and_goes_on_at_a_higher_one
     assert f"run {run_id}" in again.stderr  # it is the same run, in another job
     assert set(cloud.attempts().values()) <= {1, 2}
     _holds_by_hand(destination, again.stderr)
+
+
+@posix_only
+def test_ctrl_c_while_a_run_ends_at_its_limit_leaves_it_to_go_on_later(
+    run: Run,
+    started: Callable[..., Popen[str]],
+    make_cloud: MakeCloud,
+    gate: Gate,
+    six: Path,
+    destination: Path,
+) -> None:
+    cloud = make_cloud(speed=3600.0, ffmpeg=gate.program)
+    here = on_cloud(run, cloud)
+    words = ("convert", "in", "--where", "azure", "--price-per-hour", "1")
+    first = started(*words, "--max-cost", "3", **here.environment)
+    until(lambda: cloud.calls("disable_job") > 0)
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == 130, said
+    (run_id,) = cloud.jobs()
+    assert f"runner attach {run_id}" in said, "what runs on is said"
+    gate.open()
+    again = here(*words, "--max-cost", "1000000")
+    assert again.exit_code == 0, again.stderr
+    assert f"run {run_id}" in again.stderr
+    assert len(names(destination)) == 6
 
 
 def _holds_by_hand(destination: Path, said: str) -> None:

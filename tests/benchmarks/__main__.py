@@ -1,6 +1,6 @@
 """Measure, print the tables, and write them to BENCHMARKS.md: `make bench`.
 
-    python -m tests.benchmarks [local] [sample] [azure] [nodes] [emulator] [estimates] [encoders]
+    python -m tests.benchmarks [local] [sample] [azure] [nodes] [emulator] [estimates] [estimates_emulated] [encoders]
 
 Without a name all parts are measured; a part that is named alone replaces only its own tables.
 """
@@ -9,7 +9,16 @@ import re
 import sys
 from pathlib import Path
 
-from tests.benchmarks import azure, emulator, encoders, estimates, local, nodes, sample
+from tests.benchmarks import (
+    azure,
+    emulator,
+    encoders,
+    estimates,
+    estimates_emulated,
+    local,
+    nodes,
+    sample,
+)
 from tests.benchmarks.tables import machine
 
 PARTS = {
@@ -19,6 +28,7 @@ PARTS = {
     "nodes": nodes,
     "emulator": emulator,
     "estimates": estimates,
+    "estimates_emulated": estimates_emulated,
     "encoders": encoders,
 }
 _FILE = Path("BENCHMARKS.md")

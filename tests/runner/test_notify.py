@@ -51,6 +51,10 @@ class Handler(BaseHTTPRequestHandler):
         answer = hook.answers.pop(0) if len(hook.answers) > 1 else hook.answers[0]
         if answer == "silence":
             time.sleep(1)
+        elif answer == "drip":
+            for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + 60 * b"1":
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.02)
         elif answer == "cut":
             self.connection.close()
         else:
@@ -140,8 +144,9 @@ def test_a_certificate_that_nobody_vouches_for_is_not_trusted() -> None:
     assert not hook.posted
 
 
-def test_nobody_waits_longer_than_there_is_patience(hook: Hook) -> None:
-    hook.answers = ["silence"]
+@pytest.mark.parametrize("answer", ["silence", "drip"])
+def test_nobody_waits_longer_than_there_is_patience(hook: Hook, answer: str) -> None:
+    hook.answers = [answer]
     patience = Patience(each=10, whole=0.1)
     assert "no answer within" in post_within(Address.parse(hook.url), b"{}", patience)
     refused = Address.parse("http://127.0.0.1:9/")

@@ -31,7 +31,19 @@ _HEAD = (
 )
 
 
+async def _read_without_scripts(page: Page, address: str) -> None:
+    await page.call("Emulation.setScriptExecutionDisabled", value=True)
+    await page.open(address)
+    # everything is there, and nothing that would not work
+    assert await page.tell(_NAMES) == ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
+    assert await page.tell("document.querySelector('#table tbody tr').checkVisibility()") is True
+    assert await page.tell("document.querySelectorAll('button').length") == 0
+    assert await page.tell("document.getElementById('filter').checkVisibility()") is False
+    await page.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
 async def _look(page: Page, address: str) -> None:
+    await _read_without_scripts(page, address)
     await page.open(address)
     assert await page.tell(_NAMES) == ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
     by_size = _HEAD.format("Result size")

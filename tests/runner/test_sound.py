@@ -353,6 +353,17 @@ def test_a_cut_is_seen_where_a_beginning_is_skipped(
     assert "the file ends early" in cut.message
 
 
+def test_a_cut_between_key_frames_is_no_joined_file_and_is_converted_once(
+    media: Media, tmp_path: Path, destination: Path, stand_in: MakeStandIn
+) -> None:
+    film, picture = tmp_path / "film.mp4", "testsrc2=s=64x48:r=10:d=20"
+    media.run("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=d=20", str(film))
+    program = stand_in("")
+    how = recipe("mp3", input_arguments=("-ss", "9", "-t", "3"))
+    converted(work(film, destination / "a.mp3", how=how, ffmpeg=str(program.path)))
+    assert len([start for start in program.starts if "libmp3lame" in start]) == 1
+
+
 def test_a_file_that_does_not_open_anyway_is_at_fault_with_input_options_too(
     media: Media, destination: Path
 ) -> None:

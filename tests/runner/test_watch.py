@@ -1,18 +1,24 @@
 """`--watch`: what is put into a folder is converted once it is complete."""
 
+import errno
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
+from runner.cli.watching import Watch
+from runner.errors import ExitCode
 from runner.models import Source
-from runner.selection import Found
+from runner.selection import Found, Selection
 from runner.watch import Settling, is_being_written, is_temporary
 from tests.conftest import Run, names, posix_only, until
 from tests.media import Media
@@ -153,3 +159,82 @@ def test_the_example_of_a_service_is_one() -> None:
         env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def _no_store() -> NoReturn:
+    raise AssertionError
+
+
+def _failing_for(folder: Path) -> Callable[[str], Any]:
+    """The system's `scandir` with a share's error for *folder*, which no root lacks the right to list."""
+    listing = os.scandir
+
+    def scandir(path: str) -> Any:
+        if Path(path) == folder:
+            raise OSError(errno.EIO, "input/output error")
+        return listing(path)
+
+    return scandir
+
+
+@dataclass
+class Share:
+    """A network share: its times are of two seconds, and it goes and comes back."""
+
+    folder: Path
+    clock: Clock
+
+    def write(self, name: str, content: bytes) -> None:
+        path = self.folder / name
+        path.write_bytes(content)
+        stamp = 1_000_000_000 + 2 * (int(self.clock.now) // 2)
+        os.utime(path, (stamp, stamp))
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        elsewhere = self.folder.with_name("away")
+        self.folder.rename(elsewhere)
+        yield
+        elsewhere.rename(self.folder)
+
+
+def test_hundreds_of_files_that_come_grow_move_and_go_are_each_given_out_when_they_are_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    share, settling = Share(tmp_path / "share", clock), Settling(4, clock)
+    (share.folder / "sub").mkdir(parents=True)
+    watch = Watch((str(share.folder),), Selection(), _no_store, tmp_path, 4, lambda _: ExitCode.OK)
+    given: list[tuple[str, bytes]] = []
+
+    def look() -> None:
+        found, is_whole = watch.found()
+        complete = settling.complete(found, is_whole=is_whole)
+        given.extend((one.relative, Path(one.source.path).read_bytes()) for one in complete)
+        assert len(settling._seen) + len(settling._taken) <= 300, "memory holds what is there"
+
+    expected = set()
+    for number in range(300):
+        name = f"{'sub/' if number % 3 else ''}{number}.wav"
+        first = f"{name}.part" if number % 5 == 0 else name
+        share.write(first, b"half")
+        look()
+        clock.now += 1
+        share.write(first, b"a whole one")
+        (share.folder / first).rename(share.folder / name)
+        if number % 7 == 0:
+            (share.folder / name).unlink()
+        else:
+            expected.add((name, b"a whole one"))
+        if number % 50 == 10:
+            with share.away():
+                look()
+        if number % 40 == 20:
+            with monkeypatch.context() as fault:
+                fault.setattr(os, "scandir", _failing_for(share.folder / "sub"))
+                look()
+    for _ in range(3):
+        clock.now += 5
+        look()
+    assert len(given) == len(set(given)), "none twice"
+    assert set(given) == expected
