@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import count
@@ -66,12 +66,18 @@ class Cloud:
         """Have the service, or its nodes, misbehave."""
         self.azure.faults.add(Fault(kind, operation, **details))
 
-    def stored(self, container: str) -> dict[str, bytes]:
-        """What lies in *container*, which is "input", "output" or "tools", by name."""
+    def stored(
+        self, container: str, wanted: Callable[[str], object] = lambda _: True
+    ) -> dict[str, bytes]:
+        """What is *wanted*, by its name, of what lies in *container*: "input", "output" or "tools"."""
         client = self.blobs.get_container_client(self.container(container))
-        return {
-            name: client.download_blob(name).readall() for name in sorted(client.list_blob_names())
-        }
+        names = filter(wanted, self.names(container))
+        return {name: client.download_blob(name).readall() for name in names}
+
+    def names(self, container: str) -> list[str]:
+        """The names of what lies in *container*."""
+        client = self.blobs.get_container_client(self.container(container))
+        return sorted(client.list_blob_names())
 
     def container(self, purpose: str) -> str:
         """The name of the container for a purpose."""

@@ -71,13 +71,14 @@ def put_ffmpeg(
             return
         say("uploading ffmpeg for the nodes: about 60 MB, once per environment")
         packed = scratch / wanted.blob
-        _pack(_installed(wanted) or _downloaded(wanted, scratch), packed, is_stopped)
+        _pack(find_binary(wanted) or _downloaded(wanted, scratch), packed, is_stopped)
         blobs.upload(deployment.tools_container, wanted.blob, str(packed))
     except (RunnerError, OSError, _MissingError) as error:
         say(f"could not upload ffmpeg for the nodes: {error}; {_FALL_BACK}")
 
 
-def _installed(wanted: NodeFfmpeg) -> Path | None:
+def find_binary(wanted: NodeFfmpeg) -> Path | None:
+    """Return the binary if it is embedded on this machine."""
     package = find_spec("imageio_ffmpeg")
     if package is None or not package.origin:
         return None

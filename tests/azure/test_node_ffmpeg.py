@@ -11,7 +11,7 @@ import imageio_ffmpeg
 import pytest
 
 from runner.azure.blobs import Blobs
-from runner.azure.node_ffmpeg import put_ffmpeg
+from runner.azure.node_ffmpeg import NodeFfmpeg, find_binary, put_ffmpeg
 from tests.azure.conftest import MakeEngine, drive, plan_of
 from tests.cloud import Cloud
 
@@ -83,15 +83,24 @@ def test_nothing_is_put_for_nodes_that_look_for_none(cloud: Cloud, tmp_path: Pat
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="another system's binary is embedded here")
-def test_a_run_ends_only_when_the_binary_that_is_embedded_here_is_there(
-    cloud: Cloud, engine_on: MakeEngine, one: Path, tmp_path: Path
-) -> None:
+def test_the_binary_that_is_embedded_here_needs_no_package() -> None:
     (binary,) = (Path(imageio_ffmpeg.__file__).parent / "binaries").glob("ffmpeg-linux-*")
     sha256 = hashlib.sha256(binary.read_bytes()).hexdigest()
-    wanting = cloud.with_pool(node_ffmpeg=f"ffmpeg-{sha256}.xz")
+    wanted = NodeFfmpeg(blob=f"ffmpeg-{sha256}.xz", sha256=sha256, package="", platform="")
+    assert find_binary(wanted) == binary
+
+
+def test_a_run_ends_only_when_the_binary_is_there(
+    cloud: Cloud,
+    engine_on: MakeEngine,
+    one: Path,
+    wheels: Callable[[bytes], None],
+    tmp_path: Path,
+) -> None:
+    wheels(PROGRAM)
+    wanting = cloud.with_pool(node_ffmpeg=BLOB, node_ffmpeg_package=f"{PACKAGE} {PLATFORM}")
     told = drive(engine_on(wanting), plan_of(one, tmp_path / "out"))
-    stored = lzma.decompress(cloud.stored("tools")[f"ffmpeg-{sha256}.xz"])
-    assert hashlib.sha256(stored).hexdigest() == sha256
+    assert lzma.decompress(cloud.stored("tools")[BLOB]) == PROGRAM
     assert [words for words in told.notices if "ffmpeg" in words] == [
         "uploading ffmpeg for the nodes: about 60 MB, once per environment"
     ]

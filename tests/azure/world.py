@@ -198,7 +198,7 @@ class World:
     def paid(self) -> dict[tuple[str, str], bytes]:
         """The results in storage, by run and conversion."""
         found = {}
-        for name, content in self.cloud.stored("output").items():
+        for name, content in self.cloud.stored("output", result_in).items():
             if task := result_in(name):
                 found[name.partition("/")[0], task.conversion] = content
         return found
@@ -207,10 +207,9 @@ class World:
     def plans(self) -> dict[str, Manifest]:
         """The plans in storage, by run."""
         found = {}
-        for name, content in self.cloud.stored("input").items():
-            if name.endswith(_PLAN):
-                run = name.partition("/")[0]
-                found[run] = read_manifest(content, run, Path())
+        for name, content in self.cloud.stored("input", _is_plan).items():
+            run = name.partition("/")[0]
+            found[run] = read_manifest(content, run, Path())
         return found
 
     @property
@@ -249,22 +248,21 @@ class World:
     def check(self) -> None:
         """Hold what is promised against what is."""
         self.brought |= self.collected
-        self._check_that_results_are_reachable()
-        self.check_that_nothing_is_left_behind()
+        planned = self.planned
+        self._check_that_results_are_reachable(planned)
+        self.check_that_nothing_is_left_behind(planned)
         for machine in (self.here, self.there):
             _check_ledger(machine)
 
-    def _check_that_results_are_reachable(self) -> None:
-        plans = self.planned
+    def _check_that_results_are_reachable(self, plans: dict[str, set[str]]) -> None:
         named = {found[2] for text in self.said for found in _ATTACH.finditer(text)}
         for (run, conversion), content in self.paid.items():
             if content not in self.brought and run not in self.cleaned:
                 assert conversion in plans.get(run, ()), f"a result of {run} is out of reach"
                 assert run in named, f"nobody was told how to collect {run}"
 
-    def check_that_nothing_is_left_behind(self) -> None:
-        plans = self.planned
-        for blob in self.cloud.stored("input"):
+    def check_that_nothing_is_left_behind(self, plans: dict[str, set[str]]) -> None:
+        for blob in self.cloud.names("input"):
             run, _, name = blob.partition("/")
             assert name == _PLAN or name.partition(".")[0] in plans.get(run, ()), f"{blob} is left"
 
@@ -295,7 +293,11 @@ class World:
             content for (run, _), content in self.paid.items() if run not in self.cleaned
         } - self.brought
         assert not lost
-        assert not self.cloud.stored("input"), "all is collected, and something is left"
+        assert not self.cloud.names("input"), "all is collected, and something is left"
+
+
+def _is_plan(blob: str) -> bool:
+    return blob.endswith(_PLAN)
 
 
 def _check_ledger(machine: Machine) -> None:
