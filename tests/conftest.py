@@ -197,8 +197,13 @@ def _as_here(data: bytes) -> str:
 
 
 @pytest.fixture(scope="session")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
-    return make_media(tmp_path_factory.mktemp("media"))
+def media(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Media:
+    """Real media, which all workers of a run share."""
+    if worker_id == "master":  # there is but one
+        return make_media(tmp_path_factory.mktemp("media"))
+    folder = tmp_path_factory.getbasetemp().parent / "media"
+    folder.mkdir(exist_ok=True)
+    return make_media(folder)
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ def test_what_asks_something_is_named(name: str) -> None:
     assert NAMED[name] in notice
 
 
+@pytest.mark.needs_services
 def test_the_embedded_ffmpeg_is_under_the_licence_that_is_said() -> None:
     shown = subprocess.run(
         [get_ffmpeg_exe(), "-version"], capture_output=True, text=True, check=True

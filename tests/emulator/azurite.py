@@ -132,7 +132,13 @@ class Azurite:
 
     def _command(self) -> list[str]:
         command = [str(NODE_FOLDER / "node"), str(PROGRAM), "--blobHost", "127.0.0.1"]
-        command += ["--blobPort", str(self._port), "--inMemoryPersistence", "--disableTelemetry"]
+        command += [
+            "--blobPort",
+            str(self._port),
+            "--inMemoryPersistence",
+            "--disableTelemetry",
+            "--silent",
+        ]
         # the SDKs' newest versions are ahead of Azurite's
         command += ["--skipApiVersionCheck"]
         if self._https and self.certificates is not None:

@@ -28,9 +28,11 @@ IDENTITY = (
 def eventually(condition: Callable[[], object], *, seconds: float = 10) -> None:
     """Wait until *condition* holds; that it does not in time is the failure."""
     deadline = time.monotonic() + seconds
+    pause = 0.01  # most conditions are requests: the longer it takes, the less often they are made
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(0.1, 1.3 * pause)
 
 
 @pytest.fixture

@@ -135,7 +135,11 @@ class Deployment:
         from tests.infra.served import served  # noqa: PLC0415 - it loads Pulumi's SDK for Azure
 
         with ExitStack() as stack:
-            here = {} if self.processes else stack.enter_context(served(self.store.path))
+            here = (
+                {}
+                if self.processes
+                else stack.enter_context(served(self.store.path, self.environment))
+            )
             return subprocess.run(
                 ["pulumi", *arguments, "--non-interactive"],
                 cwd=self.folder,

@@ -5,11 +5,12 @@ API runs one in its own process. The tests of documents and workflows, and of th
 engine start processes, as it does for users.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from google.protobuf.empty_pb2 import Empty
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, provider_pb2_grpc
@@ -17,23 +18,36 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, provider_pb2_g
 from infra.environment import program
 from tests.infra import plugin
 from tests.infra.provider.azure import SECONDS, Azure
+from tests.infra.provider.hooks import VARIABLES as PROVIDERS_VARIABLES
 from tests.infra.provider.server import Provider, plain
 from tests.infra.provider.store import Store
 
 
 @contextmanager
-def served(state: Path) -> Iterator[dict[str, str]]:
-    """Serve the language host, and a provider of what is in *state*; gives the engine's variables."""
+def served(state: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Serve the language host, and a provider of what is in *state*; gives the engine's variables.
+
+    The provider has those variables of *environment* that are meant for it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in PROVIDERS_VARIABLES & environment.keys():
+            patch.setenv(name, environment[name])
+        with _serving(state) as port:
+            yield {
+                "PULUMI_DEBUG_LANGUAGES": f"python:{port}",
+                "PULUMI_DEBUG_PROVIDERS": f"azure-native:{port}",
+            }
+
+
+@contextmanager
+def _serving(state: Path) -> Iterator[int]:
     server = plugin.new_server()
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Host(program), server)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(OneProvider(state), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        yield {
-            "PULUMI_DEBUG_LANGUAGES": f"python:{port}",
-            "PULUMI_DEBUG_PROVIDERS": f"azure-native:{port}",
-        }
+        yield port
     finally:
         server.stop(grace=None).wait()
 

@@ -81,8 +81,11 @@ class Estate:
 
 
 @contextmanager
-def estate(folder: Path, *, speed: float) -> Iterator[Estate]:
-    """Start the emulators and make a project of the example stack; *speed* is the service's clock's."""
+def estate(folder: Path, *, speed: float, processes: bool = True) -> Iterator[Estate]:
+    """Start the emulators and make a project of the example stack; *speed* is the service's clock's.
+
+    *processes* is whether Pulumi's engine starts its plugins as processes.
+    """
     with (
         Azurite() as storage,
         Emulator(
@@ -92,7 +95,7 @@ def estate(folder: Path, *, speed: float) -> Iterator[Estate]:
             speed=speed,
         ) as azure,
     ):
-        deployment = Deployment(folder / "user", example=EXAMPLE.read_text(), processes=True)
+        deployment = Deployment(folder / "user", example=EXAMPLE.read_text(), processes=processes)
         deployment.configure(nodeFfmpeg="apt")  # 60 MB less for each test to pack and upload
         deployment.environment |= {
             "PROVIDER_BATCH_URL": azure.endpoint,

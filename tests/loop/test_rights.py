@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from runner.azure.pace import PACE, Pace
 from runner.cli import cli
 from runner.errors import RunnerError
 from tests.emulator import Emulator, Settings
@@ -94,6 +95,7 @@ def operator(
     """Make the operator of a configuration."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    pace = PACE.set(Pace(first_look=0.05, longest_look=0.5))
     opened = []
 
     def make(**configuration: str) -> Operator:
@@ -104,6 +106,7 @@ def operator(
     yield make
     for each in opened:
         each.__exit__(None, None, None)
+    PACE.reset(pace)
 
 
 @pytest.fixture

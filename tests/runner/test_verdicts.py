@@ -287,6 +287,7 @@ def test_an_edit_list_may_cut_a_long_picture_short(
     converted(work(source, destination / "a.mp4", how=recipe("mp4")))
 
 
+@pytest.mark.needs_services
 def test_three_samples_of_a_promised_hour_are_a_cut(tmp_path: Path, destination: Path) -> None:
     source = tmp_path / "a.wav"
     facts = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 44100, 44100 * 4, 4, 16)
@@ -363,6 +364,7 @@ def test_a_sound_of_few_samples_is_converted(preset: str, media: Media, destinat
     converted(work(media("five-samples.wav"), destination / "a", how=recipe(preset)))
 
 
+@pytest.mark.needs_services
 def test_mp3_of_free_format_is_not_called_damaged(tmp_path: Path, destination: Path) -> None:
     source = tmp_path / "free.mp3"
     source.write_bytes((b"\xff\xfb\x00\xc4" + bytes(400)) * 8)

@@ -17,6 +17,12 @@ from tests.emulator.roles import find_role
 from tests.infra.provider.names import leaf, made_up_id
 from tests.infra.provider.store import World
 
+VARIABLES = {
+    "PROVIDER_BATCH_URL",
+    "PROVIDER_BLOB_URL",
+    "PROVIDER_BLOB_KEY",
+    "PROVIDER_CA_FILE",
+}
 ACCOUNT = "azure-native:batch:BatchAccount"
 POOL = "azure-native:batch:Pool"
 CONTAINER = "azure-native:storage:BlobContainer"
