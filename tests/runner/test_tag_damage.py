@@ -29,9 +29,21 @@ def test_the_sound_is_not_touched(media: Media, tmp_path: Path, destination: Pat
         assert sound(destination / f"a.{target}") == sound(destination / f"bare.{target}")
 
 
+def squeezed_zeros(megabytes: int) -> bytes:
+    """That many of zeros as zlib compresses them, made without having them all."""
+    squeezing = zlib.compressobj(9)
+    first, each = (
+        squeezing.compress(bytes(2**20)) + squeezing.flush(zlib.Z_FULL_FLUSH) for _ in range(2)
+    )
+    last = zlib.compressobj().flush()[2:-4]
+    # the Adler-32 of zeros is their number and one
+    checksum = (megabytes * 2**20 % 65521 << 16 | 1).to_bytes(4)
+    return first + each * (megabytes - 1) + last + checksum
+
+
 def bomb() -> bytes:
     """An ID3 tag of 1 MB that wants to become 1 GB."""
-    squeezed = zlib.compress(b"\0" * 2**30, 9)
+    squeezed = squeezed_zeros(1024)
     size = len(squeezed) + 4
     frame = b"TIT2" + size.to_bytes(4) + b"\0\x80" + (2**30).to_bytes(4) + squeezed
     length = bytes(len(frame) >> shift & 127 for shift in (21, 14, 7, 0))
