@@ -46,6 +46,11 @@ def pieces_for(running: int, cores: int, useful: int, *, asked: bool) -> int:
     return max(1, share // (2 * useful))
 
 
+def is_worth_pieces(files: int, slots: int) -> bool:
+    """Return whether a run of so many *files* leaves at least every second of the *slots* on nodes empty."""
+    return slots >= _LEAST * max(1, files)
+
+
 def slots_for(task_slots: int, vcpus: int, useful: int) -> int:
     """Return how many of a node's *task_slots* a file takes that makes use of *useful* threads.
 

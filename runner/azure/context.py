@@ -16,6 +16,7 @@ from runner.azure.results import CloudResults
 from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
 from runner.azure.task_spec import StayingResult
+from runner.media.pieces import Cut
 from runner.media.target import Replaceable
 from runner.models import Conversion, Event, NodeUse, Notice, Step, TargetState
 from runner.options import RunOptions
@@ -43,6 +44,12 @@ class WorkItem:
     sending: Step | None = None
     """When that was."""
     job: str = ""
+    cut: Cut | None = None
+    """How its film was cut, if it is converted in pieces."""
+    notice: str = ""
+    """Why not, where the user should know."""
+    pieces_seconds: dict[str, float] = field(default_factory=dict)
+    """How long each piece took on its node, by its task."""
     is_added: bool = False
     """Whether the service is known to have its task."""
 
@@ -131,6 +138,8 @@ class RunContext:
     """Set when nothing more may be begun, as it would cost too much."""
     wound_down: threading.Event = field(default_factory=threading.Event)
     """Set when, after that, nothing runs any more."""
+    files: int = 1
+    """The number of conversions of this run."""
     replaces: Mapping[str, TargetState] = field(default_factory=dict)
     """As in `Plan`."""
     results: CloudResults | None = None

@@ -63,7 +63,7 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
         conversion=item.conversion,
         state=State.FAILED,
         attempt=item.attempt,
-        seconds=_seconds(end),
+        seconds=_seconds(end) + sum(item.pieces_seconds.values()),
         failure=Failure(failure.kind, failure.message, log),
         log=log,
         versions=_versions(record),
@@ -136,7 +136,7 @@ def _converted(item: WorkItem, end: Finished, record: Record, result: Result) ->
         conversion=item.conversion,
         state=State.CONVERTED,
         attempt=item.attempt,
-        seconds=_seconds(end),
+        seconds=_seconds(end) + sum(item.pieces_seconds.values()),
         media_done=record.media_seconds,
         media_total=record.media_seconds,
         result=result,
@@ -159,6 +159,8 @@ def _not_written(target: str, failure: Failure) -> RunnerError:
 
 def _put_back(context: RunContext, item: WorkItem) -> str:
     """Upload again what this attempt at *item* did not find in storage; return what that was."""
+    if item.cut is not None:
+        return "a piece of the film is missing"  # the next attempt is in one piece
     # the service does not say which; uploading a worker that exists costs only one call
     context.blobs.put(context.deployment.tools_container, *pack_worker())
     if item.blob and context.blobs.exists(context.deployment.input_container, item.blob):

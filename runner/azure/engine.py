@@ -108,6 +108,7 @@ class AzureEngine:
             reads=reads,
             report=report,
             stopped=stopped,
+            files=len(plan.conversions),
             replaces=plan.replaces,
             **self._staying(plan),
         )

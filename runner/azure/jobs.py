@@ -99,6 +99,7 @@ class Jobs:
             # https://learn.microsoft.com/dotnet/api/azure.compute.batch.batchjobspecification.alltaskscompletemode
             all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.NO_ACTION,
             constraints=batch.BatchJobConstraints(max_wall_clock_time=_JOB_LIMIT),
+            uses_task_dependencies=True,  # the pieces of a film come before the task that joins them
             metadata=[batch.BatchMetadataItem(name=_MARK[0], value=_MARK[1])],
         )
         try:

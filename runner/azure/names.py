@@ -71,6 +71,16 @@ class TaskName:
         return cls(found[1], int(found[2])) if found else None
 
 
+def piece_task(task: str, number: int) -> str:
+    """Return the id of the task for a piece of the film that *task* joins."""
+    return f"{task}-p{number}"
+
+
+def joining_task(task: str) -> str:
+    """Return the task that joins what *task* makes, if that is a piece, else *task* itself."""
+    return re.sub(r"-p\d{1,6}$", "", task)
+
+
 def result_in(blob: str) -> TaskName | None:
     """Return the task whose result is in *blob*; None if it is something else."""
     _, task, name = [*blob.split("/"), "", ""][:3]

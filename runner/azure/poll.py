@@ -12,6 +12,7 @@ from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.errors import JobLostError, PoolLostError, word
 from runner.azure.job_state import AT_COST_LIMIT, end_of, ended_early, refuse_disabled
 from runner.azure.jobs import Finished
+from runner.azure.names import joining_task
 from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work
 from runner.azure.node_watch import NodeWatch
 from runner.azure.start_task_log import last_lines
@@ -128,15 +129,24 @@ class Poller:
             if known is None or end.at - _OVERLAP > known:
                 self._since[job] = end.at - _OVERLAP
             item = self.context.in_flight.take(end.task)
-            if item is not None:
+            if item is None:
+                self._note_piece(end)
+            else:
                 news += 1
                 self.ended(item, end)
         return news
 
+    def _note_piece(self, end: Finished) -> None:
+        """Note the node time of a piece, which is part of that of its film."""
+        item = self.context.in_flight.find(joining_task(end.task))
+        if item is not None and end.started and end.ended:
+            item.pieces_seconds[end.task] = (end.ended - end.started).total_seconds()
+
     def _show_running(self, job: str) -> int:
         counts = self.context.jobs.counts(job)
         if counts.running:
-            for task in self.context.jobs.running(job, _SHOWN):
+            tasks = self.context.jobs.running(job, _SHOWN)
+            for task in dict.fromkeys(map(joining_task, tasks)):
                 if item := self.context.in_flight.find(task):
                     self.context.report(
                         Event(conversion=item.conversion, state=State.RUNNING, attempt=item.attempt)

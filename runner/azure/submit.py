@@ -11,6 +11,7 @@ from runner.azure.add_tasks import MOST_TASKS_A_CALL, JobEndedError
 from runner.azure.context import RunContext, WorkItem
 from runner.azure.job_state import ended_from_outside
 from runner.azure.names import next_job
+from runner.azure.piece_tasks import build_pieces, with_pieces
 from runner.azure.task_spec import build_task
 from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, State
@@ -100,7 +101,7 @@ class Submitter:
         tasks = []
         for item in list(batch):
             try:
-                tasks.append(self._describe(item))
+                tasks += self._describe(item)
             except ConversionError as error:
                 batch.remove(item)
                 self._fail(item, error.failure)
@@ -112,7 +113,7 @@ class Submitter:
         if not tasks:
             return
         try:
-            refused = self._context.adder.add(self._jobs[-1], tasks)
+            refused = self._add(tasks)
         except JobEndedError:
             self._open_another(batch)
             return
@@ -126,6 +127,13 @@ class Submitter:
                 )
         with self._lock:
             self._expected -= len(batch)
+
+    def _add(self, tasks: list[BatchTaskCreateOptions]) -> dict[str, str]:
+        refused: dict[str, str] = {}
+        for first in range(0, len(tasks), MOST_TASKS_A_CALL):
+            some = tasks[first : first + MOST_TASKS_A_CALL]
+            refused |= self._context.adder.add(self._jobs[-1], some)
+        return refused
 
     def _open_another(self, batch: list[WorkItem]) -> None:
         """Continue in another job, because this one ended by itself before this attempt.
@@ -158,8 +166,12 @@ class Submitter:
             )
         )
 
-    def _describe(self, item: WorkItem) -> BatchTaskCreateOptions:
-        return build_task(
+    def _describe(self, item: WorkItem) -> list[BatchTaskCreateOptions]:
+        """Return the tasks of *item*: those of its pieces, if it has any, and the one with the result."""
+        seconds = self._context.options.timeout
+        names = self._context.blob_names
+        pieces = build_pieces(item.conversion, item.attempt, item.blob, names, seconds, item.cut)
+        task = build_task(
             item.conversion,
             item.attempt,
             item.blob,
@@ -167,3 +179,4 @@ class Submitter:
             self._context.options.timeout,
             self._context.staying(item.conversion),
         )
+        return [*pieces, with_pieces(task, names, item.cut, item.notice)]

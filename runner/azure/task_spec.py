@@ -75,10 +75,10 @@ def build_task(
         id=task,
         command_line=COMMAND,
         resource_files=[
-            _fetch(blob_names, deployment.tools_container, pack_worker()[0], WORKER),
+            resource_file(blob_names, deployment.tools_container, pack_worker()[0], WORKER),
             _elsewhere(there, deployment, source)
             if there
-            else _fetch(blob_names, deployment.input_container, blob, source),
+            else resource_file(blob_names, deployment.input_container, blob, source),
         ],
         output_files=[
             *([] if staying else [_result(conversion, blob_names, folder)]),
@@ -113,7 +113,10 @@ def _elsewhere(there: NodeUrl, deployment: Deployment, path: str) -> batch.Resou
     )
 
 
-def _fetch(blob_names: BlobNames, container: str, blob: str, path: str) -> batch.ResourceFile:
+def resource_file(
+    blob_names: BlobNames, container: str, blob: str, path: str
+) -> batch.ResourceFile:
+    """A *blob* that a task finds as *path* in its working directory."""
     return batch.ResourceFile(
         http_url=blob_names.readable(container, blob),
         file_path=path,
@@ -125,25 +128,26 @@ def _result(conversion: Conversion, blob_names: BlobNames, folder: str) -> batch
     result = f"{RESULT}{conversion.recipe.suffix}"
     kind = mimetypes.guess_type(result)[0] or "application/octet-stream"
     success = batch.OutputFileUploadCondition.TASK_SUCCESS
-    return _keep(blob_names, result, f"{folder}/{result}", kind, success)
+    return keep_file(blob_names, result, f"{folder}/{result}", kind, success)
 
 
 def _traces(blob_names: BlobNames, folder: str) -> list[batch.OutputFile]:
     """What a task leaves, however it ends."""
     always = batch.OutputFileUploadCondition.TASK_COMPLETION
     return [
-        _keep(blob_names, RECORD, f"{folder}/{RECORD}", "application/json", always),
-        _keep(blob_names, "../std*.txt", folder, "text/plain; charset=utf-8", always),
+        keep_file(blob_names, RECORD, f"{folder}/{RECORD}", "application/json", always),
+        keep_file(blob_names, "../std*.txt", folder, "text/plain; charset=utf-8", always),
     ]
 
 
-def _keep(
+def keep_file(
     blob_names: BlobNames,
     pattern: str,
     path: str,
     kind: str,
     condition: batch.OutputFileUploadCondition,
 ) -> batch.OutputFile:
+    """What a task leaves under *pattern*, uploaded to *path*."""
     container = batch.OutputFileBlobContainerDestination(
         container_url=blob_names.writable(blob_names.deployment.output_container),
         path=path,

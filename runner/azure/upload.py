@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from runner.azure.context import RunContext, WorkItem
+from runner.azure.film_pieces import cut_source
 from runner.errors import RunnerError
 from runner.media.audio_copy import extract_audio
 from runner.media.failures import ConversionError
@@ -27,10 +28,12 @@ def upload_source(context: RunContext, item: WorkItem) -> int:
         _check(context, item)
         if item.conversion.source.is_blob:  # it is there
             item.sent = 0
+            cut_source(context, item)
             return 0
         copy = _audio_copy(context, item)
         try:
             size = _upload_unchanged(context, item, copy or item.conversion.source.path)
+            cut_source(context, item)
             item.sending = Step("send", began, time.time())
             return size
         finally:

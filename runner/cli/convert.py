@@ -39,7 +39,7 @@ from runner.formatting import count_text
 from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.models import Plan
-from runner.options import AUTO, OFF, RunOptions
+from runner.options import RunOptions
 from runner.presets import BUILT_IN, Preset
 from runner.runs import Run
 from runner.selection import Found
@@ -189,8 +189,6 @@ class _Request:
         plan, asked = _resumed_plan(plan, ledger, backend, self.ctx)
         made_with = backend.made_with(ffmpeg)
         backend, chosen = backend.for_run(asked)
-        if backend.session is not None and chosen.split not in (AUTO, OFF):
-            say("--split: on Azure, each film is converted in one piece")
         agree_on_sources(plan, chosen, options["sources"], yes=options["yes"])
         jobs = options["jobs"] or usable_cores()
         existing = Existing(

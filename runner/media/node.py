@@ -22,7 +22,9 @@ from runner.media.blob_target import BlobTarget, TargetBlob, store_result
 from runner.media.environment import without_secrets
 from runner.media.failures import ConversionError, Failure, Kind
 from runner.media.ffmpeg import Limits
+from runner.media.pieces import Cut, Piece, UnsplittableError
 from runner.media.recipe import Recipe
+from runner.media.splitting import encode_piece
 from runner.media.strict import UnreadableError, parse_json, read_as
 from runner.media.target import from_os
 from runner.media.work import ConversionResult, Work
@@ -33,6 +35,8 @@ ORDER = "RUNNER_ORDER"
 RECORD = "record.json"
 RESULT = "result"
 """The result's name, without its suffix."""
+PIECE = "piece.mp4"
+"""The result of a task that encodes one piece of a film."""
 _LONGEST_LOG = 32 * 1024
 """In characters, like the next two."""
 _LONGEST_MESSAGE = 2000
@@ -69,6 +73,11 @@ class Order:
     target_signature: str = ""
     source_blob: SourceBlob | None = None
     """Where the source lies, if that is in storage and the node itself stores the result."""
+    cut: Cut | None = None
+    """How the film was cut: for the task that joins it all of it, and for that of a piece this piece."""
+    is_piece: bool = False
+    notice: str = ""
+    """What the user is to be told besides."""
 
     def as_json(self) -> str:
         """Return one line of JSON for `from_json`."""
@@ -84,6 +93,11 @@ class Order:
             facts["target_signature"] = self.target_signature
         if self.source_blob is not None:
             facts["source_blob"] = self.source_blob.as_facts()
+        if self.cut is not None:
+            facts["cut"] = self.cut.as_facts()
+            facts["is_piece"] = self.is_piece
+        if self.notice:
+            facts["notice"] = self.notice
         return json.dumps(facts)
 
     @classmethod
@@ -100,6 +114,9 @@ class Order:
             target=BlobTarget.from_facts(facts["target"]) if "target" in facts else None,
             target_signature=facts.get("target_signature", ""),
             source_blob=SourceBlob(**facts["source_blob"]) if "source_blob" in facts else None,
+            cut=Cut.from_facts(facts["cut"]) if "cut" in facts else None,
+            is_piece=facts.get("is_piece", False),
+            notice=facts.get("notice", ""),
         )
 
 
@@ -166,16 +183,19 @@ def main() -> int:
     # taken out, as it may have signatures, and the programs that are started get the environment
     order = Order.from_json(os.environ.pop(ORDER))
     started = time.time()
+    if order.is_piece:
+        return _make_piece(order)
     try:
         record = _carried_out(order)
     except ConversionError as error:
         failure = _on_node(error.failure)
         sys.stderr.write(f"{failure.kind.value}: {failure.message}\n")
         record = Record(kind=failure.kind.value, message=failure.message, log=failure.log)
+    notices = [*([order.notice] if order.notice else []), *record.notices]
     facts = asdict(record) | {
         "message": record.message[:_LONGEST_MESSAGE],
         "log": record.log[-_LONGEST_LOG:],
-        "notices": [notice[:_LONGEST_NOTICE] for notice in record.notices[:_MOST_NOTICES]],
+        "notices": [notice[:_LONGEST_NOTICE] for notice in notices[:_MOST_NOTICES]],
         "started": started,
         "ended": time.time(),
         "versions": _versions(),
@@ -183,6 +203,26 @@ def main() -> int:
     with open(RECORD, "w", encoding="utf-8") as file:
         json.dump(facts, file)
     return 1 if record.kind else 0
+
+
+def _make_piece(order: Order) -> int:
+    """Encode one piece of a film; the exit code is 0 unless another attempt may help.
+
+    If it cannot be encoded by itself, the result is an empty file: the task that joins the pieces then
+    converts the film in one.
+    """
+    assert order.cut is not None
+    (piece,) = order.cut.pieces
+    try:
+        os.replace(encode_piece(_work(order), piece), PIECE)
+    except UnsplittableError as error:
+        sys.stderr.write(f"{error}\n")
+    except ConversionError as error:
+        sys.stderr.write(f"{error.failure.kind.value}: {error.failure.message}\n")
+        if error.failure.kind not in (Kind.INPUT, Kind.SETTINGS):
+            return 1
+    with open(PIECE, "ab"):
+        return 0
 
 
 def _carried_out(order: Order) -> Record:
@@ -227,7 +267,15 @@ def _on_node(failure: Failure) -> Failure:
     return Failure(failure.kind, message, failure.log)
 
 
+def piece_file(piece: Piece) -> str:
+    """Return the name that *piece* has in the working directory of the task that joins it."""
+    return f"piece-{piece.number:04}.mp4"
+
+
 def _work(order: Order) -> Work:
+    is_join = order.cut is not None and not order.is_piece
+    ready = order.cut.pieces if order.cut is not None and is_join else ()
+    pieces = tuple(os.path.abspath(piece_file(piece)) for piece in ready)
     return Work(
         source=os.path.abspath(order.source),
         target=_target(order),
@@ -236,6 +284,8 @@ def _work(order: Order) -> Work:
         recipe=order.recipe,
         limits=Limits(seconds=order.seconds),
         size=order.size,
+        cut=None if order.is_piece else order.cut,
+        pieces=pieces,
     )
 
 

@@ -8,7 +8,7 @@ exactly a container can be searched.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ from runner.media.picture import is_interlaced, picture_of
 from runner.media.recipe import encoder, option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from runner.media.picture import Samples
     from runner.media.probe import MediaInfo, Stream
@@ -114,6 +115,24 @@ class Piece:
         return () if self.end is None else (f"trim=end={self.end - self.start:.6f}",)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """How a film was cut."""
+
+    pieces: tuple[Piece, ...]
+    offset: float
+    """When its first frame is shown, in seconds from the start of the source."""
+
+    def as_facts(self) -> dict[str, object]:
+        """Return what `from_facts` reads, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Cut:
+        """Read what `as_facts` returned."""
+        return cls(tuple(Piece(**piece) for piece in facts["pieces"]), facts["offset"])
+
+
 def check_recipe(recipe: Recipe, media: MediaInfo, video: Stream, samples: Samples) -> None:
     """Refuse what cannot be encoded in pieces as in one.
 
@@ -139,7 +158,7 @@ def check_recipe(recipe: Recipe, media: MediaInfo, video: Stream, samples: Sampl
         raise UnsplittableError(f"its container ({media.format}) may not be searched exactly")
 
 
-def plan_pieces(frames: Frames, seconds: float) -> tuple[Piece, ...]:
+def plan_pieces(frames: Frames, seconds: float) -> Cut:
     """Cut *frames* into pieces of about so many *seconds*.
 
     Raises:
@@ -155,7 +174,7 @@ def plan_pieces(frames: Frames, seconds: float) -> tuple[Piece, ...]:
     for number, (first, after) in enumerate(pairwise(firsts)):
         end = _before(frames, after) if after < len(frames.times) else None
         pieces.append(Piece(number, after - first, _before(frames, first), end))
-    return tuple(pieces)
+    return Cut(tuple(pieces), frames.start)
 
 
 def _check_rate(frames: Frames) -> None:

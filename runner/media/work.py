@@ -9,7 +9,7 @@ from runner.media.ffmpeg import Limits
 from runner.media.target import ANYTHING, Replaceable
 
 if TYPE_CHECKING:
-    from runner.media.pieces import Split
+    from runner.media.pieces import Cut, Split
     from runner.media.recipe import Recipe
 
 
@@ -28,6 +28,10 @@ class Work:
     ffmpeg: str = "ffmpeg"
     split: Split | None = None
     """How to encode a film in pieces; None for one."""
+    cut: Cut | None = None
+    """How the film was cut, if its pieces were encoded elsewhere."""
+    pieces: tuple[str, ...] = ()
+    """The files with these pieces; one that could not be encoded is empty."""
     limits: Limits = field(default_factory=Limits)
     threads: int | None = None
     """Threads for the video encoder, if it can be limited; None for as many as it likes."""

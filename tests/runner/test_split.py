@@ -42,7 +42,7 @@ def regular(count: int, keys: Sequence[int], base: float = 0.04, step: int = 1) 
 
 
 def test_pieces_begin_at_the_first_keyframe_after_their_length() -> None:
-    pieces = plan_pieces(regular(250, range(0, 250, 25)), 2.5)
+    pieces = plan_pieces(regular(250, range(0, 250, 25)), 2.5).pieces
     assert [piece.frames for piece in pieces] == [75, 75, 100]
     # each begins just before its first frame, where the one before ends
     assert [piece.start for piece in pieces] == [0, *map(pytest.approx, (2.988, 5.988))]
@@ -50,7 +50,7 @@ def test_pieces_begin_at_the_first_keyframe_after_their_length() -> None:
 
 
 def test_ffmpeg_is_told_where_a_piece_begins_and_ends() -> None:
-    first, second, *_, last = plan_pieces(regular(250, [0, 50, 100, 150, 200]), 2)
+    first, second, *_, last = plan_pieces(regular(250, [0, 50, 100, 150, 200]), 2).pieces
     assert (first.input, first.filters) == ((), ("trim=end=1.988000",))
     assert (second.input, second.filters) == (("-ss", "1.988000"), ("trim=end=2.000000",))
     assert (last.input, last.filters) == (("-ss", "7.988000"), ())
@@ -61,13 +61,13 @@ def test_a_film_that_starts_late_is_read_from_its_first_frame_on() -> None:
     late = replace(
         frames, times=tuple(t + 10 for t in frames.times), keys=tuple(t + 10 for t in frames.keys)
     )
-    assert plan_pieces(late, 4)[0].input == ("-ss", "0.388000")
+    assert plan_pieces(late, 4).pieces[0].input == ("-ss", "0.388000")
 
 
 def test_every_frame_is_in_one_piece_also_after_rounding_to_milliseconds() -> None:
     times = tuple(round(n * 1001 / 24) for n in range(500))
     frames = Frames(0.001, times, times[::37])
-    pieces = plan_pieces(frames, 3)
+    pieces = plan_pieces(frames, 3).pieces
     seen = [sum(p.start <= time * 0.001 < (p.end or 1e9) for p in pieces) for time in times]
     assert set(seen) == {1}
     assert sum(piece.frames for piece in pieces) == len(times)

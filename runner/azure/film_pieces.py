@@ -1,0 +1,45 @@
+"""Decide whether a film is converted in pieces on the nodes, and in which; the film is read here."""
+
+from runner.azure.context import RunContext, WorkItem
+from runner.media.failures import ConversionError
+from runner.media.ffmpeg import Ffmpeg, Limits, ProcessHandle
+from runner.media.orphans import LOG
+from runner.media.pieces import Split, UnsplittableError
+from runner.media.splitting import cut_film
+from runner.media.suiting import Fitting
+from runner.options import AUTO, OFF
+from runner.parallel import is_worth_pieces
+
+
+def cut_source(context: RunContext, item: WorkItem) -> None:
+    """Cut the film of *item*, if it is on this machine, its run says so, and it gains by that.
+
+    An attempt after a failure is made in one piece, which needs the fewest parts to go well.
+    """
+    wish, conversion = context.options.split, item.conversion
+    if wish == OFF or conversion.recipe.media != "video" or item.retried:
+        return
+    if conversion.source.is_blob:
+        if wish != AUTO:
+            item.notice = "converted in one piece: it is read where it lies in storage"
+        return
+    pool = context.deployment.pool
+    slots = pool.max_nodes * (pool.task_slots // pool.slots_for(conversion.recipe))
+    if wish == AUTO and not is_worth_pieces(context.files, slots):
+        return
+    split = Split(folder="", seconds=None if wish == AUTO else float(wish))
+    log_path = str(context.scratch / f"{conversion.id}-cut{LOG}")
+    ffmpeg = Ffmpeg(context.ffmpeg, log_path=log_path, handle=ProcessHandle(), limits=Limits())
+    recipe, path = conversion.recipe, conversion.source.path
+    source = (*recipe.input_arguments, "-i", f"file:{path}")
+    try:
+        picture = (
+            Fitting(recipe, source, lambda *words: ffmpeg.run(words)).suit().picture
+            if recipe.film
+            else None
+        )
+        item.cut = cut_film(ffmpeg, source, recipe, picture, split)
+    except UnsplittableError as error:
+        item.notice = f"converted in one piece: {error}"
+    except ConversionError:
+        return  # the node will say what is wrong with it
