@@ -1,6 +1,7 @@
 """Measure, print the tables, and write them to BENCHMARKS.md: `make bench`.
 
     python -m tests.benchmarks [local] [sample] [azure] [nodes] [emulator] [estimates] [estimates_emulated] [encoders]
+        [films]
 
 Without a name all parts are measured; a part that is named alone replaces only its own tables.
 """
@@ -15,6 +16,7 @@ from tests.benchmarks import (
     encoders,
     estimates,
     estimates_emulated,
+    films,
     local,
     nodes,
     sample,
@@ -30,6 +32,7 @@ PARTS = {
     "estimates": estimates,
     "estimates_emulated": estimates_emulated,
     "encoders": encoders,
+    "films": films,
 }
 _FILE = Path("BENCHMARKS.md")
 _HEAD = """# Benchmarks
