@@ -7,6 +7,7 @@ import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from runner.azure.names import joining_task
+from runner.azure.session import Session
 from runner.models import State
 from runner.parallel import is_worth_pieces
 from runner.presets import BUILT_IN
@@ -61,6 +62,13 @@ def test_a_film_is_made_of_the_pieces_of_several_tasks(
     ]
     assert end.seconds == pytest.approx(sum(spent), abs=0.01)
     same_film(tmp_path / "out" / "a.mp4", film / "a.mp4", tmp_path)
+    # they are deleted with their run
+    assert [name for name in cloud.stored("output") if name.endswith("piece.mp4")]
+    session = Session(cloud.deployment)
+    session.delete([plan.id])
+    session.batch.close()
+    session.storage.close()
+    assert cloud.stored("output") == {}
 
 
 @pytest.mark.parametrize(("split", "kinds"), [("off", {"film": 1}), ("auto", {"film": 1})])
