@@ -91,7 +91,7 @@ def _row(way: _Way, clip: Path, files: int) -> list[str]:
 
     def work() -> None:
         while left.acquire(blocking=False):
-            process = subprocess.Popen(command)
+            process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             assert process.returncode == 0, command

@@ -20,7 +20,7 @@ from tests.stand_in import stand_in_for_ffmpeg
 
 _LOCAL_SECONDS, _LOCAL_PIECE = 40, 10
 _PRESETS = ("mp4", "hevc")
-_CLOUD_SECONDS, _CLOUD_PIECE = 64, 8
+_CLOUD_SECONDS, _CLOUD_PIECE = 240, 30
 _NODES, _SLOTS_A_NODE = 4, 2
 _PACED = """
 if 'libx264' in WORDS and '-c:v copy' not in WORDS:
