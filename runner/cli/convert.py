@@ -175,7 +175,7 @@ class _Request:
             todo = show_plan(plan, existing, self.output)
             if self.output.as_json or not self.output.quiet:
                 estimated = estimate(todo, ledger, backend, options, ffmpeg, measure=False)
-                show_estimate(estimated, self.output)
+                show_estimate(estimated, self.output, options["max_cost"])
                 if options["where"] == "auto":
                     say_hint(hint(estimated, is_azure=backend.session is not None))
         backend.check_rights(plan)

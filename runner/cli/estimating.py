@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -148,13 +148,23 @@ def hint_before_start(
     return hint(Estimate(found, here, azure, ""), is_azure=True)
 
 
-def show_estimate(estimated: Estimate, output: OutputOptions) -> None:
-    """Say it on standard error, and as JSON on standard output where that is asked for."""
+def show_estimate(estimated: Estimate, output: OutputOptions, limit: float | None) -> None:
+    """Say it on standard error, and as JSON on standard output where that is asked for.
+
+    *limit* is that of `--max-cost`.
+    """
     if output.as_json:
         click.echo(json.dumps(as_json(estimated)))
     elif not output.quiet:
-        for line in lines(estimated):
+        for line in (*lines(estimated), *_over_limit(estimated, limit)):
             say(line)
+
+
+def _over_limit(estimated: Estimate, limit: float | None) -> Iterator[str]:
+    azure = estimated.azure
+    if limit is not None and azure and azure.prices and azure.most and azure.most > limit:
+        most, bound = (money_text(each, azure.prices.currency) for each in (azure.most, limit))
+        yield f"Azure would cost up to {most}, more than --max-cost {bound}: `convert` would not start"
 
 
 def say_hint(words: str) -> None:

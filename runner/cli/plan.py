@@ -54,4 +54,5 @@ def plan(ctx: click.Context, /, **options: Any) -> None:
             targets=place.targets(),
         )
         todo = left_to_do(planned, existing)
-        show_estimate(estimate(todo, ledger, backend, options, program, measure=True), output)
+        estimated = estimate(todo, ledger, backend, options, program, measure=True)
+        show_estimate(estimated, output, options["max_cost"])

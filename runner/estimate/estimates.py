@@ -155,7 +155,7 @@ def estimate_here(
     past = history.where(lambda run: run.backend == "local")
     speeds = Speeds(past.timings, any_kind=is_sound)
     if len(speeds) and speeds.covers(looks) >= _ENOUGH:
-        basis = Basis(f"by {past.words}", _MEASURED + found.error)
+        basis = Basis(f"based on {past.words}", _MEASURED + found.error)
     elif not measure:
         return Here(None, jobs, Basis("`runner plan` measures it", _GUESS)), None
     else:
@@ -255,7 +255,7 @@ def _on_nodes(
     speeds = Speeds(past.timings, any_kind=is_sound)
     size = terms.pool.vm_size
     if len(speeds) and speeds.covers(looks) >= _ENOUGH:
-        basis = Basis(f"conversion by {past.words} on {size}", _MEASURED)
+        basis = Basis(f"conversion based on {past.words} on {size}", _MEASURED)
         return speeds.times(looks), speeds.results(looks), basis
     if here is None:
         return None, [0.0] * len(looks), Basis(f"nothing was converted on {size} yet", _GUESS)
@@ -287,7 +287,7 @@ def _line(past: History, terms: Terms) -> tuple[Line, tuple[str, ...]]:
         start = _median(starts)
     else:
         start = terms.pool.autoscale_minutes * 30 + _BOOT if terms.pool.autoscale_minutes else 0.0
-        notes.append("start of the nodes a guess")
+        notes.append("start-up of the nodes is a guess")
     line = Line(
         uplink=up or _GUESSED_UPLINK,
         downlink=down or up or _GUESSED_UPLINK,

@@ -65,7 +65,7 @@ def _of_azure(azure: OnAzure) -> list[str]:
     kinds = f" {azure.kinds}" if azure.kinds else ""
     nodes = f"{count_text(azure.nodes, f'{kinds} node'.strip())}"
     steps = (
-        f"nodes work after {seconds_text(azure.start)}, all is uploaded after "
+        f"nodes ready after {seconds_text(azure.start)}, upload finished after "
         f"{seconds_text(azure.upload)}"
     )
     travel = f"{bytes_text(azure.sent)} up, {bytes_text(azure.received)} down"

@@ -1,6 +1,7 @@
 """A run with a cost limit: refused before it starts, ended at the limit, and continued with a higher one."""
 
 import json
+import re
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -125,6 +126,12 @@ def test_a_plan_for_azure_says_time_and_cost_and_that_a_price_is_unknown(
     here = on_cloud(run, make_cloud())
     with price_service() as service:
         known = json.loads(here("plan", one, "--json", RUNNER_PRICES_URL=service.address).stdout)
+        words = ("plan", one, "--max-cost", "0.001")
+        over = here(*words, RUNNER_PRICES_URL=service.address).stderr.splitlines()[-1]
+    assert re.fullmatch(
+        r"Azure would cost up to 0.\d+ USD, more than --max-cost 0.001 USD: `convert` would not start",
+        over,
+    )
     azure = known["azure"]
     # by hand: what the nodes are there for, at the higher price, as the kind is not known
     assert azure["cost"] == pytest.approx(

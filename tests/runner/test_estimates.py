@@ -132,7 +132,7 @@ def test_a_plan_measures_parts_leaves_nothing_and_rests_on_runs_once_there_are_s
     assert not (tmp_path / "out").exists()
     assert run("convert", "in").exit_code == 1
     again = run("plan", "in", "--overwrite", "always").stderr
-    assert "by 3 files in 1 earlier run" in again
+    assert "based on 3 files in 1 earlier run" in again
     assert "Convert here." in again
 
 
