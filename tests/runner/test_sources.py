@@ -552,14 +552,16 @@ def test_a_fault_at_any_step_is_undone_and_fails_nothing(
 def test_what_is_written_to_a_source_at_any_step_is_not_lost(
     folder: Folder, choice: str, change: Callable[[Path], None], elsewhere: Path, trash: Path
 ) -> None:
-    words = _where(folder, choice, elsewhere)
     number = 0
     ended = False
     while not ended:
         number += 1
         name = f"{number}.wav"
-        folder.put(name)
-        path = folder.root / "in" / name
+        # each on its own: a run looks at what earlier ones have left, which would be further steps
+        place = Folder(folder.root / str(number))
+        words = _where(place, choice, elsewhere)
+        place.put(name)
+        path = place.root / "in" / name
         changed = False
 
         def act(path: Path = path) -> None:
@@ -568,9 +570,14 @@ def test_what_is_written_to_a_source_at_any_step_is_not_lost(
                 changed = True
                 change(path)
 
-        def work(number: int = number, act: Callable[[], None] = act) -> None:
-            folder.engine.meanwhile = lambda _: _at_step(number, str(folder.root), act)
-            folder.run(words)
+        def work(
+            number: int = number,
+            act: Callable[[], None] = act,
+            place: Folder = place,
+            words: str = words,
+        ) -> None:
+            place.engine.meanwhile = lambda _: _at_step(number, str(place.root), act)
+            place.run(words)
             if changed:  # noqa: B023 - it is called at once
                 os._exit(3)
 
