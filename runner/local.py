@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -17,11 +18,11 @@ from runner import __version__
 from runner.copies import Copies
 from runner.engine import Fetch, Keep, Stop, next_of, starting_threads
 from runner.errors import SetupError
-from runner.media.environment import secrets_put_away
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, ProcessHandle
 from runner.media.paths import is_windows
 from runner.media.pieces import Split
+from runner.media.process import find_on_path
 from runner.media.source import check_unchanged
 from runner.media.target import ANYTHING, from_os, writable_target
 from runner.media.work import ConversionResult, Progress, Work
@@ -46,6 +47,8 @@ from runner.uploads import Uploads
 
 _AHEAD = 2
 """Sources from elsewhere that wait here for a worker."""
+_OF_IMAGEIO = "IMAGEIO_FFMPEG_EXE"
+"""The variable by which imageio-ffmpeg is told of another program."""
 _BATCH_FILES = (".bat", ".cmd")
 _WINDOWS_PROGRAMS = (".exe", ".com", *_BATCH_FILES)
 
@@ -64,19 +67,35 @@ def find_ffmpeg(given: str | None = None) -> str:
         SetupError: There is none.
     """
     if given:
-        found = shutil.which(given)
-        # Windows calls every file executable
-        if found and (not is_windows() or os.path.splitext(found)[1].lower() in _WINDOWS_PROGRAMS):
-            return _no_batch_file(os.path.abspath(found))
-        raise SetupError(f"--ffmpeg {given}: no such program")
-    from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - importing it starts ffmpeg
+        return _named_ffmpeg(given, "--ffmpeg ")
+    if named := os.environ.get(_OF_IMAGEIO):
+        return _named_ffmpeg(named, f"{_OF_IMAGEIO}=")
+    if found := _embedded_ffmpeg() or find_on_path("ffmpeg"):
+        return _no_batch_file(found)
+    advice = "install ffmpeg, or give its path with --ffmpeg PATH"
+    raise SetupError(f"no bundled ffmpeg for this platform: {advice}")
 
-    try:
-        with secrets_put_away():
-            return _no_batch_file(str(get_ffmpeg_exe()))
-    except RuntimeError as error:
-        advice = "install ffmpeg, or give its path with --ffmpeg PATH"
-        raise SetupError(f"no bundled ffmpeg for this platform: {advice}") from error
+
+def _named_ffmpeg(name: str, option: str) -> str:
+    found = shutil.which(name)
+    # Windows calls every file executable
+    if found and (not is_windows() or os.path.splitext(found)[1].lower() in _WINDOWS_PROGRAMS):
+        return _no_batch_file(os.path.abspath(found))
+    raise SetupError(f"{option}{name}: no such program")
+
+
+def _embedded_ffmpeg() -> str | None:
+    """Return the program in imageio-ffmpeg's wheel, if there is one for this platform.
+
+    imageio-ffmpeg's own function starts it, to see whether it runs: that takes a second under Wine, and
+    the process is not one of ours, which end with runner.
+    """
+    spec = find_spec("imageio_ffmpeg")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for program in Path(folder, "binaries").glob("ffmpeg-*"):
+            if os.access(program, os.X_OK):
+                return str(program)
+    return None
 
 
 def _no_batch_file(program: str) -> str:

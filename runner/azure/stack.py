@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,7 +14,7 @@ from runner import __version__
 from runner.azure.pools import Pool, find_pool, read_only_pool, read_pools, read_values
 from runner.errors import SetupError
 from runner.formatting import printable
-from runner.media.process import run
+from runner.media.process import find_on_path, run
 from runner.media.strict import parse_json
 from runner.text import decoded
 
@@ -208,7 +207,7 @@ def choose_stack(stack: str | None, outputs: str | None) -> StackChoice:
         return StackChoice(None, "no stack here")
     if stack and not _STACK.fullmatch(stack):
         raise SetupError(f"--stack {printable(stack)}: this is not a valid name for a stack")
-    if not _program():
+    if not find_on_path("pulumi"):
         if stack:
             raise SetupError("--stack needs the Pulumi CLI on PATH; use --outputs FILE without it")
         return StackChoice(None, "no Pulumi CLI")
@@ -274,16 +273,8 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
     return next((line for line in lines if line.startswith("error: ")), lines[-1])
 
 
-def _program() -> str | None:
-    """Return the path of Pulumi's CLI, if it is on PATH."""
-    found = shutil.which("pulumi")
-    # Windows looks in the current folder first, which may contain files from others
-    folders = {os.path.abspath(folder) for folder in os.get_exec_path()}
-    return found if found and os.path.abspath(os.path.dirname(found)) in folders else None
-
-
 def _run_pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [_program() or "pulumi", *arguments]
+    command = [find_on_path("pulumi") or "pulumi", *arguments]
     asked = f"`pulumi {' '.join(arguments)}`"
     # Pulumi may need the credentials in the environment, except the Batch key
     ours = {name: value for name, value in os.environ.items() if name != "RUNNER_BATCH_KEY"}

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # Parts of the names that clouds, Pulumi and others use: AZURE_CLIENT_SECRET,
 # RUNNER_BATCH_KEY, PULUMI_CONFIG_PASSPHRASE, AZURE_STORAGE_CONNECTION_STRING, GITHUB_TOKEN …
@@ -23,21 +18,6 @@ _VALUES = re.compile(r"(?i)\b(?:AccountKey|SharedAccessKey|SharedAccessSignature
 def without_secrets() -> dict[str, str]:
     """Return the environment of this process without anything that signs in somewhere."""
     return {name: value for name, value in os.environ.items() if not _is_secret(name, value)}
-
-
-@contextmanager
-def secrets_put_away() -> Iterator[None]:
-    """Remove the secrets from the environment, for a library that starts a program by itself.
-
-    Use this while there is only one thread.
-    """
-    secrets = {name: value for name, value in os.environ.items() if _is_secret(name, value)}
-    for name in secrets:
-        del os.environ[name]
-    try:
-        yield
-    finally:
-        os.environ.update(secrets)
 
 
 def _is_secret(name: str, value: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,17 @@ if sys.platform == "win32":
     _FLAGS = subprocess.CREATE_NO_WINDOW | _CREATE_SUSPENDED
 else:
     _FLAGS = 0
+
+
+def find_on_path(name: str) -> str | None:
+    """Return the absolute path of the program *name* on PATH, or None.
+
+    On Windows the current folder is searched first, and it may contain files from others: not here.
+    """
+    found = shutil.which(name)
+    folders = {os.path.abspath(folder) for folder in os.get_exec_path()}
+    is_there = found and os.path.abspath(os.path.dirname(found)) in folders
+    return os.path.abspath(found) if found and is_there else None
 
 
 class Child(subprocess.Popen[bytes]):

@@ -1,5 +1,6 @@
 """Each way in which a run ends has its exit code, and says what to do."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -144,14 +145,33 @@ def test_an_ffmpeg_that_is_no_program_is_4(run: Run, folder: Path, tmp_path: Pat
     assert "cannot start" in result.error
 
 
-def test_no_embedded_ffmpeg_is_4(run: Run, folder: Path, tmp_path: Path) -> None:
-    # what imageio-ffmpeg does on a platform for which its wheel has no program
-    (tmp_path / "imageio_ffmpeg.py").write_text(
-        "def get_ffmpeg_exe():\n    raise RuntimeError('No ffmpeg exe could be found.')\n"
-    )
-    result = run("convert", "in", PYTHONPATH=str(tmp_path))
+@pytest.fixture
+def without_program(tmp_path: Path) -> str:
+    """A PYTHONPATH where imageio-ffmpeg is as its wheel for platforms without a program of their own."""
+    (tmp_path / "site" / "imageio_ffmpeg" / "binaries").mkdir(parents=True)
+    (tmp_path / "site" / "imageio_ffmpeg" / "__init__.py").touch()
+    return str(tmp_path / "site")
+
+
+def test_no_embedded_ffmpeg_is_4(run: Run, folder: Path, without_program: str) -> None:
+    result = run("convert", "in", PYTHONPATH=without_program, PATH=str(run.folder))
     assert result.exit_code == 4
     assert result.error.endswith("install ffmpeg, or give its path with --ffmpeg PATH")
+
+
+def test_without_an_embedded_ffmpeg_that_on_path_is_used(
+    run: Run, folder: Path, without_program: str, stand_in: MakeStandIn, destination: Path
+) -> None:
+    program = stand_in()
+    path = os.pathsep.join((str(program.path.parent), os.environ["PATH"]))
+    assert run("convert", "in", PYTHONPATH=without_program, PATH=path).exit_code == 0
+    assert program.starts
+    assert names(destination)
+
+
+def test_a_program_that_imageios_variable_names_in_vain_is_4(run: Run, folder: Path) -> None:
+    result = run("convert", "in", IMAGEIO_FFMPEG_EXE="nowhere")
+    assert (result.exit_code, result.error) == (4, "IMAGEIO_FFMPEG_EXE=nowhere: no such program")
 
 
 def test_a_destination_that_is_a_file_is_refused(run: Run, folder: Path, destination: Path) -> None:
