@@ -10,6 +10,9 @@ from runner.media.suiting import Fitting
 from runner.options import AUTO, OFF
 from runner.parallel import is_worth_pieces
 
+_LEAST_SECONDS = 600.0
+"""Of a film that is cut without being asked for: a task costs a download of the film, and a joining task waits for all."""
+
 
 def cut_source(context: RunContext, item: WorkItem) -> None:
     """Cut the film of *item*, if it is on this machine, its run says so, and it gains by that.
@@ -27,7 +30,7 @@ def cut_source(context: RunContext, item: WorkItem) -> None:
     slots = pool.max_nodes * (pool.task_slots // pool.slots_for(conversion.recipe))
     if wish == AUTO and not is_worth_pieces(context.files, slots):
         return
-    split = Split(folder="", seconds=None if wish == AUTO else float(wish))
+    split = Split(folder="", seconds=None if wish == AUTO else float(wish), least=_LEAST_SECONDS)
     log_path = str(context.scratch / f"{conversion.id}-cut{LOG}")
     ffmpeg = Ffmpeg(context.ffmpeg, log_path=log_path, handle=ProcessHandle(), limits=Limits())
     recipe, path = conversion.recipe, conversion.source.path

@@ -54,6 +54,8 @@ class Split:
     """Where finished pieces are kept until the film is done, also if this runner is killed."""
     seconds: float | None = None
     """The length of a piece; None for one that suits the film."""
+    least: float = 2 * LEAST_SECONDS
+    """The shortest film that is cut without being asked for, in seconds."""
     at_a_time: int = 1
     threads: int | None = None
     """For each encoder; None for as many as it likes."""
@@ -64,6 +66,8 @@ class Split:
         It does not depend on the machine's cores or what else is running, so that after an
         interruption the same pieces are wanted.
         """
+        if self.seconds is None and whole < self.least:
+            return None
         seconds = self.seconds or min(max(LEAST_SECONDS, whole / _USUAL_PIECES), _MOST_SECONDS)
         return seconds if whole >= 2 * seconds else None
 

@@ -18,7 +18,7 @@ from tests.benchmarks.tables import Table, Times, compare
 from tests.cloud import fixed, stand_in_cloud
 from tests.stand_in import stand_in_for_ffmpeg
 
-_LOCAL_SECONDS, _LOCAL_PIECE = 40, 10
+_LOCAL_SECONDS, _LOCAL_PIECE = 16, 4
 _PRESETS = ("mp4", "hevc")
 _CLOUD_SECONDS, _CLOUD_PIECE = 240, 30
 _NODES, _SLOTS_A_NODE = 4, 2

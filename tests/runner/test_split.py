@@ -101,6 +101,15 @@ def test_length_of_a_piece(asked: float | None, whole: float, length: float | No
 
 
 @pytest.mark.parametrize(
+    ("asked", "whole", "length"), [(None, 599, None), (None, 600, 60), (9.0, 20, 9)]
+)
+def test_where_pieces_cost_more_only_longer_films_are_cut_without_being_asked(
+    asked: float | None, whole: float, length: float | None
+) -> None:
+    assert Split(folder="", seconds=asked, least=600).length(whole) == length
+
+
+@pytest.mark.parametrize(
     ("running", "cores", "useful", "alone", "asked"),
     [
         (1, 1, 4, 1, 1), (1, 2, 4, 1, 2), (1, 8, 4, 1, 2), (1, 16, 4, 2, 4), (1, 64, 4, 8, 16),
