@@ -14,7 +14,7 @@ from runner.existing import Existing
 from runner.followup import FollowUp
 from runner.local import LocalEngine, find_ffmpeg, identify, usable_cores
 from runner.media.paths import is_address
-from runner.models import Event, Notice, Plan, Report
+from runner.models import Event, Notice, Plan
 from runner.options import RunOptions
 from runner.plan import make_plan, new_run_id
 from runner.presets import DEFAULT, for_suffix
@@ -22,6 +22,7 @@ from runner.report import as_text
 from runner.runs import Run
 from runner.runs import convert as carry_out
 from runner.selection import Selection, find_files
+from runner.totals import Report
 
 if TYPE_CHECKING:
     from runner.azure.accounts import Accounts

@@ -6,16 +6,19 @@ Several would get the same name, or the name of a source, or a name that this sy
 import hashlib
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from types import ModuleType
 
+from runner.conversions import Conversion, Conversions
 from runner.errors import SetupError, UsageError
 from runner.formatting import display_path, printable
 from runner.media.failures import Failure, Kind
 from runner.media.paths import fault_on_windows, is_windows, local_name, resolved
-from runner.models import Conversion, LeftOut, Notice, Plan
+from runner.models import LeftOut, Notice, Plan
 
 ON_CLASH = ("report", "suffix", "error")
 """Leave these files out and report them; add the source's suffix to every name; refuse the run."""
@@ -24,27 +27,51 @@ _SHOWN = 5
 
 
 def settle_clashes(
-    conversions: Sequence[Conversion], root: str, on_clash: str, system: ModuleType = os.path
-) -> tuple[list[Conversion], list[LeftOut]]:
+    conversions: Conversions, root: str, on_clash: str, system: ModuleType = os.path
+) -> tuple[Conversions, list[LeftOut]]:
     """Split *conversions* into those with a unique, valid name under *root*, and the others.
 
-    *system* is the `os.path` module of the machine where the results will be.
+    One that occurs several times stays once. *system* is the `os.path` module of the machine where the
+    results will be.
 
     Raises:
         UsageError: *on_clash* is "error", and there are clashes.
     """
-    if on_clash == "suffix":
-        marked = {c: _with_mark(c) for group in _sharing_a_target(conversions) for c in group}
-        conversions = [marked.get(c, c) for c in conversions]
-    reasons = _impossible_names(conversions) if is_windows(system) else {}
-    named = [c for c in conversions if c not in reasons]
-    reasons |= {c: _shares_its_name(c, group) for group in _sharing_a_target(named) for c in group}
-    for conversion in _overwriting_sources(named, root):
-        reasons.setdefault(conversion, _overwrites(conversion, root))
-    if reasons and on_clash == "error":
-        raise _refusal(reasons)
-    left_out = [LeftOut(c, Failure(Kind.NAME, reason)) for c, reason in reasons.items()]
-    return [c for c in conversions if c not in reasons], left_out
+    groups = _sharing_a_target(conversions)
+    if repeats := {place for group in groups for place in _repeats(conversions, group)}:
+        conversions = conversions.only(n for n in range(len(conversions)) if n not in repeats)
+        groups = _sharing_a_target(conversions)
+    if on_clash == "suffix" and groups:
+        marked = {place for group in groups for place in group}
+        conversions = Conversions.of(
+            _with_mark(c) if place in marked else c for place, c in enumerate(conversions)
+        )
+        groups = _sharing_a_target(conversions)
+    reasons = _impossible_names(conversions.targets) if is_windows(system) else {}
+    for group in groups:
+        named = [place for place in group if place not in reasons]
+        if len(named) > 1:
+            first, second = (conversions[place] for place in named[:2])
+            others = dict.fromkeys(named, first) | {named[0]: second}
+            reasons |= {
+                place: _shares_its_name(conversions[place], other, len(named))
+                for place, other in others.items()
+            }
+    for place in _overwriting_sources(conversions, root):
+        reasons.setdefault(place, _overwrites(conversions[place], root))
+    if not reasons:
+        return conversions, []
+    if on_clash == "error":
+        raise _refusal({conversions[place]: why for place, why in reasons.items()})
+    left_out = [
+        LeftOut(conversions[place], Failure(Kind.NAME, reason)) for place, reason in reasons.items()
+    ]
+    return conversions.only(n for n in range(len(conversions)) if n not in reasons), left_out
+
+
+def share_targets(conversions: Conversions) -> bool:
+    """Whether two of *conversions* have the same target."""
+    return bool(_sharing_a_target(conversions))
 
 
 def folded(target: str) -> str:
@@ -58,10 +85,14 @@ def renamed_here(plan: Plan, system: ModuleType = os.path) -> Iterator[Notice]:
     Raises:
         SetupError: Two of them would get the same name.
     """
-    others = [(c.target, here) for c in plan.conversions if (here := _here(c.target, system))]
+    if not is_windows(system):
+        return
+    targets = Conversions.of(plan.conversions).targets
+    others = [(target, here) for target in targets if (here := _here(target, system))]
     if not others:
         return
-    taken = {folded(c.target) for c in plan.conversions if not _here(c.target, system)}
+    targets = Conversions.of(plan.conversions).targets
+    taken = {folded(target) for target in targets if not _here(target, system)}
     for target, here in others:
         if folded(here) in taken:
             message = f"{printable(target)} and another result would both be called {here} here"
@@ -90,18 +121,33 @@ def name_fault(target: str) -> str:
     return ""
 
 
-def _impossible_names(conversions: Iterable[Conversion]) -> dict[Conversion, str]:
-    return {c: fault for c in conversions if (fault := name_fault(c.target))}
+def _impossible_names(targets: Iterable[str]) -> dict[int, str]:
+    return {place: fault for place, target in enumerate(targets) if (fault := name_fault(target))}
 
 
-def _sharing_a_target(conversions: Iterable[Conversion]) -> list[list[Conversion]]:
-    first: dict[str, Conversion] = {}
-    groups: dict[str, list[Conversion]] = {}
-    for conversion in conversions:
-        key = folded(conversion.target)
-        if (other := first.setdefault(key, conversion)) is not conversion:
-            groups.setdefault(key, [other]).append(conversion)
-    return list(groups.values())
+def _sharing_a_target(conversions: Conversions) -> list[list[int]]:
+    """Return the places of those that share a target, together, in the order of the first of each."""
+    # a set of numbers takes half the memory of a set of names, and mostly there is nothing to find
+    hashes = array("q", map(hash, map(folded, conversions.targets)))
+    if len(set(hashes)) == len(hashes):
+        return []
+    counts = Counter(hashes)
+    groups: dict[str, list[int]] = {}
+    for place, (found, target) in enumerate(zip(hashes, conversions.targets, strict=True)):
+        if counts[found] > 1:
+            groups.setdefault(folded(target), []).append(place)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _repeats(conversions: Conversions, group: Iterable[int]) -> Iterator[int]:
+    """Yield those places of *group* that have a conversion of an earlier one, as of a file that was named twice."""
+    seen = set()
+    for place in group:
+        conversion = conversions[place]
+        key = (conversion.source.path, conversion.target)
+        if key in seen:
+            yield place
+        seen.add(key)
 
 
 def _with_mark(conversion: Conversion) -> Conversion:
@@ -111,27 +157,35 @@ def _with_mark(conversion: Conversion) -> Conversion:
     return replace(conversion, target=f"{stem}~{digest}{suffix}")
 
 
-def _shares_its_name(conversion: Conversion, group: Sequence[Conversion]) -> str:
-    others = [display_path(c.source.path) for c in group if c is not conversion]
-    also = f"{others[0]} and {len(others) - 1} more" if len(others) > 1 else others[0]
+def _shares_its_name(conversion: Conversion, other: Conversion, count: int) -> str:
+    """Return why *conversion*, one of *count* that share a target, is left out; *other* is another of them."""
+    path = display_path(other.source.path)
+    also = f"{path} and {count - 2} more" if count > 2 else path
     target = printable(conversion.target)
     return f"{also} would be written to the same name, {target}; --on-clash suffix keeps them apart"
 
 
-def _overwriting_sources(conversions: Sequence[Conversion], root: str) -> list[Conversion]:
+def _overwriting_sources(conversions: Conversions, root: str) -> Iterator[int]:
+    """Yield the places of those whose target is one of the sources."""
     real = cache(resolved)  # a folder may be reached by several ways
-    files = [conversion for conversion in conversions if not conversion.source.is_blob]
-    folders = {real(os.path.dirname(conversion.source.path)) for conversion in files}
+    folders = {real(os.path.dirname(folder)) for folder in conversions.source_folders}
+    suspects = {
+        folder
+        for folder in conversions.target_folders
+        if real(os.path.dirname(os.path.join(root, *folder.split("/")))) in folders
+    }
+    if not suspects:
+        return
 
     def key(path: str) -> str:
         folder, name = os.path.split(path)
         return os.path.join(real(folder), folded(name))
 
-    suspects = [c for c in conversions if real(os.path.dirname(_path(c, root))) in folders]
-    if not suspects:
-        return []
-    sources = {key(conversion.source.path) for conversion in files}
-    return [c for c in suspects if key(_path(c, root)) in sources]
+    sources = {key(c.source.path) for c in conversions if not c.source.is_blob}
+    for place, target in enumerate(conversions.targets):
+        is_suspect = target[: target.rfind("/") + 1] in suspects
+        if is_suspect and key(os.path.join(root, *target.split("/"))) in sources:
+            yield place
 
 
 def _overwrites(conversion: Conversion, root: str) -> str:

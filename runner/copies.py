@@ -31,10 +31,10 @@ class Copies:
         ahead: int,
         is_stopped: Callable[[], bool],
     ) -> None:
-        """*conversions* are those of the run in the order in which workers take them."""
+        """*conversions* are those of the run whose sources are blobs, in the order in which workers take them."""
         self._fetch = fetch
         self._folder = folder
-        self._coming = deque(c for c in conversions if c.source.is_blob)
+        self._coming = deque(conversions)
         self._ahead = ahead
         self._is_stopped = is_stopped
         self._lock = threading.Lock()

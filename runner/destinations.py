@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from platformdirs import user_state_path
 
 from runner.addresses import BlobAddress, signature_of
 from runner.cloud_targets import CloudTargets
+from runner.conversions import Conversions
 from runner.errors import TransientError, UsageError
 from runner.existing import EarlierResults
 from runner.formatting import printable
@@ -114,15 +115,19 @@ class Destination:
         """*plan*, which was made for the folder, for here: no result takes the place of its source."""
         if self.address is None:
             return plan
-        kept, left_out = [], list(plan.left_out)
-        for conversion in plan.conversions:
-            if self._overwrites(conversion):
-                why = "its result would overwrite it; choose another place with -o"
-                left_out.append(LeftOut(conversion, Failure(Kind.NAME, why)))
-            else:
-                kept.append(conversion)
+        left_out = list(plan.left_out)
+
+        def kept() -> Iterator[Conversion]:
+            for conversion in plan.conversions:
+                if self._overwrites(conversion):
+                    why = "its result would overwrite it; choose another place with -o"
+                    left_out.append(LeftOut(conversion, Failure(Kind.NAME, why)))
+                else:
+                    yield conversion
+
+        conversions = Conversions.of(kept())
         return replace(
-            plan, conversions=tuple(kept), left_out=tuple(left_out), address=self.address
+            plan, conversions=conversions, left_out=tuple(left_out), address=self.address
         )
 
     def _overwrites(self, conversion: Conversion) -> bool:
@@ -131,26 +136,33 @@ class Destination:
             return str(result_blob(self.address, conversion.target)) == conversion.source.path
         return False
 
-    def without_results(self, found: list[Found]) -> list[Found]:
+    def without_results(self, found: Iterable[Found]) -> Iterator[Found]:
         """Those in *found* that no run has made here: a destination may be among its sources."""
         if self.cloud is None:
             with Ledger.peek(self.folder) as ledger:
                 earlier = EarlierResults(ledger)
-                return [one for one in found if one.source.path not in earlier]
+                yield from (one for one in found if one.source.path not in earlier)
+            return
         start = str(self.cloud.address.named(prefix_of(self.cloud.address)))
-        if not any(one.source.path.startswith(start) for one in found):
-            return found
-        made = {
-            str(self.cloud.address.named(name))
+        ours = str(self.cloud.address.named(ours_in(self.cloud.address)))
+        made: set[str] | None = None
+        for one in found:
+            path = one.source.path
+            if path.startswith(start):
+                made = self._made() if made is None else made
+                if path in made or path.startswith(ours):
+                    continue
+            yield one
+
+    def _made(self) -> set[str]:
+        """The addresses of all results in the cloud."""
+        assert self.cloud is not None
+        address = self.cloud.address
+        return {
+            str(address.named(name))
             for name, blob in self.cloud.listing()
             if blob.made_from is not None
         }
-        ours = str(self.cloud.address.named(ours_in(self.cloud.address)))
-        return [
-            one
-            for one in found
-            if one.source.path not in made and not one.source.path.startswith(ours)
-        ]
 
     def abandon(self, ledger: Ledger, run: str) -> None:
         """Write into *ledger* that nobody takes *run* up again.

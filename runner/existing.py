@@ -1,11 +1,13 @@
 """Decide what to do about existing targets: leave them, check them, or convert again."""
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 
 from runner.engine import awaited, starting_threads
@@ -55,6 +57,8 @@ _CONVERT = Decision(Action.CONVERT)
 _UP_TO_DATE = Decision(Action.UP_TO_DATE)
 _CHECK = Decision(Action.CHECK)
 _FAILED_BEFORE = Decision(Action.FAILED_BEFORE)
+_AHEAD = 4
+"""Files a worker that wait to be checked."""
 _NOT_OURS = "there is no record that runner made it"
 
 
@@ -185,15 +189,22 @@ class Existing:
         )
 
     def check(self, plan: Plan, conversions: Iterable[Conversion]) -> Iterator[Event]:
-        """Open targets and sources, and yield for each pair whether the target was made from the source."""
+        """Open targets and sources, and yield for each pair whether the target was made from the source.
+
+        The events come in the order of *conversions*, of which a few are looked at ahead.
+        """
+        coming = iter(conversions)
+        checks: deque[Future[Event]] = deque()
         with ThreadPoolExecutor(self.jobs) as pool:
-            with starting_threads():
-                checks = [
-                    pool.submit(self._check, plan, conversion, self._sha256_made(conversion))
-                    for conversion in conversions
-                ]
             try:
-                yield from map(awaited, checks)
+                while True:
+                    with starting_threads():
+                        for one in islice(coming, _AHEAD * self.jobs - len(checks)):
+                            made = self._sha256_made(one)
+                            checks.append(pool.submit(self._check, plan, one, made))
+                    if not checks:
+                        return
+                    yield awaited(checks.popleft())
             finally:
                 for check in checks:
                     check.cancel()

@@ -8,12 +8,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from runner import __version__
+from runner.conversions import Conversions
 from runner.database import FOLDER, Database
 from runner.destination_lock import DestinationLock, RunLock
 from runner.errors import ExitCode, SetupError, UsageError
@@ -129,10 +130,13 @@ class Ledger:
         """Record that the run of *plan* starts, and what its results are *made_with*."""
         facts = (time.time(), plan.files, options.as_json(), __version__)
         self._run = (plan.id, backend, as_bytes(command), *facts)
-        all_files = chain(plan.conversions, (one.conversion for one in plan.left_out))
-        recipes = {c.recipe.fingerprint: c.recipe for c in all_files}
+        left_out = (one.conversion.recipe for one in plan.left_out)
+        recipes = chain(Conversions.of(plan.conversions).recipes, left_out)
         self._made_with = made_with
-        self._recipes = {name: recipe.as_json() for name, recipe in recipes.items()}
+        self._recipes = {
+            fingerprint: next(same).as_json()
+            for fingerprint, same in groupby(recipes, lambda recipe: recipe.fingerprint)
+        }
         self._write(self._begin_again)
 
     def _begin_again(self, db: sqlite3.Connection) -> None:

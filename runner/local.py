@@ -165,7 +165,8 @@ class _Workers:
         self._engine = engine
         self._plan = plan
         conversions = plan.longest_first()
-        self._waiting = deque((conversion, 1) for conversion in conversions)
+        self._coming = iter(conversions)
+        self._again: deque[tuple[Conversion, int]] = deque()
         self._lock = threading.Lock()
         self._handles: set[ProcessHandle] = set()
         self._ended = False
@@ -179,7 +180,7 @@ class _Workers:
         self._working = self._size
         self._pool = ThreadPoolExecutor(self._working, thread_name_prefix="worker")
         self.copies = Copies(
-            *(engine.fetch, scratch, conversions, self._working + _AHEAD), lambda: self._ended
+            *(engine.fetch, scratch, conversions.blobs, self._working + _AHEAD), lambda: self._ended
         )
         self._workers: list[Future[None]] = []
         self._uploads = Uploads(engine.options.transfers, lambda: self._ended)
@@ -196,12 +197,16 @@ class _Workers:
     def take_no_more(self) -> None:
         with self._lock:
             self._is_closed = True
-            self._waiting.clear()
+            self._begin_no_more()
+
+    def _begin_no_more(self) -> None:
+        self._coming = iter(())
+        self._again.clear()
 
     def end(self) -> None:
         with self._lock:
             self._ended = True
-            self._waiting.clear()
+            self._begin_no_more()
             handles = tuple(self._handles)
         for handle in handles:
             handle.cancel()
@@ -230,11 +235,14 @@ class _Workers:
 
     def _next(self) -> tuple[Conversion, int, ProcessHandle] | None:
         with self._lock:
-            if not self._waiting:
-                return None
+            conversion, attempt = next(self._coming, None), 1
+            if conversion is None:
+                if not self._again:
+                    return None
+                conversion, attempt = self._again.popleft()
             handle = ProcessHandle()
             self._handles.add(handle)
-            return (*self._waiting.popleft(), handle)
+            return conversion, attempt, handle
 
     def _attempt(self, conversion: Conversion, number: int, handle: ProcessHandle) -> None:
         attempt = _Attempt(conversion, number, self.events, self._execution())
@@ -307,7 +315,7 @@ class _Workers:
         with self._lock:
             again = again and not (self._ended or self._is_closed)
             if again:
-                self._waiting.append((attempt.conversion, attempt.number + 1))
+                self._again.append((attempt.conversion, attempt.number + 1))
         attempt.failed(failure, State.RETRYING if again else State.FAILED)
 
     def _describe(self, conversion: Conversion, attempt: int, source: str) -> Work:

@@ -1,15 +1,13 @@
 """The data types of a run: what is converted into what, and what happens on the way."""
 
-import hashlib
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
 from runner.addresses import BlobAddress
+from runner.conversions import Conversion, Conversions, FileState, Source
 from runner.media.failures import Failure, Kind
-from runner.media.paths import is_address
 from runner.media.recipe import Recipe
 from runner.result_blobs import shown_result
 
@@ -19,12 +17,12 @@ __all__ = [
     "Event",
     "Execution",
     "Failure",
+    "FileState",
     "Kind",
     "LeftOut",
     "NodeUse",
     "Plan",
     "Recipe",
-    "Report",
     "Result",
     "Source",
     "SourceOutcome",
@@ -32,68 +30,8 @@ __all__ = [
     "Step",
 ]
 
-# Typical bytes per second by suffix, to estimate lengths before a file is opened. Only the order of
-# magnitude matters: a WAV is about a tenth as long as an MP3 of the same size.
-_BYTES_A_SECOND = {
-    **dict.fromkeys((".mp3", ".m4a", ".m4b", ".aac", ".ogg", ".oga", ".opus", ".wma"), 20_000),
-    **dict.fromkeys((".flac", ".ape", ".wv"), 100_000),
-    **dict.fromkeys((".wav", ".aif", ".aiff"), 176_000),
-}
-_VIDEO_BYTES_A_SECOND = 500_000
-
-
-FileState = tuple[int, int]
-"""A file's size in bytes and its mtime in nanoseconds, which show whether it has changed."""
-
 TargetState = FileState | str
 """What tells whether a result is still the same: of a file its state, of a blob its ETag."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A media file as it was found: on this machine, or a blob in Azure storage."""
-
-    path: str
-    """Absolute; of a blob its address, as `BlobAddress` writes it."""
-    size: int
-    """In bytes; -1 if the file could not be read."""
-    mtime_ns: int
-    etag: str = ""
-    """Of a blob: tells this version of it from any other."""
-
-    @property
-    def is_blob(self) -> bool:
-        """Whether it lies in Azure storage, and not on this machine."""
-        return is_address(self.path)
-
-    @property
-    def state(self) -> FileState | None:
-        """The state in which it was found; None if the file could not be read."""
-        return None if self.size < 0 else (self.size, self.mtime_ns)
-
-    @property
-    def estimated_seconds(self) -> float:
-        """An estimate of its length from size and suffix, for ordering and for progress."""
-        suffix = os.path.splitext(self.path)[1].lower()
-        return max(self.size, 0) / _BYTES_A_SECOND.get(suffix, _VIDEO_BYTES_A_SECOND)
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """One source and its target."""
-
-    source: Source
-    target: str
-    """Relative to the destination, with `/` as separator."""
-    recipe: Recipe
-
-    @property
-    def id(self) -> str:
-        """A stable id of 24 hex digits, derived from source, target and recipe."""
-        source = self.source
-        what = (source.path, source.size, source.mtime_ns, self.target, self.recipe.fingerprint)
-        text = "\0".join(map(str, (*what, source.etag) if source.etag else what))
-        return hashlib.blake2b(os.fsencode(text), digest_size=12).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +50,10 @@ class Plan:
     """Sortable and easy to say, such as "20261122-1412-mossy-otter"."""
     destination: Path
     """The folder of the ledger and of what is not finished; without an address, of the results."""
-    conversions: tuple[Conversion, ...]
+    conversions: Sequence[Conversion]
     left_out: tuple[LeftOut, ...] = ()
     """Files that were selected but cannot be converted because of their names."""
-    done: tuple[Conversion, ...] = ()
+    done: Sequence[Conversion] = ()
     """Conversions that belong to the run and are already done."""
     replaces: Mapping[str, TargetState] = field(default_factory=dict)
     """The targets that may be replaced, each as long as what is there is in this state."""
@@ -133,14 +71,14 @@ class Plan:
 
     def verified_by(self, verify: str) -> "Plan":
         """Return the same plan with another way of checking results."""
-        recipes = {c.recipe.fingerprint: c.recipe for c in self.conversions}
-        checked = {name: replace(recipe, verify=verify) for name, recipe in recipes.items()}
-        conversions = (replace(c, recipe=checked[c.recipe.fingerprint]) for c in self.conversions)
-        return replace(self, conversions=tuple(conversions))
+        table = Conversions.of(self.conversions)
+        return replace(
+            self, conversions=table.with_recipes(lambda recipe: replace(recipe, verify=verify))
+        )
 
-    def longest_first(self) -> list[Conversion]:
+    def longest_first(self) -> Conversions:
         """Sort by length, longest first: a long file that starts last would keep everything waiting."""
-        return sorted(self.conversions, key=lambda c: c.source.estimated_seconds, reverse=True)
+        return Conversions.of(self.conversions).longest_first()
 
 
 class State(Enum):
@@ -297,20 +235,3 @@ class CloudStatus(Notice):
     """How many nodes are in which state; none before anybody looked."""
     at: float = 0.0
     """When, in seconds of a clock that only goes forward."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The outcome of a run."""
-
-    plan: Plan
-    results: tuple[Event, ...]
-    """The final events, in order of arrival."""
-    seconds: float
-    """Wall-clock time of the run."""
-    sources: Mapping[str, int] = field(default_factory=dict)
-    """How many sources were deleted, trashed, moved or kept, where they were not to stay."""
-
-    def count(self, state: State) -> int:
-        """Return how many conversions ended in *state*."""
-        return sum(event.state is state for event in self.results)

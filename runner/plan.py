@@ -1,9 +1,11 @@
 """Decide which file is converted into what. Pure: it reads names and writes nothing."""
 
 import os
+import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +13,7 @@ from socket import gethostname
 from types import ModuleType
 
 from runner.clashes import name_fault, settle_clashes
+from runner.conversions import Conversions
 from runner.errors import NothingToConvertError, UsageError
 from runner.formatting import printable
 from runner.media.failures import ConversionError
@@ -21,6 +24,10 @@ from runner.selection import Found
 
 DEFAULT_NAME = "{dir}/{stem}{ext}"
 NAME_FIELDS = ("dir", "stem", "ext", "name")
+_DIR = "{dir}/"
+_MEANS_FOLDERS = re.compile(r"[/\\]|\{dir")
+_PLAIN = re.compile(r"[^./\\:\0][^/\\:\0]*\Z")
+"""The name of a file that means the same to every system, wherever it stands."""
 
 
 def make_plan(
@@ -45,20 +52,23 @@ def make_plan(
         # for all files, not only for those that clash: names must not depend on other files
         name = name.replace("{stem}", "{name}")
     namer = _Namer(name, recipe.suffix, system)
-    faults: dict[Conversion, Failure] = {}
-    conversions: dict[str, Conversion] = {}
-    for one in found:
-        conversion = Conversion(one.source, namer.target(one.relative), recipe)
-        if one.fault:
-            faults[conversion] = one.fault
-        else:
-            conversions[f"{conversion.source.path}\0{conversion.target}"] = conversion
-    if not conversions and not faults:
+    unfit: dict[Conversion, Failure] = {}
+
+    def named() -> Iterator[Conversion]:
+        for one in found:
+            conversion = Conversion(one.source, namer.target(one.relative), recipe)
+            if one.fault:
+                unfit[conversion] = one.fault
+            else:
+                yield conversion
+
+    conversions = Conversions.of(named())
+    if not conversions and not unfit:
         raise NothingToConvertError("no media files among the given files")
     root = os.path.abspath(destination)
-    settled, left_out = settle_clashes(list(conversions.values()), root, on_clash, system)
-    left_out += [LeftOut(conversion, fault) for conversion, fault in faults.items()]
-    return Plan(new_run_id(Path(root)), Path(root), tuple(settled), tuple(left_out))
+    settled, left_out = settle_clashes(conversions, root, on_clash, system)
+    left_out += [LeftOut(conversion, fault) for conversion, fault in unfit.items()]
+    return Plan(new_run_id(Path(root)), Path(root), settled, tuple(left_out))
 
 
 def new_run_id(destination: Path, now: datetime | None = None, machine: str = "") -> str:
@@ -84,6 +94,10 @@ class _Namer:
         self._template = template
         self._system = system
         self._suffix = suffix
+        keeps_folders = template.startswith(_DIR) and not _MEANS_FOLDERS.search(template, len(_DIR))
+        self._file = template.removeprefix(_DIR) if keeps_folders else None
+        """The template of files alone, where folders are kept: then each folder is named once."""
+        self._folder = lru_cache(maxsize=1024)(self._folder_of)
         try:
             used = {
                 field for _, field, _, _ in string.Formatter().parse(template) if field is not None
@@ -105,6 +119,29 @@ class _Namer:
             raise UsageError(f"--name {template}: {fault}")
 
     def target(self, relative: str) -> str:
+        """Return the name of the result of the file at *relative*, with `/`.
+
+        Raises:
+            UsageError: It would be outside of the destination, or among what is runner's own.
+        """
+        folder, _, name = relative.rpartition("/")
+        if self._file is not None:
+            stem, _ = os.path.splitext(name)
+            file = self._file.format(stem=stem, ext=self._suffix, name=name)
+            into = self._folder(folder)
+            if into is not None and _PLAIN.match(file):
+                return f"{into}{file}"
+        return self._checked(relative)
+
+    def _folder_of(self, folder: str) -> str | None:
+        """Return the folder of the results of files in *folder*, with `/` at its end; None if there is none."""
+        try:
+            target = self._checked(f"{folder}/name" if folder else "name")
+        except UsageError:
+            return None
+        return target[: target.rfind("/") + 1]
+
+    def _checked(self, relative: str) -> str:
         system = self._system
         folder, name = system.split(relative)
         target = system.normpath(self._fill(folder or ".", name))

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, Protocol, Self
 
 from runner.cloud_progress import CloudProgress
+from runner.conversions import Conversions
 from runner.formatting import display_path, printable, printable_text, seconds_text
 from runner.models import CloudStatus, Event, Notice, Plan, State
 from runner.report import event_as_json, notice_as_json, run_as_json
@@ -70,7 +71,7 @@ class Tally:
     _real_known: float = 0.0
 
     def __post_init__(self) -> None:
-        self._guessed_left = sum(c.source.estimated_seconds for c in self.plan.conversions)
+        self._guessed_left = Conversions.of(self.plan.conversions).seconds
 
     def observe(self, event: Event | Notice) -> None:
         """Count *event*."""

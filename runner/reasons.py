@@ -2,11 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from runner.formatting import count_text, display_path
-from runner.models import Event, Kind
+from runner.formatting import display_path
+from runner.models import Failure, Kind
 
 _EXAMPLES = 3
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -26,23 +26,34 @@ class Reason:
     """Some of the sources, as examples."""
 
 
-def failure_reasons(results: Iterable[Event]) -> list[Reason]:
-    """Return why files failed, most frequent reason first."""
-    return _counted(
-        (event.failure.kind.value, _text_of(event), event)
-        for event in results
-        if event.failure is not None
-    )
+class ReasonCounts:
+    """Counts files by why they failed, or by what was noticed."""
 
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._texts: dict[tuple[str, str], set[str]] = {}
+        self._examples: dict[tuple[str, str], list[str]] = {}
 
-def notice_reasons(results: Iterable[Event]) -> list[Reason]:
-    """Return the notices about converted files, most frequent first."""
-    return _counted(
-        ("notice", notice, event)
-        for event in results
-        if event.failure is None
-        for notice in event.notices
-    )
+    def add(self, kind: str, text: str, source: str) -> None:
+        """Count the file at *source*."""
+        key = (kind, _NUMBER.sub("…", text))
+        self._counts[key] += 1
+        # two are enough to see that they differ
+        if len(variants := self._texts.setdefault(key, set())) < 2:
+            variants.add(text)
+        if len(some := self._examples.setdefault(key, [])) < _EXAMPLES:
+            some.append(source)
+
+    def add_failure(self, failure: Failure, source: str) -> None:
+        """Count the *failure* of the file at *source*."""
+        text = _NO_NAME if failure.kind is Kind.NAME else failure.message
+        self.add(failure.kind.value, text, source)
+
+    def by_frequency(self) -> Iterator[Reason]:
+        """Yield the reasons, most frequent first."""
+        for key, count in self._counts.most_common():
+            text = _common(key[1], self._texts[key])
+            yield Reason(key[0], text, count, tuple(self._examples[key]))
 
 
 def as_lines(reasons: Iterable[Reason]) -> list[str]:
@@ -55,40 +66,6 @@ def as_lines(reasons: Iterable[Reason]) -> list[str]:
     return lines
 
 
-def files_with_notices(results: Iterable[Event]) -> int:
-    """Count the files that were converted with a notice."""
-    return sum(bool(event.notices) and event.failure is None for event in results)
-
-
-def heading(results: Iterable[Event]) -> str:
-    """Return the heading of the table of notices."""
-    count = files_with_notices(results)
-    return f"{count_text(count, 'file')} converted with a notice:"
-
-
-def _text_of(event: Event) -> str:
-    assert event.failure is not None
-    return _NO_NAME if event.failure.kind is Kind.NAME else event.failure.message
-
-
-def _counted(found: Iterable[tuple[str, str, Event]]) -> list[Reason]:
-    counts: Counter[tuple[str, str]] = Counter()
-    texts: dict[tuple[str, str], set[str]] = {}
-    examples: dict[tuple[str, str], list[str]] = {}
-    for kind, text, event in found:
-        key = (kind, _NUMBER.sub("…", text))
-        counts[key] += 1
-        # two are enough to see that they differ
-        if len(variants := texts.setdefault(key, set())) < 2:
-            variants.add(text)
-        if len(some := examples.setdefault(key, [])) < _EXAMPLES:
-            some.append(event.conversion.source.path)
-    return [
-        Reason(key[0], _common(key[1], texts[key]), count, tuple(examples[key]))
-        for key, count in counts.most_common()
-    ]
-
-
 def _common(pattern: str, texts: set[str]) -> str:
     """Return the text that all share, or their *pattern* if only numbers differ."""
-    return texts.pop() if len(texts) == 1 else pattern
+    return next(iter(texts)) if len(texts) == 1 else pattern

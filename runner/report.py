@@ -6,15 +6,9 @@ from typing import Any
 from runner.errors import ExitCode
 from runner.followup import FollowUp
 from runner.formatting import bytes_text, count_text, display_path, seconds_text
-from runner.models import Conversion, Event, LeftOut, Notice, Plan, Report, State
-from runner.reasons import (
-    Reason,
-    as_lines,
-    failure_reasons,
-    files_with_notices,
-    heading,
-    notice_reasons,
-)
+from runner.models import Conversion, Event, LeftOut, Notice, Plan, State
+from runner.reasons import Reason, as_lines
+from runner.totals import Report
 
 JSON_VERSION = 1
 _MANY = 4
@@ -29,19 +23,16 @@ def as_text(report: Report, follow_up: FollowUp) -> list[str]:
         "up to date": report.count(State.UP_TO_DATE),
         "failed": report.count(State.FAILED),
     }
-    left = total - len(report.results)
+    left = report.left
     if left:  # detached
         counts["still on Azure"] = left
     said = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing done"
     parts = [f"{count_text(total, 'file')}: {said}" if total > 1 else said]
-    made = [event for event in report.results if event.state is State.CONVERTED]
-    if made:
-        media = sum(event.media_done for event in made)
-        speed = f" ({media / report.seconds:.0f}x)" if report.seconds > 0 else ""
-        parts.append(f"{seconds_text(media)} of media in {seconds_text(report.seconds)}{speed}")
-        size_in = sum(max(event.conversion.source.size, 0) for event in made)
-        size_out = sum(event.result.size for event in made if event.result)
-        parts.append(f"{bytes_text(size_in)} -> {bytes_text(size_out)}")
+    if counts["converted"]:
+        media, seconds = report.media_seconds, report.seconds
+        speed = f" ({media / seconds:.0f}x)" if seconds > 0 else ""
+        parts.append(f"{seconds_text(media)} of media in {seconds_text(seconds)}{speed}")
+        parts.append(f"{bytes_text(report.bytes_in)} -> {bytes_text(report.bytes_out)}")
     if report.sources:
         parts.append(sources_text(report.sources))
     lines = [*_tables(report), " · ".join(parts)]
@@ -63,11 +54,12 @@ def sources_text(counts: Mapping[str, int]) -> str:
 def _tables(report: Report) -> list[str]:
     """Return the notices, and the reasons of failures if there are too many to read one by one."""
     lines = []
-    if notices := notice_reasons(report.results):
-        lines += [heading(report.results), *as_lines(notices)]
+    if report.notices:
+        count = count_text(report.with_notices, "file")
+        lines += [f"{count} converted with a notice:", *as_lines(report.notices)]
     if report.count(State.FAILED) >= _MANY:
         failed = count_text(report.count(State.FAILED), "file")
-        lines += [f"{failed} failed:", *as_lines(failure_reasons(report.results))]
+        lines += [f"{failed} failed:", *as_lines(report.failures)]
     return lines
 
 
@@ -93,6 +85,11 @@ def plan_as_json(conversion: Conversion, decision: str) -> dict[str, Any]:
         "target": conversion.target,
         "bytes": conversion.source.size,
     }
+
+
+def looking_as_json(files: int) -> dict[str, Any]:
+    """Return a line of `--json` while files are looked for: how many were found so far."""
+    return {"v": JSON_VERSION, "event": "looking", "files": files}
 
 
 def run_as_json(plan: Plan, where: str, pool: str) -> dict[str, Any]:
@@ -146,8 +143,8 @@ def report_as_json(report: Report, exit_code: ExitCode) -> dict[str, Any]:
         "converted": report.count(State.CONVERTED),
         "up_to_date": report.count(State.UP_TO_DATE),
         "failed": report.count(State.FAILED),
-        "with_notices": files_with_notices(report.results),
-        "failures": [_reason_as_json(reason) for reason in failure_reasons(report.results)],
+        "with_notices": report.with_notices,
+        "failures": [_reason_as_json(reason) for reason in report.failures],
         "sources": dict(report.sources),
         "files": report.plan.files,
         "seconds": round(report.seconds, 3),

@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runner.addresses import BlobAddress
-from runner.media.blob_target import MadeFrom
 from runner.media.failures import ConversionError, Kind
 from runner.media.target import OURS, check_name
+
+if TYPE_CHECKING:
+    from runner.media.blob_target import MadeFrom
 
 _LONGEST = 1024
 """Characters, as the service counts them."""
@@ -26,7 +29,7 @@ class ResultBlob:
     mtime_ns: int
     md5: str
     """As its Content-MD5 has it; empty where it has none."""
-    made_from: MadeFrom | None
+    made_from: "MadeFrom | None"
     """None where runner did not make it."""
 
     @property

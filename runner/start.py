@@ -14,6 +14,11 @@ def main() -> None:
     interrupt.listen()
     began = time.monotonic()
     try:
+        if sys.argv[1:] in (["--help"], ["-h"]):
+            from runner.overview import show_overview  # noqa: PLC0415 - as below
+
+            if show_overview():
+                return
         from runner.cli import main as run  # noqa: PLC0415 - the imports take time
 
         run(began)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from runner.addresses import BlobAddress
-from runner.clashes import folded
+from runner.clashes import share_targets
+from runner.conversions import Conversions
 from runner.errors import SetupError, UsageError
 from runner.media.failures import ConversionError
 from runner.media.strict import UnreadableError, parse_json, text, whole
@@ -51,13 +52,13 @@ class DamagedPlanError(SetupError):
 @contextmanager
 def manifest_of(plan: Plan, options: RunOptions) -> Iterator[IO[bytes]]:
     """The *plan* of a run as a file to upload: a line of JSON for the run, then one a conversion."""
-    run, found = plan.id, plan.conversions
+    run, found = plan.id, Conversions.of(plan.conversions)
     with tempfile.TemporaryFile() as file:
         with gzip.open(file, "wt", encoding="ascii", newline="\n") as text:
-            recipes = {c.recipe.fingerprint: c.recipe.as_json() for c in found}
+            recipes = {recipe.fingerprint: recipe.as_json() for recipe in found.recipes}
             head = {"v": _VERSION, "run": run, "recipes": recipes, "options": options.as_json()}
             # older runners would look for sources or results elsewhere
-            if any(conversion.source.is_blob for conversion in found):
+            if found.blobs:
                 head |= {"v": _WITH_ADDRESSES}
             if plan.address is not None:
                 head |= {"v": _WITH_ADDRESSES, "address": str(plan.address)}
@@ -113,9 +114,9 @@ def _address(value: object) -> BlobAddress | None:
         raise UnreadableError("its destination is no address") from error
 
 
-def _conversions(lines: Iterator[bytes], recipes: dict[str, Recipe]) -> tuple[Conversion, ...]:
-    conversions = tuple(_conversion(line, recipes) for line in lines)
-    if len({folded(conversion.target) for conversion in conversions}) != len(conversions):
+def _conversions(lines: Iterator[bytes], recipes: dict[str, Recipe]) -> Conversions:
+    conversions = Conversions.of(_conversion(line, recipes) for line in lines)
+    if share_targets(conversions):
         raise UnreadableError("two files have the same target")
     return conversions
 

@@ -16,6 +16,7 @@ from azure.storage.blob import (
 
 from runner.azure.errors import azure_errors
 from runner.azure.stack import Deployment
+from runner.conversions import Conversions
 from runner.models import Plan
 
 # A user-delegation key, and what it signs, is valid for seven days at most:
@@ -44,7 +45,7 @@ def lifetimes(plan: Plan, slots: int, longest_task: timedelta) -> Lifetimes:
     This assumes that media are converted at least as fast as they play. If not, and a signature expires in
     the queue, the task is submitted again with a new one.
     """
-    media = sum(conversion.source.estimated_seconds for conversion in plan.conversions)
+    media = Conversions.of(plan.conversions).seconds
     # an estimate may be any number of seconds, but a timedelta has a limit
     queue = timedelta(seconds=min(media / max(1, slots), _LONGEST.total_seconds()))
     read = min(_LONGEST, _SPARE + queue)

@@ -25,7 +25,7 @@ from runner.cli.help import Command
 from runner.cli.notifying import typed_command
 from runner.cli.options import follow_up_of, is_typed, keep_settings, run_options_of, settings_of
 from runner.cli.output import say, show
-from runner.cli.planning import chosen_preset, left_to_do, plan_of, show_plan
+from runner.cli.planning import chosen_preset, files_of, left_to_do, plan_of, show_plan
 from runner.cli.running import OutputOptions, run_and_report
 from runner.cli.sources import agree_on_sources, put_sources_right
 from runner.cli.watching import watch
@@ -145,7 +145,8 @@ class _Request:
         options, place = self.options, self.place
         if not options["dry_run"]:
             put_sources_right(place.folder)
-        plan = plan_of(options, self.preset, self.arguments, place, self.blobs, found)
+        chosen = files_of(options, place, self.blobs, self.output) if found is None else found
+        plan = plan_of(options, self.preset, self.arguments, place, chosen)
         ffmpeg = find_ffmpeg(options["ffmpeg"])
         backend = self.blobs.known_to(replace(self.find_backend(), cloud=place.cloud))
         refuse_options_for_azure(self.ctx, backend)

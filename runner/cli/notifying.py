@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,16 +11,18 @@ from runner.cli.options import Command, option
 from runner.cli.output import say
 from runner.errors import ExitCode, UsageError
 from runner.followup import joined
-from runner.notify import Address, Patience, post_within
+
+if TYPE_CHECKING:
+    from runner.notify import Address
 
 _NAME = "--notify"
-_IN_A_HURRY = Patience(each=4.0, whole=5.0)
-"""Of somebody who pressed Ctrl-C, and who can press it once more."""
 
 
-def _address(_: click.Context, __: click.Parameter, value: str | None) -> Address | None:
+def _address(_: click.Context, __: click.Parameter, value: str | None) -> "Address | None":
     if not value:
         return None
+    from runner.notify import Address  # noqa: PLC0415 - HTTP clients take 20 ms to import
+
     try:
         return Address.parse(value)
     except ValueError as error:
@@ -52,12 +54,16 @@ def typed_command() -> str:
 
 
 def notify(
-    address: Address | None, lines: Sequence[str], facts: Mapping[str, Any], exit_code: ExitCode
+    address: "Address | None", lines: Sequence[str], facts: Mapping[str, Any], exit_code: ExitCode
 ) -> None:
     """Post how a run ended, where an address is given; what goes wrong with that is said, and no more."""
     if address is None:
         return
-    patience = _IN_A_HURRY if exit_code is ExitCode.INTERRUPTED else Patience()
+    from runner.notify import Patience, post_within  # noqa: PLC0415 - as above
+
+    # somebody who pressed Ctrl-C can press it once more
+    in_a_hurry = exit_code is ExitCode.INTERRUPTED
+    patience = Patience(each=4.0, whole=5.0) if in_a_hurry else Patience()
     title = f"runner: {exit_code.meaning}"
     if why := post_within(address, address.body([title, *lines], facts), patience):
         say(f"Warning: the notification was not sent: {why}")

@@ -11,7 +11,7 @@ from runner.cli.convert import Convert
 from runner.cli.convert_options import convert_options
 from runner.cli.estimating import estimate, show_estimate
 from runner.cli.options import settings_of
-from runner.cli.planning import chosen_preset, left_to_do, plan_of
+from runner.cli.planning import chosen_preset, files_of, left_to_do, plan_of
 from runner.cli.running import OutputOptions
 from runner.destinations import find_destination
 from runner.existing import Existing
@@ -44,7 +44,8 @@ def plan(ctx: click.Context, /, **options: Any) -> None:
     the_backend = cache(partial(find_backend, options))
     place = find_destination(options["destination"], options, lambda: the_backend().session)
     blobs = blob_sources(ctx, options, the_backend)
-    planned = plan_of(options, preset, arguments, place, blobs)
+    found = files_of(options, place, blobs, output)
+    planned = plan_of(options, preset, arguments, place, found)
     program = find_ffmpeg(options["ffmpeg"])
     backend = blobs.known_to(the_backend())
     with place.peek() as ledger:

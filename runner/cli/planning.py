@@ -2,6 +2,10 @@
 
 import json
 import shlex
+import time
+from array import array
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import click
@@ -11,18 +15,23 @@ from runner.cli.convert_options import OF_AUDIO, OF_PRESETS, OF_RECIPES
 from runner.cli.options import is_typed
 from runner.cli.output import say, show
 from runner.cli.running import OutputOptions
+from runner.conversions import Conversions
 from runner.destinations import Destination
 from runner.errors import NothingToConvertError, UsageError
 from runner.existing import Action, Existing
 from runner.formatting import printable
 from runner.media.inputs import check_input_arguments
-from runner.models import Conversion, Plan, Recipe
+from runner.models import Plan, Recipe
 from runner.plan import make_plan
 from runner.presets import DEFAULT, Preset, find_preset, for_suffix
-from runner.report import left_out_line, plan_as_json, plan_line
+from runner.report import left_out_line, looking_as_json, plan_as_json, plan_line
 from runner.selection import Found, Selection, find_files, list_files, read_list
 from runner.settings import Settings
 
+_EVERY = 0.8
+"""Seconds after which somebody who waits for a plan is told how far it is."""
+_MANY = 1000
+"""With so many files there will be something to wait for."""
 _TO_DO = (Action.CONVERT, Action.REPLACE)
 
 
@@ -45,36 +54,55 @@ def plan_of(
     preset: Preset,
     arguments: tuple[str, ...],
     place: Destination,
-    blobs: BlobSources,
-    found: list[Found] | None = None,
+    found: Iterable[Found],
 ) -> Plan:
-    """Make the plan for the files that the options name, or of them for those *found*, for results in *place*.
+    """Make the plan for those files *found* that are no results themselves, for results in *place*.
 
     Raises:
         NothingToConvertError: There are no files.
         UsageError: The options contradict each other.
     """
     recipe = _recipe(options, preset, arguments)
-    found = place.without_results(_found(options, place, blobs) if found is None else found)
-    if not found:
+    chosen = place.without_results(found)
+    first = next(chosen, None)
+    if first is None:
         where = ", ".join(printable(source) for source in options["sources"]) or "the list"
         raise NothingToConvertError(
             f"no media files in {where}; use --include '*' to convert any file"
         )
-    plan = make_plan(found, recipe, place.folder, options["name"], options["on_clash"])
+    everything = chain([first], chosen)
+    plan = make_plan(everything, recipe, place.folder, options["name"], options["on_clash"])
     return place.planned(plan)
 
 
-def _found(options: dict[str, Any], place: Destination, blobs: BlobSources) -> list[Found]:
+def files_of(
+    options: dict[str, Any], place: Destination, blobs: BlobSources, output: OutputOptions
+) -> Iterator[Found]:
+    """Yield the files that *options* name; as long as that takes, *output* says how far it is."""
+    return _told(_files_of(options, place, blobs), output)
+
+
+def _files_of(options: dict[str, Any], place: Destination, blobs: BlobSources) -> Iterator[Found]:
     excluded = None if place.address else place.folder
     selection = Selection(options["include"], options["exclude"], excluded)
-    found = [*find_files(options["sources"], selection, blobs.open)]
+    yield from find_files(options["sources"], selection, blobs.open)
     if options["files_from"]:
         listed = blobs.take_signatures(read_list(options["files_from"]))
-        found += list_files(listed, blobs.open)
+        yield from list_files(listed, blobs.open)
     elif not options["sources"]:
         raise UsageError("give a folder or files to convert, such as `runner convert ./in`")
-    return found
+
+
+def _told(found: Iterable[Found], output: OutputOptions) -> Iterator[Found]:
+    due = time.monotonic() + _EVERY
+    for count, one in enumerate(found):
+        if count == _MANY or time.monotonic() >= due:
+            due = time.monotonic() + _EVERY
+            if output.as_json:
+                click.echo(json.dumps(looking_as_json(count)))
+            elif not output.quiet:
+                say(f"looking for files: {count:,} so far")
+        yield one
 
 
 def _recipe(options: dict[str, Any], preset: Preset, arguments: tuple[str, ...]) -> Recipe:
@@ -139,18 +167,20 @@ def _refuse_what_has_no_effect(
             raise UsageError(f"--{name.replace('_', '-')} would have no effect: {why}")
 
 
-def left_to_do(plan: Plan, existing: Existing) -> list[Conversion]:
+def left_to_do(plan: Plan, existing: Existing) -> Conversions:
     """What of *plan* is to be converted, as far as names and the ledger tell."""
-    return [one for one, decision in existing.decisions(plan) if decision.action in _TO_DO]
+    decisions = enumerate(existing.decisions(plan))
+    places = (place for place, (_, decision) in decisions if decision.action in _TO_DO)
+    return Conversions.of(plan.conversions).only(places)
 
 
-def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> list[Conversion]:
+def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> Conversions:
     """Print the output of `--dry-run`, line by line as it is decided; return what is to be converted."""
-    todo = []
-    for conversion, decision in existing.decisions(plan):
+    places = array("I")
+    for place, (conversion, decision) in enumerate(existing.decisions(plan)):
         action = decision.action
         if action in _TO_DO:
-            todo.append(conversion)
+            places.append(place)
         if output.as_json:
             click.echo(json.dumps(plan_as_json(conversion, action.value)))
         elif not output.quiet:
@@ -161,5 +191,5 @@ def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> list[Con
         if output.as_json:
             click.echo(json.dumps(plan_as_json(one.conversion, "left out")))
         say(left_out_line(one))
-    say(f"dry run: {len(todo)} of {plan.files} files to convert, nothing done")
-    return todo
+    say(f"dry run: {len(places)} of {plan.files} files to convert, nothing done")
+    return Conversions.of(plan.conversions).only(places)

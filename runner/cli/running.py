@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from runner import interrupt, runs
 from runner.cli.console import heard_console_end
@@ -17,9 +18,11 @@ from runner.engine import Engine, Stop
 from runner.errors import ExitCode, RunnerError
 from runner.existing import Existing
 from runner.formatting import count_text
-from runner.notify import Address
 from runner.progress import JsonLines, Lines, Reporter
 from runner.report import as_text, error_as_json, report_as_json
+
+if TYPE_CHECKING:
+    from runner.notify import Address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ class OutputOptions:
     """Whether to use a live display on a terminal."""
     is_batch: bool = False
     """Whether it is one of many short runs, which are summed up at the end of all."""
-    notify: Address | None = None
+    notify: "Address | None" = None
     """Where to post how the run went."""
 
 
@@ -62,7 +65,7 @@ def run_and_report(
     elif not output.quiet and not output.is_batch:
         for line in lines:
             say(line)
-    if run.plan.files == len(report.results):  # else it goes on, and who collects the rest tells
+    if not report.left:  # else it goes on, and who collects the rest tells
         head = f"run {run.plan.id} in {run.plan.destination}"
         notify(output.notify, [head, *lines], facts, exit_code)
     return exit_code

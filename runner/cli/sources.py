@@ -9,6 +9,7 @@ import click
 
 from runner.cli.options import Command, option
 from runner.cli.output import say
+from runner.conversions import Conversions
 from runner.errors import UsageError
 from runner.formatting import bytes_text, count_text, display_path, printable
 from runner.media.paths import below, resolved
@@ -44,7 +45,7 @@ def agree_on_sources(
     choice = SourceChoice.parse(chosen.source)
     if not choice.takes_away:
         return
-    if plan.address or any(conversion.source.is_blob for conversion in plan.conversions):
+    if plan.address or Conversions.of(plan.conversions).blobs:
         raise UsageError(
             f"--source {choice.action} is for sources and results on this machine, not for those in a container"
         )
@@ -71,7 +72,7 @@ def _refuse_folder(folder: str, plan: Plan, named: Iterable[str]) -> None:
                 f"--source move:{shown} lies in {printable(name)}, where the next run would find the "
                 "sources again: choose a folder outside"
             )
-    folders = {os.path.dirname(conversion.source.path) for conversion in plan.conversions}
+    folders = map(os.path.dirname, Conversions.of(plan.conversions).source_folders)
     if any(below(resolved(one), real) is not None for one in folders):
         raise UsageError(f"--source move:{shown}: sources lie there already; choose another folder")
     if below(real, resolved(os.path.join(plan.destination, OURS))) is not None:
@@ -79,7 +80,7 @@ def _refuse_folder(folder: str, plan: Plan, named: Iterable[str]) -> None:
 
 
 def _ask(choice: SourceChoice, plan: Plan) -> None:
-    size = sum(max(0, conversion.source.size) for conversion in plan.conversions)
+    size = Conversions.of(plan.conversions).bytes
     to = f" to {display_path(choice.folder)}" if choice.folder else ""
     sources = count_text(len(plan.conversions), "source")
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):

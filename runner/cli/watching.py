@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner import interrupt
 from runner.cli.notifying import notify
@@ -28,10 +28,12 @@ from runner.errors import (
 from runner.formatting import printable, seconds_text
 from runner.ledger import Ledger
 from runner.media.paths import is_address
-from runner.notify import Address
 from runner.selection import Found, OpenStore, Selection, find_files
 from runner.source_choice import KEEP
 from runner.watch import Settling
+
+if TYPE_CHECKING:
+    from runner.notify import Address
 
 _LONGEST_PAUSE = 5.0
 _SHARE = 20
@@ -181,7 +183,7 @@ def watch(
     place: Destination,
     blobs: OpenStore,
     convert: Convert,
-    address: Address | None,
+    address: "Address | None",
 ) -> ExitCode:
     """Watch what *options* name, for results in *place*, and say at the end, to *address* too, what came of it.
 

@@ -25,7 +25,6 @@ from runner.models import (
     Kind,
     Notice,
     Plan,
-    Report,
     Result,
     State,
 )
@@ -33,6 +32,7 @@ from runner.options import RunOptions
 from runner.runs import Run, convert
 from runner.selection import stat_source
 from runner.sources.recovery import put_right
+from runner.totals import Report
 from tests.conftest import needs_links, posix_only, tree
 from tests.runner.programs import recipe
 
