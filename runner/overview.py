@@ -24,8 +24,10 @@ COMMANDS = {
 """The module of each command in `runner.cli`, and its purpose."""
 ABOUT = (
     "Convert folders of media with ffmpeg: on this machine, or on Azure Batch.",
-    "`runner convert ./in` converts the media files in ./in to MP3 files in ./out. Run the same command"
-    " again and it converts only what is missing.",
+    (
+        "`runner convert ./in` converts the media files in ./in to MP3 files in ./out. Run the same"
+        " command again and it converts only what is missing."
+    ),
 )
 _OPTIONS = {
     "--version": "Show the version and exit.",

@@ -1,7 +1,9 @@
 """Add tasks to a job: many per call, with retries, and never the same task twice."""
 
 import threading
+import time
 from collections.abc import Sequence
+from typing import cast
 
 from azure.batch import BatchClient
 from azure.batch import models as batch
@@ -9,6 +11,7 @@ from azure.core.exceptions import AzureError
 
 from runner.azure.errors import JobLostError, code_of, is_transient, redacted, translated, word
 from runner.azure.retrying import TRIES, wait_before
+from runner.azure.task_spec import Task
 from runner.errors import TransientError
 
 MOST_TASKS_A_CALL = 100
@@ -24,7 +27,7 @@ _JOB_ENDED = (
 )
 _TOO_LARGE = ("requestbodytoolarge", "requestentitytoolarge")
 
-Tasks = Sequence[batch.BatchTaskCreateOptions]
+Tasks = Sequence[Task]
 
 
 class JobEndedError(Exception):
@@ -32,11 +35,16 @@ class JobEndedError(Exception):
 
 
 class TaskAdder:
-    """Adds tasks to jobs, until *ended* says that the run is over."""
+    """Adds tasks to jobs, until *ended* says that the run is over; safe for several threads.
+
+    Where the service asks one of them to wait, all do.
+    """
 
     def __init__(self, client: BatchClient, ended: threading.Event) -> None:
         self._client = client
         self._ended = ended
+        self._not_before = 0.0
+        """When the next call may be made, by the monotonic clock."""
 
     def add(self, job: str, tasks: Tasks) -> dict[str, str]:
         """Add *tasks*, at most `MOST_TASKS_A_CALL`; tasks that exist already count as added.
@@ -48,8 +56,10 @@ class TaskAdder:
             RunnerError: The service cannot be reached, or refuses access.
         """
         refused: dict[str, str] = {}
-        waiting = {task.id: task for task in tasks}
+        waiting = {str(task["id"]): task for task in tasks}
         for tries in range(1, TRIES + 1):
+            if tries == 1 and self._is_over():
+                break
             fault = None
             try:
                 outcome = self._call(job, list(waiting.values()))
@@ -62,26 +72,38 @@ class TaskAdder:
                 refused |= _take_out(waiting, outcome)
             if not waiting:
                 return refused
-            if tries < TRIES and self._ended.wait(wait_before(tries, fault)):
+            if tries < TRIES and self._ended.wait(self._put_off(tries, fault)):
                 break
         raise TransientError(
             f"job {job}: {len(waiting)} tasks could not be added; run the same command again to continue"
         )
 
+    def _is_over(self) -> bool:
+        """Wait until a new call may be made; return whether the run is over then."""
+        wait = self._not_before - time.monotonic()
+        return wait > 0 and self._ended.wait(wait)
+
+    def _put_off(self, tries: int, fault: AzureError | None) -> float:
+        """Return how long to wait before the next try; others begin nothing new until then."""
+        wait = wait_before(tries, fault)
+        self._not_before = max(self._not_before, time.monotonic() + wait)
+        return wait
+
     def _call(self, job: str, tasks: Tasks) -> Sequence[batch.BatchTaskCreateResult]:
-        group = batch.BatchTaskGroup(task_values=list(tasks))
+        # the client passes on what it is given as JSON
+        group = cast("batch.BatchTaskGroup", {"value": tasks})
         # retried here, so not also by the client
         return self._client.create_task_collection(job, group, retry_total=0).result_values or ()
 
     def _add_in_halves(self, job: str, tasks: Tasks, error: AzureError) -> dict[str, str]:
         if len(tasks) == 1:
-            return {tasks[0].id: _first_words(error)}
+            return {str(tasks[0]["id"]): _first_words(error)}
         middle = len(tasks) // 2
         return self.add(job, tasks[:middle]) | self.add(job, tasks[middle:])
 
 
 def _take_out(
-    waiting: dict[str, batch.BatchTaskCreateOptions], outcome: Sequence[batch.BatchTaskCreateResult]
+    waiting: dict[str, Task], outcome: Sequence[batch.BatchTaskCreateResult]
 ) -> dict[str, str]:
     """Remove the tasks settled by *outcome* from *waiting*; return those that were refused, and why."""
     refused: dict[str, str] = {}

@@ -75,6 +75,10 @@ class Counts:
     completed: int
 
 
+class JobQuotaError(SetupError):
+    """The account has as many active jobs as it may have."""
+
+
 class Jobs:
     """The jobs of an account, and the pool on which new ones run."""
 
@@ -260,7 +264,7 @@ class Jobs:
     def _job_error(self, error: AzureError, job: str) -> Exception:
         code = code_of(error).lower()
         if code == "activejobandschedulequotareached":
-            return SetupError(
+            return JobQuotaError(
                 f"job {job}: the Batch account's quota of active jobs is used up; "
                 "end some (`az batch job list`), or request more in the portal"
             )

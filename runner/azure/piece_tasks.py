@@ -4,11 +4,12 @@ The task that joins depends on those of its pieces: https://learn.microsoft.com/
 """
 
 from dataclasses import replace
+from typing import Any, cast
 
 from azure.batch import models as batch
 
 from runner.azure.names import BlobNames, piece_task
-from runner.azure.task_spec import build_task, keep_file, resource_file
+from runner.azure.task_spec import Task, build_task, constraints, keep_file, resource_file
 from runner.media.node import ORDER, PIECE, Order, piece_file
 from runner.media.pieces import Cut, Piece
 from runner.models import Conversion
@@ -24,54 +25,50 @@ def build_pieces(
     blob_names: BlobNames,
     seconds: float | None,
     cut: Cut | None,
-) -> list[batch.BatchTaskCreateOptions]:
+) -> list[Task]:
     """The tasks that encode the pieces of a film, each from the whole source; none if it is not *cut*."""
     tasks = []
     for piece in cut.pieces if cut else ():
         task = build_task(conversion, attempt, blob, blob_names, seconds)
         _order(task, cut=Cut((piece,), 0.0), is_piece=True)
-        task.id = piece_task(task.id, piece.number)
-        folder = blob_names.results(task.id)
+        task["id"] = name = piece_task(str(task["id"]), piece.number)
+        folder = blob_names.results(name)
         success = batch.OutputFileUploadCondition.TASK_SUCCESS
         always = batch.OutputFileUploadCondition.TASK_COMPLETION
-        task.output_files = [
+        task["outputFiles"] = [
             keep_file(blob_names, PIECE, f"{folder}/{PIECE}", "video/mp4", success),
             keep_file(blob_names, "../std*.txt", folder, "text/plain; charset=utf-8", always),
         ]
-        assert task.constraints is not None
-        task.constraints.max_task_retry_count = _RETRIES
+        task["constraints"] = constraints(seconds, _RETRIES)
         # the task that joins must start in any case, else its film would wait for ever
-        task.exit_conditions = batch.ExitConditions(
-            default=batch.ExitOptions(dependency_action=batch.DependencyAction.SATISFY)
-        )
+        satisfy = batch.ExitOptions(dependency_action=batch.DependencyAction.SATISFY)
+        task["exitConditions"] = batch.ExitConditions(default=satisfy).as_dict()
         tasks.append(task)
     return tasks
 
 
-def with_pieces(
-    task: batch.BatchTaskCreateOptions, blob_names: BlobNames, cut: Cut | None, notice: str
-) -> batch.BatchTaskCreateOptions:
+def with_pieces(task: Task, blob_names: BlobNames, cut: Cut | None, notice: str) -> Task:
     """Have *task*, which converts a film, join its pieces, or say the *notice* why there are none."""
     if cut is None and not notice:
         return task
     _order(task, cut=cut, notice=notice)
-    for piece in cut.pieces if cut else ():
-        task.resource_files = [*(task.resource_files or ()), _piece(task.id, piece, blob_names)]
     if cut is not None:
-        ids = [piece_task(task.id, piece.number) for piece in cut.pieces]
-        task.depends_on = batch.BatchTaskDependencies(task_ids=ids)
+        name, files = str(task["id"]), task["resourceFiles"]
+        assert isinstance(files, list)
+        task["resourceFiles"] = [*files, *(_piece(name, each, blob_names) for each in cut.pieces)]
+        ids = [piece_task(name, piece.number) for piece in cut.pieces]
+        task["dependsOn"] = batch.BatchTaskDependencies(task_ids=ids).as_dict()
     return task
 
 
-def _piece(task: str, piece: Piece, blob_names: BlobNames) -> batch.ResourceFile:
+def _piece(task: str, piece: Piece, blob_names: BlobNames) -> Task:
     blob = f"{blob_names.results(piece_task(task, piece.number))}/{PIECE}"
     container = blob_names.deployment.output_container
     return resource_file(blob_names, container, blob, piece_file(piece))
 
 
-def _order(task: batch.BatchTaskCreateOptions, **changes: object) -> None:
+def _order(task: Task, **changes: Any) -> None:
     """Change the order in the environment of *task*."""
-    settings = task.environment_settings or []
-    for setting in settings:
-        if setting.name == ORDER:
-            setting.value = replace(Order.from_json(setting.value or ""), **changes).as_json()  # type: ignore[arg-type] # fields of Order
+    settings = cast("list[dict[str, str]]", task["environmentSettings"])
+    order = replace(Order.from_json(settings[0]["value"]), **changes)
+    task["environmentSettings"] = [{"name": ORDER, "value": order.as_json()}]

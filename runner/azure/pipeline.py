@@ -64,7 +64,7 @@ class Pipeline:
         self._jobs = [plan.id]
         """The run's jobs, newest last; only the loops append to it, and nothing is ever removed."""
         transfers = context.options.transfers
-        self._submitter = Submitter(context, self._jobs, self._wake)
+        self._submitter = Submitter(context, self._jobs, self._wake, inbox.put)
         self._uploaders = Workers("upload", transfers, self._upload, inbox.put)
         self._downloaders = Workers("download", transfers, self._download, inbox.put)
         self._poller = Poller(context, self._jobs, self._ended, self._wake)
@@ -106,9 +106,8 @@ class Pipeline:
         self._inbox.put(None)
 
     def _begin(self) -> None:
-        todo, takes_tasks = resume_run(self._context, self._plan, self._jobs)
-        if not takes_tasks:
-            self._submitter.open_another_job()
+        todo, tasks = resume_run(self._context, self._plan, self._jobs)
+        self._submitter.begin_with(tasks)
         self._submitter.expect(len(todo) + self._context.in_flight.undecided)
         if self._context.deployment.pool.node_ffmpeg:
             self._submitter.expect()

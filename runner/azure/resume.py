@@ -10,6 +10,7 @@ from runner.azure.errors import word
 from runner.azure.job_state import AT_COST_LIMIT, POOL_REPLACED, refuse_disabled
 from runner.azure.jobs import Jobs
 from runner.azure.names import TaskName, jobs_of
+from runner.azure.open_job import open_job
 from runner.azure.worker_package import pack_worker
 from runner.azure.workers import Stopped
 from runner.errors import SetupError
@@ -25,11 +26,13 @@ class _KnownAttempt(NamedTuple):
     cut_off: bool
 
 
-def resume_run(context: RunContext, plan: Plan, jobs: list[str]) -> tuple[list[WorkItem], bool]:
+def resume_run(
+    context: RunContext, plan: Plan, jobs: list[str]
+) -> tuple[list[WorkItem], int | None]:
     """Store the plan and the worker and create the job, or find out how far the run has got.
 
-    Return the items to submit, longest first, and whether the newest job accepts them; items with
-    a blob are already in storage.
+    Return the items to submit, longest first, and how many tasks the newest job has; None if it accepts
+    no more. Items with a blob are already in storage.
     *jobs* is the run's first job; its other jobs are appended. Items whose tasks are in Batch
     are added to `context.in_flight`.
 
@@ -42,9 +45,9 @@ def resume_run(context: RunContext, plan: Plan, jobs: list[str]) -> tuple[list[W
     if context.stopped.is_set():
         raise Stopped  # before there is anything to terminate
     items = [WorkItem(conversion) for conversion in plan.longest_first()]
-    if context.jobs.create(plan.id):
-        return items, True
-    known, takes_tasks = _known_attempts(context, jobs)
+    if open_job(context, plan.id):
+        return items, 0
+    known, count = _known_attempts(context, jobs)
     stored = context.stored.sources()
     if not context.options.keep:
         done = [stored.pop(c.id) for c in plan.done if c.id in stored]
@@ -58,7 +61,7 @@ def resume_run(context: RunContext, plan: Plan, jobs: list[str]) -> tuple[list[W
             todo.append(item)
         else:
             _resume(context, item, newest)
-    return todo, takes_tasks
+    return todo, count
 
 
 def _look_at_pool(jobs: Jobs) -> None:
@@ -67,16 +70,19 @@ def _look_at_pool(jobs: Jobs) -> None:
         raise SetupError(f"pool {pool.id} is being deleted: run `pulumi up`")
 
 
-def _known_attempts(context: RunContext, jobs: list[str]) -> tuple[dict[str, _KnownAttempt], bool]:
-    """Return the newest attempts that Batch knows, by conversion, and whether the newest job accepts tasks."""
+def _known_attempts(
+    context: RunContext, jobs: list[str]
+) -> tuple[dict[str, _KnownAttempt], int | None]:
+    """Return the newest attempts that Batch knows, by conversion, and the newest job's tasks, as `resume_run` does."""
     known: dict[str, _KnownAttempt] = {}
-    alive = True
+    alive, count = True, 0
     for facts in jobs_of(context.jobs, context.run):
         job = facts.id or ""
         if job not in jobs:
             jobs.append(job)
         alive = _is_alive(context, facts)
-        for task in context.jobs.tasks(job):
+        count = 0
+        for count, task in enumerate(context.jobs.tasks(job), 1):  # noqa: B007 - it stays
             if name := TaskName.parse(task.task):
                 newest = known.get(name.conversion)
                 if newest is None or newest.attempt <= name.attempt:
@@ -84,7 +90,7 @@ def _known_attempts(context: RunContext, jobs: list[str]) -> tuple[dict[str, _Kn
                     known[name.conversion] = _KnownAttempt(
                         name.attempt, job, will_end, task.cut_off
                     )
-    return known, alive
+    return known, count if alive else None
 
 
 def _is_alive(context: RunContext, job: BatchJob) -> bool:

@@ -1,28 +1,43 @@
-"""Submit uploaded sources as tasks: a hundred at a time, or after a second what is there."""
+"""Submit uploaded sources as tasks: up to a hundred a call, and several calls at a time."""
 
 import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from azure.batch.models import BatchTaskCreateOptions
-
 from runner.azure.add_tasks import MOST_TASKS_A_CALL, JobEndedError
 from runner.azure.context import RunContext, WorkItem
 from runner.azure.job_state import ended_from_outside
 from runner.azure.names import next_job
+from runner.azure.open_job import open_job
 from runner.azure.piece_tasks import build_pieces, with_pieces
-from runner.azure.task_spec import build_task
+from runner.azure.task_spec import Task, build_task
+from runner.azure.workers import Workers
 from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, State
 
+_HOLD = 0.05
+"""How long an uploaded source waits for others, as a share of the time since the first one: nodes wait, too."""
+_MOMENT = 0.01
 _LOOK_AROUND = 0.5
+_CALLS = 4
+"""Calls at a time; more would only queue at the service."""
+MOST_TASKS_A_JOB = 200_000
+"""Above that, a job's task counts are unreliable:
+https://learn.microsoft.com/azure/batch/batch-get-resource-counts"""
 
 
 class Submitter:
     """Submits uploaded items, and counts those that are still expected."""
 
-    def __init__(self, context: RunContext, jobs: list[str], done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: RunContext,
+        jobs: list[str],
+        done: Callable[[], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """*failed* gets the error that ends the run."""
         self._context = context
         self._jobs = jobs
         """The run's jobs, newest last; the newest one gets new tasks."""
@@ -30,8 +45,17 @@ class Submitter:
         self._staged: SimpleQueue[WorkItem | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._expected = 0
+        self._adding = 0
+        """How many of those are being submitted."""
         self._is_done = False
         self._is_job_over = False
+        self._opening = threading.Lock()
+        """Held to look for, or to open, the job for new tasks."""
+        self._room = MOST_TASKS_A_JOB
+        """Tasks that the newest job may still get."""
+        self._turns = threading.Semaphore(2 * _CALLS)
+        """Batches that are described, or wait to be."""
+        self._adders = Workers("add", _CALLS, self._submit, failed)
 
     def expect(self, count: int = 1) -> None:
         """Expect *count* more items, each to be put or dropped."""
@@ -39,9 +63,10 @@ class Submitter:
             self._expected += count
             self._is_done = self._is_done and not count
 
-    def open_another_job(self) -> None:
-        """Note that the newest job was over before this command started, so its end is expected."""
-        self._is_job_over = True
+    def begin_with(self, tasks: int | None) -> None:
+        """Begin with the newest job, which has so many *tasks*; None if it was over before this command started."""
+        self._is_job_over = tasks is None
+        self._room = MOST_TASKS_A_JOB - (tasks or 0)
 
     def put(self, item: WorkItem) -> None:
         """Submit *item*, which was expected."""
@@ -60,19 +85,27 @@ class Submitter:
 
     def run(self) -> None:
         """Submit until the run is over."""
+        self._adders.start()
         batch: list[WorkItem] = []
-        due = 0.0
+        began, due = 0.0, 0.0
         while not self._context.stopped.is_set():
             if self._expected == 0 and not self._is_done and not self._begins_nothing:
                 self._finish()
-            wait = max(0.01, due - time.monotonic()) if batch else _LOOK_AROUND
-            if item := self._next(wait):
-                due = due if batch else time.monotonic() + self._context.pace.hold
+            is_full = len(batch) >= MOST_TASKS_A_CALL
+            wait = max(_MOMENT, due - time.monotonic()) if batch else _LOOK_AROUND
+            if not is_full and (item := self._next(wait)):
+                now = time.monotonic()
+                began = began or now
+                due = due if batch else now + self._hold(now - began)
                 batch.append(item)
             # not after the run was stopped, when nobody wants it tried again
-            if batch and self._is_due(batch, due) and not self._begins_nothing:
-                self._submit(batch)
+            if not batch or not self._is_due(batch, due) or self._begins_nothing:
+                continue
+            # what comes while all calls are busy goes along with the next one
+            if self._turns.acquire(timeout=_LOOK_AROUND if is_full else 0):
+                self._hand_over(batch)
                 batch = []
+        self._adders.close()
 
     @property
     def _begins_nothing(self) -> bool:
@@ -86,7 +119,23 @@ class Submitter:
 
     def _is_due(self, batch: list[WorkItem], due: float) -> bool:
         full = len(batch) >= MOST_TASKS_A_CALL
-        return full or time.monotonic() >= due or len(batch) == self._expected
+        is_last = len(batch) == self._expected - self._adding
+        return full or is_last or time.monotonic() >= due
+
+    def _hold(self, age: float) -> float:
+        return min(self._context.pace.hold, _HOLD * age)
+
+    def _hand_over(self, batch: list[WorkItem]) -> None:
+        with self._lock:
+            self._adding += len(batch)
+        self._adders.put(batch)
+
+    def _settle(self, count: int) -> None:
+        """Note that *count* items of a batch need nothing more here."""
+        with self._lock:
+            self._expected -= count
+            self._adding -= count
+        self._staged.put(None)
 
     def _finish(self) -> None:
         """Let the job end by itself; only then can a detached runner exit."""
@@ -96,26 +145,42 @@ class Submitter:
         self._tell_done()
 
     def _submit(self, batch: list[WorkItem]) -> None:
-        if self._is_job_over:
-            self._open_job()
-        tasks = []
+        try:
+            if not self._begins_nothing:
+                self._add(batch, self._job_for(len(batch)))
+        finally:
+            self._turns.release()
+
+    def _job_for(self, count: int) -> str:
+        """Return the job that takes *count* more tasks; what is full ends with its last one."""
+        with self._opening:
+            if self._room < count:
+                self._context.jobs.finish(self._jobs[-1])
+                self._is_job_over = True
+            if self._is_job_over:
+                self._open_job()
+            self._room -= count
+            return self._jobs[-1]
+
+    def _add(self, batch: list[WorkItem], job: str) -> None:
+        tasks: list[Task] = []
         for item in list(batch):
             try:
                 tasks += self._describe(item)
             except ConversionError as error:
                 batch.remove(item)
                 self._fail(item, error.failure)
-                self.drop()
+                self._settle(1)
                 continue
-            item.job = self._jobs[-1]
+            item.job = job
             # recorded before it is added, as its end may be seen before the response
             self._context.in_flight.add(item)
         if not tasks:
             return
         try:
-            refused = self._add(tasks)
+            refused = self._call(job, tasks)
         except JobEndedError:
-            self._open_another(batch)
+            self._add(batch, self._job_after(job))
             return
         for item in batch:
             if reason := refused.get(item.task):
@@ -125,32 +190,33 @@ class Submitter:
                 self._context.report(
                     Event(conversion=item.conversion, state=State.QUEUED, attempt=item.attempt)
                 )
-        with self._lock:
-            self._expected -= len(batch)
+        self._settle(len(batch))
 
-    def _add(self, tasks: list[BatchTaskCreateOptions]) -> dict[str, str]:
+    def _call(self, job: str, tasks: list[Task]) -> dict[str, str]:
         refused: dict[str, str] = {}
         for first in range(0, len(tasks), MOST_TASKS_A_CALL):
-            some = tasks[first : first + MOST_TASKS_A_CALL]
-            refused |= self._context.adder.add(self._jobs[-1], some)
+            refused |= self._context.adder.add(job, tasks[first : first + MOST_TASKS_A_CALL])
         return refused
 
-    def _open_another(self, batch: list[WorkItem]) -> None:
-        """Continue in another job, because this one ended by itself before this attempt.
+    def _job_after(self, job: str) -> str:
+        """Return another job, because *job* ended by itself before this attempt.
 
         Raises:
             JobLostError: Somebody ended the job.
         """
-        if error := ended_from_outside(self._context.jobs, self._jobs[-1]):
-            raise error
-        self._open_job()
-        self._submit(batch)
+        with self._opening:
+            if self._jobs[-1] == job:  # else another call has found it out before
+                if error := ended_from_outside(self._context.jobs, job):
+                    raise error
+                self._open_job()
+            return self._jobs[-1]
 
     def _open_job(self) -> None:
         job = next_job(self._context.run, self._jobs)
-        self._context.jobs.create(job)
+        open_job(self._context, job)
         self._jobs.append(job)
         self._is_job_over = False
+        self._room = MOST_TASKS_A_JOB
 
     def _refuse(self, item: WorkItem, reason: str) -> None:
         if self._context.in_flight.take(item.task) is not None:
@@ -166,7 +232,7 @@ class Submitter:
             )
         )
 
-    def _describe(self, item: WorkItem) -> list[BatchTaskCreateOptions]:
+    def _describe(self, item: WorkItem) -> list[Task]:
         """Return the tasks of *item*: those of its pieces, if it has any, and the one with the result."""
         seconds = self._context.options.timeout
         names = self._context.blob_names

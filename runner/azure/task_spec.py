@@ -1,9 +1,14 @@
-"""Describe one conversion as a Batch task. Pure: it turns names into a task."""
+"""Describe one conversion as a Batch task. Pure: it turns names into a task.
+
+A task is made as the JSON that Batch takes, and what tasks share is made once: as models of the client,
+the description of a task costs more than everything else that is done to submit it.
+"""
 
 import mimetypes
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from azure.batch import models as batch
 
@@ -23,6 +28,10 @@ _RETENTION = timedelta(hours=1)
 # A backstop for a node that hangs; the worker has its own time limit.
 _GRACE = timedelta(hours=1)
 _LONGEST = timedelta(days=2)
+
+Task = dict[str, object]
+"""A task as JSON:
+https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection"""
 
 
 def longest_task(seconds: float | None) -> timedelta:
@@ -46,7 +55,7 @@ def build_task(
     blob_names: BlobNames,
     seconds: float | None,
     staying: StayingResult | None = None,
-) -> batch.BatchTaskCreateOptions:
+) -> Task:
     """The task that converts the source, and uploads the result and a record.
 
     *blob* is where it was uploaded to; of no meaning for one that was in storage before.
@@ -71,28 +80,34 @@ def build_task(
         target_signature=staying.signature if staying else "",
         source_blob=_pinned(conversion, there) if staying and there else None,
     )
-    return batch.BatchTaskCreateOptions(
-        id=task,
-        command_line=COMMAND,
-        resource_files=[
+    return {
+        "id": task,
+        "commandLine": COMMAND,
+        "resourceFiles": [
             resource_file(blob_names, deployment.tools_container, pack_worker()[0], WORKER),
             _elsewhere(there, deployment, source)
             if there
             else resource_file(blob_names, deployment.input_container, blob, source),
         ],
-        output_files=[
+        "outputFiles": [
             *([] if staying else [_result(conversion, blob_names, folder)]),
             *_traces(blob_names, folder),
         ],
-        environment_settings=[batch.EnvironmentSetting(name=ORDER, value=order.as_json())],
-        constraints=batch.BatchTaskConstraints(
-            # runner makes the attempts, because Batch's own retries overwrite the log of the previous one
-            max_task_retry_count=0,
-            max_wall_clock_time=longest_task(seconds),
-            retention_time=_RETENTION,
-        ),
-        required_slots=deployment.pool.slots_for(conversion.recipe),
-    )
+        "environmentSettings": [{"name": ORDER, "value": order.as_json()}],
+        "constraints": constraints(seconds),
+        "requiredSlots": deployment.pool.slots_for(conversion.recipe),
+    }
+
+
+@lru_cache
+def constraints(seconds: float | None, retries: int = 0) -> Task:
+    """The limits of a task, of which ffmpeg has so many *seconds*; *retries* are Batch's own."""
+    return batch.BatchTaskConstraints(
+        # runner makes the attempts, because Batch's own retries overwrite the log of the previous one
+        max_task_retry_count=retries,
+        max_wall_clock_time=longest_task(seconds),
+        retention_time=_RETENTION,
+    ).as_dict()
 
 
 def _pinned(conversion: Conversion, there: NodeUrl) -> SourceBlob:
@@ -105,33 +120,33 @@ def _pinned(conversion: Conversion, there: NodeUrl) -> SourceBlob:
     )
 
 
-def _elsewhere(there: NodeUrl, deployment: Deployment, path: str) -> batch.ResourceFile:
-    return batch.ResourceFile(
-        http_url=there.url,
-        file_path=path,
-        identity_reference=_identity(deployment) if there.by_identity else None,
-    )
+def _elsewhere(there: NodeUrl, deployment: Deployment, path: str) -> Task:
+    identity = _identity(deployment.pool_identity_id) if there.by_identity else {}
+    return {"httpUrl": there.url, "filePath": path, **identity}
 
 
-def resource_file(
-    blob_names: BlobNames, container: str, blob: str, path: str
-) -> batch.ResourceFile:
+def resource_file(blob_names: BlobNames, container: str, blob: str, path: str) -> Task:
     """A *blob* that a task finds as *path* in its working directory."""
-    return batch.ResourceFile(
-        http_url=blob_names.readable(container, blob),
-        file_path=path,
-        identity_reference=_identity(blob_names.deployment),
-    )
+    url = blob_names.readable(container, blob)
+    return {
+        "httpUrl": url,
+        "filePath": path,
+        **_identity(blob_names.deployment.pool_identity_id),
+    }
 
 
-def _result(conversion: Conversion, blob_names: BlobNames, folder: str) -> batch.OutputFile:
+def _result(conversion: Conversion, blob_names: BlobNames, folder: str) -> Task:
     result = f"{RESULT}{conversion.recipe.suffix}"
-    kind = mimetypes.guess_type(result)[0] or "application/octet-stream"
     success = batch.OutputFileUploadCondition.TASK_SUCCESS
-    return keep_file(blob_names, result, f"{folder}/{result}", kind, success)
+    return keep_file(blob_names, result, f"{folder}/{result}", _content_type(result), success)
 
 
-def _traces(blob_names: BlobNames, folder: str) -> list[batch.OutputFile]:
+@lru_cache
+def _content_type(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _traces(blob_names: BlobNames, folder: str) -> list[Task]:
     """What a task leaves, however it ends."""
     always = batch.OutputFileUploadCondition.TASK_COMPLETION
     return [
@@ -146,22 +161,22 @@ def keep_file(
     path: str,
     kind: str,
     condition: batch.OutputFileUploadCondition,
-) -> batch.OutputFile:
+) -> Task:
     """What a task leaves under *pattern*, uploaded to *path*."""
-    container = batch.OutputFileBlobContainerDestination(
-        container_url=blob_names.writable(blob_names.deployment.output_container),
-        path=path,
-        identity_reference=_identity(blob_names.deployment),
-        upload_headers=[batch.OutputFileUploadHeader(name="x-ms-blob-content-type", value=kind)],
-    )
-    return batch.OutputFile(
-        file_pattern=pattern,
-        destination=batch.OutputFileDestination(container=container),
-        upload_options=batch.OutputFileUploadConfiguration(upload_condition=condition),
-    )
+    container = {
+        "containerUrl": blob_names.writable(blob_names.deployment.output_container),
+        "path": path,
+        "uploadHeaders": [{"name": "x-ms-blob-content-type", "value": kind}],
+        **_identity(blob_names.deployment.pool_identity_id),
+    }
+    return {
+        "filePattern": pattern,
+        "destination": {"container": container},
+        "uploadOptions": {"uploadCondition": condition.value},
+    }
 
 
-def _identity(deployment: Deployment) -> batch.BatchNodeIdentityReference | None:
-    if not deployment.pool_identity_id:
-        return None
-    return batch.BatchNodeIdentityReference(resource_id=deployment.pool_identity_id)
+@lru_cache
+def _identity(resource: str) -> Task:
+    """What goes with an address for nodes that have an identity."""
+    return {"identityReference": {"resourceId": resource}} if resource else {}

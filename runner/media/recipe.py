@@ -111,6 +111,10 @@ class Recipe:
 
     def as_json(self) -> str:
         """Return one line of JSON for `from_json`."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> str:
         return json.dumps(asdict(self))
 
     @classmethod

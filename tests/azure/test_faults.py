@@ -22,8 +22,10 @@ from runner.azure.jobs import Jobs
 from runner.azure.pace import Pace
 from runner.azure.retrying import TRIES
 from runner.azure.signing import Lifetimes
+from runner.azure.task_spec import Task
+from runner.engine import Stop
 from runner.errors import SetupError, TransientError
-from runner.models import Event, Kind, Plan, State
+from runner.models import Event, Kind, Notice, Plan, State
 from tests.azure.conftest import Gate, MakeCloud, MakeEngine, Told, drive, plan_of
 from tests.cloud import IDENTITY, POOL, Cloud, fixed
 from tests.conftest import names, until
@@ -46,8 +48,8 @@ class Unhurried(threading.Event):
         return self.is_set()
 
 
-def task(name: str) -> models.BatchTaskCreateOptions:
-    return models.BatchTaskCreateOptions(id=name, command_line="true")
+def task(name: str, **more: object) -> Task:
+    return {"id": name, "commandLine": "true", **more}
 
 
 def converted_once(cloud: Cloud, told: Told) -> bool:
@@ -177,11 +179,7 @@ def test_a_task_that_stays_impossible_to_add_is_given_up_after_some_tries(cloud:
 def test_what_is_too_large_for_one_call_goes_in_several(cloud: Cloud) -> None:
     Jobs(cloud.batch, POOL).create("job")
     heavy = [
-        models.BatchTaskCreateOptions(
-            id=f"t{number}",
-            command_line="true",
-            environment_settings=[models.EnvironmentSetting(name="X", value="x" * 20_000)],
-        )
+        task(f"t{number}", environmentSettings=[{"name": "X", "value": "x" * 20_000}])
         for number in range(100)
     ]
     assert TaskAdder(cloud.batch, Unhurried()).add("job", heavy) == {}
@@ -281,13 +279,23 @@ def test_missing_rights_end_the_run_with_the_role_that_it_takes(
     assert not told.failures
 
 
-def test_a_used_up_quota_of_jobs_is_named(
+def test_a_used_up_quota_of_jobs_is_named_and_waited_for(
     make_cloud: MakeCloud, engine_on: MakeEngine, one: Path, destination: Path
 ) -> None:
     cloud = make_cloud(settings=Settings(limits=Limits(active_jobs=1)))
-    Jobs(cloud.batch, POOL).create("another")
-    with pytest.raises(SetupError, match="quota of active jobs is used up; end some"):
-        drive(engine_on(cloud), plan_of(one, destination))
+    others = Jobs(cloud.batch, POOL)
+    others.create("another")
+    said = []
+    converted = 0
+    for news in engine_on(cloud).run(plan_of(one, destination), Stop()):
+        if isinstance(news, Notice) and "quota" in news.message:
+            said.append(news.message)
+            others.terminate("another", "it is over")
+        converted += isinstance(news, Event) and news.state is State.CONVERTED
+    (words,) = said
+    assert "quota of active jobs is used up; end some" in words
+    assert words.endswith("(waiting until one ends)")
+    assert converted == 1
 
 
 def test_counts_that_lag_do_not_end_a_run_early_nor_hold_it_up(

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from azure.batch.models import BatchNode, BatchPool, BatchTask
+from azure.batch.models import BatchNode, BatchPool, BatchTask, BatchTaskCreateOptions
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -20,6 +21,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from runner.azure import task_spec
 from runner.azure.diagnosis import alarms
 from runner.azure.errors import is_transient, translated
 from runner.azure.jobs import Finished, _finished
@@ -29,7 +31,6 @@ from runner.azure.node_health import PoolLook
 from runner.azure.outcome import failure_of
 from runner.azure.session import Session, _is_before
 from runner.azure.stack import Deployment
-from runner.azure.task_spec import build_task
 from runner.azure.worker_package import pack_worker
 from runner.errors import ExitCode, SetupError
 from runner.media.node import ORDER, Order, Record
@@ -192,9 +193,14 @@ def test_a_suffix_goes_along_only_if_it_is_harmless(given: str, safe: str) -> No
     assert safe_suffix(given) == safe
 
 
+def build_task(*facts: Any) -> BatchTaskCreateOptions:
+    """The task as Microsoft's client reads it."""
+    return BatchTaskCreateOptions(task_spec.build_task(*facts))
+
+
 def test_no_name_of_the_users_is_in_a_task() -> None:
     blob = blob_names().source(CONVERSION, ".MP4")
-    task = json.dumps(build_task(CONVERSION, 1, blob, blob_names(), None).as_dict())
+    task = json.dumps(task_spec.build_task(CONVERSION, 1, blob, blob_names(), None))
     assert blob == f"run/{CONVERSION.id}.mp4"
     assert "`b`" not in task
     assert "/in/" not in task

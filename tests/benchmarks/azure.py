@@ -238,6 +238,7 @@ def _scale(work: Path, tasks: int = TASKS) -> Table:
     rows = [
         ["tasks that ended, and were noticed once each", f"{told['ended']:,}"],
         ["submission", f"{tasks / told['submitted']:,.0f} tasks/s, {adding:,} calls"],
+        ["CPU of the runner until then", f"{1000 * told['worked'] / tasks:.2f} ms a task"],
         ["from the first task to the last end", f"{told['seconds']:.0f} s"],
         ["calls of Batch to follow, a task", f"{calls / tasks:.4f} ({calls:,} in all)"],
         ["the runner's memory at its peak", f"{told['memory'] / 1e6:.0f} MB"],
@@ -271,7 +272,7 @@ class _Scale:
         self._tasks = tasks
         self._context = _context(deployment, self._news)
         self._jobs = [self._context.run]
-        self._submitter = Submitter(self._context, self._jobs, lambda: None)
+        self._submitter = Submitter(self._context, self._jobs, lambda: None, self._news.put)
         self._follower = Poller(self._context, self._jobs, self._end, lambda: None)
         self._items = [
             WorkItem(_conversion(number), blob=f"run/{number}") for number in range(tasks)
@@ -281,7 +282,7 @@ class _Scale:
         plan = _memory()
         self._context.jobs.create(self._context.run)
         self._submitter.expect(self._tasks)
-        started = time.monotonic()
+        started, began = time.monotonic(), time.process_time()
         threads = [
             threading.Thread(target=loop, daemon=True)
             for loop in (self._submitter.run, self._follower.run, self._listen)
@@ -292,13 +293,14 @@ class _Scale:
             self._submitter.put(item)
         while not self._submitter.is_done:
             time.sleep(0.05)
-        submitted = time.monotonic() - started
+        submitted, worked = time.monotonic() - started, time.process_time() - began
         self._all.wait()
         seconds = time.monotonic() - started
         self._context.stopped.set()
         return {
             "ended": self._ended,
             "submitted": submitted,
+            "worked": worked,
             "seconds": seconds,
             "memory": _memory(),
             "plan": plan,
