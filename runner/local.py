@@ -4,7 +4,6 @@ import os
 import shutil
 import threading
 import time
-from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from runner import __version__
+from runner.attempts_left import AttemptsLeft
 from runner.copies import Copies
 from runner.engine import Fetch, Keep, Stop, next_of, starting_threads
 from runner.errors import SetupError
@@ -165,8 +165,7 @@ class _Workers:
         self._engine = engine
         self._plan = plan
         conversions = plan.longest_first()
-        self._coming = iter(conversions)
-        self._again: deque[tuple[Conversion, int]] = deque()
+        self._waiting = AttemptsLeft(conversions)
         self._lock = threading.Lock()
         self._handles: set[ProcessHandle] = set()
         self._ended = False
@@ -197,16 +196,12 @@ class _Workers:
     def take_no_more(self) -> None:
         with self._lock:
             self._is_closed = True
-            self._begin_no_more()
-
-    def _begin_no_more(self) -> None:
-        self._coming = iter(())
-        self._again.clear()
+            self._waiting.clear()
 
     def end(self) -> None:
         with self._lock:
             self._ended = True
-            self._begin_no_more()
+            self._waiting.clear()
             handles = tuple(self._handles)
         for handle in handles:
             handle.cancel()
@@ -235,14 +230,11 @@ class _Workers:
 
     def _next(self) -> tuple[Conversion, int, ProcessHandle] | None:
         with self._lock:
-            conversion, attempt = next(self._coming, None), 1
-            if conversion is None:
-                if not self._again:
-                    return None
-                conversion, attempt = self._again.popleft()
+            if not self._waiting:
+                return None
             handle = ProcessHandle()
             self._handles.add(handle)
-            return conversion, attempt, handle
+            return (*self._waiting.take(), handle)
 
     def _attempt(self, conversion: Conversion, number: int, handle: ProcessHandle) -> None:
         attempt = _Attempt(conversion, number, self.events, self._execution())
@@ -315,7 +307,7 @@ class _Workers:
         with self._lock:
             again = again and not (self._ended or self._is_closed)
             if again:
-                self._again.append((attempt.conversion, attempt.number + 1))
+                self._waiting.put(attempt.conversion, attempt.number + 1)
         attempt.failed(failure, State.RETRYING if again else State.FAILED)
 
     def _describe(self, conversion: Conversion, attempt: int, source: str) -> Work:

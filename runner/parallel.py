@@ -6,6 +6,7 @@ with the memory of a whole encoder, and the first result would come as late as t
 
 from collections.abc import Iterable
 
+from runner.conversions import Conversions
 from runner.media.threads import useful_threads
 from runner.models import Conversion
 
@@ -15,8 +16,7 @@ _LEAST = 2
 
 def useful_threads_of(conversions: Iterable[Conversion]) -> int:
     """Return how many threads each of *conversions* makes good use of: the fewest, if they differ."""
-    recipes = {id(conversion.recipe): conversion.recipe for conversion in conversions}
-    return min(map(useful_threads, recipes.values()), default=1)
+    return min(map(useful_threads, Conversions.of(conversions).recipes), default=1)
 
 
 def workers_for(files: int, cores: int, useful: int) -> int:
