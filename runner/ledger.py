@@ -24,14 +24,7 @@ from runner.media.strict import UnreadableError
 from runner.models import Event, NodeUse, Plan, Recipe, State
 from runner.options import RunOptions
 from runner.prices import Prices
-from runner.recording import (
-    as_bytes,
-    record_attempt,
-    record_known_failure,
-    record_node,
-    record_result,
-    repeat_failure,
-)
+from runner.recording import Recording, Words, as_bytes, record_node, target_key
 from runner.records import (
     AttemptRecord,
     KnownFailure,
@@ -44,6 +37,17 @@ from runner.source_records import SourceTable
 
 Row = TypeVar("Row")
 _HERE = FollowUp()
+_HISTORY = (
+    "run, target, number, source, recipe, state, kind, message, seconds, log, ended, notices,"
+    " source_size, size, media_seconds, sent, queued, began, worker, versions, steps"
+)
+"""What `AttemptRecord.from_row` reads."""
+_IS_TO_TELL = (
+    "(run_id, file, number) IN (SELECT run, file, number FROM attempts INDEXED BY attempts_to_tell"
+    " WHERE run = (SELECT id FROM words WHERE word = ?)"
+    " AND (state != 'converted' OR notices != '[]'))"
+)
+"""Whether an attempt failed, or has notices."""
 _MOST_EARLIER = 2000
 """Attempts that say how long one takes; more would not say it better."""
 
@@ -64,6 +68,7 @@ class Ledger:
         self._run: tuple[object, ...] | None = None
         self._recipes: dict[str, str] = {}
         self._made_with = ""
+        self._words = Words()
         self._db = Database(
             _file(destination), self.lock.lock if writes else None, self._begin_again
         )
@@ -148,6 +153,12 @@ class Ledger:
             " VALUES (?, ?, CAST(? AS TEXT), ?, ?, ?, ?)",
             self._run,
         )
+        # of one that goes on
+        db.execute(
+            "UPDATE runs SET converted = (SELECT count(*) FROM attempts JOIN words ON words.id = run"
+            " WHERE word = runs.id AND state = 'converted') WHERE id = ?",
+            self._run[:1],
+        )
         db.executemany("INSERT OR REPLACE INTO recipes VALUES (?, ?)", self._recipes.items())
 
     def end(
@@ -188,15 +199,18 @@ class Ledger:
         """Record the end of an attempt."""
 
         def write(db: sqlite3.Connection) -> None:
+            recording = Recording(db, self._words, run, event.conversion)
             if event.is_known:
-                repeat_failure(db, run, event.conversion)
+                recording.repeat_failure()
                 return
+            if event.state is State.CONVERTED:
+                db.execute("UPDATE runs SET converted = converted + 1 WHERE id = ?", (run,))
             if event.result is not None:
-                record_result(db, run, event, event.result)
+                recording.result(event, event.result)
             if event.state is not State.UP_TO_DATE:
-                record_attempt(db, run, event)
+                recording.attempt(event)
             if event.state.is_final:
-                record_known_failure(db, run, event, self._made_with)
+                recording.known_failure(event, self._made_with)
 
         self._write(write)
 
@@ -209,10 +223,11 @@ class Ledger:
         """Return what is known about *target*."""
         rows = self._rows(
             StoredResult.from_row,
-            "SELECT source, source_size, source_mtime_ns, recipe, size, mtime_ns, sha256, notices,"
-            " source_etag"
-            " FROM results WHERE target = CAST(? AS TEXT)",
-            as_bytes(target),
+            "SELECT folder.word || name, source_size, source_mtime_ns, made_by.word, size, mtime_ns,"
+            " sha256, notices, source_etag FROM files JOIN results ON file = files.id"
+            " JOIN words AS folder ON folder.id = files.folder JOIN words AS made_by ON made_by.id = recipe"
+            " WHERE target_key = ? AND target = CAST(? AS TEXT)",
+            *target_key(target),
         )
         return rows[0] if rows else None
 
@@ -220,9 +235,10 @@ class Ledger:
         """Return the failures caused by sources, by target and source, as found with *made_with*."""
         rows = self._rows(
             KnownFailure.from_row,
-            "SELECT target, source, known_failures.source_size, source_mtime_ns, known_failures.recipe, kind,"
-            " message, source_etag FROM known_failures JOIN attempts USING (run, target, source, number)"
-            " WHERE made_with = ?",
+            "SELECT target, word || name, known_failures.source_size, source_mtime_ns,"
+            " known_failures.recipe, kind, message, source_etag"
+            " FROM known_failures JOIN attempts USING (run, file, number)"
+            " JOIN files ON files.id = file JOIN words ON words.id = folder WHERE made_with = ?",
             made_with,
         )
         return {(known.target, known.source): known for known in rows}
@@ -254,35 +270,45 @@ class Ledger:
             raise UsageError(f"'{name}' could be {', '.join(run.id for run in found[:5])}")
         return found[0]
 
-    def attempts(self, run: str, *, state: State | None = None) -> list[AttemptRecord]:
-        """Return the newest attempt at each conversion of *run*, or only those that ended in *state*."""
+    def attempts(self, run: str) -> list[AttemptRecord]:
+        """Return the newest attempt at each conversion of *run*."""
+        return self._newest(run, "true")
+
+    def failed_attempts(self, run: str) -> list[AttemptRecord]:
+        """Return the newest attempt at each conversion of *run* that failed."""
+        return self._newest(run, f"{_IS_TO_TELL} AND state = ?", run, State.FAILED.value)
+
+    def attempts_to_tell(self, run: str) -> list[AttemptRecord]:
+        """Return the newest attempt at each conversion of *run*, if it failed or has notices."""
+        return self._newest(run, _IS_TO_TELL, run)
+
+    def _newest(self, run: str, condition: str, *values: object) -> list[AttemptRecord]:
         return self._rows(
             AttemptRecord.from_row,
-            "SELECT * FROM history WHERE run = ? AND number = (SELECT max(number) FROM attempts"
-            " WHERE attempts.run = history.run AND attempts.target = history.target"
-            " AND attempts.source = history.source)"
-            " AND (? IS NULL OR state = ?) ORDER BY ended",
-            *(run, state and state.value, state and state.value),
+            f"SELECT {_HISTORY} FROM history WHERE run = ? AND number = (SELECT max(number)"  # noqa: S608
+            " FROM attempts WHERE attempts.run = run_id AND attempts.file = history.file)"
+            f" AND ({condition}) ORDER BY ended",
+            *(run, *values),
         )
 
     def all_attempts(self, run: str) -> list[AttemptRecord]:
         """Return every attempt of *run* in the order in which they ended; only failed ones have logs."""
+        columns = _HISTORY.replace("log", "iif(state = ?, ?, log)")
         return self._rows(
             AttemptRecord.from_row,
-            "SELECT run, target, number, source, recipe, state, kind, message, seconds,"
-            " iif(state = ?, ?, log), ended, notices, source_size, size, media_seconds, sent,"
-            " queued, began, worker, versions, steps FROM history WHERE run = ? ORDER BY ended",
+            f"SELECT {columns} FROM history WHERE run = ? ORDER BY ended",  # noqa: S608
             *(State.CONVERTED.value, packed(""), run),
         )
 
     def earlier(self, recipe: Recipe) -> list[AttemptRecord]:
         """The newest attempts that made something by *recipe*, without their logs."""
+        columns = _HISTORY.replace("log", "?").replace("notices", "'[]'").replace("versions", "''")
         return self._rows(
             AttemptRecord.from_row,
-            "SELECT run, target, number, source, recipes.recipe, state, kind, message, seconds, ?,"
-            " ended, '[]', source_size, size, media_seconds, sent, queued, began, worker, '', steps"
-            " FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe"
-            " WHERE fingerprint = ? AND state = ? ORDER BY ended DESC LIMIT ?",
+            f"SELECT {columns} FROM history WHERE (run_id, file, number) IN"  # noqa: S608
+            " (SELECT run, file, number FROM attempts"
+            " WHERE recipe = (SELECT id FROM words WHERE word = ?) AND state = ?"
+            " ORDER BY ended DESC LIMIT ?) ORDER BY ended DESC",
             *(packed(""), recipe.fingerprint, State.CONVERTED.value, _MOST_EARLIER),
         )
 
@@ -313,14 +339,20 @@ class Ledger:
             target, source = self._spelled(target), self._spelled(source)
         return self._rows(
             AttemptRecord.from_row,
-            "SELECT * FROM history WHERE target = CAST(? AS TEXT) OR source = CAST(? AS TEXT)"
+            f"SELECT {_HISTORY} FROM history WHERE file IN"  # noqa: S608
+            " (SELECT id FROM files WHERE target_key = ? AND target = CAST(? AS TEXT)"
+            " UNION SELECT files.id FROM files JOIN words ON words.id = folder"
+            " WHERE source_key = ? AND word || name = CAST(? AS TEXT))"
+            " AND run_id IN (SELECT words.id FROM runs JOIN words ON word = runs.id)"
             " ORDER BY ended DESC",
-            *(as_bytes(target), as_bytes(source)),
+            *(*target_key(target), *target_key(source)),
         )
 
     def _spelled(self, file: str) -> str:
         """Return *file* as it is spelled in the ledger: Windows ignores case and the kind of slash."""
-        known = self._rows(tuple, "SELECT DISTINCT target, source FROM attempts")
+        known = self._rows(
+            tuple, "SELECT target, word || name FROM files JOIN words ON words.id = folder"
+        )
         return spelled(file, chain.from_iterable(known))
 
     def forget_before(self, moment: datetime) -> int:
@@ -332,7 +364,15 @@ class Ledger:
         """Remove *runs* and their logs, but keep what is known about targets; return how many."""
 
         def delete(db: sqlite3.Connection) -> None:
-            db.executemany("DELETE FROM attempts WHERE run = ?", [(run,) for run in runs])
+            db.executemany(
+                "DELETE FROM attempts WHERE run = (SELECT id FROM words WHERE word = ?)",
+                [(run,) for run in runs],
+            )
+            db.execute(
+                "DELETE FROM files WHERE id NOT IN (SELECT file FROM results)"
+                " AND id NOT IN (SELECT file FROM attempts)"
+                " AND id NOT IN (SELECT file FROM known_failures)"
+            )
             db.executemany("DELETE FROM node_uses WHERE run = ?", [(run,) for run in runs])
             db.executemany("DELETE FROM sources WHERE run = ?", [(run,) for run in runs])
             db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in runs])
@@ -348,8 +388,12 @@ class Ledger:
 
     def _write(self, write: Callable[[sqlite3.Connection], object]) -> None:
         def transaction(db: sqlite3.Connection) -> None:
-            with db:
-                write(db)
+            try:
+                with db:
+                    write(db)
+            except BaseException:
+                self._words.forget()  # what was added with it is taken back
+                raise
 
         self._db.use(transaction)
 

@@ -3,43 +3,133 @@
 import json
 import sqlite3
 import time
+from dataclasses import dataclass
+from functools import cached_property
 
-from runner.models import Conversion, Event, Kind, NodeUse, Result
+from runner.models import STEPS, Conversion, Event, Kind, NodeUse, Result, Step
 from runner.records import packed
+from runner.schema import folder_of, key_of, name_of
 
 
-def record_result(db: sqlite3.Connection, run: str, event: Event, result: Result) -> None:
-    """Record the target of *event*, and what it was made from."""
-    conversion, source = event.conversion, event.conversion.source
-    db.execute(
-        "INSERT OR REPLACE INTO results VALUES"
-        " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(as_bytes(conversion.target), as_bytes(source.path), source.size, source.mtime_ns),
-            conversion.recipe.fingerprint,
-            *(result.size, result.mtime_ns, result.sha256, run, json.dumps(event.notices)),
-            source.etag,
-        ),
-    )
+class Words:
+    """The numbers of words that many rows share; they are valid until a transaction fails."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def forget(self) -> None:
+        """Look them up again from now on."""
+        self._known.clear()
+
+    def number(self, db: sqlite3.Connection, word: str) -> int:
+        """Return the number of *word*, which it gets when it is first needed."""
+        known = self._known.get(word)
+        if known is None:
+            known = self._known[word] = _look_up(db, word) or _add(db, word)
+        return known
 
 
-def record_attempt(db: sqlite3.Connection, run: str, event: Event) -> None:
-    """Record how the attempt of *event* ended."""
-    failure = event.failure
-    conversion = event.conversion
-    log = f"on a node with {event.versions}\n{event.log}" if event.versions else event.log
-    db.execute(
-        "INSERT OR REPLACE INTO attempts VALUES"
-        " (?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?)",
-        (
-            *(run, as_bytes(conversion.target), event.attempt, as_bytes(conversion.source.path)),
-            *(conversion.recipe.fingerprint, event.state.value),
-            *(failure and failure.kind.value, failure and as_bytes(failure.message)),
-            *(event.seconds, time.time(), packed(log), json.dumps(event.notices)),
-            *_execution_of(event),
-        ),
-    )
+@dataclass(frozen=True)
+class Recording:
+    """What is written down of one conversion in one transaction."""
+
+    db: sqlite3.Connection
+    words: Words
+    run: str
+    conversion: Conversion
+
+    @cached_property
+    def file(self) -> int:
+        """The number of its target and source, which they get when it is first needed."""
+        key, target = target_key(self.conversion.target)
+        source = as_bytes(self.conversion.source.path)
+        known = self.db.execute(
+            "SELECT files.id FROM files JOIN words ON words.id = folder WHERE target_key = ?"
+            " AND target = CAST(? AS TEXT) AND word || name = CAST(? AS TEXT)",
+            (key, target, source),
+        ).fetchone()
+        if known:
+            return int(known[0])
+        folder = self._word(folder_of(source).decode("utf-8", "surrogateescape"))
+        added = self.db.execute(
+            "INSERT INTO files (target, folder, name, target_key, source_key)"
+            " VALUES (CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?)",
+            (target, folder, name_of(source), key, key_of(source)),
+        )
+        return int(added.lastrowid or 0)
+
+    def result(self, event: Event, result: Result) -> None:
+        """Record the target of *event*, and what it was made from."""
+        source, key = self.conversion.source, target_key(self.conversion.target)
+        # a target that was made of another source before is of this one now
+        self.db.execute(
+            "DELETE FROM results WHERE file IN (SELECT id FROM files WHERE target_key = ?"
+            " AND target = CAST(? AS TEXT) AND id != ?)",
+            (*key, self.file),
+        )
+        self.db.execute(
+            "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(self.file, source.size, source.mtime_ns, self._recipe()),
+                *(result.size, result.mtime_ns, _digest(result.sha256), self._word(self.run)),
+                *(json.dumps(event.notices), source.etag),
+            ),
+        )
+
+    def attempt(self, event: Event) -> None:
+        """Record how the attempt of *event* ended."""
+        failure, execution = event.failure, event.execution
+        log = f"on a node with {event.versions}\n{event.log}" if event.versions else event.log
+        ended = time.time()
+        self.db.execute(
+            "INSERT OR REPLACE INTO attempts VALUES"
+            " (?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(self._word(self.run), self.file, event.attempt, self._recipe()),
+                event.state.value,
+                *(failure and failure.kind.value, failure and as_bytes(failure.message)),
+                *(event.seconds, ended, packed(log), json.dumps(event.notices)),
+                *_execution_of(event),
+                *(self._word(execution.worker), self._word(event.versions or execution.ffmpeg)),
+                _steps(execution.steps, ended),
+            ),
+        )
+
+    def known_failure(self, event: Event, made_with: str) -> None:
+        """Record a failure caused by the source, replacing the previous one."""
+        source = self.conversion.source
+        # without a log the file was never opened: it may not exist, or its target's name was taken
+        if event.failure is not None and event.failure.kind is Kind.INPUT and event.log:
+            self.db.execute(
+                "INSERT OR REPLACE INTO known_failures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(self.file, source.size, source.mtime_ns, self.conversion.recipe.identity),
+                    *(made_with, self._word(self.run), event.attempt, source.etag),
+                ),
+            )
+        else:
+            self.db.execute("DELETE FROM known_failures WHERE file = ?", (self.file,))
+
+    def repeat_failure(self) -> None:
+        """Copy the known failure of the conversion into the run, with its log."""
+        run = self._word(self.run)
+        self.db.execute(
+            "INSERT OR REPLACE INTO attempts (run, file, number, recipe, state, kind, message,"
+            " seconds, ended, log, notices, source_size)"
+            " SELECT ?, file, 1, attempts.recipe, state,"
+            " kind, message, seconds, ?, log, notices, known_failures.source_size"
+            " FROM known_failures JOIN attempts USING (run, file, number) WHERE file = ?",
+            (run, time.time(), self.file),
+        )
+        self.db.execute(
+            "UPDATE known_failures SET run = ?, number = 1 WHERE file = ?", (run, self.file)
+        )
+
+    def _recipe(self) -> int:
+        return self._word(self.conversion.recipe.fingerprint)
+
+    def _word(self, word: str) -> int:
+        return self.words.number(self.db, word)
 
 
 def _execution_of(event: Event) -> tuple[object, ...]:
@@ -49,47 +139,16 @@ def _execution_of(event: Event) -> tuple[object, ...]:
         event.result and event.result.size,
         event.media_total,
         *(execution.sent, execution.queued, execution.began),
-        *(as_bytes(execution.worker), as_bytes(event.versions or execution.ffmpeg)),
-        json.dumps([(step.name, step.began, step.ended) for step in execution.steps]),
     )
 
 
-def record_known_failure(db: sqlite3.Connection, run: str, event: Event, made_with: str) -> None:
-    """Record a failure caused by the source, replacing the previous one."""
-    conversion, source = event.conversion, event.conversion.source
-    # without a log the file was never opened: it may not exist, or its target's name was taken
-    if event.failure is not None and event.failure.kind is Kind.INPUT and event.log:
-        db.execute(
-            "INSERT OR REPLACE INTO known_failures VALUES"
-            " (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(*_names(conversion), source.size, source.mtime_ns, conversion.recipe.identity),
-                *(made_with, run, event.attempt, source.etag),
-            ),
-        )
-    else:
-        db.execute(
-            "DELETE FROM known_failures WHERE target = CAST(? AS TEXT) AND source = CAST(? AS TEXT)",
-            _names(conversion),
-        )
-
-
-def repeat_failure(db: sqlite3.Connection, run: str, conversion: Conversion) -> None:
-    """Copy the known failure of *conversion* into *run*, with its log."""
-    db.execute(
-        "INSERT OR REPLACE INTO attempts (run, target, number, source, recipe, state, kind, message,"
-        " seconds, ended, log, notices, source_size)"
-        " SELECT ?, target, 1, source, attempts.recipe, state,"
-        " kind, message, seconds, ?, log, notices, known_failures.source_size"
-        " FROM known_failures JOIN attempts USING (run, target, source, number)"
-        " WHERE target = CAST(? AS TEXT) AND source = CAST(? AS TEXT)",
-        (run, time.time(), *_names(conversion)),
-    )
-    db.execute(
-        "UPDATE known_failures SET run = ?, number = 1"
-        " WHERE target = CAST(? AS TEXT) AND source = CAST(? AS TEXT)",
-        (run, *_names(conversion)),
-    )
+def _steps(steps: tuple[Step, ...], ended: float) -> str:
+    """Return *steps* as `records` reads them: by number, in milliseconds before the end of the attempt."""
+    rows = [
+        [STEPS.index(step.name), *(round(1000 * (ended - at)) for at in (step.began, step.ended))]
+        for step in steps
+    ]
+    return json.dumps(rows, separators=(",", ":"))
 
 
 def record_node(db: sqlite3.Connection, run: str, use: NodeUse) -> None:
@@ -105,5 +164,27 @@ def as_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _names(conversion: Conversion) -> tuple[bytes, bytes]:
-    return as_bytes(conversion.target), as_bytes(conversion.source.path)
+def target_key(name: str) -> tuple[int, bytes]:
+    """Return by what *name* is looked up, and what to compare with."""
+    encoded = as_bytes(name)
+    return key_of(encoded), encoded
+
+
+def _digest(sha256: str) -> bytes | str:
+    """Return the hash as half as many bytes, if it is one."""
+    try:
+        digest = bytes.fromhex(sha256)
+    except ValueError:
+        return sha256
+    return digest if digest and digest.hex() == sha256 else sha256
+
+
+def _look_up(db: sqlite3.Connection, word: str) -> int | None:
+    query = "SELECT id FROM words WHERE word = CAST(? AS TEXT)"
+    found = db.execute(query, (as_bytes(word),)).fetchone()
+    return int(found[0]) if found else None
+
+
+def _add(db: sqlite3.Connection, word: str) -> int:
+    added = db.execute("INSERT INTO words (word) VALUES (CAST(? AS TEXT))", (as_bytes(word),))
+    return int(added.lastrowid or 0)

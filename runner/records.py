@@ -47,7 +47,7 @@ class StoredResult:
         return cls(
             Source(text(source), whole(source_size), whole(source_mtime_ns), text(etag)),
             text(recipe),
-            Result(size=whole(size), mtime_ns=whole(mtime_ns), sha256=text(sha256)),
+            Result(size=whole(size), mtime_ns=whole(mtime_ns), sha256=_digest(sha256)),
             _sentences(notices),
         )
 
@@ -189,7 +189,7 @@ class AttemptRecord:
             began=_if_any(_moment, began),
             worker=worker,
             versions=versions,
-            steps=_steps(steps),
+            steps=_steps(steps, number(ended)),
         )
 
 
@@ -206,17 +206,30 @@ def node_use(row: tuple[Any, ...]) -> NodeUse:
     )
 
 
-def _steps(value: str) -> tuple[Step, ...]:
+def _steps(value: str, end: float) -> tuple[Step, ...]:
     rows = parse_json(value, _LONGEST_UNPACKED)
     if not isinstance(rows, list) or len(rows) > len(STEPS):
         raise UnreadableError("steps that are none")
-    return tuple(map(_step, rows))
+    return tuple(_step(row, end) for row in rows)
 
 
-def _step(row: object) -> Step:
-    if not isinstance(row, list) or len(row) != 3 or row[0] not in STEPS:
+def _step(row: object, end: float) -> Step:
+    """Read a step by its number, and in milliseconds before the *end* of its attempt.
+
+    In older ledgers it has its name, and the seconds since the epoch.
+    """
+    if not isinstance(row, list) or len(row) != 3:
         raise UnreadableError("a step that is none")
-    return Step(row[0], number(row[1]), number(row[2]))
+    name, began, ended = row[0], number(row[1]), number(row[2])
+    if name in STEPS:
+        return Step(str(name), began, ended)
+    if whole(name) not in range(len(STEPS)):
+        raise UnreadableError("a step that is none")
+    return Step(STEPS[whole(name)], end - began / 1000, end - ended / 1000)
+
+
+def _digest(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else text(value)
 
 
 def _if_any(read: Callable[[object], Value], value: object) -> Value | None:

@@ -1,5 +1,6 @@
 """The tables of the ledger's SQLite file, version by version."""
 
+import hashlib
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -107,6 +108,88 @@ _ETAGS = """
 ALTER TABLE results ADD COLUMN source_etag TEXT NOT NULL DEFAULT '';
 ALTER TABLE known_failures ADD COLUMN source_etag TEXT NOT NULL DEFAULT '';
 """
+# A million files are to take 400 bytes each: what they share is written once, and names are found by a
+# number made of them. `ANY` because a hash is stored as bytes, but nobody knows what older rows hold.
+_COMPACT = """
+DROP VIEW history;
+CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY, target TEXT NOT NULL, folder INTEGER NOT NULL, name TEXT NOT NULL,
+    target_key INTEGER NOT NULL, source_key INTEGER NOT NULL
+) STRICT;
+INSERT INTO words (word)
+    SELECT run FROM attempts UNION SELECT recipe FROM attempts UNION SELECT worker FROM attempts
+    UNION SELECT versions FROM attempts UNION SELECT CAST(folder_of(CAST(source AS BLOB)) AS TEXT)
+    FROM attempts UNION SELECT run FROM results UNION SELECT recipe FROM results
+    UNION SELECT CAST(folder_of(CAST(source AS BLOB)) AS TEXT) FROM results
+    UNION SELECT run FROM known_failures
+    UNION SELECT CAST(folder_of(CAST(source AS BLOB)) AS TEXT) FROM known_failures;
+INSERT INTO files (target, folder, name, target_key, source_key)
+    SELECT target,
+        (SELECT id FROM words WHERE word = CAST(folder_of(CAST(source AS BLOB)) AS TEXT)),
+        CAST(name_of(CAST(source AS BLOB)) AS TEXT),
+        key_of(CAST(target AS BLOB)), key_of(CAST(source AS BLOB))
+    FROM (SELECT target, source FROM results UNION SELECT target, source FROM attempts
+        UNION SELECT target, source FROM known_failures);
+CREATE INDEX files_by_target ON files (target_key);
+CREATE INDEX files_by_source ON files (source_key);
+ALTER TABLE results RENAME TO results_before;
+CREATE TABLE results (
+    file INTEGER PRIMARY KEY, source_size INTEGER NOT NULL, source_mtime_ns INTEGER NOT NULL,
+    recipe INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 ANY NOT NULL,
+    run INTEGER NOT NULL, notices TEXT NOT NULL, source_etag TEXT NOT NULL
+) STRICT;
+INSERT INTO results SELECT
+    (SELECT files.id FROM files JOIN words ON words.id = folder
+        WHERE target_key = key_of(CAST(old.target AS BLOB)) AND target = old.target
+        AND word || name = old.source),
+    source_size, source_mtime_ns, (SELECT id FROM words WHERE word = recipe), size, mtime_ns,
+    sha256, (SELECT id FROM words WHERE word = run), notices, source_etag FROM results_before AS old;
+DROP TABLE results_before;
+ALTER TABLE attempts RENAME TO attempts_before;
+CREATE TABLE attempts (
+    run INTEGER NOT NULL, file INTEGER NOT NULL, number INTEGER NOT NULL, recipe INTEGER NOT NULL,
+    state TEXT NOT NULL, kind TEXT, message TEXT, seconds REAL NOT NULL, ended REAL NOT NULL,
+    log BLOB NOT NULL, notices TEXT NOT NULL DEFAULT '[]', source_size INTEGER, size INTEGER,
+    media_seconds REAL, sent INTEGER, queued REAL, began REAL, worker INTEGER, versions INTEGER,
+    steps TEXT NOT NULL DEFAULT '[]',
+    PRIMARY KEY (run, file, number)
+) STRICT, WITHOUT ROWID;
+INSERT INTO attempts SELECT
+    (SELECT id FROM words WHERE word = run),
+    (SELECT files.id FROM files JOIN words ON words.id = folder
+        WHERE target_key = key_of(CAST(old.target AS BLOB)) AND target = old.target
+        AND word || name = old.source),
+    number, (SELECT id FROM words WHERE word = recipe), state, kind, message, seconds, ended, log,
+    notices, source_size, size, media_seconds, sent, queued, began,
+    (SELECT id FROM words WHERE word = worker), (SELECT id FROM words WHERE word = versions), steps
+    FROM attempts_before AS old;
+DROP TABLE attempts_before;
+CREATE INDEX attempts_to_tell ON attempts (run) WHERE state != 'converted' OR notices != '[]';
+ALTER TABLE known_failures RENAME TO failures_before;
+CREATE TABLE known_failures (
+    file INTEGER PRIMARY KEY, source_size INTEGER NOT NULL, source_mtime_ns INTEGER NOT NULL,
+    recipe TEXT NOT NULL, made_with TEXT NOT NULL, run INTEGER NOT NULL, number INTEGER NOT NULL,
+    source_etag TEXT NOT NULL
+) STRICT;
+INSERT INTO known_failures SELECT
+    (SELECT files.id FROM files JOIN words ON words.id = folder
+        WHERE target_key = key_of(CAST(old.target AS BLOB)) AND target = old.target
+        AND word || name = old.source),
+    source_size, source_mtime_ns, recipe, made_with, (SELECT id FROM words WHERE word = run),
+    number, source_etag FROM failures_before AS old;
+DROP TABLE failures_before;
+CREATE VIEW history AS
+    SELECT run.word AS run, target, number, folder.word || name AS source, recipes.recipe, state,
+        kind, message, seconds, log, ended, notices, source_size, size, media_seconds, sent, queued,
+        began, coalesce(worker.word, '') AS worker, coalesce(versions.word, '') AS versions, steps,
+        attempts.run AS run_id, file
+    FROM attempts JOIN words AS run ON run.id = attempts.run JOIN files ON files.id = file
+    JOIN words AS folder ON folder.id = files.folder JOIN words AS made_by ON made_by.id = attempts.recipe
+    JOIN recipes ON recipes.fingerprint = made_by.word
+    LEFT JOIN words AS worker ON worker.id = attempts.worker
+    LEFT JOIN words AS versions ON versions.id = attempts.versions
+"""
 STEPS = (
     _SCHEMA,
     "ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",
@@ -117,11 +200,37 @@ STEPS = (
     _SOURCES,
     "ALTER TABLE runs RENAME COLUMN place TO backend",
     _ETAGS,
+    _COMPACT,
 )
 """The changes of each version. A new value that older runners cannot read also needs a version."""
 VERSION = len(STEPS)
 _FAR_FUTURE = 1000
 """No version will ever be this high: if one is, the file is damaged."""
+
+
+def add_functions(db: sqlite3.Connection) -> None:
+    """Let the changes of a version split names, and make their keys."""
+    for work in (folder_of, name_of, key_of):
+        db.create_function(work.__name__, 1, work, deterministic=True)
+
+
+def folder_of(path: bytes) -> bytes:
+    """The folder of the file at *path*, with the separator at its end."""
+    return path[: _end_of_folder(path)]
+
+
+def name_of(path: bytes) -> bytes:
+    """The name of the file at *path*."""
+    return path[_end_of_folder(path) :]
+
+
+def _end_of_folder(path: bytes) -> int:
+    return max(path.rfind(b"/"), path.rfind(b"\\")) + 1
+
+
+def key_of(name: bytes) -> int:
+    """The number by which *name* is looked up: an index of numbers is a third of one of names."""
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
 
 
 def with_tables(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
@@ -132,6 +241,7 @@ def with_tables(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
         # Safe against the end of the process; a power cut may cost the ledger, not media. The
         # rollback journal, unlike a write-ahead log, also works on network file systems.
         db.execute("PRAGMA synchronous = OFF")
+        add_functions(db)
         if version_in(db, path) < VERSION:
             with db:
                 db.execute("BEGIN IMMEDIATE")

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from runner.media.strict import UnreadableError, text, whole
 from runner.models import Conversion, Recipe, Source
-from runner.recording import as_bytes
+from runner.recording import as_bytes, target_key
 from runner.source_choice import KEPT, SourceChoice, is_choice
 
 ASKED = "asked"
@@ -151,6 +151,11 @@ class SourceTable:
         query = f"SELECT {_COLUMNS} FROM sources WHERE run = ? ORDER BY path"  # noqa: S608
         return self.rows(SourceRecord.from_row, query, run)
 
+    def counts(self, run: str) -> dict[str, int]:
+        """How many sources of *run* there are in each state."""
+        query = "SELECT state, count(*) FROM sources WHERE run = ? GROUP BY state"
+        return dict(self.rows(lambda row: (text(row[0]), whole(row[1])), query, run))
+
     def leaving(self) -> list[SourceRecord]:
         """Those that were about to go when their run was killed."""
         query = f"SELECT {_COLUMNS} FROM sources WHERE state = ?"  # noqa: S608
@@ -170,9 +175,11 @@ class SourceTable:
         """What was written down about *path* by the run that made *target*."""
         query = (
             f"SELECT {_COLUMNS} FROM sources WHERE path = CAST(? AS TEXT)"  # noqa: S608
-            " AND run = (SELECT run FROM results WHERE target = CAST(? AS TEXT))"
+            " AND run = (SELECT word FROM files JOIN results ON file = files.id"
+            " JOIN words ON words.id = results.run"
+            " WHERE target_key = ? AND target = CAST(? AS TEXT))"
         )
-        found = self.rows(SourceRecord.from_row, query, as_bytes(path), as_bytes(target))
+        found = self.rows(SourceRecord.from_row, query, as_bytes(path), *target_key(target))
         return found[0] if found else None
 
     def converted_at(self, target: str) -> float | None:
@@ -181,10 +188,11 @@ class SourceTable:
             lambda row: row[0],
             "SELECT min(coalesce(attempts.began, attempts.ended - attempts.seconds),"
             " coalesce(runs.started, attempts.ended))"
-            " FROM results JOIN attempts USING (run, target, source)"
-            " LEFT JOIN runs ON runs.id = results.run"
-            " WHERE target = CAST(? AS TEXT) AND attempts.state = 'converted'",
-            as_bytes(target),
+            " FROM files JOIN results ON results.file = files.id"
+            " JOIN attempts USING (run, file) JOIN words ON words.id = results.run"
+            " LEFT JOIN runs ON runs.id = word"
+            " WHERE target_key = ? AND target = CAST(? AS TEXT) AND attempts.state = 'converted'",
+            *target_key(target),
         )
         return found[0] if found and isinstance(found[0], float) else None
 

@@ -144,7 +144,8 @@ def use_ledger(ledger: Ledger, *, writes: bool) -> None:
     """Do all that commands do with a ledger."""
     for run in ledger.runs():
         ledger.attempts(run.id)
-        ledger.attempts(run.id, state=State.FAILED)
+        ledger.failed_attempts(run.id)
+        ledger.attempts_to_tell(run.id)
     ledger.attempts_at("a.mp3")
     ledger.find("a.mp3")
     ledger.resumable("local")

@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -76,7 +75,7 @@ def _show_status(
     """Show the state of the run, in JSON without *follow_up*; return whether it is still running."""
     run, running = ledger.run(name), ledger.lock.is_held()
     job_status = session.job_status(name) if session else None
-    sources = Counter(record.state for record in ledger.sources.of(name))
+    sources = ledger.sources.counts(name)
     uses = ledger.node_uses(name)
     cost = None
     if uses:
@@ -86,7 +85,7 @@ def _show_status(
         tasks = asdict(job_status.counts) if job_status else None
         click.echo(_run_json(run, tasks=tasks, cost=cost))
     else:
-        for line in _status_lines(run, ledger.attempts(name), job_status, running=running):
+        for line in _status_lines(run, ledger.attempts_to_tell(name), job_status, running=running):
             show(line)
         if sources:
             show(f"  {sources_text(sources)}")
@@ -106,8 +105,7 @@ def _status_lines(
     yield _run_line(run, running=running)
     yield f"  {printable(run.command)}"
     if run.ended is None:
-        done = sum(attempt.state is State.CONVERTED for attempt in attempts)
-        yield f"  {done} converted so far"
+        yield f"  {run.converted} converted so far"
     if job_status is not None:
         counts = job_status.counts
         yield f"  on Azure: {counts.active} waiting, {counts.running} running, {counts.completed} done"
@@ -208,7 +206,7 @@ def _attempts_of(
         if not any(run.id.startswith(what) for run in ledger.runs()):
             missing = f"no file or run '{printable(what)}' is recorded in {ledger.destination}"
             raise UsageError(f"{missing}; list the runs with `{follow_up.runs}`")
-    return ledger.attempts(ledger.run(what, follow_up).id, state=State.FAILED)
+    return ledger.failed_attempts(ledger.run(what, follow_up).id)
 
 
 def _age(text: str) -> timedelta:

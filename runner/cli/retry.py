@@ -34,7 +34,7 @@ from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.existing import Existing
 from runner.local import find_ffmpeg, usable_cores
 from runner.media.paths import is_address
-from runner.models import Conversion, Kind, Plan, State
+from runner.models import Conversion, Kind, Plan
 from runner.plan import new_run_id
 from runner.records import AttemptRecord, RunRecord
 from runner.runs import Run
@@ -75,7 +75,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **op
     with place.read(for_run=True) as ledger:
         follow_up = follow_up_of(ctx)
         old = ledger.run(name, follow_up)
-        failed = ledger.attempts(old.id, state=State.FAILED)
+        failed = ledger.failed_attempts(old.id)
         if not failed:
             raise NothingToConvertError(f"no failed files in run {old.id}")
         failed = [attempt for attempt in failed if attempt.kind != Kind.NAME.value]

@@ -1,12 +1,12 @@
 """A file that failed for a reason of its own is not tried again by the same command."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Run, names
 from tests.media import Media
+from tests.runner.old_ledgers import write_as_of
 from tests.stand_in import MakeStandIn, StandIn
 
 
@@ -97,39 +97,7 @@ def test_a_cleaned_run_is_not_remembered(run: Run, failed: Path, program: StandI
 def test_a_ledger_of_the_version_before_is_taken_over(
     run: Run, failed: Path, program: StandIn, destination: Path
 ) -> None:
-    with sqlite3.connect(destination / ".runner" / "ledger.sqlite") as db:
-        for statement in (
-            "DROP VIEW history",
-            "DROP TABLE known_failures",
-            "ALTER TABLE results DROP COLUMN notices",
-            "ALTER TABLE results DROP COLUMN source_etag",
-            "ALTER TABLE runs DROP COLUMN runner",
-            "ALTER TABLE runs DROP COLUMN vm_size",
-            "ALTER TABLE runs DROP COLUMN prices",
-            "ALTER TABLE runs RENAME COLUMN backend TO place",
-            "DROP TABLE node_uses",
-            "DROP TABLE sources",
-            "ALTER TABLE attempts RENAME TO now",
-            (
-                "CREATE TABLE attempts (run TEXT NOT NULL, target TEXT NOT NULL, number INTEGER NOT NULL,"
-                " source TEXT NOT NULL, recipe TEXT NOT NULL, state TEXT NOT NULL, kind TEXT,"
-                " message TEXT, seconds REAL NOT NULL, ended REAL NOT NULL, log BLOB NOT NULL,"
-                " PRIMARY KEY (run, target, number)) STRICT"
-            ),
-            (
-                "INSERT INTO attempts SELECT run, target, number, source, recipe, state, kind, message,"
-                " seconds, ended, log FROM now"
-            ),
-            "DROP TABLE now",
-            (
-                "CREATE VIEW history AS SELECT run, target, number, source, recipes.recipe, state, kind,"
-                " message, seconds, log, ended"
-                " FROM attempts JOIN recipes ON recipes.fingerprint = attempts.recipe"
-            ),
-            "PRAGMA user_version = 3",
-        ):
-            db.execute(statement)
-    db.close()
+    write_as_of(3, destination / ".runner" / "ledger.sqlite")
     assert "bad.mp4" in run("status").stdout
     again = run("convert", "in", "--ffmpeg", program.path)
     assert "2 files: 1 up to date, 1 failed" in again.stderr

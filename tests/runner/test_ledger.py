@@ -5,6 +5,7 @@ import random
 import shutil
 import sqlite3
 import struct
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,14 +14,27 @@ import pytest
 
 from runner.errors import ExitCode, SetupError
 from runner.ledger import Ledger
-from runner.models import Conversion, Event, Failure, Kind, Plan, Result, Source, State
+from runner.models import (
+    Conversion,
+    Event,
+    Execution,
+    Failure,
+    Kind,
+    Plan,
+    Result,
+    Source,
+    State,
+    Step,
+)
 from runner.options import RunOptions
-from runner.schema import STEPS
+from runner.schema import STEPS, add_functions
 from tests.conftest import Run, tree
 from tests.media import Media
+from tests.runner.old_ledgers import write_as_of
 from tests.runner.programs import recipe
 
 RUN = "20261122-1412-mossy-otter"
+LATE = 1_790_000_000_123_456_789
 CONVERSIONS = tuple(
     Conversion(Source(f"/in/{number}.wav", 5, 7), f"{number}.mp3", recipe()) for number in range(40)
 )
@@ -218,11 +232,102 @@ def test_a_transaction_that_was_cut_off_is_taken_back(
     assert (everything(destination) == before) is (opening == Ledger.peek)
 
 
+MANY = [
+    (Conversion(Source("/in/a.mp4", 5, 7), "a.mp3", recipe()), State.CONVERTED, ""),
+    (Conversion(Source("/in/a.mp4", 5, 7), "a.opus", recipe("opus")), State.CONVERTED, ""),
+    (Conversion(Source("/in/a.mov", 5, 7), "a.mp3", recipe()), State.FAILED, "its log"),
+    (
+        Conversion(Source("/in/ü\udcff/\udcfe'\n.mp4", 5, 7), "ü/\udcff.mp3", recipe()),
+        State.FAILED,
+        "x",
+    ),
+    (Conversion(Source("C:\\in\\b.mp4", 5, 7), "b.mp3", recipe()), State.CONVERTED, ""),
+    (Conversion(Source("az://c/d e.mp4", 5, 7, "0x8D"), "d e.mp3", recipe()), State.CONVERTED, ""),
+    (Conversion(Source("no folder.mp4", -1, 0), "no folder.mp3", recipe()), State.FAILED, ""),
+]
+
+
+def known(ledger: Ledger) -> list[object]:
+    """All that a ledger tells of `MANY`."""
+    targets = [conversion.target for conversion, _, _ in MANY]
+    return [
+        ledger.runs(),
+        [ledger.find(target) for target in targets],
+        [ledger.attempts_at(target) for target in targets],
+        [ledger.attempts_at(conversion.source.path) for conversion, _, _ in MANY[2:3]],
+        *(read(RUN) for read in (ledger.attempts, ledger.failed_attempts, ledger.attempts_to_tell)),
+        ledger.all_attempts(RUN),
+        ledger.earlier(recipe()),
+        ledger.known_failures("ffmpeg 9"),
+    ]
+
+
+def test_all_of_a_ledger_of_the_version_before_is_taken_over(destination: Path) -> None:
+    with Ledger.open(destination) as ledger:
+        plan = Plan(RUN, destination, tuple(conversion for conversion, _, _ in MANY))
+        ledger.begin(plan, "local", "runner convert in", RunOptions(), "ffmpeg 9")
+        for conversion, state, log in MANY:
+            good = state is State.CONVERTED
+            event = Event(
+                conversion=conversion,
+                state=state,
+                result=Result(size=3, sha256="0a" * 32, mtime_ns=5) if good else None,
+                failure=None if good else Failure(Kind.INPUT, "ends early \udcff", log),
+                log=log,
+                notices=("one",) if conversion.recipe != recipe() else (),
+                execution=Execution(worker="worker 1", began=5.0, sent=7, ffmpeg="ffmpeg"),
+            )
+            ledger.record(RUN, event)
+        before = known(ledger)
+    assert before[1]
+    assert len(ledger_rows(before[-1])) == 2
+    write_as_of(len(STEPS) - 1, destination / ".runner" / "ledger.sqlite")
+    with Ledger.peek(destination) as ledger:
+        assert known(ledger) == before
+    with Ledger.open(destination) as ledger:
+        assert known(ledger) == before
+
+
+def ledger_rows(found: object) -> list[object]:
+    assert isinstance(found, dict)
+    return list(found)
+
+
+def test_a_file_takes_less_than_400_bytes(destination: Path) -> None:
+    count = 1000
+    with Ledger.open(destination) as ledger:
+        ledger.begin(Plan(RUN, destination, CONVERSIONS), "local", "", RunOptions())
+        for number in range(count):
+            name = f"a folder/a clip with a name of usual length {number:06}"
+            conversion = Conversion(
+                Source(f"/home/me/{name}.mp4", 10**8, LATE), f"{name}.mp3", recipe()
+            )
+            now = time.time()
+            steps = (Step("convert", now - 2, now - 1), Step("verify", now - 1, now))
+            event = Event(
+                conversion=conversion,
+                state=State.CONVERTED,
+                seconds=2.0123,
+                media_done=10.02,
+                media_total=10.02,
+                result=Result(size=10**6, sha256=f"{number:064x}", mtime_ns=LATE),
+                execution=Execution(
+                    worker="worker 2", began=now - 2, ffmpeg="ffmpeg 9", steps=steps
+                ),
+            )
+            ledger.record(RUN, event)
+        (attempt,) = ledger.attempts_at(f"{name}.mp3")
+    assert [step.name for step in attempt.steps] == ["convert", "verify"]
+    assert attempt.steps[1].ended == pytest.approx(now, abs=0.1)
+    assert (destination / ".runner" / "ledger.sqlite").stat().st_size / count < 400
+
+
 @pytest.mark.parametrize("version", range(1, len(STEPS)))
 def test_a_ledger_of_an_older_version_can_be_looked_into(destination: Path, version: int) -> None:
     backend = "place" if version < 8 else "backend"  # the column was renamed
     (destination / ".runner").mkdir(parents=True)
     with closing(sqlite3.connect(destination / ".runner" / "ledger.sqlite")) as db, db:
+        add_functions(db)
         for step in STEPS[:version]:
             db.executescript(step)
         db.execute(

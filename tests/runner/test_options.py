@@ -1,17 +1,15 @@
 """A run's options are stored with it, and later commands go on with them."""
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from runner.ledger import Ledger
 from runner.options import RunOptions
-from runner.schema import STEPS
 from tests.conftest import Run
 from tests.media import Media
+from tests.runner.old_ledgers import write_as_of
 from tests.stand_in import MakeStandIn, StandIn
 
 OTHERS = RunOptions(
@@ -112,14 +110,6 @@ def test_a_ledger_from_before_there_were_options_is_read(
     run: Run, failed: Callable[..., StandIn], destination: Path
 ) -> None:
     failed("--overwrite", "always", "--retries", "0")
-    path = destination / ".runner" / "ledger.sqlite"
-    new = path.rename(path.with_name("new.sqlite"))
-    with closing(sqlite3.connect(path)) as db:
-        db.executescript(f"{STEPS[0]}; PRAGMA user_version = 1; ATTACH '{new}' AS new")
-        with db:
-            for table in ("runs", "recipes", "attempts"):
-                old = (row[1] for row in db.execute(f"PRAGMA main.table_info({table})"))
-                columns = ", ".join("backend" if name == "place" else name for name in old)
-                db.execute(f"INSERT INTO main.{table} SELECT {columns} FROM new.{table}")
+    write_as_of(1, destination / ".runner" / "ledger.sqlite")
     assert "a.mp3  transient" in run("status").stdout
     assert run("retry", "--overwrite", "always").exit_code == 0
