@@ -223,9 +223,9 @@ class Ledger:
         """Return what is known about *target*."""
         rows = self._rows(
             StoredResult.from_row,
-            "SELECT folder.word || name, source_size, source_mtime_ns, made_by.word, size, mtime_ns,"
-            " sha256, notices, source_etag FROM files JOIN results ON file = files.id"
-            " JOIN words AS folder ON folder.id = files.folder JOIN words AS made_by ON made_by.id = recipe"
+            "SELECT source, source_size, source_mtime_ns, word, size, mtime_ns, sha256, notices,"
+            " source_etag FROM paths JOIN results ON file = paths.id"
+            " JOIN words ON words.id = results.recipe"
             " WHERE target_key = ? AND target = CAST(? AS TEXT)",
             *target_key(target),
         )
@@ -235,10 +235,10 @@ class Ledger:
         """Return the failures caused by sources, by target and source, as found with *made_with*."""
         rows = self._rows(
             KnownFailure.from_row,
-            "SELECT target, word || name, known_failures.source_size, source_mtime_ns,"
+            "SELECT target, source, known_failures.source_size, source_mtime_ns,"
             " known_failures.recipe, kind, message, source_etag"
             " FROM known_failures JOIN attempts USING (run, file, number)"
-            " JOIN files ON files.id = file JOIN words ON words.id = folder WHERE made_with = ?",
+            " JOIN paths ON paths.id = file WHERE made_with = ?",
             made_with,
         )
         return {(known.target, known.source): known for known in rows}
@@ -340,9 +340,8 @@ class Ledger:
         return self._rows(
             AttemptRecord.from_row,
             f"SELECT {_HISTORY} FROM history WHERE file IN"  # noqa: S608
-            " (SELECT id FROM files WHERE target_key = ? AND target = CAST(? AS TEXT)"
-            " UNION SELECT files.id FROM files JOIN words ON words.id = folder"
-            " WHERE source_key = ? AND word || name = CAST(? AS TEXT))"
+            " (SELECT id FROM paths WHERE target_key = ? AND target = CAST(? AS TEXT)"
+            " UNION SELECT id FROM paths WHERE source_key = ? AND source = CAST(? AS TEXT))"
             " AND run_id IN (SELECT words.id FROM runs JOIN words ON word = runs.id)"
             " ORDER BY ended DESC",
             *(*target_key(target), *target_key(source)),
@@ -350,9 +349,7 @@ class Ledger:
 
     def _spelled(self, file: str) -> str:
         """Return *file* as it is spelled in the ledger: Windows ignores case and the kind of slash."""
-        known = self._rows(
-            tuple, "SELECT target, word || name FROM files JOIN words ON words.id = folder"
-        )
+        known = self._rows(tuple, "SELECT target, source FROM paths")
         return spelled(file, chain.from_iterable(known))
 
     def forget_before(self, moment: datetime) -> int:

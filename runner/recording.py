@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 
+from runner.file_rows import FileRow, key_of
 from runner.models import STEPS, Conversion, Event, Kind, NodeUse, Result, Step
 from runner.records import packed
-from runner.schema import folder_of, key_of, name_of
 
 
 class Words:
@@ -41,20 +41,24 @@ class Recording:
     @cached_property
     def file(self) -> int:
         """The number of its target and source, which they get when it is first needed."""
-        key, target = target_key(self.conversion.target)
-        source = as_bytes(self.conversion.source.path)
+        target, source = as_bytes(self.conversion.target), as_bytes(self.conversion.source.path)
+        row = FileRow.of(target, source)
         known = self.db.execute(
-            "SELECT files.id FROM files JOIN words ON words.id = folder WHERE target_key = ?"
-            " AND target = CAST(? AS TEXT) AND word || name = CAST(? AS TEXT)",
-            (key, target, source),
+            "SELECT id FROM paths WHERE target_key = ?"
+            " AND target = CAST(? AS TEXT) AND source = CAST(? AS TEXT)",
+            (row.target_key, target, source),
         ).fetchone()
         if known:
             return int(known[0])
-        folder = self._word(folder_of(source).decode("utf-8", "surrogateescape"))
+        folders = (
+            self._word(folder.decode("utf-8", "surrogateescape"))
+            for folder in (row.folder, row.target_folder)
+        )
         added = self.db.execute(
-            "INSERT INTO files (target, folder, name, target_key, source_key)"
-            " VALUES (CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?)",
-            (target, folder, name_of(source), key, key_of(source)),
+            "INSERT INTO files"
+            " (folder, target_folder, name, shared, tail, target_key, source_key)"
+            " VALUES (?, ?, CAST(? AS TEXT), ?, CAST(? AS TEXT), ?, ?)",
+            (*folders, row.name, row.shared, row.tail, row.target_key, row.source_key),
         )
         return int(added.lastrowid or 0)
 
@@ -63,7 +67,7 @@ class Recording:
         source, key = self.conversion.source, target_key(self.conversion.target)
         # a target that was made of another source before is of this one now
         self.db.execute(
-            "DELETE FROM results WHERE file IN (SELECT id FROM files WHERE target_key = ?"
+            "DELETE FROM results WHERE file IN (SELECT id FROM paths WHERE target_key = ?"
             " AND target = CAST(? AS TEXT) AND id != ?)",
             (*key, self.file),
         )

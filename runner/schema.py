@@ -1,12 +1,12 @@
 """The tables of the ledger's SQLite file, version by version."""
 
-import hashlib
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
 from runner import __version__
 from runner.errors import SetupError
+from runner.file_rows import FileRow
 from runner.formatting import display_path, printable
 from runner.media.strict import UnreadableError, text
 
@@ -109,30 +109,39 @@ ALTER TABLE results ADD COLUMN source_etag TEXT NOT NULL DEFAULT '';
 ALTER TABLE known_failures ADD COLUMN source_etag TEXT NOT NULL DEFAULT '';
 """
 # A million files are to take 400 bytes each: what they share is written once, and names are found by a
-# number made of them. `ANY` because a hash is stored as bytes, but nobody knows what older rows hold.
+# number made of them. A target begins as the name of its source does. `ANY` because a hash is stored as
+# bytes, but nobody knows what older rows hold.
 _COMPACT = """
 DROP VIEW history;
 CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE files (
-    id INTEGER PRIMARY KEY, target TEXT NOT NULL, folder INTEGER NOT NULL, name TEXT NOT NULL,
-    target_key INTEGER NOT NULL, source_key INTEGER NOT NULL
+    id INTEGER PRIMARY KEY, folder INTEGER NOT NULL, name TEXT NOT NULL, target_folder INTEGER NOT NULL,
+    shared INTEGER NOT NULL, tail TEXT NOT NULL, target_key INTEGER NOT NULL, source_key INTEGER NOT NULL
 ) STRICT;
+CREATE TEMP TABLE names AS
+    SELECT CAST(target AS BLOB) AS target, CAST(source AS BLOB) AS source FROM results
+    UNION SELECT CAST(target AS BLOB), CAST(source AS BLOB) FROM attempts
+    UNION SELECT CAST(target AS BLOB), CAST(source AS BLOB) FROM known_failures;
 INSERT INTO words (word)
-    SELECT run FROM attempts UNION SELECT recipe FROM attempts UNION SELECT worker FROM attempts
-    UNION SELECT versions FROM attempts UNION SELECT CAST(folder_of(CAST(source AS BLOB)) AS TEXT)
-    FROM attempts UNION SELECT run FROM results UNION SELECT recipe FROM results
-    UNION SELECT CAST(folder_of(CAST(source AS BLOB)) AS TEXT) FROM results
-    UNION SELECT run FROM known_failures
-    UNION SELECT CAST(folder_of(CAST(source AS BLOB)) AS TEXT) FROM known_failures;
-INSERT INTO files (target, folder, name, target_key, source_key)
-    SELECT target,
-        (SELECT id FROM words WHERE word = CAST(folder_of(CAST(source AS BLOB)) AS TEXT)),
-        CAST(name_of(CAST(source AS BLOB)) AS TEXT),
-        key_of(CAST(target AS BLOB)), key_of(CAST(source AS BLOB))
-    FROM (SELECT target, source FROM results UNION SELECT target, source FROM attempts
-        UNION SELECT target, source FROM known_failures);
+    SELECT CAST(part_of('folder', target, source) AS TEXT) FROM names
+    UNION SELECT CAST(part_of('target_folder', target, source) AS TEXT) FROM names
+    UNION SELECT run FROM attempts UNION SELECT recipe FROM attempts UNION SELECT worker FROM attempts
+    UNION SELECT versions FROM attempts UNION SELECT run FROM results UNION SELECT recipe FROM results
+    UNION SELECT run FROM known_failures;
+INSERT INTO files (folder, name, target_folder, shared, tail, target_key, source_key) SELECT
+    (SELECT id FROM words WHERE word = CAST(part_of('folder', target, source) AS TEXT)),
+    CAST(part_of('name', target, source) AS TEXT),
+    (SELECT id FROM words WHERE word = CAST(part_of('target_folder', target, source) AS TEXT)),
+    part_of('shared', target, source), CAST(part_of('tail', target, source) AS TEXT),
+    part_of('target_key', target, source), part_of('source_key', target, source) FROM names;
+DROP TABLE names;
 CREATE INDEX files_by_target ON files (target_key);
 CREATE INDEX files_by_source ON files (source_key);
+CREATE VIEW paths AS
+    SELECT files.id AS id, target_folder.word || substr(name, 1, shared) || tail AS target,
+        folder.word || name AS source, target_key, source_key
+    FROM files JOIN words AS folder ON folder.id = files.folder
+    JOIN words AS target_folder ON target_folder.id = files.target_folder;
 ALTER TABLE results RENAME TO results_before;
 CREATE TABLE results (
     file INTEGER PRIMARY KEY, source_size INTEGER NOT NULL, source_mtime_ns INTEGER NOT NULL,
@@ -140,9 +149,8 @@ CREATE TABLE results (
     run INTEGER NOT NULL, notices TEXT NOT NULL, source_etag TEXT NOT NULL
 ) STRICT;
 INSERT INTO results SELECT
-    (SELECT files.id FROM files JOIN words ON words.id = folder
-        WHERE target_key = key_of(CAST(old.target AS BLOB)) AND target = old.target
-        AND word || name = old.source),
+    (SELECT id FROM paths WHERE target_key = part_of('target_key', CAST(old.target AS BLOB), x'')
+        AND target = old.target AND source = old.source),
     source_size, source_mtime_ns, (SELECT id FROM words WHERE word = recipe), size, mtime_ns,
     sha256, (SELECT id FROM words WHERE word = run), notices, source_etag FROM results_before AS old;
 DROP TABLE results_before;
@@ -157,9 +165,8 @@ CREATE TABLE attempts (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO attempts SELECT
     (SELECT id FROM words WHERE word = run),
-    (SELECT files.id FROM files JOIN words ON words.id = folder
-        WHERE target_key = key_of(CAST(old.target AS BLOB)) AND target = old.target
-        AND word || name = old.source),
+    (SELECT id FROM paths WHERE target_key = part_of('target_key', CAST(old.target AS BLOB), x'')
+        AND target = old.target AND source = old.source),
     number, (SELECT id FROM words WHERE word = recipe), state, kind, message, seconds, ended, log,
     notices, source_size, size, media_seconds, sent, queued, began,
     (SELECT id FROM words WHERE word = worker), (SELECT id FROM words WHERE word = versions), steps
@@ -173,19 +180,18 @@ CREATE TABLE known_failures (
     source_etag TEXT NOT NULL
 ) STRICT;
 INSERT INTO known_failures SELECT
-    (SELECT files.id FROM files JOIN words ON words.id = folder
-        WHERE target_key = key_of(CAST(old.target AS BLOB)) AND target = old.target
-        AND word || name = old.source),
+    (SELECT id FROM paths WHERE target_key = part_of('target_key', CAST(old.target AS BLOB), x'')
+        AND target = old.target AND source = old.source),
     source_size, source_mtime_ns, recipe, made_with, (SELECT id FROM words WHERE word = run),
     number, source_etag FROM failures_before AS old;
 DROP TABLE failures_before;
 CREATE VIEW history AS
-    SELECT run.word AS run, target, number, folder.word || name AS source, recipes.recipe, state,
-        kind, message, seconds, log, ended, notices, source_size, size, media_seconds, sent, queued,
-        began, coalesce(worker.word, '') AS worker, coalesce(versions.word, '') AS versions, steps,
+    SELECT run.word AS run, target, number, source, recipes.recipe, state, kind, message, seconds,
+        log, ended, notices, source_size, size, media_seconds, sent, queued, began,
+        coalesce(worker.word, '') AS worker, coalesce(versions.word, '') AS versions, steps,
         attempts.run AS run_id, file
-    FROM attempts JOIN words AS run ON run.id = attempts.run JOIN files ON files.id = file
-    JOIN words AS folder ON folder.id = files.folder JOIN words AS made_by ON made_by.id = attempts.recipe
+    FROM attempts JOIN words AS run ON run.id = attempts.run JOIN paths ON paths.id = file
+    JOIN words AS made_by ON made_by.id = attempts.recipe
     JOIN recipes ON recipes.fingerprint = made_by.word
     LEFT JOIN words AS worker ON worker.id = attempts.worker
     LEFT JOIN words AS versions ON versions.id = attempts.versions
@@ -209,28 +215,14 @@ _FAR_FUTURE = 1000
 
 
 def add_functions(db: sqlite3.Connection) -> None:
-    """Let the changes of a version split names, and make their keys."""
-    for work in (folder_of, name_of, key_of):
-        db.create_function(work.__name__, 1, work, deterministic=True)
+    """Let the changes of a version take names apart."""
+    db.create_function("part_of", 3, _part_of, deterministic=True)
 
 
-def folder_of(path: bytes) -> bytes:
-    """The folder of the file at *path*, with the separator at its end."""
-    return path[: _end_of_folder(path)]
-
-
-def name_of(path: bytes) -> bytes:
-    """The name of the file at *path*."""
-    return path[_end_of_folder(path) :]
-
-
-def _end_of_folder(path: bytes) -> int:
-    return max(path.rfind(b"/"), path.rfind(b"\\")) + 1
-
-
-def key_of(name: bytes) -> int:
-    """The number by which *name* is looked up: an index of numbers is a third of one of names."""
-    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
+def _part_of(part: str, target: bytes, source: bytes) -> bytes | int:
+    found = getattr(FileRow.of(target, source), part)
+    assert isinstance(found, bytes | int)
+    return found
 
 
 def with_tables(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:

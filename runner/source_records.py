@@ -175,7 +175,7 @@ class SourceTable:
         """What was written down about *path* by the run that made *target*."""
         query = (
             f"SELECT {_COLUMNS} FROM sources WHERE path = CAST(? AS TEXT)"  # noqa: S608
-            " AND run = (SELECT word FROM files JOIN results ON file = files.id"
+            " AND run = (SELECT word FROM paths JOIN results ON file = paths.id"
             " JOIN words ON words.id = results.run"
             " WHERE target_key = ? AND target = CAST(? AS TEXT))"
         )
@@ -188,7 +188,7 @@ class SourceTable:
             lambda row: row[0],
             "SELECT min(coalesce(attempts.began, attempts.ended - attempts.seconds),"
             " coalesce(runs.started, attempts.ended))"
-            " FROM files JOIN results ON results.file = files.id"
+            " FROM paths JOIN results ON results.file = paths.id"
             " JOIN attempts USING (run, file) JOIN words ON words.id = results.run"
             " LEFT JOIN runs ON runs.id = word"
             " WHERE target_key = ? AND target = CAST(? AS TEXT) AND attempts.state = 'converted'",

@@ -10,27 +10,23 @@ _AS_BEFORE = {
     "runs": "SELECT *, backend AS place FROM new.runs",
     "recipes": "SELECT * FROM new.recipes",
     "results": (
-        "SELECT target, folder.word || name AS source, source_size, source_mtime_ns,"
-        " made_by.word AS recipe, size, mtime_ns, lower(hex(sha256)) AS sha256, run.word AS run,"
-        " notices, source_etag FROM new.results JOIN new.files ON files.id = file"
-        " JOIN new.words AS folder ON folder.id = files.folder"
-        " JOIN new.words AS run ON run.id = results.run"
-        " JOIN new.words AS made_by ON made_by.id = results.recipe"
+        "SELECT target, source, source_size, source_mtime_ns, made_by.word AS recipe, size, mtime_ns,"
+        " lower(hex(sha256)) AS sha256, run.word AS run, notices, source_etag"
+        " FROM new.results AS r JOIN new.paths ON paths.id = r.file"
+        " JOIN new.words AS run ON run.id = r.run JOIN new.words AS made_by ON made_by.id = r.recipe"
     ),
     "attempts": (
-        "SELECT run.word AS run, target, number, folder.word || name AS source,"
-        " made_by.word AS recipe, state, kind, message, seconds, ended, log, notices, source_size,"
-        " size, media_seconds, sent, queued, began, coalesce(worker.word, '') AS worker,"
-        " coalesce(versions.word, '') AS versions, steps FROM new.attempts AS a"
-        " JOIN new.files ON files.id = file JOIN new.words AS folder ON folder.id = files.folder"
+        "SELECT run.word AS run, target, number, source, made_by.word AS recipe, state, kind,"
+        " message, seconds, ended, log, notices, source_size, size, media_seconds, sent, queued,"
+        " began, coalesce(worker.word, '') AS worker, coalesce(versions.word, '') AS versions, steps"
+        " FROM new.attempts AS a JOIN new.paths ON paths.id = a.file"
         " JOIN new.words AS run ON run.id = a.run JOIN new.words AS made_by ON made_by.id = a.recipe"
         " LEFT JOIN new.words AS worker ON worker.id = a.worker"
         " LEFT JOIN new.words AS versions ON versions.id = a.versions"
     ),
     "known_failures": (
-        "SELECT target, folder.word || name AS source, source_size, source_mtime_ns, recipe,"
-        " made_with, run.word AS run, number, source_etag FROM new.known_failures AS k"
-        " JOIN new.files ON files.id = file JOIN new.words AS folder ON folder.id = files.folder"
+        "SELECT target, source, source_size, source_mtime_ns, recipe, made_with, run.word AS run,"
+        " number, source_etag FROM new.known_failures AS k JOIN new.paths ON paths.id = k.file"
         " JOIN new.words AS run ON run.id = k.run"
     ),
     "node_uses": "SELECT * FROM new.node_uses",

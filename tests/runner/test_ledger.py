@@ -294,7 +294,7 @@ def ledger_rows(found: object) -> list[object]:
 
 
 def test_a_file_takes_less_than_400_bytes(destination: Path) -> None:
-    count = 1000
+    count = 2000
     with Ledger.open(destination) as ledger:
         ledger.begin(Plan(RUN, destination, CONVERSIONS), "local", "", RunOptions())
         for number in range(count):
