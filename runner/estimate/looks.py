@@ -5,14 +5,17 @@ import os
 import random
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 
+from runner.conversions import Conversions
 from runner.media.probe import MediaInfo, parse_log
 from runner.media.process import run
 from runner.models import Conversion
 
+_MOST_GUESSES = 50_000
 MOST_LOOKS = 2000
 """Files that are looked into; of more, a random sample."""
 _LONGEST_LOOK = 60
@@ -97,20 +100,20 @@ def look_at(conversions: Sequence[Conversion], ffmpeg: str, jobs: int) -> Select
 
     Sources in storage are not looked into: that would bring them here.
     """
-    chosen = [one for one in conversions if not one.source.is_blob]
-    if len(chosen) > MOST_LOOKS:
-        chosen = random.Random(len(chosen)).sample(chosen, MOST_LOOKS)  # noqa: S311 - no secret
+    table = Conversions.of(conversions).longest_first()
+    places = [place for place, one in enumerate(table) if not one.source.is_blob]
+    if len(places) > MOST_LOOKS:
+        places = random.Random(len(places)).sample(places, MOST_LOOKS)  # noqa: S311 - no secret
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        found = list(pool.map(lambda one: _look(one, ffmpeg), chosen))
+        found = list(pool.map(lambda one: _look(one, ffmpeg), table.only(places)))
     good = [look for look in found if look is not None]
-    known = {look.conversion.source.path: look for look in good}
-    seen = {one.source.path for one in chosen}
+    seen = set(places)
     # whoever cannot be opened fails at once
-    rest = [one for one in conversions if one.source.path not in seen]
+    rest = table.only(place for place in range(len(table)) if place not in seen)
     scale = _Scale.of(good)
-    looks = (*known.values(), *map(scale.guess, rest))
-    error = _error(good, len(conversions)) if rest else 0.0
-    return Selection(looks, len(chosen), len(chosen) - len(good), error)
+    looks = (*{look.conversion.source.path: look for look in good}.values(), *scale.guesses(rest))
+    error = _error(good, len(table)) if rest else 0.0
+    return Selection(looks, len(places), len(places) - len(good), error)
 
 
 def _look(conversion: Conversion, ffmpeg: str) -> Look | None:
@@ -160,6 +163,12 @@ class _Scale:
         pixels = sorted(look.pixels for look in looks)[len(looks) // 2]
         seconds, audio = (sum(getattr(k, n) for k in looks) for n in ("seconds", "audio_bytes"))
         return cls(seconds / size, audio / size, pixels)
+
+    def guesses(self, conversions: Conversions) -> Iterator[Look]:
+        """Guess at each of *conversions*, the longest first; of very many, one stands for those after it."""
+        each = -(-len(conversions) // _MOST_GUESSES) or 1
+        for place in range(0, len(conversions), each):
+            yield from repeat(self.guess(conversions[place]), min(each, len(conversions) - place))
 
     def guess(self, conversion: Conversion) -> Look:
         size = max(conversion.source.size, 0)

@@ -1,6 +1,6 @@
 """Measure, print the tables, and write them to BENCHMARKS.md: `make bench`.
 
-    python -m tests.benchmarks [local] [sample] [azure] [nodes] [emulator] [estimates] [estimates_emulated] [encoders]
+    python -m tests.benchmarks [local] [many] [sample] [azure] [nodes] [emulator] [estimates] [estimates_emulated] [encoders]
         [films]
 
 Without a name all parts are measured; a part that is named alone replaces only its own tables.
@@ -18,6 +18,7 @@ from tests.benchmarks import (
     estimates_emulated,
     films,
     local,
+    many,
     nodes,
     sample,
 )
@@ -25,6 +26,7 @@ from tests.benchmarks.tables import machine
 
 PARTS = {
     "local": local,
+    "many": many,
     "sample": sample,
     "azure": azure,
     "nodes": nodes,

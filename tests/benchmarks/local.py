@@ -15,14 +15,9 @@ from pathlib import Path
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from runner.ledger import Ledger
 from runner.local import usable_cores
 from runner.media.choices import settle
-from runner.models import Event, Result, State
-from runner.options import RunOptions
-from runner.plan import make_plan
 from runner.presets import BUILT_IN
-from runner.selection import Selection, find_files
 from tests.benchmarks.tables import Table, Times, compare
 
 RUNNER = str(Path(sys.executable).with_name("runner"))
@@ -56,12 +51,6 @@ def report(rounds: int = 3) -> Iterator[Table]:
             "40 clips of 10 s and, last by name, one of 600 s", work, [10] * 40 + [600], rounds
         )
         yield _start_up(rounds=4 * rounds)
-        yield Table(
-            "Files that are up to date",
-            ("files", "wall s", "of these beyond start-up", "peak memory, MB"),
-            [_up_to_date(work / f"many-{count}", count) for count in (10_000, 100_000)],
-            "Planned, looked up in the ledger, compared with the disk and left alone.",
-        )
 
 
 def _race(title: str, work: Path, lengths: list[int], rounds: int) -> Table:
@@ -146,41 +135,3 @@ def _start_up(rounds: int) -> Table:
             measured.values.append((time.monotonic() - started) * 1000)
     rows = [[t.name, f"{t.median:.0f}", f"{times[0].median / t.median:.1f}"] for t in times]
     return Table("Start-up", ("command", "wall ms, median", "runner --help / this"), rows)
-
-
-def _up_to_date(work: Path, count: int) -> list[str]:
-    source, destination = work / "in", work / "out"
-    for number in range(count):
-        folder = f"{number // 1000:03}"
-        for top, suffix in ((source, ".mp4"), (destination, ".mp3")):
-            (top / folder).mkdir(parents=True, exist_ok=True)
-            (top / folder / f"a file with a name of usual length {number:06}{suffix}").write_bytes(
-                b"x"
-            )
-    _write_ledger(source, destination)
-    seconds, memory = _measure([RUNNER, "convert", str(source), "-o", str(destination), "-q"])
-    empty, _ = _measure([RUNNER, "convert", "--help"])
-    shutil.rmtree(work)
-    return [f"{count:,}", f"{seconds:.2f}", f"{seconds - empty:.2f}", f"{memory / 1e6:.0f}"]
-
-
-def _write_ledger(source: Path, destination: Path) -> None:
-    plan = make_plan(find_files([str(source)], Selection()), MP3, destination)
-    with Ledger.open(destination) as ledger:
-        ledger.begin(plan, "local", "a benchmark", RunOptions())
-        for conversion in plan.conversions:
-            status = (destination / conversion.target).stat()
-            result = Result(size=status.st_size, mtime_ns=status.st_mtime_ns, sha256="0" * 64)
-            ledger.record(
-                plan.id, Event(conversion=conversion, state=State.UP_TO_DATE, result=result)
-            )
-
-
-def _measure(command: Sequence[str]) -> tuple[float, int]:
-    """Wall-clock seconds and peak memory in bytes of *command*."""
-    started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, command
-    return time.monotonic() - started, usage.ru_maxrss * 1024
