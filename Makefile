@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # `make demo` is the first thing to try.
-.PHONY: install infra demo demo-cloud pulumi quick test fuzz lint lint-workflows lint-project docs constraints bench windows clean
+.PHONY: install infra demo demo-cloud pulumi quick test fuzz soak lint lint-workflows lint-project docs constraints bench windows clean
 .DEFAULT_GOAL := demo
 
 .venv/runner: pyproject.toml constraints.txt
@@ -58,6 +58,10 @@ quick: .venv/dev
 # Ten thousand damaged plans, records and ledgers; RUNNER_FUZZ_SEED=… tries others.
 fuzz: .venv/dev
 	RUNNER_FUZZ=10000 $(BIN)/python -m pytest -n auto --timeout 3600 tests/test_fuzz.py
+
+# An hour of faults, kills and second runners by mistake; RUNNER_SOAK_SEED=… has others.
+soak: .venv/dev .venv/azurite
+	RUNNER_SOAK=$${RUNNER_SOAK:-3600} $(BIN)/python -m pytest --timeout 0 tests/azure/test_soak.py
 
 lint: .venv/dev lint-workflows lint-project
 	$(BIN)/ruff format --check .

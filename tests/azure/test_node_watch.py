@@ -1,12 +1,12 @@
 """The nodes of a run as the ledger has them, and the times of each attempt's parts."""
 
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from runner.ledger import Ledger
 from runner.models import STEPS
 from tests.azure.conftest import MakeCloud, on_cloud
 from tests.conftest import Run
@@ -31,11 +31,11 @@ def test_a_run_knows_its_nodes_and_when_each_part_of_an_attempt_was_done(
             "SELECT node, spot, until - since, allocated, ready FROM node_uses WHERE spot = ?",
             [spot],
         )
-        attempts = db.execute("SELECT worker, steps FROM attempts").fetchall()
-    assert node[:2] == (attempts[0][0], spot)
+    with Ledger.read(destination) as ledger:
+        attempts = ledger.attempts(ledger.run(None).id)
+    assert node[:2] == (attempts[0].worker, spot)
     assert 0 <= node[2] < 60
     assert node[3] is not None
-    for _, text in attempts:
-        steps = json.loads(text)
-        assert [name for name, *_ in steps] == list(STEPS)
-        assert all(ended >= began > 1e9 for _, began, ended in steps)
+    for attempt in attempts:
+        assert [step.name for step in attempt.steps] == list(STEPS)
+        assert all(step.ended >= step.began > 1e9 for step in attempt.steps)
