@@ -75,6 +75,8 @@ def test_a_result_that_cannot_be_written_here_is_not_made_again(make_a_world: Ma
 
 def test_after_fail_fast_the_rest_can_be_collected(make_a_world: MakeWorld) -> None:
     world = make_a_world({**MIXTURE, "b.wav": b"bad b, which is the longest and comes first"})
+    # all is submitted before the first one fails
+    assert world.do(world.here, *CONVERT, "--detach").exit_code == 0
     stopped = world.follow(world.here, *CONVERT, "--fail-fast", "1")
     assert "stopped after 1 failed files (--fail-fast)" in stopped.stderr
     world.collect_all()
