@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,10 +69,11 @@ def prepare(
         place = cloud_destination(str(out), accounts)
     excluded = None if place.address else place.folder
     selection = Selection(tuple(include), tuple(exclude), excluded)
-    chosen = place.without_results([*find_files(names, selection, lambda: _listing(accounts))])
-    if not chosen:
+    chosen = place.without_results(find_files(names, selection, lambda: _listing(accounts)))
+    first = next(chosen, None)
+    if first is None:
         raise NothingToConvertError(f"no media files in {', '.join(names)}")
-    plan = place.planned(make_plan(chosen, recipe, place.folder))
+    plan = place.planned(make_plan(chain([first], chosen), recipe, place.folder))
     return plan if accounts is None else _with_accounts(plan, accounts)
 
 

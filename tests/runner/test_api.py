@@ -32,9 +32,10 @@ def test_the_example_of_the_page_works(media: Media, run: Run, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "2 files"
-    assert sorted(lines[1:3]) == ["converted day 1/My Talk.mp3", "failed bad.mp3"]
+    good, bad = sorted(lines[1:3], key=lambda line: "bad" in line)
+    assert good == "converted day 1/My Talk.mp3"
+    assert bad.startswith(f"{tmp_path / 'talks' / 'bad.mp4'} input not a whole media file")
     assert lines[3].startswith("2 files: 1 converted, 1 failed")
-    assert f"{tmp_path / 'talks' / 'bad.mp4'} input " in lines[-1]
     assert done.stderr == "", "a library says nothing by itself"
 
 
