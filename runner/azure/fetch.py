@@ -43,9 +43,26 @@ class BlobFetch:
                         raise Stopped
                     size += file.write(chunk)
         except AzureError as error:
+            if getattr(error, "status_code", None) == 412:
+                self.check(source)  # where it is gone, storage says the same as where it changed
             raise failure_of_blob(error, address, self.accounts) from None
         if size != source.size:
             raise ConversionError(Kind.TRANSIENT, "the blob did not arrive as a whole")
+
+    def part(self, source: Source, offset: int, length: int) -> bytes:
+        """*length* bytes of the blob that *source* is, from *offset* on.
+
+        Raises:
+            ConversionError: It is another one, or cannot be read.
+        """
+        address = self._address(source)
+        try:
+            return self.accounts.ask(
+                address,
+                lambda client: _open(client, address, source.etag, offset, length).readall(),
+            )
+        except AzureError as error:
+            raise failure_of_blob(error, address, self.accounts) from None
 
     def check(self, source: Source) -> None:
         """See that the blob is still the version that was planned.
@@ -72,10 +89,14 @@ class BlobFetch:
 
 
 def _open(
-    container: ContainerClient, address: BlobAddress, etag: str
+    container: ContainerClient,
+    address: BlobAddress,
+    etag: str,
+    offset: int | None = None,
+    length: int | None = None,
 ) -> StorageStreamDownloader[bytes]:
-    same: dict[str, Any] = {}
+    same: dict[str, Any] = {"offset": offset, "length": length}
     if etag:
-        same = {"etag": f'"{etag}"', "match_condition": MatchConditions.IfNotModified}
+        same |= {"etag": f'"{etag}"', "match_condition": MatchConditions.IfNotModified}
     # as it lies there: what a blob calls compressed could unpack to any size
     return container.get_blob_client(address.name).download_blob(decompress=False, **same)

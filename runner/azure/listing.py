@@ -77,6 +77,8 @@ class Listing:
             raise refused(error, f"listing {address.named('')}", address, self.accounts) from None
 
     def _look_up(self, address: BlobAddress) -> BlobFacts | None:
+        if {".", ".."} & set(address.name.split("/")):
+            return None  # clients take these parts out of an address, which then is another blob's
         try:
             found = self.accounts.ask(
                 address,

@@ -9,6 +9,7 @@ from runner import __version__
 from runner.cli.options import Command, is_typed, option
 from runner.engine import Engine, Keep
 from runner.errors import SetupError, UsageError
+from runner.estimate.extracts import ReadPart
 from runner.local import LocalEngine, identify
 from runner.models import Plan
 from runner.options import RunOptions
@@ -99,6 +100,11 @@ class Backend:
         from runner.azure.fetch import BlobFetch  # noqa: PLC0415 - the Azure clients take 0.5 s
 
         return BlobFetch(self.accounts)
+
+    def read_part(self) -> ReadPart | None:
+        """What reads parts of sources in storage; none where there are no such sources."""
+        fetch = self._fetch()
+        return fetch.part if fetch else None
 
     def made_with(self, ffmpeg: str) -> str:
         """Identify the program that converts: *ffmpeg* on this machine, or the nodes' own."""

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,9 @@ from runner.cli.planning import left_to_do
 from runner.cli.running import OutputOptions
 from runner.costs import cost_of
 from runner.errors import CostLimitError, SetupError, UsageError
+from runner.estimate.calibration import calibrate
 from runner.estimate.estimates import History, Terms, estimate_azure, estimate_here
+from runner.estimate.extracts import extracts_of_blobs
 from runner.estimate.looks import look_at
 from runner.estimate.unopened import look_from_outside
 from runner.estimate.words import Estimate, as_json, hint, lines
@@ -91,9 +94,11 @@ def estimate(
     session = backend.session
     chosen = RunOptions(**{name: options[name] for name in ("price_per_hour", "currency")})
     question = PriceQuestion(session.deployment, chosen) if session else None
-    found = look_at(conversions, program, cores)
     history = History.of(ledger, conversions[0].recipe) if conversions else History((), {})
-    here, speeds = estimate_here(found, history, program, jobs, measure=measure, start=start)
+    with extracts_of_blobs(backend.read_part()) as extracts:
+        found = look_at(conversions, program, cores, extracts)
+        measured = partial(calibrate, ffmpeg=program, jobs=jobs, extracts=extracts)
+        here, speeds = estimate_here(found, history, jobs, measured if measure else None, start)
     if session is None or question is None or not found.looks:
         return Estimate(found, here, None, backend.why if session is None else "nothing to do")
     prices, why = question.answer()
@@ -143,7 +148,7 @@ def hint_before_start(
     if found is None:
         return ""
     jobs = options["jobs"] or workers_for(len(todo), usable_cores(), useful_threads_of(todo))
-    here, speeds = estimate_here(found, history, "", jobs, measure=False)
+    here, speeds = estimate_here(found, history, jobs)
     azure = estimate_azure(found, history, speeds, _terms(existing.ledger, backend, options, jobs))
     return hint(Estimate(found, here, azure, ""), is_azure=True)
 

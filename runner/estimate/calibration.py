@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice, repeat
+from itertools import cycle, islice
 
+from runner.estimate.extracts import Extracts
 from runner.estimate.looks import Look
 from runner.estimate.speeds import Timing
 from runner.media.failures import ConversionError
@@ -26,8 +27,11 @@ _SECONDS = 2.0
 _GROWTH = 4.0
 """How much longer each part is than the one before."""
 _LIMIT = 30.0
+_MOST_AT_ONCE = 64
 _SKIPPED = 0.3
 """Of a long file: its beginning is not like the rest."""
+_READABLE = 0.8
+"""Of the seconds that the beginning of a blob should hold: media are not spread evenly."""
 
 
 @dataclass(frozen=True)
@@ -38,30 +42,67 @@ class Calibration:
     files: int
 
 
-def calibrate(looks: Sequence[Look], ffmpeg: str, jobs: int) -> Calibration:
+@dataclass(frozen=True)
+class _Sample:
+    """A file that parts of are converted, and what it holds."""
+
+    look: Look
+    path: str
+    seconds: float
+    """Of media that can be read."""
+    skipped: float = _SKIPPED
+
+    @classmethod
+    def of(cls, look: Look) -> "_Sample":
+        return cls(look, look.conversion.source.path, look.seconds)
+
+    @classmethod
+    def of_blob(cls, look: Look, extracts: Extracts | None) -> "_Sample | None":
+        extract = extracts.to_measure(look.conversion.source) if extracts else None
+        if extract is None:
+            return None
+        if extract.beginning >= look.size:
+            return cls(look, extract.path, look.seconds)
+        there = _READABLE * look.seconds * extract.beginning / look.size
+        return cls(look, extract.path, there, skipped=0.0)
+
+
+def calibrate(
+    looks: Sequence[Look], ffmpeg: str, jobs: int, extracts: Extracts | None = None
+) -> Calibration:
     """Convert parts of some files as the run would, so many at a time; nothing of it stays."""
     timings: list[Timing] = []
     files = 0
-    kinds = _kinds(looks)
+    kinds = list(filter(None, (_samples(kind, extracts) for kind in _kinds(looks))))
     if kinds:
         # the first conversion of a process is slower: it imports, and ffmpeg is not in memory yet
         _at_once(kinds[0][:1], ffmpeg, _FIRST)
-    for kind in kinds:
+    for samples in kinds:
         workers = max(1, min(jobs, len(looks)))
-        chosen = list(islice(_cycle(kind), workers))
+        # as many at a time as in the run, also where there is only one
+        chosen = list(islice(cycle(samples), min(workers, _MOST_AT_ONCE)))
         found = _measured(chosen, ffmpeg)
         timings += found
-        files += min(len(kind), workers) if found else 0
+        files += min(len(samples), workers) if found else 0
     return Calibration(tuple(timings), files)
 
 
-def _measured(chosen: Sequence[Look], ffmpeg: str) -> list[Timing]:
+def _samples(kind: Sequence[Look], extracts: Extracts | None) -> list[_Sample]:
+    """The files here of one *kind*; of blobs a single one, as it has to come here first."""
+    here = [_Sample.of(look) for look in kind[:8] if not look.conversion.source.is_blob]
+    if here:
+        return here
+    blob = _Sample.of_blob(kind[0], extracts)
+    return [blob] if blob else []
+
+
+def _measured(chosen: Sequence[_Sample], ffmpeg: str) -> list[Timing]:
     """The timings of longer and longer parts, until one takes some seconds.
 
     With one length alone, what a file costs once would be taken for what each second costs.
     """
     timings: list[Timing] = []
-    longest = min(look.seconds for look in chosen)
+    longest = min(sample.seconds for sample in chosen)
     part = _FIRST
     while True:
         found = _at_once(chosen, ffmpeg, part)
@@ -87,13 +128,7 @@ def _middle(kind: Sequence[Look]) -> float:
     return sorted(look.seconds for look in kind)[len(kind) // 2]
 
 
-def _cycle(kind: Sequence[Look]) -> "islice[Look]":
-    # as many at a time as in the run, also where there is only one
-    rounds = repeat(kind[:8])
-    return islice((look for one in rounds for look in one), 64)
-
-
-def _at_once(chosen: Sequence[Look], ffmpeg: str, seconds: float) -> list[Timing]:
+def _at_once(chosen: Sequence[_Sample], ffmpeg: str, seconds: float) -> list[Timing]:
     scratch = tempfile.mkdtemp(prefix="runner-plan-")
     try:
         with ThreadPoolExecutor(len(chosen)) as pool:
@@ -106,20 +141,19 @@ def _at_once(chosen: Sequence[Look], ffmpeg: str, seconds: float) -> list[Timing
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _measure(look: Look, ffmpeg: str, seconds: float, scratch: str) -> Timing | None:
-    if look.conversion.source.is_blob:
-        return None
+def _measure(sample: _Sample, ffmpeg: str, seconds: float, scratch: str) -> Timing | None:
+    look = sample.look
     recipe = look.conversion.recipe
-    part = min(seconds, look.seconds)
+    part = min(seconds, sample.seconds)
     began = time.monotonic()
     try:
         made = convert(
             Work(
-                source=look.conversion.source.path,
+                source=sample.path,
                 target=f"{scratch}/result{recipe.suffix}",
                 scratch=scratch,
                 name="part",
-                recipe=_of_a_part(recipe, look, part),
+                recipe=_of_a_part(recipe, sample, part),
                 ffmpeg=ffmpeg,
                 limits=Limits(seconds=_LIMIT),
             )
@@ -130,8 +164,8 @@ def _measure(look: Look, ffmpeg: str, seconds: float, scratch: str) -> Timing | 
     return Timing(look.suffix, look.rate, part, took, made.size, look.pixels)
 
 
-def _of_a_part(recipe: Recipe, look: Look, part: float) -> Recipe:
-    if part >= look.seconds or recipe.input_arguments:
+def _of_a_part(recipe: Recipe, sample: _Sample, part: float) -> Recipe:
+    if part >= sample.look.seconds or recipe.input_arguments:
         return recipe
-    begin = _SKIPPED * (look.seconds - part)
+    begin = sample.skipped * (sample.seconds - part)
     return replace(recipe, input_arguments=("-ss", f"{begin:.3f}", "-t", f"{part:.3f}"))

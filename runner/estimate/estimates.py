@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from runner.azure.pools import Pool
 from runner.costs import covered
-from runner.estimate.calibration import calibrate
+from runner.estimate.calibration import Calibration
 from runner.estimate.looks import Look, Selection
 from runner.estimate.model import Job, Line, course, time_here
 from runner.estimate.speeds import Speeds, Timing
@@ -144,9 +144,13 @@ class History:
 
 
 def estimate_here(
-    found: Selection, history: History, ffmpeg: str, jobs: int, *, measure: bool, start: float = 0.0
+    found: Selection,
+    history: History,
+    jobs: int,
+    measure: Callable[[Sequence[Look]], Calibration] | None = None,
+    start: float = 0.0,
 ) -> tuple[Here, Speeds | None]:
-    """How long this machine takes; it is measured where its ledger does not know, and *measure* allows.
+    """How long this machine takes; *measure* finds out, if it is given, what its ledger does not know.
 
     *start* is how many seconds a command takes before its run begins.
     """
@@ -156,10 +160,10 @@ def estimate_here(
     speeds = Speeds(past.timings, any_kind=is_sound)
     if len(speeds) and speeds.covers(looks) >= _ENOUGH:
         basis = Basis(f"based on {past.words}", _MEASURED + found.error)
-    elif not measure:
+    elif measure is None:
         return Here(None, jobs, Basis("`runner plan` measures it", _GUESS)), None
     else:
-        measured = calibrate(looks, ffmpeg, jobs)
+        measured = measure(looks)
         speeds = Speeds(measured.timings, any_kind=True)
         basis = Basis(
             f"measured on parts of {count_text(measured.files, 'file')}", _CALIBRATED + found.error

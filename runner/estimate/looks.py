@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from runner.conversions import Conversions
+from runner.estimate.extracts import Extracts
 from runner.media.probe import MediaInfo, parse_log
 from runner.media.process import run
 from runner.models import Conversion
@@ -18,6 +19,8 @@ from runner.models import Conversion
 _MOST_GUESSES = 50_000
 MOST_LOOKS = 2000
 """Files that are looked into; of more, a random sample."""
+MOST_BLOBS = 50
+"""Likewise of blobs, whose parts are downloaded for that."""
 _LONGEST_LOOK = 60
 _GUESSED = "Estimating duration from bitrate"  # a mere guess is better than none here
 _SIZE = re.compile(r", (\d{2,5})x(\d{2,5})\b")
@@ -95,29 +98,46 @@ class Selection:
         return sum(look.sent for look in self.looks)
 
 
-def look_at(conversions: Sequence[Conversion], ffmpeg: str, jobs: int) -> Selection:
+def look_at(
+    conversions: Sequence[Conversion], ffmpeg: str, jobs: int, extracts: Extracts | None = None
+) -> Selection:
     """Look into the files of *conversions*, all or a sample, so many at a time.
 
-    Sources in storage are not looked into: that would bring them here.
+    Of sources in storage only *extracts* are looked into: else all of them would come here.
     """
     table = Conversions.of(conversions).longest_first()
-    places = [place for place, one in enumerate(table) if not one.source.is_blob]
-    if len(places) > MOST_LOOKS:
-        places = random.Random(len(places)).sample(places, MOST_LOOKS)  # noqa: S311 - no secret
+    files = [place for place, one in enumerate(table) if not one.source.is_blob]
+    blobs = [place for place, one in enumerate(table) if one.source.is_blob] if extracts else []
+    chosen = _some(files, MOST_LOOKS) + _some(blobs, MOST_BLOBS)
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        found = list(pool.map(lambda one: _look(one, ffmpeg), table.only(places)))
+        found = list(pool.map(lambda one: _look(one, ffmpeg, extracts), table.only(chosen)))
     good = [look for look in found if look is not None]
-    seen = set(places)
-    # whoever cannot be opened fails at once
+    # whoever cannot be opened fails at once; a blob that cannot be read here may be good all the same
+    doubtful = set(blobs)
+    seen = {p for p, look in zip(chosen, found, strict=True) if look or p not in doubtful}
     rest = table.only(place for place in range(len(table)) if place not in seen)
     scale = _Scale.of(good)
     looks = (*{look.conversion.source.path: look for look in good}.values(), *scale.guesses(rest))
     error = _error(good, len(table)) if rest else 0.0
-    return Selection(looks, len(places), len(places) - len(good), error)
+    return Selection(looks, len(seen), len(seen) - len(good), error)
 
 
-def _look(conversion: Conversion, ffmpeg: str) -> Look | None:
-    path = conversion.source.path
+def _some(places: list[int], most: int) -> list[int]:
+    if len(places) <= most:
+        return places
+    return random.Random(len(places)).sample(places, most)  # noqa: S311 - no secret
+
+
+def _look(conversion: Conversion, ffmpeg: str, extracts: Extracts | None) -> Look | None:
+    source = conversion.source
+    if not source.is_blob:
+        return _look_into(source.path, conversion, ffmpeg)
+    assert extracts is not None
+    looks = (_look_into(extract.path, conversion, ffmpeg) for extract in extracts.of(source))
+    return next((look for look in looks if look is not None), None)
+
+
+def _look_into(path: str, conversion: Conversion, ffmpeg: str) -> Look | None:
     arguments = conversion.recipe.input_arguments
     command = [ffmpeg, "-nostdin", "-hide_banner", *arguments, "-i", f"file:{path}"]
     try:

@@ -6,12 +6,14 @@ import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from subprocess import Popen
 
 import pytest
 
 from tests.azure.conftest import Gate, MakeCloud, on_cloud
+from tests.azure.media_store import media_store
 from tests.conftest import Run, names, posix_only, until
 from tests.media import Media
 from tests.price_service import price_service
@@ -149,3 +151,29 @@ def test_nobody_counts_for_a_run_that_is_left_alone(
     result = on_cloud(run, make_cloud())("convert", one, "--max-cost", "5", "--detach")
     assert result.exit_code == 2
     assert result.error == "--max-cost works only while runner watches the run: leave out --detach"
+
+
+def test_media_that_are_in_storage_have_an_estimate_and_a_limit_too(
+    run: Run, make_cloud: MakeCloud, media: Media
+) -> None:
+    with price_service() as service, media_store(make_cloud()) as store:
+        for name in ("clip.mp4", "clip.mov", "clip.wav"):
+            store.put(f"{name[5:]}/{name}", media(name))
+        known = {"RUNNER_PRICES_URL": service.address}
+        here = on_cloud(run, store.cloud)
+        here = replace(here, environment={**here.environment, **known})
+        source = f"az://{store.name}"
+        dry = here("convert", source, "--dry-run")
+        assert "3 files" in dry.stderr
+        assert ", 6.0 s of media" in dry.stderr, dry.stderr
+        plan = json.loads(here("plan", source, "--json").stdout)
+        assert plan["looked_at"] == 3
+        assert plan["media_seconds"] == pytest.approx(6, abs=0.5)
+        assert plan["here"]["seconds"] > 0
+        assert plan["azure"]["cost"] > 0
+        assert plan["azure"]["bytes_up"] == 0
+        refused = here("convert", source, "--max-cost", "0.000001")
+        assert refused.exit_code == 8, refused.stderr
+        assert not store.cloud.jobs()
+        done = here("convert", source, "--max-cost", "1000")
+        assert done.exit_code == 0, done.stderr

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from runner.estimate.calibration import calibrate
 from runner.estimate.estimates import Basis, Here, OnAzure
+from runner.estimate.extracts import Extracts
 from runner.estimate.looks import Look, Selection, look_at
 from runner.estimate.model import Job, Line, course, time_here
 from runner.estimate.speeds import Speeds, Timing, fit
 from runner.estimate.words import Estimate, hint
+from runner.media.failures import ConversionError, Kind
 from runner.models import Conversion, Source
 from runner.presets import BUILT_IN
 from tests.conftest import Run, tree
@@ -198,3 +201,40 @@ def test_options_of_an_estimate_are_checked(run: Run, option: str, value: str) -
     result = run("plan", ".", option, value)
     assert result.exit_code == 2
     assert result.error.startswith(f"{option} {value}: ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"clip.{suffix}" for suffix in ("mp4", "mov", "mkv", "ts", "ogg", "mp3", "flac", "wav")],
+)
+def test_of_a_blob_its_beginning_and_its_end_say_how_long_it_is_and_how_fast_it_is_done(
+    media: Media, tmp_path: Path, name: str
+) -> None:
+    data = media(name).read_bytes()
+    source = Source(f"https://account.blob.core.windows.net/films/{name}", len(data), 0, "0x1")
+    read: list[int] = []
+
+    def read_part(_: Source, offset: int, length: int) -> bytes:
+        read.append(length)
+        return data[offset : offset + length]
+
+    extracts = Extracts(read_part, str(tmp_path), beginning=8 * 1024, end=8 * 1024)
+    found = look_at([Conversion(source, "a.mp3", MP3)], media.ffmpeg, 1, extracts)
+    assert sum(read) <= 16 * 1024
+    assert (found.looked_at, found.unreadable) == (1, 0)
+    assert found.seconds == pytest.approx(2.0, rel=0.15)
+    measured = calibrate(found.looks, media.ffmpeg, 2, extracts)
+    assert measured.files == 1
+    assert measured.timings
+
+
+def test_a_blob_that_cannot_be_read_is_guessed_by_its_size_and_that_is_said(
+    media: Media, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> bytes:
+        raise ConversionError(Kind.INPUT, "in the archive tier; rehydrate it first")
+
+    source = Source("https://account.blob.core.windows.net/films/a.wav", 1_760_000, 0, "0x1")
+    files = [Conversion(source, "a.mp3", MP3)]
+    found = look_at(files, media.ffmpeg, 1, Extracts(refuse, str(tmp_path)))
+    assert (found.looked_at, found.seconds, found.error) == (0, 10.0, 1.0)
