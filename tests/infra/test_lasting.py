@@ -1,9 +1,11 @@
 """What Azure keeps as it was made is refused by the program first, in the settings' own words."""
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -162,13 +164,29 @@ def test_a_change_of_every_setting_is_tried() -> None:
     assert {each.setting for each in CHANGES} == every
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Deployed, Path]]:
+    """What the program declares for a configuration, and a file of it as it stands on Azure."""
+    folder = tmp_path_factory.mktemp("standing")
+
+    @cache
+    def standing(**configuration: str) -> tuple[Deployed, Path]:
+        declared = deploy_beside(EXISTING, **configuration)
+        arm = Azure(Store(folder / f"{len(list(folder.iterdir()))}.json"))
+        put_existing(arm.store)
+        for each in declared.resources:
+            arm.create(*named(each))
+        return declared, arm.store.path
+
+    return standing
+
+
 @pytest.mark.parametrize("change", CHANGES, ids=lambda each: f"{each.setting}-{each.to}")
-def test_azure_is_never_asked_for_what_it_refuses(change: Change, tmp_path: Path) -> None:
-    arm = Azure(Store(tmp_path / "azure.json"))
-    put_existing(arm.store)
-    before = deploy_beside(EXISTING, **change.of)
-    for each in before.resources:
-        arm.create(*named(each))
+def test_azure_is_never_asked_for_what_it_refuses(
+    change: Change, standing: Callable[..., tuple[Deployed, Path]], tmp_path: Path
+) -> None:
+    before, stored = standing(**change.of)
+    arm = Azure(Store(Path(shutil.copy(stored, tmp_path / "azure.json"))))
     after = deploy_beside(EXISTING, **{**change.of, **change.also, change.setting: change.to})
     words = list(brought_about(arm, before, after))
     assert bool(words) is change.refused, words
