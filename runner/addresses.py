@@ -15,6 +15,8 @@ from runner.formatting import printable
 from runner.media.paths import AZURE
 
 PUBLIC_CLOUD = "blob.core.windows.net"
+SIGNATURE = "SIGNATURE"
+"""What stands for a signature (SAS) where an address is shown that had one."""
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"\$(?:root|web|logs)|(?=.{3,63}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
 # No others: whoever signs in there shows a token that is good for all of the user's storage.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.backend import Backend, find_session, where_options
+from runner.cli.blobs import asking_for_signatures
 from runner.cli.estimating import terms_of
 from runner.cli.help import Command
 from runner.cli.notifying import notify_option
@@ -75,15 +76,16 @@ def attach(
         plan = manifest.plan
         _refuse_other_place(plan, place)
         follow_up = follow_up_of(ctx)
-        here = [known.options for known in ledger.runs() if known.id == plan.id]
-        asked = run_options_of(ctx, here[0] if here else manifest.options)
-        refuse_other_choice(asked, here[0] if here else manifest.options)
+        here = [known for known in ledger.runs() if known.id == plan.id]
+        began_with = here[0].options if here else manifest.options
+        asked = run_options_of(ctx, began_with)
+        refuse_other_choice(asked, began_with)
         backend, chosen = Backend(session, "resumed here").for_run(asked)
         run = Run(
             plan=plan,
             backend=backend.name,
             where=backend.words,
-            command=follow_up.attach(plan.id),
+            command=here[0].command if here else follow_up.attach(plan.id),
             options=chosen,
             follow_up=follow_up,
             **terms_of(backend, chosen),
@@ -101,7 +103,9 @@ def attach(
             notify=options["notify"],
         )
         engine = backend.engine(run, ffmpeg=ffmpeg)
-        ctx.exit(run_and_report(run, engine, existing, output))
+        with asking_for_signatures([known.command for known in here]):
+            exit_code = run_and_report(run, engine, existing, output)
+    ctx.exit(exit_code)
 
 
 @click.command(cls=Command)

@@ -1,15 +1,17 @@
 """Sources in Azure storage: their accounts are opened once there is one, and signatures kept out of sight."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.addresses import BlobAddress, signatures_of, without_signature
+from runner.addresses import SIGNATURE, BlobAddress, signatures_of, without_signature
 from runner.blob_selection import BlobStore
 from runner.cli.backend import Backend
+from runner.errors import SetupError
 from runner.models import Source
 
 if TYPE_CHECKING:
@@ -69,6 +71,25 @@ class BlobSources:
         """*backend*, which can read what was found here."""
         is_open = "_accounts" in self.__dict__
         return replace(backend, accounts=self._accounts) if is_open else backend
+
+
+@contextmanager
+def asking_for_signatures(commands: Iterable[str]) -> Iterator[None]:
+    """Have an error say that sources need their signature again, where one of *commands*, which began the run, had one.
+
+    Raises:
+        SetupError: It says so, with the command.
+    """
+    try:
+        yield
+    except SetupError as error:
+        began = next((command for command in commands if f"?{SIGNATURE}" in command), "")
+        if not began:
+            raise
+        raise SetupError(
+            f"{error}; the run's sources came with a signature (SAS), which runner keeps nowhere: give the "
+            f"command with it again, which goes on from here: `{began}`"
+        ) from error
 
 
 def put_signatures_away(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.addresses import without_signature
+from runner.addresses import SIGNATURE, signature_of, without_signature
 from runner.cli.options import Command, option
 from runner.cli.output import say
 from runner.errors import ExitCode, UsageError
@@ -48,9 +48,13 @@ def typed_command() -> str:
         if hides:
             words.append("…")
         else:
-            words.append(f"{_NAME}=…" if word.startswith(f"{_NAME}=") else without_signature(word))
+            words.append(f"{_NAME}=…" if word.startswith(f"{_NAME}=") else _shown(word))
         hides = word == _NAME and not hides
     return joined(["runner", *words])
+
+
+def _shown(word: str) -> str:
+    return f"{without_signature(word)}?{SIGNATURE}" if signature_of(word) else word
 
 
 def notify(

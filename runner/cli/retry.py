@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from runner.cli.backend import Backend, find_backend, where_options
-from runner.cli.blobs import BlobSources
+from runner.cli.blobs import BlobSources, asking_for_signatures
 from runner.cli.estimating import refuse_limit_without_watcher, terms_of
 from runner.cli.help import Command
 from runner.cli.notifying import notify_option
@@ -83,7 +83,8 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **op
             advice = "convert them with --on-clash suffix, or --name"
             raise NothingToConvertError(f"run {old.id} only failed because of names: {advice}")
         blobs = BlobSources(options, cache(lambda: _backend(ctx, old, options)))
-        again = tuple(_again(attempt, blobs) for attempt in failed)
+        with asking_for_signatures([old.command]):
+            again = tuple(_again(attempt, blobs) for attempt in failed)
         backend = blobs.known_to(replace(blobs.backend(), cloud=place.cloud))
         backend, chosen = backend.for_run(run_options_of(ctx, old.options))
         folder = place.folder.absolute()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -195,6 +195,18 @@ REFUSALS = {
             message="Server failed to authenticate the request. Please refer to the information in "
             "the www-authenticate header.",
         ),
+        Refusal(status=503, code="ServerBusy", message="The server is busy."),
+        Refusal(status=429, code="TooManyRequests", message="Too many requests."),
+        Refusal(
+            status=409,
+            code="BlobArchived",
+            message="This operation is not permitted on an archived blob.",
+        ),
+        Refusal(
+            status=409,
+            code="BlobBeingRehydrated",
+            message="This operation is not permitted because the blob is being rehydrated.",
+        ),
         Refusal(
             status=409,
             code="PublicAccessNotPermitted",
@@ -203,6 +215,31 @@ REFUSALS = {
     )
 }
 """By code: learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes."""
+
+
+@dataclass(kw_only=True)
+class StorageFault:
+    """Requests of one kind that are refused for a while."""
+
+    code: str
+    """One of `REFUSALS`."""
+    method: str
+    holds: str
+    """What is in their path or query."""
+    times: int = 1
+    """How many are still to be refused."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Others of the answer, such as Retry-After."""
+
+    def __post_init__(self) -> None:
+        if self.code not in REFUSALS:
+            raise ValueError(f"unknown code of a refusal: {self.code}")
+
+    def takes(self, request: web.BaseRequest) -> bool:
+        """Whether *request* is refused; it is counted."""
+        is_it = self.times > 0 and self.method == request.method and self.holds in request.raw_path
+        self.times -= is_it
+        return is_it
 
 
 class StorageFront(Proxy):
@@ -219,11 +256,15 @@ class StorageFront(Proxy):
         """The code with which all requests are refused, until it is reset."""
         self.headers: dict[str, str] = {}
         """Other headers of such an answer, such as a Date that does not match a wrong clock."""
+        self.faults: list[StorageFault] = []
 
     async def before(self, request: web.BaseRequest) -> web.Response | None:
         """Refuse what the caller's roles do not allow."""
         if self.refuses is not None:
             return refusal(REFUSALS[self.refuses], self.headers)
+        for fault in self.faults:
+            if fault.takes(request):
+                return refusal(REFUSALS[fault.code], fault.headers)
         caller = _caller(request)
         if caller is None or self._may(caller, request):
             return None
