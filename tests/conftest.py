@@ -1,5 +1,6 @@
 """What tests are given: media, the real command, a destination, and stand-ins for ffmpeg."""
 
+import ctypes
 import gc
 import os
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -61,6 +62,8 @@ needs_cryptography = pytest.mark.skipif(
 )
 
 
+_INTERNAL_ERROR = 1359
+"""ERROR_INTERNAL_ERROR"""
 _SERVICES = {"media", "storage", "pulumi", "wheel"}
 """Fixtures that start ffmpeg, Azurite, Pulumi or pip, or bring what only they made."""
 _STARTS_PROGRAMS = _SERVICES | {"run", "started", "stand_in"}
@@ -76,6 +79,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="of each test that starts ffmpeg or another program, only the first N cases",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Skip a test in which Wine, on a busy machine, refused to start a program."""
+    report = yield
+    error = call.excinfo.value if call.excinfo else None
+    if getattr(error, "winerror", None) == _INTERNAL_ERROR and _is_wine():
+        path, line, _ = item.location
+        report.outcome = "skipped"
+        report.longrepr = (path, line or 0, f"Skipped: Wine did not start a program: {error}")
+    return report
+
+
+def _is_wine() -> bool:
+    return sys.platform == "win32" and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -145,6 +145,18 @@ def test_a_library_of_theirs_that_cannot_be_loaded_is_no_bug_of_runner(run: Run)
     assert result.error.startswith("the Azure clients cannot be loaded (DLL load failed): run `")
 
 
+def test_the_commands_tests_are_collected_where_cryptography_cannot_be_loaded() -> None:
+    names = [f"tests.runner.{path.stem}" for path in ROOT.glob("tests/runner/test_*.py")]
+    script = (
+        "import sys; from importlib import import_module; sys.modules['cryptography'] = None\n"
+        f"for name in {names}: import_module(name)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"under Wine, one ends the run of all: {done.stderr}"
+
+
 def test_the_wheel_contains_only_the_command(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()

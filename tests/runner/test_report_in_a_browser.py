@@ -15,14 +15,13 @@ from runner.followup import FollowUp
 from runner.run_report.facts import RunFacts
 from runner.run_report.page import Destination, render
 from tests.browser import PROGRAM, Page, browser
-from tests.emulator.azurite import HOME
 from tests.runner.test_run_report import FACTS, RUN, hostile_facts
 
 pytestmark = [
     pytest.mark.needs_services,
     pytest.mark.skipif(not PROGRAM, reason="no Chromium here; .ci/run installs one"),
 ]
-AXE = HOME / "node_modules/axe-core/axe.min.js"
+AXE = Path(__file__).parents[1] / "azurite/node_modules/axe-core/axe.min.js"
 """https://github.com/dequelabs/axe-core"""
 _ROWS = "Array.from(document.querySelectorAll('#table tbody tr')).filter((row) => !row.hidden)"
 _NAMES = f"{_ROWS}.map((row) => row.cells[0].textContent)"
