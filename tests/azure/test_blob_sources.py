@@ -85,12 +85,21 @@ def test_a_signature_is_used_and_neither_shown_nor_kept(
             account, store.name, key, permission="rl", expiry="2099-01-01"
         )
         address = f"{store.url}/?{signature}"
-        result = on_cloud(run, cloud)("convert", address, "-v", "--json")
+        here = on_cloud(run, cloud)
+        planned = here("plan", address, "-vv", "--json")
+        result = here("convert", address, "-v", "--json")
+        told = [
+            here("report", "--json", "--file", "page.html"),
+            here("status"),
+            here("runs", "--json"),
+        ]
     assert result.exit_code == 0, result.stderr
     assert names(destination) == {"a.mp3"}
-    said = (result.stdout + result.stderr).encode()
+    assert json.loads(planned.stdout)["looked_at"] == 1, planned.stderr
+    said = "".join(each.stdout + each.stderr for each in (planned, result, *told)).encode()
+    assert b"?SIGNATURE" in said, "the command says where it stood"
     stored = b"".join(b for p in ("input", "output", "tools") for b in cloud.stored(p).values())
-    assert leaks(said + files_below(destination) + stored, cloud) == []
+    assert leaks(said + files_below(tmp_path) + stored, cloud) == []
 
 
 def test_blobs_that_changed_or_went_since_they_were_planned_fail_alone(
