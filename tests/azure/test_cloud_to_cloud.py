@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from runner.media.blob_source import CHANGED, GONE
 from runner.media.blob_target import MadeFrom
@@ -18,38 +17,9 @@ from tests.azure.test_secrets import files_below, leaks
 from tests.cloud import IDENTITY, Cloud
 from tests.conftest import Run, until
 from tests.emulator.azurite import Azurite
-from tests.emulator.front import REFUSALS, Proxy, refusal
 from tests.media import Media
 from tests.price_service import price_service
-
-
-@dataclass(frozen=True)
-class Passed:
-    """A request of the laptop's, and the bytes of its body and of the answer's."""
-
-    method: str
-    path: str
-    up: int
-    down: int
-
-
-class Watched(Proxy):
-    """Storage that writes down what passes the laptop, whose clients say that they are Microsoft's."""
-
-    def __init__(self, behind: Azurite) -> None:
-        super().__init__(behind)
-        self.passed: list[Passed] = []
-        self.may_sign = True
-
-    async def _pass_on(self, request: web.BaseRequest) -> web.StreamResponse:
-        if not self.may_sign and request.query.get("comp") == "userdelegationkey":
-            return refusal(REFUSALS["AuthorizationPermissionMismatch"], {})
-        answer = await super()._pass_on(request)
-        if "azsdk-python" in request.headers.get("User-Agent", ""):
-            assert isinstance(answer, web.Response)
-            up, down = len(await request.read()), len(answer.body or b"")  # type: ignore[arg-type] # as the proxy makes it
-            self.passed.append(Passed(request.method, request.path, up, down))
-        return answer
+from tests.watched import Passed, Watched
 
 
 @pytest.fixture

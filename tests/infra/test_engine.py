@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.infra.engine import ROOT, THIS_MONTH, UNASKED, Deployment
+from tests.infra.existing import CONTAINERS, put_existing
 from tests.infra.provider.azure import Azure
 from tests.infra.provider.kinds import BATCH_SERVICE
 
@@ -236,6 +237,22 @@ def test_an_existing_group_takes_it_all_behind_firewalls_by_rights_on_it_alone(
     assert new.outputs["resource_group"] == "media"
     new.destroy()
     assert [each["id"] for each in new.world.resources.values()] == [scope]
+
+
+def test_roles_on_containers_of_another_account_come_and_go_with_the_setting(
+    new: Deployment,
+) -> None:
+    put_existing(new.store)
+    films, mp3 = CONTAINERS
+    new.up(readContainers=[films], writeContainers=[mp3])
+    given = new.world.of("azure-native:authorization:RoleAssignment")
+    scopes = [each["inputs"]["scope"] for each in given]
+    assert (scopes.count(films), scopes.count(mp3)) == (2, 2), "of nodes and operator"
+    assert (new.outputs["read_containers"], new.outputs["write_containers"]) == ([films], [mp3])
+    assert changes_nothing(new.up())
+    new.forget_journal()
+    new.up(readContainers=[], writeContainers=[])
+    assert set(new.journal()) == {("delete", "RoleAssignment")}
 
 
 def test_batch_service_mode_without_a_network_comes_up_and_goes(new: Deployment) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from tests.emulator import Emulator
 from tests.emulator.azurite import Azurite
-from tests.emulator.front import Storage
+from tests.emulator.front import Proxy, Storage
 from tests.infra.engine import ROOT, Deployment
 
 RUNNER = str(Path(sys.executable).with_name("runner"))
@@ -35,7 +35,7 @@ class Estate:
 
     folder: Path
     azure: Emulator
-    storage: Azurite
+    storage: Storage
     deployment: Deployment
 
     def runner(
@@ -81,13 +81,16 @@ class Estate:
 
 
 @contextmanager
-def estate(folder: Path, *, speed: float, processes: bool = True) -> Iterator[Estate]:
+def estate(
+    folder: Path, *, speed: float, processes: bool = True, front: type[Proxy] | None = None
+) -> Iterator[Estate]:
     """Start the emulators and make a project of the example stack; *speed* is the service's clock's.
 
-    *processes* is whether Pulumi's engine starts its plugins as processes.
+    *processes* is whether Pulumi's engine starts its plugins as processes, and *front* stands before the storage.
     """
     with (
-        Azurite() as storage,
+        Azurite() as behind,
+        front(behind) if front else nullcontext(behind) as storage,
         Emulator(
             storage=storage.account,
             certificates=storage.certificates,
