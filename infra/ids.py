@@ -65,7 +65,7 @@ _BLOB_CONTAINER = re.compile(
 
 
 def is_container_id(text: str) -> bool:
-    """Whether *text* is the id of a container in Blob storage."""
+    """Return whether *text* is the id of a container in Blob storage."""
     return _BLOB_CONTAINER.fullmatch(text) is not None
 
 

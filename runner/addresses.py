@@ -38,7 +38,7 @@ class BlobAddress:
     """Of the blob, or how the names begin that are meant; as it is, without encoding."""
 
     def __str__(self) -> str:
-        """The one text for it, which `from_text` reads."""
+        """Return its canonical text, which `from_text` reads."""
         account = _account_in_public_cloud(self.endpoint)
         if self.endpoint and account is None:
             return self.url
@@ -58,7 +58,7 @@ class BlobAddress:
         return parts.path.strip("/") or (parts.hostname or "").partition(".")[0]
 
     def named(self, name: str) -> "BlobAddress":
-        """The same container with another *name*."""
+        """Return the address of blob *name* in the same container."""
         return replace(self, name=name)
 
     @classmethod
@@ -80,7 +80,7 @@ class BlobAddress:
 
 
 def readings(text: str, stack_endpoint: str = "") -> tuple[BlobAddress, ...]:
-    """What *text* may mean, the likeliest first: `az://X/Y/…` is a container X, or else an account X.
+    """Return what *text* may mean, most likely first: in `az://X/Y/…`, X is a container, or else an account.
 
     *stack_endpoint* is that of the account of the stack that is used; without a stack, what would be in
     its account is none of the readings.
@@ -110,7 +110,7 @@ def readings(text: str, stack_endpoint: str = "") -> tuple[BlobAddress, ...]:
 
 
 def endpoint_of(account: str, stack_endpoint: str = "") -> str:
-    """Where the blobs of *account* are, in the cloud of the account at *stack_endpoint*."""
+    """Return the blob endpoint of *account*, in the same cloud as *stack_endpoint*."""
     parts = urlsplit(stack_endpoint)
     if parts.path.strip("/"):  # Azurite's: accounts are folders
         return f"{parts.scheme}://{parts.netloc}/{account}"
@@ -121,13 +121,13 @@ def endpoint_of(account: str, stack_endpoint: str = "") -> str:
 
 
 def signature_of(text: str) -> str:
-    """The signature (SAS) in the address *text*; empty where there is none."""
+    """Return the signature (SAS) in the address *text*; empty if it has none."""
     _, _, query = text.partition("?")
     return query if text.startswith(("https://", "http://")) and "sig=" in query else ""
 
 
 def signatures_of(texts: Iterable[str]) -> dict[BlobAddress, str]:
-    """The signatures (SAS) in the addresses among *texts*, by what they were given for.
+    """Return the signatures (SAS) of the addresses in *texts*, by the address that each was given for.
 
     Raises:
         UsageError: One is in what is no address.
@@ -158,7 +158,7 @@ def _from_url(text: str, stack_endpoint: str = "") -> BlobAddress:
 
 
 def _endpoint_in(text: str, parts: SplitResult, stack_endpoint: str) -> tuple[str, str]:
-    """The endpoint in *text*, and the rest of its path."""
+    """Return the endpoint in *text*, and the rest of its path."""
     if stack_endpoint and text.startswith(f"{stack_endpoint}/"):
         return stack_endpoint, text[len(stack_endpoint) + 1 :]
     path = parts.path.removeprefix("/")

@@ -1,4 +1,4 @@
-"""Find the blobs that addresses stand for: folders, globs and single blobs, as `selection` finds files."""
+"""Find the blobs that addresses mean: folders, globs and single blobs, as `selection` finds files."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ REHYDRATING = Failure(Kind.INPUT, "still being rehydrated from the archive tier;
 
 @dataclass(frozen=True, slots=True)
 class BlobFacts:
-    """What a listing says of a blob."""
+    """What a listing says about a blob."""
 
     name: str
     size: int
@@ -38,18 +38,18 @@ class BlobStore(Protocol):
     """Where blobs are looked up."""
 
     def resolve(self, text: str) -> BlobAddress:
-        """The address that *text* means, with its account."""
+        """Return the address that *text* means, with its account."""
 
     def look_up(self, addresses: Iterable[BlobAddress]) -> Iterator[BlobFacts | None]:
-        """What is at each of *addresses*, in their order; none where nothing is."""
+        """Return the blob at each of *addresses*, in their order; None where there is none."""
 
     def listed(self, address: BlobAddress) -> Iterator[BlobFacts]:
-        """The blobs whose names begin as *address* says, in the order of their names."""
+        """Return the blobs whose names begin with that of *address*, in the order of their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundBlob:
-    """A blob, where it stands below the address that was named, and what is wrong about it."""
+    """A blob, its path below the address that was given, and what is wrong with it."""
 
     source: Source
     relative: str
@@ -59,7 +59,7 @@ class FoundBlob:
 
 @dataclass(frozen=True)
 class Rules:
-    """Which blobs of a folder are taken, as `Selection` has it for files."""
+    """Which blobs of a folder are selected, like `Selection` for files."""
 
     takes: Callable[[str], bool]
     """Whether a blob below the folder is, by its path."""
@@ -113,7 +113,7 @@ def _listed(address: BlobAddress, facts: BlobFacts | None, system: ModuleType) -
 
 
 def _below(address: BlobAddress, rules: Rules, store: BlobStore) -> Iterator[tuple[BlobFacts, str]]:
-    """The blobs of a folder, with their paths below it; without one for those that are not taken."""
+    """Return the blobs of a folder, with their paths below it; None for those that are not selected."""
     prefix = address.name if not address.name or address.name.endswith("/") else f"{address.name}/"
     is_open = lru_cache(maxsize=4096)(lambda folder: _is_open(folder, rules))
     for facts in store.listed(address.named(prefix)):
@@ -124,7 +124,7 @@ def _below(address: BlobAddress, rules: Rules, store: BlobStore) -> Iterator[tup
 def _matching(
     address: BlobAddress, rules: Rules, store: BlobStore
 ) -> Iterator[tuple[BlobFacts, str]]:
-    """The blobs that a pattern means, and those in the folders that it means."""
+    """Return the blobs that match a pattern, and those in the folders that match it."""
     fixed = fixed_part(address.name)
     base = fixed[: fixed.rfind("/") + 1]
     pattern = address.name[len(base) :].rstrip("/")
@@ -141,7 +141,7 @@ def _matching(
 
 
 def _folder_that_matches(folder: str, matches: Callable[[str], bool]) -> str:
-    """The first of *folder* and of those above it that a pattern means; empty for none."""
+    """Return the first of *folder* and its parents that matches a pattern; empty for none."""
     parts = folder.split("/")
     tops = ("/".join(parts[: count + 1]) for count in range(len(parts)))
     return next((top for top in tops if top and matches(top)), "")
@@ -160,12 +160,12 @@ def _is_taken(
 
 
 def _is_marker(facts: BlobFacts, relative: str) -> bool:
-    """Whether *facts* are of no blob with content, but of a folder as tools make one."""
+    """Return whether this blob has no content but marks a folder, as some tools create them."""
     return facts.is_folder or not relative or (relative.endswith("/") and facts.size == 0)
 
 
 def _is_open(folder: str, rules: Rules) -> bool:
-    """Whether neither *folder* nor one above it is hidden or left out."""
+    """Return whether neither *folder* nor one of its parents is hidden or excluded."""
     parts = [part for part in folder.split("/") if part]
     if any(part.startswith(".") for part in parts):
         return False

@@ -10,7 +10,7 @@ _RECENT = 30.0
 
 
 class CloudProgress:
-    """What the newest looks at the cloud come to."""
+    """A summary of what was last seen on Azure."""
 
     def __init__(self) -> None:
         self._looks: deque[CloudStatus] = deque()

@@ -16,7 +16,7 @@ Listing = Callable[[], Iterable[tuple[str, ResultBlob]]]
 
 @dataclass(frozen=True)
 class CloudTargets:
-    """Results below *address*, which are listed once, when the first is asked for."""
+    """Results below *address*, which are listed once, when the first one is needed."""
 
     address: BlobAddress
     listing: Listing

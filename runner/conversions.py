@@ -26,7 +26,7 @@ FileState = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A media file as it was found: on this machine, or a blob in Azure storage."""
+    """A media file as it was found: on this machine, or as a blob in Azure storage."""
 
     path: str
     """Absolute; of a blob its address, as `BlobAddress` writes it."""
@@ -38,7 +38,7 @@ class Source:
 
     @property
     def is_blob(self) -> bool:
-        """Whether it lies in Azure storage, and not on this machine."""
+        """Whether it is in Azure storage rather than on this machine."""
         return is_address(self.path)
 
     @property

@@ -43,7 +43,7 @@ class Copies:
 
     @contextmanager
     def of(self, conversion: Conversion) -> Iterator[str]:
-        """The path of a file with the source of *conversion*, as long as the context lasts.
+        """Provide the path of a local copy of the source of *conversion*, as long as the context lasts.
 
         Raises:
             ConversionError: It cannot be had.

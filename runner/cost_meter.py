@@ -25,7 +25,7 @@ class CostTerms(Protocol):
 
     @property
     def prices(self) -> Callable[[], Prices | None]:
-        """What they cost, as far as it is known by now."""
+        """What they cost, as far as is known so far."""
 
 
 class CostMeter:

@@ -11,7 +11,7 @@ from runner.prices import Prices, money_text
 from runner.records import AttemptRecord
 
 Period = tuple[float, float]
-"""From when to when, in seconds since the epoch."""
+"""Start and end, in seconds since the epoch."""
 COUNTED = (
     "counted: the time that nodes of the pool were there while the run was watched, or had tasks of"
     " the run while it was not; and what was downloaded"
@@ -31,23 +31,23 @@ class Cost:
     spot_seconds: float
     dedicated_seconds: float
     other_seconds: float
-    """Of nodes whose kind is not known: they are counted at the higher price."""
+    """Seconds of nodes of unknown kind, which count at the higher price."""
     downloaded: int
-    """Bytes that came from Azure."""
+    """Bytes that were downloaded from Azure."""
     prices: Prices | None
     uploaded: int | None = None
-    """Bytes that went there; none where another machine sent them."""
+    """Bytes that were uploaded; None if another machine uploaded them."""
     saved: int = 0
     """Bytes by which results are smaller than their sources; negative if they are larger."""
 
     @property
     def seconds(self) -> float:
-        """Of all nodes together."""
+        """Seconds of all nodes together."""
         return self.spot_seconds + self.dedicated_seconds + self.other_seconds
 
     @property
     def amount(self) -> float | None:
-        """The money; none where a price is not known that it takes."""
+        """The amount; None if it depends on an unknown price."""
         if self.prices is None:
             return None
         total = self.downloaded / 1e9 * (self.prices.egress or 0.0)
@@ -61,7 +61,7 @@ class Cost:
 
     @property
     def text(self) -> str:
-        """In a few words: the hours, the money."""
+        """A short description: the hours, and what they cost."""
         kinds = {"Spot": self.spot_seconds, "dedicated": self.dedicated_seconds}
         said = [f"{seconds_text(seconds)} {kind}" for kind, seconds in kinds.items() if seconds]
         if self.other_seconds:
@@ -76,7 +76,7 @@ class Cost:
 
 
 def cost_lines(cost: Cost) -> list[str]:
-    """What a run on Azure used, for people; nothing of what is not known yet."""
+    """Return what a run on Azure used, for people, without what is not known yet."""
     lines = [f"Azure: {cost.text}"] if cost.seconds else []
     moved = [] if cost.uploaded is None else [f"{bytes_text(cost.uploaded)} up"]
     if cost.seconds:
@@ -88,7 +88,7 @@ def cost_lines(cost: Cost) -> list[str]:
 
 
 def cost_as_json(cost: Cost) -> dict[str, Any]:
-    """The same for programs."""
+    """Return the same for programs."""
     return {
         "nodes": cost.nodes,
         "spot_seconds": round(cost.spot_seconds, 3),
@@ -109,7 +109,7 @@ def cost_of(
     *,
     results_stay: bool = False,
 ) -> Cost:
-    """What the nodes cost that were seen in *uses*, or that *attempts* say to have been at work.
+    """Return the cost of the nodes seen in *uses*, or else of those named by *attempts*.
 
     Results that stay in storage are not downloaded.
     """
@@ -145,7 +145,7 @@ def cost_of(
 
 
 def covered(periods: Iterable[Period]) -> float:
-    """The seconds in *periods*, each counted once however many there are at a time."""
+    """Return the seconds covered by *periods*; overlaps count once."""
     total, end = 0.0, float("-inf")
     for began, ended in sorted(periods):
         total += max(0.0, ended - max(began, end))

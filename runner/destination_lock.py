@@ -35,11 +35,11 @@ class Holder:
 
     @classmethod
     def here(cls, run: str, machine: str = "") -> Self:
-        """The process that asks, for *run*."""
+        """Return the owner for *run* in this process."""
         return cls(run, os.getpid(), socket.gethostname(), time.time(), machine)
 
     def as_json(self) -> str:
-        """What `from_json` reads."""
+        """Return the JSON that `from_json` reads."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -72,7 +72,7 @@ class RunLock(Protocol):
         """
 
     def is_held(self) -> bool:
-        """Whether a runner is at work there."""
+        """Return whether a runner is working there."""
 
 
 class DestinationLock:
@@ -109,7 +109,7 @@ class DestinationLock:
             self.lock.release()
 
     def is_held(self) -> bool:
-        """Whether a runner is working in this destination."""
+        """Return whether a runner is working in this destination."""
         try:
             with self.lock.acquire():
                 return False

@@ -36,7 +36,7 @@ _FOLDERS = "clouds"
 
 @dataclass(frozen=True)
 class Destination:
-    """Where the results of runs are, with what is known of them."""
+    """Where the results of runs are, and what is known about them."""
 
     folder: Path
     """Of the ledger; without an address, of the results too."""
@@ -56,7 +56,7 @@ class Destination:
         return str(self.address) if self.address else self.folder.absolute()
 
     def target_at(self, file: str) -> str:
-        """The name of the result that *file* is, as a ledger has it; empty where it is none of them."""
+        """Return the name in the ledger of the result *file*; empty if it is not a result."""
         if self.address is None:
             target = below(os.path.abspath(file), os.path.abspath(self.folder))
             return target.replace(os.sep, "/") if target else ""
@@ -64,12 +64,12 @@ class Destination:
         return file.removeprefix(start) if file.startswith(start) else ""
 
     def targets(self) -> Targets | None:
-        """What is there; none for what the ledger and the folder say."""
+        """Return the existing results; None if the ledger and the folder tell."""
         return CloudTargets(self.cloud.address, self.cloud.listing) if self.cloud else None
 
     @contextmanager
     def open(self) -> Iterator[Ledger]:
-        """The ledger for a run, or begin it.
+        """Open the ledger for a run, or create it.
 
         Raises:
             RunnerError: The destination cannot be used, or another runner uses it.
@@ -82,7 +82,7 @@ class Destination:
 
     @contextmanager
     def read(self, *, for_run: bool = False) -> Iterator[Ledger]:
-        """The ledger, to look something up; *for_run* where a run follows.
+        """Open the ledger to look something up; *for_run* if a run follows.
 
         Raises:
             UsageError: There is none.
@@ -97,7 +97,7 @@ class Destination:
 
     @contextmanager
     def read_if_any(self) -> Iterator[Ledger]:
-        """The ledger; an empty one that is not kept where there is none."""
+        """Open the ledger; an empty one in memory if there is none."""
         lock = self._fetched()
         with Ledger.if_any(self.folder) as ledger:
             ledger.lock = lock or ledger.lock
@@ -105,7 +105,7 @@ class Destination:
             yield ledger
 
     def peek(self) -> Ledger:
-        """The ledger, for looking only."""
+        """Open the ledger read-only."""
         lock = self._fetched()
         ledger = Ledger.peek(self.folder)
         ledger.results_stay = lock is not None
@@ -137,7 +137,7 @@ class Destination:
         return False
 
     def without_results(self, found: Iterable[Found]) -> Iterator[Found]:
-        """Those in *found* that no run has made here: a destination may be among its sources."""
+        """Return those in *found* that no run has made here: sources may lie in the destination."""
         if self.cloud is None:
             with Ledger.peek(self.folder) as ledger:
                 earlier = EarlierResults(ledger)
@@ -176,12 +176,12 @@ class Destination:
             ledger.abandon(run)
 
     def has_ledger(self) -> bool:
-        """Whether a run was ever done there."""
+        """Return whether there was ever a run."""
         self._fetched()
         return Ledger.exists(self.folder)
 
     def _fetched(self, *, for_run: bool = False) -> "SharedLock | None":
-        """The lock of a destination in a container, once the ledger that lies there is here."""
+        """Return the lock of a destination in a container, once its ledger has been downloaded."""
         if self.cloud is None:
             return None
         from runner.azure.shared_ledger import SharedLedger, SharedLock  # noqa: PLC0415 - for Azure
@@ -199,7 +199,7 @@ def find_destination(
     options: dict[str, Any],
     session: 'Callable[[], "Session | None"]' = lambda: None,
 ) -> Destination:
-    """The destination that *place* means: a folder, or an address in Azure storage.
+    """Return the destination that *place* means: a folder, or an address in Azure storage.
 
     Its account is that of the stack that *session* uses, or that *options* name, where the address
     names none.

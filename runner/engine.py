@@ -109,7 +109,7 @@ class Keep(Protocol):
     """Stores results that this machine makes where they stay, which is not here."""
 
     def made(self, plan: Plan, conversion: Conversion) -> Result | None:
-        """What has been stored there of *conversion* before; none if it is to be made.
+        """Return the result of *conversion* that is already stored; None if it has to be made.
 
         Raises:
             ConversionError: Something is there that may not be replaced, or the place is unfit.

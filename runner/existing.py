@@ -50,7 +50,7 @@ class Decision:
     why: str = ""
     """Why the existing file is kept or refused, or cannot exist."""
     replaces: TargetState | None = None
-    """What is to be replaced, as it is now."""
+    """The state of the file to be replaced."""
 
 
 _CONVERT = Decision(Action.CONVERT)
@@ -77,10 +77,10 @@ class Existing:
     planned_now: bool = True
     """Whether the plan has the current state of the sources, not that of when the run began."""
     targets: Targets | None = None
-    """Where the results are; none for the folder of the plan."""
+    """Where the results are; None for the plan's folder."""
 
     def has(self, destination: Path, conversion: Conversion) -> bool:
-        """Whether the ledger says that the target of *conversion* in *destination* was made by it."""
+        """Return whether the ledger says that *conversion* made its target in *destination*."""
         decision = self.decide(Plan("", destination, ()), conversion)
         return decision.action in (Action.UP_TO_DATE, Action.REFUSED)
 
@@ -113,7 +113,7 @@ class Existing:
         return self.targets or FolderTargets(self.ledger, plan.destination)
 
     def _about(self, conversion: Conversion, there: Standing) -> Decision:
-        """What to do where something has the target's name."""
+        """Decide what to do where something already has the target's name."""
         if self.overwrite == "always":
             return Decision(Action.REPLACE, replaces=there.state)
         record = there.record
@@ -131,7 +131,7 @@ class Existing:
     def _about_an_outdated(
         self, conversion: Conversion, record: StoredResult, there: Standing
     ) -> Decision:
-        """What to do where what is there was made of something else."""
+        """Decide what to do where the target was made from something else."""
         obstacle = self._obstacle(conversion, record, there)
         if self.overwrite == "if-newer":
             may_replace = there.is_as_made or conversion.source.mtime_ns > there.mtime_ns
@@ -146,7 +146,7 @@ class Existing:
         return Decision(Action.REPLACE, replaces=there.state)
 
     def _obstacle(self, conversion: Conversion, record: StoredResult, there: Standing) -> str:
-        """Why `--overwrite auto` keeps what is *there*, though it is out of date; else ""."""
+        """Return why `--overwrite auto` keeps what is *there* although it is out of date; else ""."""
         if not there.is_as_made:
             return ", and it was changed after it was made"
         if not record.is_ours:
@@ -249,7 +249,7 @@ class EarlierResults:
         self._below = lru_cache(maxsize=1024)(lambda folder: below(folder, self._root))
 
     def __contains__(self, path: str) -> bool:
-        """Whether an earlier run made the file at the absolute *path*."""
+        """Return whether an earlier run made the file at the absolute *path*."""
         if is_address(path):
             return False
         folder, name = os.path.split(path)

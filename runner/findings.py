@@ -13,4 +13,4 @@ class Finding:
     remedy: str = ""
     """One thing to do, where it is not good."""
     lines: tuple[str, ...] = ()
-    """What is to be read besides: the end of a log."""
+    """Further text to show: the end of a log."""

@@ -26,7 +26,7 @@ def listen() -> None:
 
 
 def was_pressed() -> bool:
-    """Whether Ctrl-C was pressed since `listen`."""
+    """Return whether Ctrl-C was pressed since `listen`."""
     return _pressed
 
 

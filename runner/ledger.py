@@ -89,7 +89,7 @@ class Ledger:
 
     @staticmethod
     def exists(destination: Path) -> bool:
-        """Whether a run was ever done in *destination*."""
+        """Return whether there was ever a run in *destination*."""
         return _file(destination).exists()
 
     @classmethod
@@ -301,7 +301,7 @@ class Ledger:
         )
 
     def earlier(self, recipe: Recipe) -> list[AttemptRecord]:
-        """The newest attempts that made something by *recipe*, without their logs."""
+        """Return the newest successful attempts with *recipe*, without their logs."""
         columns = _HISTORY.replace("log", "?").replace("notices", "'[]'").replace("versions", "''")
         return self._rows(
             AttemptRecord.from_row,
@@ -324,7 +324,7 @@ class Ledger:
         )
 
     def node_uses(self, run: str) -> list[NodeUse]:
-        """The nodes that were there while *run* was watched."""
+        """Return the nodes seen while *run* was followed."""
         return self._rows(
             node_use,
             "SELECT node, spot, since, until, allocated, ready FROM node_uses WHERE run = ?"

@@ -287,7 +287,7 @@ class _Workers:
             self._one_less()
 
     def _still_wanted(self, conversion: Conversion, work: Work) -> None:
-        """The last look before a result gets its name, as `convert` has it for files."""
+        """Check the target one last time before the result gets its name, as `convert` does for files."""
         if self._ended:
             raise Stopped
         if conversion.source.is_blob and self._engine.fetch is not None:
@@ -386,7 +386,7 @@ class _Attempt:
         self._put(State.CONVERTED, result=there)
 
     def converted(self, made: ConversionResult, there: Result | None = None) -> None:
-        """The result is *made*; one that does not stay here is *there*."""
+        """Record that the result is *made*; one that does not stay here is *there*."""
         length = made.media_seconds
         result = there or Result(size=made.size, sha256=made.sha256, mtime_ns=made.mtime_ns)
         self._put(

@@ -49,19 +49,19 @@ class Plan:
     id: str
     """Sortable and easy to say, such as "20261122-1412-mossy-otter"."""
     destination: Path
-    """The folder of the ledger and of what is not finished; without an address, of the results."""
+    """The folder of the ledger and of unfinished files; also of the results, if there is no address."""
     conversions: Sequence[Conversion]
     left_out: tuple[LeftOut, ...] = ()
     """Files that were selected but cannot be converted because of their names."""
     done: Sequence[Conversion] = ()
     """Conversions that belong to the run and are already done."""
     replaces: Mapping[str, TargetState] = field(default_factory=dict)
-    """The targets that may be replaced, each as long as what is there is in this state."""
+    """The targets that may be replaced, each only while it is in this state."""
     address: BlobAddress | None = None
-    """Where results stay in Azure storage; none where they come to the folder."""
+    """Where results stay in Azure storage; None if they are put into the folder."""
 
     def shown(self, target: str) -> str | Path:
-        """Where *target* is, or will be."""
+        """Return where *target* is, or will be."""
         return shown_result(self.address, target) if self.address else self.destination / target
 
     @property
@@ -214,7 +214,7 @@ class NodeUse:
     node: str
     """Its id."""
     spot: bool | None
-    """Whether it is a Spot node; none where that is not known."""
+    """Whether it is a Spot node; None if that is not known."""
     since: float
     """When it was allocated, or the run first looked if that was later."""
     until: float
@@ -232,6 +232,6 @@ class CloudStatus(Notice):
     """Bytes, since the run began; so is the next."""
     received: int = 0
     nodes: tuple[tuple[str, int], ...] | None = None
-    """How many nodes are in which state; none before anybody looked."""
+    """How many nodes are in which state; None before the first look."""
     at: float = 0.0
     """When, in seconds of a clock that only goes forward."""

@@ -52,7 +52,7 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> "Address":
-        """The address *url*.
+        """Parse the address *url*.
 
         Raises:
             ValueError: It is none; the words do not quote it.
@@ -69,7 +69,7 @@ class Address:
         return cls(url)
 
     def body(self, lines: Sequence[str], facts: Mapping[str, Any]) -> bytes:
-        """What to post there: *lines* for people, and the *facts* for programs."""
+        """Return what to post there: *lines* for people, and *facts* for programs."""
         text = "\n".join(lines)[:_LONGEST_TEXT]
         host = (urlsplit(self.url).hostname or "").lower()
         if host.endswith(_TEAMS):
@@ -148,7 +148,7 @@ class _PassingError(NotSentError):
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """A redirect would be followed without what is posted, and may lead to anybody."""
+    """Refuses redirects: they would be followed without the body, and to any server."""
 
     def redirect_request(self, *_: Any) -> None:
         return None

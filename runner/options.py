@@ -56,7 +56,7 @@ class RunOptions:
     max_cost: float | None = None
     """What the nodes may cost, in `currency`: then nothing more is begun."""
     price_per_hour: float | None = None
-    """What a node costs an hour; none for what Azure's price list says."""
+    """What a node costs per hour; None for Azure's price list."""
     currency: str = CURRENCY
     pool: str = ""
     """The name of the pool on Azure; empty if the stack has one pool without a name."""
@@ -91,7 +91,7 @@ class RunOptions:
 
 
 def is_pool_name(value: str) -> bool:
-    """Whether *value* can be the name of a pool: control characters from outside are never shown."""
+    """Return whether *value* can be the name of a pool: control characters from outside are never shown."""
     return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value) is not None
 
 

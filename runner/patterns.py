@@ -15,17 +15,17 @@ _MAGIC = re.compile(r"[*?[]")
 
 
 def has_magic(text: str) -> bool:
-    """Whether *text* may be a pattern rather than a name."""
+    """Return whether *text* may be a pattern rather than a name."""
     return _MAGIC.search(text) is not None
 
 
 def fixed_part(pattern: str) -> str:
-    """What all names begin with that *pattern* means."""
+    """Return the prefix of all names that match *pattern*."""
     return _MAGIC.split(pattern, maxsplit=1)[0]
 
 
 def path_matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether *pattern* means a path with `/`; hidden ones only where it says so, as for files."""
+    """Return a function that says whether a path with `/` matches *pattern*; hidden ones only if it says so."""
     from wcmatch import glob  # noqa: PLC0415 - see below
 
     matcher = glob.compile(pattern, flags=glob.GLOBSTAR | glob.FORCEUNIX)
@@ -48,7 +48,7 @@ class Patterns:
         self._matcher = glob.compile([_with_slashes(one, system) for one in patterns], flags=flags)
 
     def match(self, path: str, *, is_folder: bool = False) -> bool:
-        """Whether one of them matches *path*, a file or folder relative to its source, with `/`."""
+        """Return whether one of them matches *path*, a file or folder relative to its source, with `/`."""
         return self._matcher.match(path) or (is_folder and self._matcher.match(f"{path}/"))
 
 

@@ -1,4 +1,4 @@
-"""What a node costs an hour, who says so, and what a number of hours comes to. Pure."""
+"""What a node costs per hour, where that price is from, and what a number of hours costs. Pure."""
 
 import json
 import re
@@ -18,16 +18,16 @@ HIGHEST = 1e9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """What the nodes of one size cost in one region; what is not known is none."""
+    """What nodes of one size cost in one region; None for what is not known."""
 
     currency: str = CURRENCY
     spot: float | None = None
     """A node for an hour; so is the next."""
     dedicated: float | None = None
     egress: float | None = None
-    """A gigabyte that leaves Azure, beyond what is free each month."""
+    """The price of a gigabyte that leaves Azure, beyond what is free each month."""
     origin: str = ""
-    """Where they are from, and of which day."""
+    """Where they are from, and from which day."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -49,19 +49,19 @@ class Prices:
         return json.dumps(asdict(self))
 
     def of(self, *, spot: bool | None) -> float | None:
-        """The price of a node of this kind; of one whose kind is not known, the higher one."""
+        """Return the price of a node of this kind; the higher one if its kind is not known."""
         if spot is None:
             return max((p for p in (self.spot, self.dedicated) if p is not None), default=None)
         return self.spot if spot else self.dedicated
 
 
 def own_price(amount: float, currency: str) -> Prices:
-    """The price that the user gives, for nodes of either kind."""
+    """Return the price that the user gave, for nodes of either kind."""
     return Prices(currency=currency, spot=amount, dedicated=amount, origin="--price-per-hour")
 
 
 def is_currency(value: str) -> bool:
-    """Whether *value* is written as a currency is: three letters (ISO 4217)."""
+    """Return whether *value* looks like a currency: three letters (ISO 4217)."""
     return re.fullmatch("[A-Z]{3}", value) is not None
 
 

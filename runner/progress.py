@@ -25,7 +25,7 @@ class Reporter(Protocol):
         """Handle *event*."""
 
     def stopping(self, level: int) -> None:
-        """The user asked to stop, for the *level*th time; called from a signal handler."""
+        """Note that the user asked to stop, for the *level*th time; called from a signal handler."""
 
     def tell(self) -> None:
         """Say how far the run is; called from a thread of its own."""
@@ -264,7 +264,7 @@ class JsonLines(_Plain):
 
 
 def is_for_everybody(notice: Notice) -> bool:
-    """Whether *notice* says more than that a source went as it was to go, which the summary counts."""
+    """Return whether *notice* says more than what the summary counts: that a source was removed as asked."""
     if isinstance(notice, CloudStatus):
         return False
     return notice.source is None or notice.source.state == KEPT
@@ -288,7 +288,7 @@ def write_whole(line: str) -> None:
 
 
 def whole_status(tally: Tally) -> str:
-    """How far the run is, and how it moves on Azure, in one line."""
+    """Return the progress of the run, and of its transfers and nodes on Azure, in one line."""
     return "  ".join(filter(None, (status_line(tally), tally.cloud.line)))
 
 

@@ -100,7 +100,7 @@ class RunRecord:
     vm_size: str = ""
     """Of the nodes; empty for this machine."""
     prices: Prices | None = None
-    """What the nodes cost when it was done; none where that is not known."""
+    """The prices of nodes at the time; None if unknown."""
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:

@@ -47,7 +47,7 @@ def as_text(report: Report, follow_up: FollowUp) -> list[str]:
 
 
 def sources_text(counts: Mapping[str, int]) -> str:
-    """What became of sources that were not to stay, as in "sources: 7 deleted, 1 kept"."""
+    """Return what happened to sources that were not to be kept, as in "sources: 7 deleted, 1 kept"."""
     return f"sources: {', '.join(f'{count} {state}' for state, count in sorted(counts.items()))}"
 
 

@@ -1,4 +1,4 @@
-"""Results that are blobs: how they are named, and what is known of them. Pure."""
+"""Results that are blobs: their names, and what is known about them. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class ResultBlob:
     """Bytes."""
     mtime_ns: int
     md5: str
-    """As its Content-MD5 has it; empty where it has none."""
+    """Its Content-MD5; empty if it has none."""
     made_from: "MadeFrom | None"
-    """None where runner did not make it."""
+    """None if runner did not make it."""
 
     @property
     def is_as_made(self) -> bool:
@@ -40,18 +40,18 @@ class ResultBlob:
 
 
 def prefix_of(address: BlobAddress) -> str:
-    """What the names of all results below *address* begin with: it is a folder, or all of a container."""
+    """Return the prefix of all results at *address*, which is a folder or a whole container."""
     name = address.name.rstrip("/")
     return f"{name}/" if name else ""
 
 
 def ours_in(address: BlobAddress) -> str:
-    """What the names of runner's own blobs below *address* begin with."""
+    """Return the prefix of runner's own blobs at *address*."""
     return f"{prefix_of(address)}{OURS}/"
 
 
 def result_blob(address: BlobAddress, target: str) -> BlobAddress:
-    """The blob of the result *target* below *address*; %xx takes the place of what a blob's name cannot have.
+    """Return the blob of the result *target* at *address*; %xx replaces what a blob's name cannot contain.
 
     Raises:
         ConversionError: It would be outside, among what is ours, or too long.
@@ -65,7 +65,7 @@ def result_blob(address: BlobAddress, target: str) -> BlobAddress:
 
 
 def shown_result(address: BlobAddress, target: str) -> str:
-    """Where the result *target* is, for people."""
+    """Return where the result *target* is, for people."""
     return str(address.named(prefix_of(address) + _IMPOSSIBLE.sub(_encoded, target)))
 
 

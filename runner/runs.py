@@ -40,7 +40,7 @@ class Run:
     vm_size: str = ""
     """Of the nodes; empty for this machine."""
     prices: Callable[[], Prices | None] = lambda: None
-    """What they cost, as far as it is known by now."""
+    """What they cost, as far as is known so far."""
 
 
 def convert(

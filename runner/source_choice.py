@@ -13,7 +13,7 @@ _LONGEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class SourceChoice:
-    """What is to become of the sources."""
+    """What to do with the sources."""
 
     action: str = KEEP
     folder: str = ""
@@ -21,7 +21,7 @@ class SourceChoice:
 
     @classmethod
     def parse(cls, words: str) -> Self:
-        """What *words* mean, as they stand on the command line and in the ledger.
+        """Parse *words*, from the command line or the ledger.
 
         Raises:
             ValueError: Nothing.
@@ -39,7 +39,7 @@ class SourceChoice:
 
 
 def is_choice(value: object) -> bool:
-    """Whether *value* is what `SourceChoice.parse` reads."""
+    """Return whether `SourceChoice.parse` can read *value*."""
     try:
         SourceChoice.parse(value if isinstance(value, str) else "")
     except ValueError:

@@ -36,13 +36,13 @@ class Identity:
 
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
-        """That of the file with this *status*."""
+        """Return the state of the file with this *status*."""
         file = f"{status.st_dev}:{status.st_ino}"
         times = (status.st_mtime_ns, status.st_ctime_ns)
         return cls(status.st_size, *times, status.st_nlink, file)
 
     def is_still(self, status: os.stat_result, *, renamed: bool = False) -> bool:
-        """Whether the file with this *status* is the same one, and nobody changed it.
+        """Return whether the file with this *status* is the same one, unchanged.
 
         Programs that edit tags can keep size and mtime, but not the time of the change; renaming
         the file, or taking one of its names away, changes that too.
@@ -147,7 +147,7 @@ class SourceTable:
         )
 
     def of(self, run: str) -> list[SourceRecord]:
-        """All sources of *run* that were asked not to stay."""
+        """Return all sources of *run* that are not to be kept."""
         query = f"SELECT {_COLUMNS} FROM sources WHERE run = ? ORDER BY path"  # noqa: S608
         return self.rows(SourceRecord.from_row, query, run)
 
@@ -157,12 +157,12 @@ class SourceTable:
         return dict(self.rows(lambda row: (text(row[0]), whole(row[1])), query, run))
 
     def leaving(self) -> list[SourceRecord]:
-        """Those that were about to go when their run was killed."""
+        """Return those that were being removed when their run was killed."""
         query = f"SELECT {_COLUMNS} FROM sources WHERE state = ?"  # noqa: S608
         return self.rows(SourceRecord.from_row, query, LEAVING)
 
     def gone(self, run: str) -> list[Conversion]:
-        """The conversions of *run* whose sources have gone since: nothing is left to do about them."""
+        """Return the conversions of *run* whose sources have been removed: nothing is left to do for them."""
         return self.rows(
             _conversion,
             "SELECT sources.path, sources.size, sources.mtime_ns, history.target, history.recipe"
@@ -172,7 +172,7 @@ class SourceTable:
         )
 
     def before(self, path: str, target: str) -> SourceRecord | None:
-        """What was written down about *path* by the run that made *target*."""
+        """Return what the run that made *target* recorded about *path*."""
         query = (
             f"SELECT {_COLUMNS} FROM sources WHERE path = CAST(? AS TEXT)"  # noqa: S608
             " AND run = (SELECT word FROM paths JOIN results ON file = paths.id"
@@ -183,7 +183,7 @@ class SourceTable:
         return found[0] if found else None
 
     def converted_at(self, target: str) -> float | None:
-        """When the source of *target* was read at the earliest, in seconds since the epoch."""
+        """Return the earliest time at which the source of *target* was read, in seconds since the epoch."""
         found = self.rows(
             lambda row: row[0],
             "SELECT min(coalesce(attempts.began, attempts.ended - attempts.seconds),"

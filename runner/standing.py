@@ -14,7 +14,7 @@ class Standing:
     state: TargetState
     mtime_ns: int
     record: StoredResult | None
-    """What it was made from; none where nobody knows."""
+    """What it was made from; None if unknown."""
     is_as_made: bool
     """Whether it is still as it was when that was written down."""
 
@@ -24,10 +24,10 @@ class Targets(Protocol):
 
     @property
     def can_be_opened(self) -> bool:
-        """Whether what is there can be looked into here, and so be held to its source."""
+        """Whether existing results can be opened here, to compare them with their sources."""
 
     def find(self, target: str) -> Standing | None:
-        """What has the name of *target*.
+        """Return what has the name of *target*.
 
         Raises:
             ConversionError: No result can have it.

@@ -1,4 +1,4 @@
-"""Results on their way to where they stay, a few at a time, while the workers go on with the next."""
+"""Upload results, a few at a time, while the workers continue with the next files."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _LOOK_EVERY = 0.2
 
 
 class Uploads:
-    """Some threads, and a bound on what waits for them: that lies on this machine's disk."""
+    """Some threads, with a limit on what waits for them, because it takes space on this machine's disk."""
 
     def __init__(self, count: int, is_ended: Callable[[], bool]) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="upload")

@@ -31,7 +31,7 @@ _BUSY = (errno.EAGAIN, errno.EWOULDBLOCK)
 
 
 class Settling:
-    """Remembers how files looked; in memory there is no more than what is there."""
+    """Remembers the state of files, only of those that exist."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         """*seconds* is how long a file must stay as it is."""
@@ -41,7 +41,7 @@ class Settling:
         self._taken: dict[str, State] = {}
 
     def complete(self, found: Iterable[Found], *, is_whole: bool = True) -> list[Found]:
-        """The files of *found* that are complete, each once as long as it stays as it is.
+        """Return the files of *found* that are complete, each once while it stays unchanged.
 
         *is_whole* says that *found* is all there is; else nothing is forgotten.
         """
@@ -73,7 +73,7 @@ class Settling:
 
 
 def _must_wait(one: Found) -> bool:
-    """Whether a file is none yet, however long it stays as it is."""
+    """Return whether a file must wait, however long it stays unchanged."""
     cannot_be_read = one.source.state is None or one.fault == REHYDRATING
     return cannot_be_read or is_temporary(one.source.path)
 
@@ -83,13 +83,13 @@ def _has_writer_here(one: Found) -> bool:
 
 
 def is_temporary(path: str) -> bool:
-    """Whether a file is called as those are that a copy or a download has not finished."""
+    """Return whether a file has a name that programs give to unfinished copies and downloads."""
     name = os.path.basename(path).lower()
     return name.startswith(("~", ".")) or name.endswith(_TEMPORARY)
 
 
 def is_being_written(path: str) -> bool:
-    """Whether another program has the file at *path* open for writing, where that can be told."""
+    """Return whether another program has the file at *path* open for writing, where the system can tell."""
     try:
         return _has_writer(path)
     except OSError:  # it is gone, or its file system does not say

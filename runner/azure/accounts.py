@@ -1,4 +1,4 @@
-"""The storage accounts that addresses name, and as whom each is asked: the one place with their clients."""
+"""The storage accounts that addresses name, and the credential used for each: the only module that makes their clients."""
 
 import socket
 import threading
@@ -32,7 +32,7 @@ _PUBLIC_ACCESS_IS_OFF = "PublicAccessNotPermitted"
 
 
 class Access(Enum):
-    """As whom a container is asked."""
+    """The credential that is used for a container."""
 
     SIGN_IN = "sign-in"
     SIGNATURE = "signature"
@@ -64,7 +64,7 @@ class Accounts:
         return sign_in()
 
     def resolve(self, text: str) -> BlobAddress:
-        """The one address that *text* means, with its account.
+        """Return the address that *text* means, with its account.
 
         `az://X/Y/…` means the container X of the stack's account if there is one, else the container Y of
         the account X.
@@ -109,7 +109,7 @@ class Accounts:
         return self._ways(address)[0]
 
     def signature(self, address: BlobAddress) -> str:
-        """The signature (SAS) that was given for *address*, or for what it is in; empty for none."""
+        """Return the signature (SAS) given for *address* or for its container; empty if there is none."""
         given = [
             signed
             for signed in self.signatures
@@ -119,7 +119,7 @@ class Accounts:
         return self.signatures[max(given, key=lambda one: len(one.name))] if given else ""
 
     def ask(self, address: BlobAddress, call: Callable[[ContainerClient], Answer]) -> Answer:
-        """What *call* says of the container of *address*, as whoever is let in.
+        """Return the answer of *call* for the container of *address*, with the first credential that is accepted.
 
         Raises:
             AzureError: Nobody is, or something else is wrong: as the first who asked was told.
@@ -168,7 +168,7 @@ class Accounts:
         return blob_client(endpoint, self._credential if access is Access.SIGN_IN else None)
 
     def _has_container(self, address: BlobAddress) -> bool:
-        """Whether there is this container, as far as this sign-in may know.
+        """Return whether the container exists, as far as this sign-in can tell.
 
         Who has roles on single containers only is refused what is not there, too.
         """
@@ -185,7 +185,7 @@ class Accounts:
             return True
 
     def _may_read(self, address: BlobAddress) -> bool:
-        """Whether anybody that we can be may list this container, which need not be there."""
+        """Return whether any of our credentials may list this container, which may not exist."""
         if not _is_account(address.endpoint):
             return False
 
@@ -203,12 +203,12 @@ class Accounts:
 
 
 def _fixed_part(name: str) -> str:
-    """What names begin with that the address with *name* means, where it may be a pattern."""
+    """Return the prefix of all blob names that *name* stands for; it may be a pattern."""
     return name.partition("*")[0]
 
 
 def _is_refusal(error: AzureError) -> bool:
-    """Whether another caller may be let in."""
+    """Return whether another credential might be accepted."""
     if isinstance(error, ClientAuthenticationError):
         return True  # also where nobody is signed in at all
     status = getattr(error, "status_code", None)
@@ -216,7 +216,7 @@ def _is_refusal(error: AzureError) -> bool:
 
 
 def _is_account(endpoint: str) -> bool:
-    """Whether an account is called so: only then does its name lead anywhere."""
+    """Return whether an account has this name: DNS resolves it only then."""
     try:
         socket.getaddrinfo(urlsplit(endpoint).hostname, None)
     except OSError:

@@ -37,7 +37,7 @@ _EXISTS = "BlobAlreadyExists"
 
 
 class Traffic:
-    """The bytes that have travelled, each way."""
+    """The bytes uploaded and downloaded."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

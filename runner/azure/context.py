@@ -143,13 +143,13 @@ class RunContext:
     replaces: Mapping[str, TargetState] = field(default_factory=dict)
     """As in `Plan`."""
     results: CloudResults | None = None
-    """Where results stay; none where they are downloaded."""
+    """Where results stay; None if they are downloaded."""
     result_signature: Callable[[BlobAddress], str] = lambda _: ""
     """What a node needs behind the address of a result that stays."""
     in_flight: InFlightTasks = field(default_factory=InFlightTasks)
 
     def staying(self, conversion: Conversion) -> StayingResult | None:
-        """How the node stores the result of *conversion*, if that stays in the cloud.
+        """Return how the node stores the result of *conversion*, if results stay in the cloud.
 
         Raises:
             ConversionError: It can have no such name.

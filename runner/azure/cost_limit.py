@@ -27,6 +27,6 @@ def has_wound_down(jobs: Jobs, job: str) -> bool:
 
 
 def was_at_limit(job: BatchJob) -> bool:
-    """Whether *job* stands still because a run of it was at its limit."""
+    """Return whether *job* is stopped because its run reached its cost limit."""
     marked = any((item.name, item.value) == AT_LIMIT for item in job.metadata or ())
     return marked and word(job.state) in _DISABLED

@@ -73,7 +73,7 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
 
 
 def _fault_in_storage(context: RunContext, item: WorkItem, end: Finished) -> Failure | None:
-    """What became of a source that nodes read where it is, which Batch cannot hold to a version.
+    """Return what happened to a source that nodes read in place; Batch cannot pin it to a version.
 
     One that is the planned version before its task and after it is the one that was read.
     """
@@ -86,7 +86,7 @@ def _fault_in_storage(context: RunContext, item: WorkItem, end: Finished) -> Fai
 
 
 def _staying(results: CloudResults, item: WorkItem, record: Record) -> Result:
-    """The result that the node has stored where it stays.
+    """Return the result that the node has stored at its final address.
 
     Raises:
         ConversionError: It is not there, or not any more.
@@ -204,7 +204,7 @@ def _execution(item: WorkItem, end: Finished) -> Execution:
 
 
 def steps_of(item: WorkItem, end: Finished, record: Record) -> tuple[Step, ...]:
-    """When the parts of an attempt were done, those on the node by the clocks of service and node."""
+    """Return when each step of an attempt was done; those on the node by the service's and the node's clocks."""
     sent = (item.sending,) if item.sending else ()
     if end.started is None or end.ended is None:
         return sent

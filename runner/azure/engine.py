@@ -114,7 +114,7 @@ class AzureEngine:
         )
 
     def _staying(self, plan: Plan) -> dict[str, Any]:
-        """What `RunContext` has for results that stay in the cloud."""
+        """Return what `RunContext` needs for results that stay in the cloud."""
         if plan.address is None:
             return {}
         results = CloudResults(plan.address, self.accounts)

@@ -19,7 +19,7 @@ from runner.models import Source
 
 @dataclass(frozen=True)
 class BlobFetch:
-    """Downloads blobs, as `Fetch` has it."""
+    """Downloads blobs; implements `Fetch`."""
 
     accounts: Accounts
 

@@ -63,7 +63,7 @@ class Listed:
     task: str
     completed: bool
     cut_off: bool
-    """Whether it ended before the worker could come to a verdict of its own."""
+    """Whether it ended before the worker could report an outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class Jobs:
             raise self._job_error(error, job) from None
 
     def tasks(self, job: str) -> Iterator[Listed]:
-        """All tasks of *job*."""
+        """Return all tasks of *job*."""
         with azure_errors(f"listing the tasks of job {job}", "batch"):
             for task in self._client.list_tasks(job, select=["id", "state", "executionInfo"]):
                 completed = word(task.state) == "completed"
@@ -274,7 +274,7 @@ class Jobs:
 
 
 def _is_cut_off(task: batch.BatchTask) -> bool:
-    """Whether *task* was not begun, terminated or killed, or its outputs did not arrive."""
+    """Return whether *task* never started, was terminated or killed, or its outputs did not arrive."""
     info = task.execution_info
     if info is None or word(info.result) == "success":
         return False

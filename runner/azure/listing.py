@@ -1,4 +1,4 @@
-"""Look blobs up: one by its name, or all of a folder, page by page; what is wrong is said with its remedy."""
+"""Look up blobs: one by its name, or all of a folder, page by page; errors name a remedy."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,16 +28,16 @@ _GONE = ("BlobNotFound", "ResourceNotFound", "ContainerNotFound")
 
 @dataclass(frozen=True)
 class Listing:
-    """The blobs that addresses name, as `BlobStore` has it."""
+    """The blobs that addresses name; implements `BlobStore`."""
 
     accounts: Accounts
 
     def resolve(self, text: str) -> BlobAddress:
-        """The address that *text* means, with its account."""
+        """Return the address that *text* means, with its account."""
         return self.accounts.resolve(text)
 
     def look_up(self, addresses: Iterable[BlobAddress]) -> Iterator[BlobFacts | None]:
-        """What is at each of *addresses*, in their order; none where nothing is.
+        """Return the blob at each of *addresses*, in their order; None where there is none.
 
         Raises:
             RunnerError: Storage cannot be reached, or does not let us.
@@ -48,7 +48,7 @@ class Listing:
                 yield from pool.map(self._look_up, some)
 
     def listed(self, address: BlobAddress) -> Iterator[BlobFacts]:
-        """The blobs whose names begin as *address* says; snapshots and versions are none of them.
+        """Return the blobs whose names begin with that of *address*, without snapshots and versions.
 
         Raises:
             NothingToConvertError: There is no such container.
@@ -92,7 +92,7 @@ class Listing:
 
 
 def facts_of(blob: BlobProperties) -> BlobFacts:
-    """What is to be known of a blob, as the client has it from a listing or from the blob itself."""
+    """Return the facts about a blob, from a listing or from the blob itself."""
     metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
     modified = blob.last_modified
     assert isinstance(modified, datetime)
@@ -107,7 +107,7 @@ def facts_of(blob: BlobProperties) -> BlobFacts:
 
 
 def source_at(path: str, store: Listing) -> Source:
-    """The blob at *path*, as `str` of its address has it, as it is now."""
+    """Return the blob at *path*, the text of its address, as it is now."""
     stack = store.accounts.deployment
     address = BlobAddress.from_text(path, stack.blob_endpoint if stack else "")
     (facts,) = store.look_up([address])

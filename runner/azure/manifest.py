@@ -51,7 +51,7 @@ class DamagedPlanError(SetupError):
 
 @contextmanager
 def manifest_of(plan: Plan, options: RunOptions) -> Iterator[IO[bytes]]:
-    """The *plan* of a run as a file to upload: a line of JSON for the run, then one a conversion."""
+    """Return the *plan* of a run as a file to upload: one line of JSON for the run, then one per conversion."""
     run, found = plan.id, Conversions.of(plan.conversions)
     with tempfile.TemporaryFile() as file:
         with gzip.open(file, "wt", encoding="ascii", newline="\n") as text:

@@ -1,4 +1,4 @@
-"""How nodes read the sources that lie in storage already: where they are, and as whom."""
+"""How nodes read sources that are already in storage: their addresses, and with which credential."""
 
 import threading
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from runner.models import Conversion, Failure, Kind, Source
 
 
 class Way(Enum):
-    """As whom nodes read the blobs of a container."""
+    """The credential with which nodes read the blobs of a container."""
 
     IDENTITY = "identity"
     """The pool's, to which the stack has given the right."""
@@ -54,7 +54,7 @@ class NodeReads:
             self._check(address)
 
     def address(self, source: Source) -> BlobAddress:
-        """Where *source* lies."""
+        """Return the address of *source*."""
         return BlobAddress.from_text(source.path, self._deployment.blob_endpoint)
 
     def way(self, address: BlobAddress) -> Way:
@@ -68,7 +68,7 @@ class NodeReads:
         return Way.IDENTITY if is_given else Way.SIGNED
 
     def url(self, source: Source) -> NodeUrl:
-        """What the task that converts *source* needs.
+        """Return what a task needs to read *source*.
 
         Raises:
             RunnerError: Storage cannot be reached, or does not let us sign.
@@ -83,7 +83,7 @@ class NodeReads:
                 return NodeUrl(address.url, by_identity=way is Way.IDENTITY)
 
     def fault(self, source: Source) -> Failure | None:
-        """What is wrong with *source* by now: it is gone, or another version than was planned.
+        """Return what is wrong with *source* now: it is gone, or another version than planned.
 
         Raises:
             RunnerError: Storage cannot be reached, or does not let us.
@@ -92,7 +92,7 @@ class NodeReads:
         return fault_of(source, facts)
 
     def refusal(self, source: Source) -> Failure:
-        """What it means that a node was not let at *source*."""
+        """Return what it means that a node was refused access to *source*."""
         address = self.address(source)
         place = f"the container {address.container} of {address.account}"
         match self.way(address):
@@ -138,7 +138,7 @@ class NodeReads:
 
 
 def fault_of(source: Source, facts: BlobFacts | None) -> Failure | None:
-    """What *facts*, of the blob as it is now, say against what was made of *source*."""
+    """Return what is wrong with the source, judging by *facts* about the blob as it is now."""
     if facts is None:
         return Failure(Kind.INPUT, GONE)
     if facts.etag != source.etag:

@@ -20,12 +20,12 @@ _STATES = {
     "preempted": "evicted",
     "leavingpool": "leaving",
 }
-"""What is said of a node, by its state in Batch's words; the others are said as they are."""
+"""The words shown for Batch's node states; other states are shown as they are."""
 
 
 @dataclass
 class NodeWatch:
-    """Looks at the nodes now and then, and reports those that are there."""
+    """Looks at the nodes from time to time, and reports them."""
 
     context: RunContext
     _since: float | None = None

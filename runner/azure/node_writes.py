@@ -38,7 +38,7 @@ class NodeWrites:
             ) from error
 
     def signature(self, address: BlobAddress) -> str:
-        """The signature with which a node may write the blob at *address*, and look at it.
+        """Return a signature with which a node may write and read the blob at *address*.
 
         Empty where the stack has given the right to the nodes' identity.
 

@@ -29,7 +29,7 @@ from runner.media.strict import UnreadableError, parse_json
 from runner.prices import HIGHEST, Prices
 
 ADDRESS = "RUNNER_PRICES_URL"
-"""The environment variable with another address of the price list; "off" asks nobody."""
+"""The environment variable with another address of the price list; "off" turns it off."""
 _ADDRESS = "https://prices.azure.com/api/retail/prices"
 _FRESH = 24 * 3600.0
 """Seconds for which prices are not asked for again: Spot's change from day to day."""
@@ -63,7 +63,7 @@ class PriceList:
     """Seconds to wait for an answer."""
 
     def prices(self, now: float | None = None) -> Prices:
-        """The prices of the day, asked for once a day.
+        """Return today's prices, fetched once a day.
 
         Raises:
             PriceUnknownError: They cannot be had, and there are none of the last weeks.
@@ -154,7 +154,7 @@ class _Client:
         self._client.close()
 
     def items(self, currency: str, condition: str) -> Iterator[dict[str, Any]]:
-        """All items that meet *condition*."""
+        """Return all items that meet *condition*."""
         request = HttpRequest(
             "GET", self._address, params={"currencyCode": f"'{currency}'", "$filter": condition}
         )
@@ -199,7 +199,7 @@ class _Client:
 
 
 def _node_prices(items: list[dict[str, Any]], day: datetime) -> tuple[float | None, float | None]:
-    """What a Spot node and a dedicated one cost an hour, with Linux."""
+    """Return what a Spot node and a dedicated node cost per hour, with Linux."""
     found: dict[str, list[float]] = {"spot": [], "low": [], "dedicated": []}
     for item in items:
         price = _price(item)
@@ -216,7 +216,7 @@ def _node_prices(items: list[dict[str, Any]], day: datetime) -> tuple[float | No
 
 
 def _traffic_price(items: list[dict[str, Any]]) -> float | None:
-    """What a gigabyte to the internet costs in the first tier that is not free."""
+    """Return the price of a gigabyte to the internet in the first tier that is not free."""
     tiers = [
         (float(least), price)
         for item in items
@@ -249,7 +249,7 @@ def _highest(prices: list[float]) -> float | None:
 
 
 def _read_cache(path: Path) -> dict[str, tuple[float, Prices]]:
-    """When prices were asked for, and what they were; of a file that is damaged nothing."""
+    """Return when prices were fetched, and what they were; nothing from a damaged file."""
     try:
         table = parse_json(path.read_bytes(), _LONGEST_CACHE)
         rows = table.items() if isinstance(table, dict) else ()

@@ -27,7 +27,7 @@ _OF_THE_BLOB = {
 
 
 def scope_of(address: BlobAddress) -> str:
-    """The ARM id of the container of *address*, as a shell finds it out."""
+    """Return a shell expression for the ARM id of the container of *address*."""
     return (
         f'"$(az storage account show --name {address.account} --query id --output tsv)'
         f'/blobServices/default/containers/{address.container}"'
@@ -35,7 +35,7 @@ def scope_of(address: BlobAddress) -> str:
 
 
 def right_to_read(address: BlobAddress, deployment: Deployment | None) -> str:
-    """The command that lets nodes and operators read the container of *address*; without a stack, its user."""
+    """Return the command that lets nodes and operators read the container of *address*; without a stack, the user."""
     scope = scope_of(address)
     if deployment is None:
         who = '"$(az ad signed-in-user show --query id --output tsv)"'
@@ -66,7 +66,7 @@ def refused(error: AzureError, doing: str, address: BlobAddress, accounts: Accou
 def failure_of_blob(
     error: AzureError, address: BlobAddress, accounts: Accounts
 ) -> ConversionError | RunnerError:
-    """What *error* means for the conversion of the blob at *address*, whose download met it."""
+    """Return what *error*, raised by the download of the blob at *address*, means for its conversion."""
     if known := _OF_THE_BLOB.get(code_of(error).lower()):
         return ConversionError(*known)
     status = getattr(error, "status_code", None)
@@ -80,7 +80,7 @@ def failure_of_blob(
 
 
 def _is_from_elsewhere(error: AzureError) -> bool:
-    """Whether the account is another tenant's, where this sign-in is nobody's."""
+    """Return whether the account belongs to another tenant, which does not know this sign-in."""
     return isinstance(error, ClientAuthenticationError) and (
         code_of(error).lower() == "invalidauthenticationinfo"
     )

@@ -19,7 +19,7 @@ _SHOWN = frozenset(
         *("$filter", "$select", "$expand", "timeout", "api-version", "recursive"),
     )
 )
-"""Parts of a query that hold no secret; those of signatures, and what nobody knows, are left out."""
+"""Query parameters that hold no secret; signatures and unknown ones are not shown."""
 
 
 @dataclass

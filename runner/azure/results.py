@@ -41,7 +41,7 @@ class CloudResults:
         return self.accounts.service(self.address)
 
     def listing(self) -> Iterator[tuple[str, ResultBlob]]:
-        """All blobs below the address, but runner's own, each with its name.
+        """Return all blobs below the address except runner's own, each with its name.
 
         Raises:
             RunnerError: They cannot be listed.
@@ -57,7 +57,7 @@ class CloudResults:
             raise self.failure(error, f"listing {self.address}") from None
 
     def look(self, target: str) -> ResultBlob | None:
-        """The blob of the result *target*; none if there is none.
+        """Return the blob of the result *target*; None if there is none.
 
         Raises:
             RunnerError: It cannot be looked at.
@@ -89,7 +89,7 @@ class CloudResults:
     def target_of(
         self, conversion: Conversion, run: str, replaces: TargetState | None, *, anything: bool
     ) -> BlobTarget:
-        """Where the result of *conversion* is to stay, and on which condition.
+        """Return where the result of *conversion* is stored, and on which condition.
 
         Raises:
             ConversionError: It can have no such name.
@@ -142,7 +142,7 @@ class CloudResults:
 
 
 def _result_blob(blob: Any) -> ResultBlob:
-    """What Microsoft's client says of a *blob*; its class does not declare what may be none."""
+    """Return the facts about *blob*; the client's class does not declare what may be None."""
     md5 = blob.content_settings.content_md5
     return ResultBlob(
         etag=f'"{str(blob.etag).strip(chr(34))}"',

@@ -134,7 +134,7 @@ class SharedLedger:
         return self._results.container.get_blob_client(ours_in(self._results.address) + name)
 
     def known(self) -> _Known:
-        """What this machine knows of it."""
+        """Return what this machine knows about it."""
         try:
             return read_as(_Known, parse_json(self._note.read_bytes(), _LONGEST_HOLDER))
         except (OSError, UnreadableError):
@@ -147,7 +147,7 @@ class SharedLedger:
         self._remember(_Known(self.known().machine))
 
     def changed(self) -> float:
-        """When the copy was last written to, as its file system has it."""
+        """Return when the copy was last written to, by its file system."""
         try:
             return os.stat(self._file).st_mtime
         except OSError:
@@ -219,7 +219,7 @@ class SharedLock:
                 keeper.end()
 
     def is_held(self) -> bool:
-        """Whether a runner is at work there, here or elsewhere."""
+        """Return whether a runner is working there, from this machine or another one."""
         return self._local.is_held() or self._is_leased()
 
     def _acquire(self, run: str) -> BlobLeaseClient:
@@ -242,7 +242,7 @@ class SharedLock:
         return lease
 
     def _refuse_changed(self, lease: BlobLeaseClient) -> None:
-        """What was decided by a ledger that somebody else has changed since, is decided again."""
+        """Raise an error if somebody else has changed the ledger since, so that everything is decided again."""
         try:
             now = str(self._ledger.blob("ledger.sqlite").get_blob_properties().etag)
         except ResourceNotFoundError:
@@ -263,7 +263,7 @@ class SharedLock:
             raise self._ledger.failure(error, f"reading {self._ledger.address}") from None
 
     def _is_left_here(self, *, holds_local: bool = False) -> bool:
-        """Whether a process of this machine has the lease, and is gone: only one works here at a time."""
+        """Return whether the lease belongs to a process of this machine that has ended: only one works here at a time."""
         holder = self._holder()
         is_ours = holder is not None and holder.machine == self._ledger.known().machine
         return is_ours and (holds_local or not self._local.is_held())

@@ -63,7 +63,7 @@ class DelegationKeys:
         self._old = datetime.min.replace(tzinfo=UTC)
 
     def terms(self, life: timedelta) -> dict[str, Any]:
-        """What all signatures have, each for a *life* of its own.
+        """Return what all signatures have in common; each is valid for its own *life*.
 
         Raises:
             RunnerError: Storage cannot be reached, or does not let us sign.
@@ -98,7 +98,7 @@ class Signer:
         self._keys = DelegationKeys(client, lifetimes)
 
     def readable(self, container: str, blob: str) -> str:
-        """The address of a *blob*, which may be read there.
+        """Return an address where *blob* can be read.
 
         Raises:
             RunnerError: Storage cannot be reached, or does not let us sign; so for the next.
@@ -116,7 +116,7 @@ class Signer:
         return f"{address}?{signature}"
 
     def writable(self, container: str) -> str:
-        """The address of a *container*, to which blobs may be written; Batch takes no narrower one.
+        """Return an address of *container* to which blobs can be written; Batch accepts no narrower one.
 
         They may not be read, listed or deleted there.
         """

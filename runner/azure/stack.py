@@ -76,7 +76,7 @@ class Deployment:
     read_containers: tuple[str, ...] = ()
     """The ARM ids of further containers that nodes and operators may read."""
     write_containers: tuple[str, ...] = ()
-    """Likewise of those that they may write to, and read."""
+    """Likewise for those that they may write to, and read."""
     chosen: str = ""
     """The name of the pool to use; empty for the default one. This is not an output."""
 
@@ -100,7 +100,7 @@ class Deployment:
         return cls(pools=pools, **values)
 
     def nodes_may_read(self, account: str, container: str) -> bool:
-        """Whether the stack has given the nodes' identity the right to read *container* of *account*."""
+        """Return whether the stack lets the nodes' identity read *container* of *account*."""
         if not self.pool_identity_id:
             return False
         if account == self.storage_account and container in (
@@ -155,7 +155,7 @@ class Deployment:
 
 
 def _names(ids: tuple[str, ...], account: str, container: str) -> bool:
-    """Whether one of *ids*, of ARM, is that of *container* in *account*."""
+    """Return whether one of these ARM *ids* is that of *container* in *account*."""
     end = f"/storageaccounts/{account}/blobservices/default/containers/{container}".lower()
     return any(each.lower().endswith(end) for each in ids)
 

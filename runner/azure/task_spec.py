@@ -56,7 +56,7 @@ def build_task(
     seconds: float | None,
     staying: StayingResult | None = None,
 ) -> Task:
-    """The task that converts the source, and uploads the result and a record.
+    """Return the task that converts the source and uploads the result and a record.
 
     *blob* is where it was uploaded to; of no meaning for one that was in storage before.
 
@@ -111,7 +111,7 @@ def constraints(seconds: float | None, retries: int = 0) -> Task:
 
 
 def _pinned(conversion: Conversion, there: NodeUrl) -> SourceBlob:
-    """What a node needs to see that the source is still the version that was planned."""
+    """Return what a node needs to check that the source is still the planned version."""
     return SourceBlob(
         address=there.address,
         etag=conversion.source.etag,
@@ -147,7 +147,7 @@ def _content_type(name: str) -> str:
 
 
 def _traces(blob_names: BlobNames, folder: str) -> list[Task]:
-    """What a task leaves, however it ends."""
+    """Return what a task uploads, however it ends."""
     always = batch.OutputFileUploadCondition.TASK_COMPLETION
     return [
         keep_file(blob_names, RECORD, f"{folder}/{RECORD}", "application/json", always),

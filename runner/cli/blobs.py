@@ -38,7 +38,7 @@ class BlobSources:
         return accounts
 
     def _accounts_from_here(self) -> "Accounts":
-        """The accounts for a run on this machine, with that of a stack if there is one."""
+        """Return the accounts for a run on this machine, including the stack's if there is one."""
         from runner.azure.installation import require_clients  # noqa: PLC0415 - for Azure alone
 
         require_clients()
@@ -48,14 +48,14 @@ class BlobSources:
         return Accounts(choose_stack(self.options["stack"], self.options["outputs"]).deployment)
 
     def open(self) -> BlobStore:
-        """The store in which they are looked up."""
+        """Return the store in which they are looked up."""
         accounts = self._accounts
         from runner.azure.listing import Listing  # noqa: PLC0415 - see above
 
         return Listing(accounts)
 
     def look_at(self, path: str) -> Source:
-        """The blob at *path*, which is of an earlier run, as it is now."""
+        """Return the blob at *path*, a source of an earlier run, as it is now."""
         accounts = self._accounts
         from runner.azure.listing import Listing, source_at  # noqa: PLC0415 - see above
 
@@ -103,5 +103,5 @@ def put_signatures_away(
 def blob_sources(
     ctx: click.Context, options: dict[str, Any], backend: Callable[[], Backend]
 ) -> BlobSources:
-    """Those of the command in *ctx*, with the signatures that were put away."""
+    """Return the blob sources of the command in *ctx*, with the signatures that were set aside."""
     return BlobSources(options, backend, ctx.meta[_SIGNATURES])

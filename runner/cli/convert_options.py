@@ -211,7 +211,7 @@ _DISPLAY: tuple[Callable[..., Any], ...] = (
 
 
 def convert_options(command: Command) -> Command:
-    """All options of `runner convert`."""
+    """Add all options of `runner convert`."""
     for add in reversed((*_INPUT, *_WATCH, *_OUTPUT, *_CONVERSION, *_AZURE, *_DISPLAY)):
         command = add(command)
     return command

@@ -50,7 +50,7 @@ def doctor(
 
 
 def _in_cloud(destination: Path | str, options: dict[str, Any]) -> Iterator[Finding]:
-    """Whether a destination in Azure storage is fit for results."""
+    """Check whether results can be stored at a destination in Azure storage."""
     if isinstance(destination, Path):
         return
     try:

@@ -1,4 +1,4 @@
-"""Estimates and prices for the commands: from options and a backend to what is said."""
+"""Estimates and prices for the commands: from options and a backend to what is shown."""
 
 import json
 import threading
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from runner.azure.stack import Deployment
 
 _MOST_LOOKED_UP = 500
-"""Files of which it is looked up whether they are done, before a run begins."""
+"""The most files that are checked for existing results before a run begins."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class PriceQuestion:
     options: RunOptions
     prices: Prices | None = None
     why: str = ""
-    """Why there are none."""
+    """Why there are no prices."""
     _asking: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,11 +69,11 @@ class PriceQuestion:
             self.why = str(error)
 
     def so_far(self) -> Prices | None:
-        """What is known by now."""
+        """Return what is known so far."""
         return self.prices
 
     def answer(self) -> tuple[Prices | None, str]:
-        """The prices, waited for; or why there are none."""
+        """Wait for the prices, and return them, or why there are none."""
         self._asking.join()
         return self.prices, self.why
 
@@ -87,7 +87,7 @@ def estimate(
     *,
     measure: bool,
 ) -> Estimate:
-    """How long *conversions* take here and on Azure; *program* is this machine's ffmpeg."""
+    """Estimate how long *conversions* take here and on Azure; *program* is this machine's ffmpeg."""
     start = _since_start()
     cores = usable_cores()
     jobs = options["jobs"] or workers_for(len(conversions), cores, useful_threads_of(conversions))
@@ -114,7 +114,7 @@ def _since_start() -> float:
 
 
 def _terms(ledger: Ledger, backend: Backend, options: dict[str, Any], jobs: int) -> Terms:
-    """What an estimate for Azure goes by, without prices."""
+    """Return what an estimate for Azure is based on, without prices."""
     assert backend.session is not None
     return Terms(
         account=backend.name,
@@ -132,7 +132,7 @@ def _terms(ledger: Ledger, backend: Backend, options: dict[str, Any], jobs: int)
 def hint_before_start(
     plan: Plan, existing: Existing, backend: Backend, options: dict[str, Any]
 ) -> str:
-    """What speaks for this machine where `--where auto` chose Azure; mostly nothing.
+    """Return why this machine would be better where `--where auto` chose Azure; usually empty.
 
     It costs no time: no file is opened, no price asked for, and of many files a part is looked up.
     """
@@ -179,7 +179,7 @@ def say_hint(words: str) -> None:
 
 
 def terms_of(backend: Backend, options: RunOptions) -> dict[str, Any]:
-    """What a `Run` on *backend* knows of its nodes, for their cost."""
+    """Return what a `Run` on *backend* needs to know about nodes to compute their cost."""
     if backend.session is None:
         return {}
     deployment = backend.session.deployment
@@ -193,7 +193,7 @@ def refuse_limit_without_watcher(options: RunOptions, *, detach: bool) -> None:
 
 
 def cost_so_far(ledger: Ledger, run: str, estimated: Estimate) -> float:
-    """What *run* has cost before this command."""
+    """Return what *run* had cost before this command."""
     prices = estimated.azure and estimated.azure.prices
     uses, attempts = ledger.node_uses(run), ledger.all_attempts(run)
     cost = cost_of(uses, attempts, prices or None, results_stay=ledger.results_stay)

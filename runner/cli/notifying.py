@@ -42,7 +42,7 @@ notify_option: Callable[[Command], Command] = option(
 
 
 def typed_command() -> str:
-    """The command as it was typed, without the address and without signatures (SAS): it is kept in the ledger, and shown."""
+    """Return the command as typed, without the address to notify and without signatures (SAS): the ledger keeps it."""
     words, hides = [], False
     for word in sys.argv[1:]:
         if hides:

@@ -168,7 +168,7 @@ def _refuse_what_has_no_effect(
 
 
 def left_to_do(plan: Plan, existing: Existing) -> Conversions:
-    """What of *plan* is to be converted, as far as names and the ledger tell."""
+    """Return the conversions of *plan* to be done, as far as names and the ledger tell."""
     decisions = enumerate(existing.decisions(plan))
     places = (place for place, (_, decision) in decisions if decision.action in _TO_DO)
     return Conversions.of(plan.conversions).only(places)

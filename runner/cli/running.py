@@ -72,7 +72,7 @@ def run_and_report(
 
 
 def _cost(run: runs.Run, existing: Existing) -> Cost | None:
-    """What *run* used on Azure, if it was there and did something."""
+    """Return what *run* used on Azure, if it did anything there."""
     ledger = existing.ledger
     if not run.vm_size or not (uses := ledger.node_uses(run.plan.id)):
         return None

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _LONGEST_PAUSE = 5.0
 _SHARE = 20
-"""Looking takes one part in so many of the time, at the most: a folder may be large, and far away."""
+"""Looking takes at most one part in so many of the time: a folder may be large and slow."""
 _LOOKS = 3
 """The quickest of so many counts, as a single one may have been held up by something else."""
 _LONGEST_WAIT = 300.0
@@ -75,7 +75,7 @@ def check_watch(options: dict[str, Any]) -> None:
 
 @dataclass
 class Watch:
-    """What is watched, and what came of it so far."""
+    """What is watched, and the results so far."""
 
     places: tuple[str, ...]
     """Folders here, and addresses in Azure storage."""
@@ -124,7 +124,7 @@ class Watch:
         return ExitCode.SOME_FAILED if self.counts["failed"] else ExitCode.OK
 
     def found(self) -> tuple[list[Found], bool]:
-        """What is there, and whether that is all: a place may be gone for a while."""
+        """Return the files found, and whether those are all: a source may be unavailable for a while."""
         found: list[Found] = []
         is_whole = True
         for place in self.places:

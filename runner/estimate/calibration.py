@@ -19,11 +19,11 @@ from runner.media.work import Work
 from runner.media.worker import convert
 
 _KINDS = 4
-"""Of files that are measured: those that most of the media are of."""
+"""The kinds of files that are measured: those with most of the media."""
 _FIRST = 1.0
 """Seconds of media of the first part."""
 _SECONDS = 2.0
-"""After a part that took so long there is none that is longer."""
+"""Seconds; after a part that took this long, no longer one is timed."""
 _GROWTH = 4.0
 """How much longer each part is than the one before."""
 _LIMIT = 30.0
@@ -97,7 +97,7 @@ def _samples(kind: Sequence[Look], extracts: Extracts | None) -> list[_Sample]:
 
 
 def _measured(chosen: Sequence[_Sample], ffmpeg: str) -> list[Timing]:
-    """The timings of longer and longer parts, until one takes some seconds.
+    """Time longer and longer parts, until one takes some seconds.
 
     With one length alone, what a file costs once would be taken for what each second costs.
     """

@@ -1,4 +1,4 @@
-"""Estimates of a run on this machine and on Azure, each with what it rests upon."""
+"""Estimates of a run on this machine and on Azure, each with what it is based on."""
 
 import os
 from collections import defaultdict
@@ -33,7 +33,7 @@ _WINDOW = 5
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What an estimate rests upon."""
+    """What an estimate is based on."""
 
     words: str
     error: float
@@ -51,7 +51,7 @@ class Here:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnAzure:
-    """The run on Azure; None is what nobody knows."""
+    """The run on Azure; None for what is not known."""
 
     pool: str
     vm_size: str
@@ -91,11 +91,11 @@ class History:
 
     @classmethod
     def of(cls, ledger: Ledger, recipe: Recipe) -> "History":
-        """All of them in *ledger*."""
+        """Return all of them in *ledger*."""
         return cls(tuple(ledger.earlier(recipe)), {run.id: run for run in ledger.runs()})
 
     def where(self, is_it: Callable[[RunRecord], bool]) -> "History":
-        """Those of the runs of which *is_it* is true."""
+        """Return those of the runs for which *is_it* is true."""
         good = {name: run for name, run in self.runs.items() if is_it(run)}
         return History(tuple(a for a in self.attempts if a.run in good), good)
 
@@ -175,7 +175,7 @@ def estimate_here(
 
 
 def _overhead_here(past: History) -> float:
-    """What earlier runs took beyond what their files did."""
+    """Return the time that earlier runs took beyond that of their files."""
     beyond = []
     for run in past.runs.values():
         of_it = [a for a in past.attempts if a.run == run.id]
@@ -189,7 +189,7 @@ def _overhead_here(past: History) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What an estimate for Azure goes by besides the files."""
+    """What an estimate for Azure is based on besides the files."""
 
     account: str
     pool: Pool
@@ -211,7 +211,7 @@ class Terms:
 def estimate_azure(
     found: Selection, history: History, here: Speeds | None, terms: Terms
 ) -> OnAzure:
-    """How long Azure takes, and what that costs."""
+    """Estimate how long Azure takes, and what that costs."""
     around = terms.start + _END
     pool = terms.pool
     past = history.where(lambda run: run.backend == terms.account and run.vm_size == pool.vm_size)
@@ -254,7 +254,7 @@ def estimate_azure(
 def _on_nodes(
     looks: Sequence[Look], past: History, here: Speeds | None, terms: Terms
 ) -> tuple[list[float] | None, list[float], Basis]:
-    """What each file takes on a node, its result in bytes, and what that rests upon."""
+    """Return the seconds of each file on a node, the bytes of its result, and what both are based on."""
     is_sound = any(look.conversion.recipe.media == "audio" for look in looks)
     speeds = Speeds(past.timings, any_kind=is_sound)
     size = terms.pool.vm_size
@@ -270,13 +270,13 @@ def _on_nodes(
 
 
 def _at_a_time(looks: Sequence[Look], terms: Terms) -> int:
-    """How many files a node does at a time."""
+    """Return how many files a node converts at a time."""
     taken = max((terms.pool.slots_for(look.conversion.recipe) for look in looks[:1]), default=1)
     return max(1, terms.pool.task_slots // taken)
 
 
 def _line(past: History, terms: Terms) -> tuple[Line, tuple[str, ...]]:
-    """What the run goes by, and what that rests upon."""
+    """Return the pipeline that is assumed, and what it is based on."""
     notes = []
     up = terms.uplink or past.rate("send", lambda attempt: attempt.sent)
     if terms.uplink:
@@ -303,7 +303,7 @@ def _line(past: History, terms: Terms) -> tuple[Line, tuple[str, ...]]:
 
 
 def _overhead(past: History, line: Line, terms: Terms) -> float:
-    """What earlier runs took beyond what their files did: the calls before, between and after."""
+    """Return the time that earlier runs took beyond that of their files: calls before, between and after."""
     beyond = []
     for run in past.runs.values():
         of_it = [a for a in past.attempts if a.run == run.id and a.size and a.sent is not None]
@@ -327,7 +327,7 @@ def _kinds(pool: Pool, nodes: int) -> str:
 
 
 def _money(terms: Terms, nodes: int) -> float | None:
-    """What a second of a node costs: Spot first, as the pool's formula has it."""
+    """Return the price of a node second: Spot first, like the pool's formula."""
     if terms.prices is None:
         return None
     spot = min(nodes, terms.pool.max_spot_nodes)

@@ -58,7 +58,7 @@ class Look:
 
     @property
     def whole(self) -> float:
-        """Bytes that travel to Azure where films do so whole: none of what is there already."""
+        """Bytes that are uploaded if films are uploaded whole: 0 for what is in storage already."""
         return 0 if self.conversion.source.is_blob else self.size
 
     @property
@@ -72,7 +72,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The files of a plan, looked into; those that were not are as the others of their size."""
+    """The files of a plan that were opened; others are taken to be like those of their size."""
 
     looks: tuple[Look, ...]
     """One for each file."""
@@ -151,7 +151,7 @@ def _look_into(path: str, conversion: Conversion, ffmpeg: str) -> Look | None:
 
 
 def look_of(conversion: Conversion, media: MediaInfo) -> Look:
-    """What *media* says of the source of *conversion*."""
+    """Return what *media* says about the source of *conversion*."""
     lengths = (stream.duration for stream in media.streams)
     seconds = media.duration or max(filter(None, lengths), default=0.0)
     if not seconds:
@@ -169,7 +169,7 @@ def _kilobits(details: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """What a byte stands for in the files that were looked into."""
+    """The seconds of media per byte in the files that were opened."""
 
     seconds: float
     audio: float
@@ -197,7 +197,7 @@ class _Scale:
 
 
 def _error(looks: Sequence[Look], files: int) -> float:
-    """How far the total length may be off: that of a ratio estimator, for 95 %.
+    """Return how far off the total length may be: the error of a ratio estimator, at 95 %.
 
     The length of the files that were not looked into follows from their size; what the sample
     scatters around that is the doubt (Cochran, Sampling Techniques, chapter 6).

@@ -31,7 +31,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What it goes by."""
+    """Its parameters."""
 
     uplink: float
     """Bytes a second; so is the next."""
@@ -57,11 +57,11 @@ class Course:
     started: float
     converted: float
     node_seconds: float
-    """Of all nodes, from when they work until the end."""
+    """Seconds of all nodes, from when they start to work until the end."""
 
 
 def course(jobs: Sequence[Job], line: Line) -> Course:
-    """How *jobs* go, the first one first."""
+    """Simulate *jobs*, in their order."""
     free = [0.0] * max(1, min(len(jobs), line.nodes * line.slots))
     sent, first, ends, last = 0.0, 0.0, [0.0], 0.0
     for number, job in enumerate(jobs):

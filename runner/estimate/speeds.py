@@ -24,7 +24,7 @@ class Timing:
     result: float
     """Bytes."""
     pixels: int | None = None
-    """Of its video; none where that was not written down."""
+    """Of its video; None if that was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Speed:
 
 
 def fit(timings: Sequence[Timing]) -> Speed:
-    """The line through *timings*: least squares, with neither part below zero."""
+    """Fit a line to *timings* by least squares, with neither coefficient below zero."""
     lengths = [timing.media_seconds for timing in timings]
     times = [timing.seconds for timing in timings]
     rate = sum(timing.result for timing in timings) / max(sum(lengths), 1e-9)
@@ -71,7 +71,7 @@ class Speeds:
         return len(self._timings)
 
     def of(self, look: Look) -> Speed | None:
-        """How fast files like that of *look* are done; none if there were none."""
+        """Return how fast files like that of *look* were converted; None if there were none."""
         kind = (look.suffix, round(look.rate, -3), look.pixels)
         if kind not in self._known:
             self._known[kind] = self._find(look)
@@ -95,17 +95,17 @@ class Speeds:
         ]
 
     def covers(self, looks: Sequence[Look]) -> float:
-        """The share of the media of *looks* of which it knows the speed."""
+        """Return the share of the media of *looks* whose speed is known."""
         whole = sum(look.seconds for look in looks)
         known = sum(look.seconds for look in looks if self.of(look))
         return known / whole if whole else 0.0
 
     def times(self, looks: Sequence[Look], scale: float = 1.0) -> list[float]:
-        """The seconds of each, those of unknown kind as the others."""
+        """Return the seconds of each; unknown kinds are taken to be like the others."""
         return self._all(looks, lambda speed, look: scale * speed.of(look.seconds))
 
     def results(self, looks: Sequence[Look]) -> list[float]:
-        """The bytes of each result."""
+        """Return the bytes of each result."""
         return self._all(looks, lambda speed, look: speed.result_rate * look.seconds)
 
     def _all(self, looks: Sequence[Look], value: Callable[[Speed, Look], float]) -> list[float]:

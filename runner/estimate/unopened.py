@@ -17,7 +17,7 @@ _IS_FILM = 0.8
 def look_from_outside(
     conversions: Sequence[Conversion], earlier: Iterable[AttemptRecord]
 ) -> Selection | None:
-    """What *conversions* hold, if most are of a kind that there was *earlier*."""
+    """Return what *conversions* contain, if most are of a kind seen *earlier*."""
     known = _by_suffix(earlier)
     looks = [
         _look(one, known[suffix])

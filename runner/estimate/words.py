@@ -9,16 +9,16 @@ from runner.formatting import bytes_text, count_text, seconds_text
 from runner.prices import Prices, money_text
 
 _MUCH = 2.0
-"""So many times as fast is much faster."""
+"""From this factor on, one environment is much faster."""
 _WORTH = 60.0
 """Seconds that must be saved for it to be worth a word."""
 _AS_LONG = 1.2
-"""Nobody pays for less."""
+"""Azure must be at least this many times faster to be worth its cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What is to be done, and how long that takes where."""
+    """What is to be done, and how long it takes in each environment."""
 
     found: Selection
     here: Here
@@ -28,7 +28,7 @@ class Estimate:
 
 
 def lines(estimate: Estimate) -> list[str]:
-    """The closing block of `runner plan`."""
+    """Return the closing lines of `runner plan`."""
     if not estimate.found.looks:
         return [recommendation(estimate)]
     said = [_of_files(estimate.found), _of_here(estimate.here)]
@@ -129,7 +129,7 @@ def _times(slower: float, faster: float) -> str:
 
 
 def hint(estimate: Estimate, *, is_azure: bool) -> str:
-    """What to say of the other place where `--where auto` chose this one; mostly nothing."""
+    """Return what to say about the other environment where `--where auto` chose this one; usually empty."""
     here, azure = estimate.here.seconds, estimate.azure
     if azure is None or azure.seconds is None or here is None:
         return ""

@@ -38,7 +38,7 @@ _LONGEST_ANSWER = 1 << 20
 
 
 class BlobError(Exception):
-    """Storage does not do what it is asked."""
+    """Storage rejected a request."""
 
     def __init__(self, status: int, code: str) -> None:
         super().__init__(f"{status} {code}".strip())
@@ -54,7 +54,7 @@ class BlobError(Exception):
 
 
 class SignInError(ConversionError):
-    """The node cannot sign in to storage, and no other file of the pool fares better."""
+    """The node cannot sign in to storage, so every file of the pool would fail."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -133,7 +133,7 @@ class Identity:
 
 
 class BlobRequests:
-    """Sends requests as somebody who may: with tokens, or with a signature behind each address."""
+    """Sends authorized requests: with tokens, or with a signature appended to each address."""
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class BlobRequests:
 
 
 class _NoRedirects(request.HTTPRedirectHandler):
-    """Storage sends nobody elsewhere, and a token is for nobody else."""
+    """Refuses redirects: storage sends none, and a token must not go to another server."""
 
     def redirect_request(self, *_: object) -> None:
         """Follow none."""
@@ -195,7 +195,7 @@ def _code_of(refusal: error.HTTPError) -> str:
 
 
 def _word_of(fault: Exception) -> str:
-    """What went wrong on the way, without the address, which may be signed."""
+    """Return what went wrong with the connection, without the address, which may be signed."""
     reason = getattr(fault, "reason", fault)
     if isinstance(reason, TimeoutError):
         return "timed out"

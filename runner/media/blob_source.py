@@ -1,4 +1,4 @@
-"""A source that lies in Blob storage: asked whether it is still the version that was planned."""
+"""A source in Blob storage, and the check that it is still the planned version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GONE = "the blob is gone"
 
 @dataclass(frozen=True, kw_only=True)
 class SourceBlob:
-    """Where a source lies, and which version of it is meant; travels to the nodes as JSON."""
+    """The address and version of a source; sent to the nodes as JSON."""
 
     address: str
     """Of the blob, percent-encoded, without a signature."""
@@ -28,7 +28,7 @@ class SourceBlob:
     """Whether the node asks as the pool's identity; else it is by the signature, or as anybody."""
 
     def as_facts(self) -> dict[str, object]:
-        """The arguments that make another one, of JSON's own types."""
+        """Return the arguments that make another one, in JSON's types."""
         return asdict(self)
 
     def check(self, token: Callable[[], str] | None) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runner.media.work import ConversionResult
 
 _BLOCK = 8 * 1024 * 1024
-"""Bytes; the most that is held in memory, but for results of more than 400 GB."""
+"""Bytes; the most held in memory, except for results of more than 400 GB."""
 _MOST_BLOCKS = 50_000
 _LONGEST_PATH = 2000
 """Letters: all metadata of a blob together may have 8 KiB."""
@@ -42,10 +42,10 @@ class MadeFrom:
     """What a result was made from, and what it is: the metadata of its blob, each `runner_…`."""
 
     conversion: str
-    """The id of the conversion: equal where the same source is made into the same target in the same way."""
+    """The id of the conversion: equal if the same source is made into the same target in the same way."""
     run: str
     source: str
-    """Where the source lies, for people; cut off where it is very long."""
+    """The address of the source, for people; very long ones are cut off."""
     source_etag: str = ""
     """Of a source that is a blob."""
     source_size: int
@@ -58,13 +58,13 @@ class MadeFrom:
     sha256: str = ""
     size: int = 0
     md5: str = ""
-    """As Content-MD5 has it: a blob that has another one was changed since."""
+    """The value of Content-MD5: a blob with another one was changed since."""
     media_seconds: float = 0.0
     notices: str = ""
     """What was noticed, a line each."""
 
     def as_headers(self) -> dict[str, str]:
-        """The headers that store it: ASCII, as each value is percent-encoded."""
+        """Return the headers that store it: ASCII, because each value is percent-encoded."""
         texts = {name: str(value) for name, value in asdict(self).items() if value != ""}
         encoded = {name: _encoded(value) for name, value in texts.items()}
         encoded["source"] = _cut(encoded["source"], _LONGEST_PATH)
@@ -107,7 +107,7 @@ class BlobTarget:
     """Whether any blob may be replaced."""
 
     def as_facts(self) -> dict[str, object]:
-        """What `from_facts` reads, of JSON's own types."""
+        """Return what `from_facts` reads, in JSON's types."""
         return asdict(self)
 
     @classmethod
@@ -125,7 +125,7 @@ class TargetBlob:
     block_size: int = field(default=_BLOCK)
 
     def made(self) -> MadeFrom | None:
-        """What an earlier attempt has stored there already; none if it is to be made.
+        """Return what an earlier attempt has already stored there; None if it has to be made.
 
         Asked before the work: what may not be replaced would else cost a whole conversion.
 
@@ -186,7 +186,7 @@ class TargetBlob:
         self.requests.send(Request("PUT", address, headers, listed.encode()))
 
     def _condition(self) -> dict[str, str]:
-        """What has to be so when the result gets its name: the service itself looks."""
+        """Return the condition for storing the result, which the service itself checks."""
         target = self.target
         if target.anything:
             return {}
@@ -210,7 +210,7 @@ class TargetBlob:
         return names
 
     def _look(self) -> Answer | None:
-        """What is there now; none for nothing."""
+        """Return the blob that is there now; None if there is none."""
         try:
             return self.requests.send(Request("HEAD", self.target.address))
         except BlobError as error:
@@ -219,7 +219,7 @@ class TargetBlob:
             raise self._failure(error) from None
 
     def _ours_in(self, answer: Answer) -> MadeFrom | None:
-        """What this very conversion has stored there, by this attempt or another one."""
+        """Return what this same conversion has stored there, in this attempt or another one."""
         made, ours = _metadata_of(answer), self.target.made_from
         is_same = made is not None and made.conversion == ours.conversion
         if made is None or not is_same or (self.target.anything and made.run != ours.run):
@@ -228,7 +228,7 @@ class TargetBlob:
         return made if is_as_made else None
 
     def _failure(self, error: BlobError) -> ConversionError:
-        """What *error* means for the conversion whose result is to stand there."""
+        """Return what *error* means for the conversion whose result belongs there."""
         target = self.target
         if error.may_pass:
             return ConversionError(Kind.TRANSIENT, f"storage did not take the result: {error}")
@@ -265,7 +265,7 @@ def store_result(
 
 
 def _content_md5(path: str) -> str:
-    """The MD5 of the file at *path*, as storage has it."""
+    """Return the MD5 of the file at *path*, as storage encodes it."""
     digest = hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -307,5 +307,5 @@ def _encoded(text: str) -> str:
 
 
 def _cut(encoded: str, longest: int) -> str:
-    """The beginning of *encoded*, without a part of an escape at its end."""
+    """Return the beginning of *encoded*, without a partial escape at its end."""
     return encoded if len(encoded) <= longest else re.sub("%.?$", "", encoded[:longest])

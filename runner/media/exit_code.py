@@ -50,7 +50,7 @@ def ended_from_outside(code: int, words: str, *, windows: bool = os.name == "nt"
 
 
 def _has_closed(words: str, end: list[str]) -> bool:
-    """Whether these are the words of an ffmpeg that came to its *end*."""
+    """Return whether this is the log of an ffmpeg that came to its *end*."""
     if any(map(_LAST_WORDS.search, end)) or (end and _CLOSED.search(end[-1])):
         return True
     return bool(end and _REASON.match(end[-1]) and not _OPENED.search(words))

@@ -78,7 +78,7 @@ class _Streams:
     left: list[str] = field(default_factory=list)
     """What the container cannot hold."""
     lost: list[str] = field(default_factory=list)
-    """What is left out of every container."""
+    """What is dropped from every container."""
 
 
 def plain_arguments(recipe: Recipe) -> tuple[str, ...]:

@@ -178,7 +178,7 @@ def wavpack(data: Data, at: int) -> Head | None:
 
 
 def dts(data: Data, at: int) -> Head | None:
-    """The core of DTS, in 16-bit words (ETSI TS 102 114), without the additions of DTS-HD."""
+    """Read the DTS core, in 16-bit words (ETSI TS 102 114), without the extensions of DTS-HD."""
     head = data[at : at + 9]
     if len(head) < 9 or head[:4] != b"\x7f\xfe\x80\x01":
         return None

@@ -69,10 +69,10 @@ class Order:
     identity: str = ""
     """The ARM id of the identity that signs in to storage; empty where addresses are signed."""
     target: BlobTarget | None = None
-    """Where the node itself stores the result; none where Batch does, in the run's own folder."""
+    """Where the node itself stores the result; None if Batch does, in the run's own folder."""
     target_signature: str = ""
     source_blob: SourceBlob | None = None
-    """Where the source lies, if that is in storage and the node itself stores the result."""
+    """The address of the source, if it is in storage and the node itself stores the result."""
     cut: Cut | None = None
     """How the film was cut: for the task that joins it all of it, and for that of a piece this piece."""
     is_piece: bool = False
@@ -226,7 +226,7 @@ def _make_piece(order: Order) -> int:
 
 
 def _carried_out(order: Order) -> Record:
-    """The record of a success.
+    """Convert, and return the record of the success.
 
     Raises:
         ConversionError: There is none.

@@ -30,7 +30,7 @@ _UNC_PREFIX = "\\\\?\\UNC\\"
 
 
 def is_address(path: str) -> bool:
-    """Whether *path* is the address of a blob in Azure storage, and no file's."""
+    """Return whether *path* is the address of a blob in Azure storage rather than a file."""
     return path.startswith(_ADDRESSES)
 
 

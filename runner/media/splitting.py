@@ -12,12 +12,18 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from runner.media.crew import Crew, check_alike, check_count, list_in_order, place_of
 from runner.media.encoding import Encoding
 from runner.media.failures import fault_lines
 from runner.media.ffmpeg import Ffmpeg, ProcessHandle
 from runner.media.joining import Encoded, Joined
 from runner.media.listing import list_in_detail
+from runner.media.piece_encoder import (
+    PieceEncoder,
+    check_alike,
+    check_count,
+    list_in_order,
+    place_of,
+)
 from runner.media.pieces import (
     Frames,
     Piece,
@@ -45,7 +51,7 @@ def encode_pieces(encoding: Encoding, watch: Callable[[Progress], None]) -> str:
     """Encode the film of *encoding* in pieces, if its work says so; return why not, if there is something to say.
 
     Raises:
-        ConversionError: A passing fault ended it. Finished pieces are kept.
+        ConversionError: A temporary error ended it. Finished pieces are kept.
         Stopped: The handle was cancelled. Finished pieces are kept.
     """
     work, picture = encoding.work, encoding.suited.picture
@@ -59,7 +65,7 @@ def encode_pieces(encoding: Encoding, watch: Callable[[Progress], None]) -> str:
         if cut is None:
             return ""
         assert picture is not None  # of a film that was cut
-        encoded = Crew(encoding, split, picture, watch).encode(cut.pieces)
+        encoded = PieceEncoder(encoding, split, picture, watch).encode(cut.pieces)
         encoding.join(Joined(encoded, _write_list(split.folder, encoded), cut.offset))
     except UnsplittableError as error:
         discard_pieces(encoding)
@@ -97,7 +103,7 @@ def encode_piece(work: Work, piece: Piece) -> str:
 
     Raises:
         UnsplittableError: It cannot be encoded by itself.
-        ConversionError: A passing fault ended it.
+        ConversionError: A temporary error ended it.
     """
     encoding = Encoding(work, ProcessHandle(), lambda _: None)
     try:
@@ -107,7 +113,7 @@ def encode_piece(work: Work, piece: Piece) -> str:
         if picture is None:
             raise UnsplittableError("it has no video to encode")
         split = Split(folder=os.path.join(work.scratch, "pieces"), threads=work.threads)
-        (encoded,) = Crew(encoding, split, picture, lambda _: None).encode((piece,))
+        (encoded,) = PieceEncoder(encoding, split, picture, lambda _: None).encode((piece,))
         return encoded.path
     finally:
         encoding.clean_up()

@@ -7,7 +7,7 @@ from runner.run_report.facts import RunFacts, Span
 from runner.run_report.timeline import lanes
 
 _HALF = 0.5
-"""What is busy for less than that of the time is not called a bottleneck."""
+"""A share of the time; what is busy for less is not called a bottleneck."""
 _LEAST = 2.0
 """Seconds; shorter runs have none worth a name."""
 
@@ -28,7 +28,7 @@ def bottleneck(facts: RunFacts) -> str:
 
 
 def _busy(facts: RunFacts) -> dict[str, float]:
-    """The seconds for which each part was busy."""
+    """Return how many seconds each step was busy."""
     rows = lanes(facts, 10**9)
     if not rows:
         return {}
@@ -50,7 +50,7 @@ def _busy(facts: RunFacts) -> dict[str, float]:
 
 
 def _waiting(facts: RunFacts) -> float:
-    """The seconds for which something waited, and nothing ran."""
+    """Return the seconds in which something waited and nothing ran."""
     running = [span for a in facts.attempts if (span := facts.span_of(a)) is not None]
     waits = [span for a in facts.attempts if (span := facts.wait_of(a)) is not None]
     return covered(_periods((*running, *waits))) - covered(_periods(running))

@@ -23,7 +23,7 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_json(facts: RunFacts) -> dict[str, Any]:
-    """All that is known, as one object."""
+    """Return everything that is known, as one object."""
     run, duration = facts.run, facts.duration
     upload = facts.upload
     return {
@@ -61,7 +61,7 @@ def write_csv(facts: RunFacts, file: TextIO) -> None:
 
 
 def _values(attempt: AttemptRecord) -> Iterator[object]:
-    """What is in the columns after the run."""
+    """Return the values of the columns after the run."""
     yield from (attempt.source, attempt.target, attempt.state.value, attempt.number)
     yield from (attempt.kind or None, attempt.message or None, attempt.source_size, attempt.size)
     yield from (attempt.sent, attempt.media_seconds, _moment(attempt.queued))

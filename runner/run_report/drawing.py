@@ -67,7 +67,7 @@ class Timeline:
 
 
 def draw(facts: RunFacts, names: Names) -> Timeline:
-    """The timeline of a run; without lanes where the ledger does not know when its work was done."""
+    """Draw the timeline of a run; without lanes if the ledger does not know when its work was done."""
     found = lanes(facts, WIDTH)
     return Timeline(
         lanes=tuple(_lane(lane, facts.drawn, names) for lane in found[:_MOST_LANES]),
@@ -89,7 +89,7 @@ def _lane(lane: Lane, whole: Span, names: Names) -> DrawnLane:
 
 
 def _boxes(bar: Bar, whole: Span, names: Names) -> tuple[Box, ...]:
-    """The bar of an attempt, and over it its parts, but for the conversion itself."""
+    """Return the bar of an attempt, and its steps on top, except the conversion itself."""
     what = names.source(bar.first)
     parts = (each for each in bar.steps if each[0] != "convert")
     drawn = (_part(name, span, whole, f"{what}: {name}") for name, span in parts)

@@ -43,7 +43,7 @@ class Volume:
     """The sizes of sources and results, in bytes."""
 
     files: int
-    """Converted files of which both sizes are known."""
+    """Converted files whose sizes, of source and result, are known."""
     source: int
     result: int
 
@@ -76,13 +76,13 @@ class RunFacts:
 
     @cached_property
     def cost(self) -> Cost | None:
-        """What it used on Azure; none where it was done here."""
+        """What it used on Azure; None for a run on this machine."""
         if self.is_local or not (self.uses or self.attempts):
             return None
         return cost_of(self.uses, self.attempts, self.run.prices, results_stay=self.results_stay)
 
     def steps_of(self, attempt: AttemptRecord) -> tuple[tuple[str, Span], ...]:
-        """The parts of *attempt* that were done by the worker that had it, and when."""
+        """Return the steps of *attempt* that its worker did, and when."""
         ahead = self._ahead.total_seconds()
         found = (step for step in attempt.steps if step.name in _ON_WORKERS)
         return tuple((s.name, _span(s.began - ahead, s.ended - ahead)) for s in found)
@@ -114,7 +114,7 @@ class RunFacts:
         return tuple(newest.values())
 
     def that_ended(self, state: State) -> tuple[AttemptRecord, ...]:
-        """The newest attempts at files that ended in *state*."""
+        """Return the newest attempts at files that ended in *state*."""
         return tuple(attempt for attempt in self.latest if attempt.state is state)
 
     @cached_property
@@ -160,7 +160,7 @@ class RunFacts:
         return max(timedelta(), *ends, timedelta())
 
     def span_of(self, attempt: AttemptRecord) -> Span | None:
-        """When a worker was at *attempt*; none if nobody was, or it is not known."""
+        """Return when a worker was busy with *attempt*; None if none was, or if it is not known."""
         took = timedelta(seconds=attempt.seconds)
         if attempt.began is not None:
             began = attempt.began - self._ahead
@@ -171,7 +171,7 @@ class RunFacts:
         return Span(began, attempt.ended) if took and began >= self.run.started else None
 
     def wait_of(self, attempt: AttemptRecord) -> Span | None:
-        """When *attempt* waited for a node; none if it did not, or that is not known."""
+        """Return when *attempt* waited for a node; None if it did not, or if it is not known."""
         if attempt.queued is None or attempt.began is None or attempt.began <= attempt.queued:
             return None
         return Span(attempt.queued - self._ahead, attempt.began - self._ahead)
@@ -188,7 +188,7 @@ class RunFacts:
 
     @cached_property
     def upload(self) -> Upload | None:
-        """What was uploaded; none where nothing is known of it."""
+        """What was uploaded; None if that is not known."""
         known = [a for a in self.attempts if a.sent and a.source_size is not None]
         if not known:
             return None
@@ -229,12 +229,12 @@ def _span(began: float, ended: float) -> Span:
 
 
 def sizes_of(attempt: AttemptRecord) -> tuple[int, int] | None:
-    """The bytes of its source and of its result, if both are known."""
+    """Return the bytes of its source and of its result, if both are known."""
     if attempt.source_size is None or attempt.size is None:
         return None
     return attempt.source_size, attempt.size
 
 
 def total_seconds(spans: Iterable[Span]) -> float:
-    """All of *spans* one after another."""
+    """Return the total length of *spans*."""
     return sum(span.seconds for span in spans)

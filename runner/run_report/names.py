@@ -14,18 +14,18 @@ class Names:
     """Names relative to the common folder of all sources."""
 
     folder: str
-    """Empty where there is none."""
+    """Empty if there is none."""
 
     @classmethod
     def of(cls, attempts: Iterable[AttemptRecord]) -> "Names":
-        """Those for the sources of *attempts*."""
+        """Return the names for the sources of *attempts*."""
         try:
             return cls(os.path.commonpath({os.path.dirname(each.source) for each in attempts}))
         except ValueError:  # none, or on several drives
             return cls("")
 
     def source(self, attempt: AttemptRecord) -> str:
-        """The source of *attempt*."""
+        """Return the name of the source of *attempt*."""
         return printable((self.folder and below(attempt.source, self.folder)) or attempt.source)
 
     def worker(self, name: str) -> str:

@@ -76,7 +76,7 @@ class Destination:
 
 
 def render(facts: RunFacts, destination: Destination, now: datetime) -> str:
-    """The page as HTML, complete in itself."""
+    """Render the page as self-contained HTML."""
     environment = Environment(
         loader=PackageLoader("runner.run_report", ""),
         autoescape=True,
@@ -109,7 +109,7 @@ def render(facts: RunFacts, destination: Destination, now: datetime) -> str:
 
 
 def sentence(facts: RunFacts) -> str:
-    """The run in one sentence."""
+    """Return the run in one sentence."""
     run, counts, volume = facts.run, facts.counts, facts.volume
     pool = f", pool {run.options.pool}" if run.options.pool else ""
     where = "on this machine" if facts.is_local else f"on Azure ({run.backend}{pool})"
@@ -171,7 +171,7 @@ def _figures(facts: RunFacts) -> Iterator[Fact]:
 
 
 def _account(facts: RunFacts) -> tuple[str, ...]:
-    """How the cost comes about, and what is not in it."""
+    """Return how the cost is computed, and what it does not include."""
     if (cost := facts.cost) is None:
         return ()
     return (f"{cost.text}.", f"{COUNTED}.", f"{NOT_COUNTED}.")

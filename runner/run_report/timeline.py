@@ -81,7 +81,7 @@ def rates(amounts: Iterable[Amount], whole: Span, steps: int) -> tuple[float, ..
 
 
 def converted_bytes(facts: RunFacts) -> list[Amount]:
-    """The sources that were converted, each over the time of its conversion."""
+    """Return the bytes of converted sources, each spread over the time of its conversion."""
     return [
         Amount(span, attempt.source_size)
         for attempt in facts.that_ended(State.CONVERTED)
@@ -90,7 +90,7 @@ def converted_bytes(facts: RunFacts) -> list[Amount]:
 
 
 def waiting(facts: RunFacts) -> list[Amount]:
-    """The tasks that waited for a node; their rate is the number that waits."""
+    """Return the tasks that waited for a node; their rate is the number that waits."""
     spans = filter(None, map(facts.wait_of, facts.attempts))
     return [Amount(span, span.seconds) for span in spans]
 

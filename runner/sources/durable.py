@@ -110,7 +110,7 @@ def _sync(descriptor: int) -> None:
 
 
 def sha256_from_disk(path: str, is_stopped: Callable[[], bool] = lambda: False) -> str:
-    """The SHA-256 of the file at *path*.
+    """Return the SHA-256 of the file at *path*, read from the disk.
 
     Raises:
         NotNowError: It takes longer than anybody waits.
@@ -125,5 +125,5 @@ def sha256_from_disk(path: str, is_stopped: Callable[[], bool] = lambda: False) 
 
 
 def reason_of(error: OSError) -> str:
-    """What an *error* says, without a path."""
+    """Return what an *error* says, without a path."""
     return (error.strerror or str(error)).lower()

@@ -110,7 +110,7 @@ class Sources:
             yield from self._settle(group)
 
     def _unknown(self, event: Event) -> Iterator[Notice]:
-        """What is said of a source that was another one already when the run began."""
+        """Return what to say about a source that had already changed when the run began."""
         if self._choice.takes_away and self._planned_now and event.state is not State.FAILED:
             why = "it changed before it was read"
             yield self._say(SourceOutcome(event.conversion.source.path, KEPT, reason=why))
@@ -124,7 +124,7 @@ class Sources:
                 self._ledger.sources.set(replace(record, state=KEPT, reason=_FAILED))
 
     def _result_of(self, event: Event) -> Result:
-        """The result that runner made of the source of *event*, in this run or in an earlier one.
+        """Return the result that runner made from the source of *event*, in this run or an earlier one.
 
         Raises:
             StaysError: It did not, or the source may be another one since.
@@ -200,7 +200,7 @@ class Sources:
             raise StaysError("its result is the same file")
 
     def _place_of(self, record: SourceRecord, conversion: Conversion) -> str:
-        """Where it is moved to: in the folder of its result's, below the one that was chosen."""
+        """Return where it is moved to: below the chosen folder, at the same relative path as its result."""
         if record.choice.action != MOVE:
             return ""
         name = os.path.basename(record.path)
@@ -235,7 +235,7 @@ def _conversions_of(plan: Plan) -> Iterable[Conversion]:
 
 
 def _records_of(plan: Plan, choice: SourceChoice) -> list[SourceRecord]:
-    """How the sources of *plan* are; those that are not to be touched are said to be kept from the start."""
+    """Return the states of the sources of *plan*; those that must not be touched are recorded as kept from the start."""
     records: dict[str, SourceRecord] = {}
     linked: set[str] = set()
     for conversion in _conversions_of(plan):

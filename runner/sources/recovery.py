@@ -51,7 +51,7 @@ def _lines(ledger: Ledger) -> Iterator[str]:
 
 
 def _settled(record: SourceRecord) -> SourceRecord:
-    """What *record* comes to; a source that was on its way is put back, for the same command again."""
+    """Settle *record*: a source that was being removed is put back, so that the same command can handle it again."""
     try:
         with suppress(FileNotFoundError):
             discard(name_beside(record.place, record.run) if record.place else "")

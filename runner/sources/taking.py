@@ -33,7 +33,7 @@ _NO_BIN = "the recycle bin did not take it: there may be none for its drive, or 
 
 
 def name_beside(path: str, run: str) -> str:
-    """The name in the folder of *path* that only *run* has, for what is on its way."""
+    """Return a name in the folder of *path* that only *run* uses, for what is being removed."""
     digest = hashlib.blake2b(os.fsencode(f"{run}\0{path}"), digest_size=8).hexdigest()
     return os.path.join(os.path.dirname(path), f".runner-{digest}")
 

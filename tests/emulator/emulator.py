@@ -232,7 +232,7 @@ class Emulator:
         return self.environment_of(PRINCIPAL)
 
     def environment_of(self, principal: str) -> dict[str, str]:
-        """The same variables, to sign in as *principal*, who may do what its roles allow."""
+        """Return the same variables, to sign in as *principal*, who may do what its roles allow."""
         trusted = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
         signed_in = {
             "IDENTITY_ENDPOINT": f"{self.endpoint}/_emulator/principals/{principal}/token",

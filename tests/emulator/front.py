@@ -297,7 +297,7 @@ def refusal(what: Refusal, headers: dict[str, str]) -> web.Response:
 
 
 def _caller(request: web.BaseRequest) -> str | None:
-    """The object id of who calls, or of whose key has signed; none for the account's own key."""
+    """Return the object id of the caller, or of whose key signed; None for the account's own key."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme == "Bearer":
         return str(read_claims(token)["oid"])

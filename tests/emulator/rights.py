@@ -46,7 +46,7 @@ class Rights:
             }
 
     def allows(self, principal: str, need: Need, resource: str) -> bool:
-        """Whether *principal* may do what needs *need* to *resource*, an ARM id."""
+        """Return whether *principal* has the permission *need* on *resource*, an ARM id."""
         with self._lock:
             given = self._assigned.get(principal.lower(), set())
             return any(

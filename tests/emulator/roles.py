@@ -40,7 +40,7 @@ class Role:
     data_actions: tuple[str, ...] = ()
 
     def allows(self, need: Need) -> bool:
-        """Whether it is among its actions, which may hold ``*`` and are blind to case."""
+        """Return whether it is among its actions, which may contain ``*`` and ignore case."""
         given = self.data_actions if need.on_data else self.actions
         return any(fnmatchcase(need.action.lower(), each.lower()) for each in given)
 
@@ -132,7 +132,7 @@ class UnknownRoleError(ValueError):
 
 
 def find_role(called: str) -> Role:
-    """The role of that name, GUID, or definition id.
+    """Return the role with that name, GUID, or definition id.
 
     Raises:
         UnknownRoleError: There is none.
@@ -145,7 +145,7 @@ def find_role(called: str) -> Role:
 
 
 def batch_need(method: str, path: str) -> Need:
-    """What a request to the Batch data plane needs.
+    """Return the permission that a request to the Batch data plane needs.
 
     Jobs and job schedules, with their tasks and files, are data; pools, with their nodes, and the account
     are not. That the images need the account's own read was seen on real Azure: the Job Submitter is
@@ -165,7 +165,7 @@ def batch_need(method: str, path: str) -> Need:
 
 
 def storage_need(method: str, *, is_blob: bool, query: Mapping[str, str]) -> Need:
-    """What a request to the blob service needs.
+    """Return the permission that a request to the blob service needs.
 
     learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory, "Permissions for calling
     data operations". Whatever is not about one blob, or its container's list of blobs, is no data.

@@ -68,7 +68,7 @@ class Tagging:
 
     source: str
     stem: str
-    """Of the files that are made on the way."""
+    """Prefix of temporary files."""
     is_ours_alone: bool = False
     """Whether ffmpeg writes none, as the container refused what it would write."""
 
@@ -140,12 +140,12 @@ def copy_atoms(source: str, copy: str) -> None:
 
 
 def leaves_tags_to_ffmpeg(recipe: Recipe) -> bool:
-    """Whether the recipe's own words say what becomes of the tags, or it makes no sound."""
+    """Return whether the recipe's own arguments handle the tags, or it has no audio."""
     return recipe.media != "audio" or _names(recipe, _OWN_WORDS)
 
 
 def changes_gain(recipe: Recipe) -> bool:
-    """Whether the result is louder or softer than its source."""
+    """Return whether the result is louder or quieter than its source."""
     filters = f"{recipe.audio_filter} {' '.join(recipe.arguments)}"
     return recipe.loudness is not None or any(f"{name}=" in filters for name in _CHANGES_GAIN)
 

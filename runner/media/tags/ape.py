@@ -22,7 +22,7 @@ _LONGEST_KEY = 255
 
 
 def read_tail(path: str) -> Tags:
-    """What the APEv2 tag of the file at *path* says."""
+    """Read the APEv2 tag of the file at *path*."""
     try:
         return from_items(APEv2(path))
     except APENoHeaderError:
@@ -30,7 +30,7 @@ def read_tail(path: str) -> Tags:
 
 
 def from_items(items: Any) -> Tags:
-    """What the *items* of an APEv2 tag say."""
+    """Read the *items* of an APEv2 tag."""
     tags = Tags("ape")
     for key, value in items.items():
         name = str(key)

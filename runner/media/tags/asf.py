@@ -23,7 +23,7 @@ _PAIRED = {
 
 
 def from_file(file: Any) -> Tags:
-    """What *file*, mutagen's, says."""
+    """Read the tags of mutagen's *file*."""
     tags = Tags("asf")
     attributes: dict[str, list[Any]] = {}
     for name, value in file.tags or ():

@@ -64,7 +64,7 @@ def carry(errand: Errand) -> tuple[str, ...]:
 def _put(
     errand: Errand, tags: Tags, kind: str, name: str, chapters: list[Chapter]
 ) -> tuple[Any, list[str]]:
-    """The opened result with its new *tags*, still to be saved, and what it cannot hold."""
+    """Return the opened result with its new *tags*, not yet saved, and what it cannot hold."""
     if kind == "mp3":
         file = id3.open_head(errand.result)
         id3.put(file, tags, (), version=errand.recipe.id3)  # ffmpeg has written the chapters

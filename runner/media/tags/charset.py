@@ -1,4 +1,4 @@
-"""Read text whose charset nobody wrote down: ID3v1, and the headers of old containers."""
+"""Decode text of unknown encoding: ID3v1, and the headers of old containers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uff00-\uffef\u3000-\u303f]"
 
 
 def decode(data: bytes) -> str:
-    """The text that *data* is; where that is open, Latin-1 in Microsoft's reading."""
+    """Decode *data*; if the encoding is unclear, as Windows-1252."""
     for charset in ("utf-8", "cp932", "cp1251"):
         try:
             text = data.decode(charset)

@@ -27,7 +27,7 @@ class Chapter:
 
 
 def read(path: str) -> tuple[list[tuple[str, str]], list[Chapter]]:
-    """The tags and the chapters in the file at *path*; none if there is no such file."""
+    """Read the tags and chapters in the file at *path*; None if there is no such file."""
     try:
         with open(path, "rb") as file:
             data = file.read(_LONGEST)

@@ -69,7 +69,7 @@ _SORT_ORDERS = ("TSOA", "TSOP", "TSOT")
 
 
 def read_head(path: str) -> Tags:
-    """What the ID3v2 tag at the start of the file at *path* says."""
+    """Read the ID3v2 tag at the start of the file at *path*."""
     try:
         return from_frames(ID3(path, load_v1=False))
     except ID3NoHeaderError:
@@ -77,7 +77,7 @@ def read_head(path: str) -> Tags:
 
 
 def read_v1(path: str) -> Tags:
-    """What the ID3v1 tag at the end of the file at *path* says."""
+    """Read the ID3v1 tag at the end of the file at *path*."""
     tags = Tags("id3")
     with open(path, "rb") as file:
         size = file.seek(0, 2)
@@ -93,7 +93,7 @@ def read_v1(path: str) -> Tags:
 
 
 def from_frames(frames: Any) -> Tags:
-    """What the *frames* of an ID3v2 tag say."""
+    """Read the *frames* of an ID3v2 tag."""
     tags = Tags("id3")
     for frame in frames.values():
         if frame.FrameID == "APIC":
@@ -104,7 +104,7 @@ def from_frames(frames: Any) -> Tags:
 
 
 def open_head(path: str) -> Any:
-    """The ID3v2 tag at the start of the result at *path*."""
+    """Open the ID3v2 tag at the start of the result at *path*."""
     try:
         frames = ID3(path, load_v1=False)
     except ID3NoHeaderError:

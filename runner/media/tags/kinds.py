@@ -32,7 +32,7 @@ _MAGIC = (
 
 
 def kind_of(path: str) -> tuple[str, str]:
-    """How the file at *path* keeps its tags, and mutagen's class for it.
+    """Return how the file at *path* keeps its tags, and mutagen's class for it.
 
     The first is "vorbis", "mp4", "asf", "ape", "id3" for one in a chunk, or "mp3" for tags that
     stand before and behind the sound; and is empty for what only ffmpeg reads.
@@ -48,7 +48,7 @@ def kind_of(path: str) -> tuple[str, str]:
 
 
 def _head(path: str) -> tuple[bytes, bool]:
-    """The first bytes behind an ID3v2 tag, and whether there is one."""
+    """Return the first bytes after an ID3v2 tag, and whether there is one."""
     with open(path, "rb") as file:
         head = file.read(128)
         if head[:3] != b"ID3":

@@ -32,7 +32,7 @@ class Picture:
 
     @property
     def mime(self) -> str:
-        """What its first bytes say it is; what the tag says of it is often wrong."""
+        """Its type by its first bytes; the tag's own word for it is often wrong."""
         for magic, mime in _MAGIC:
             if self.data.startswith(magic):
                 return mime
@@ -45,13 +45,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Item:
-    """One field as one place of the source has it."""
+    """One field, as it is in one place of the source."""
 
     field: str
     """Empty for what has no meaning outside of the source's own format."""
     values: tuple[str, ...]
     native: object = None
-    """As the source's format has it, for a result of the same format."""
+    """As it is in the source's format, for a result of the same format."""
     alias: str = ""
     """Under which of the field's lesser names it was found."""
 
@@ -107,7 +107,7 @@ class Tags:
         self.items = sorted(settled, key=lambda item: bool(item.alias))
 
     def split(self, form: str) -> tuple[list[object], dict[str, list[str]]]:
-        """What a result of *form* takes as it is, and the fields that are to be put in its terms."""
+        """Split into what a result of *form* takes unchanged, and the fields that need its own names."""
         natives: list[object] = []
         fields: dict[str, list[str]] = {}
         for item in self.items:
@@ -120,7 +120,7 @@ class Tags:
 
 
 def _without_echoes(field: str, values: list[str]) -> list[str]:
-    """The *values* of a *field*, each once; of a date the first, as exactly as it is known."""
+    """Return the *values* of a *field* without repetitions; for a date only the first, as precise as it is known."""
     if field.endswith("DATE"):
         return [max((value for value in values if value.startswith(values[0])), key=len)]
     return list(dict.fromkeys(values))

@@ -18,7 +18,7 @@ _FORMATS = {"image/jpeg": MP4Cover.FORMAT_JPEG, "image/png": MP4Cover.FORMAT_PNG
 
 
 def from_file(file: Any) -> Tags:
-    """What *file*, mutagen's, says."""
+    """Read the tags of mutagen's *file*."""
     tags = Tags("mp4")
     for key, value in (file.tags or {}).items():
         name = str(key)
@@ -77,7 +77,7 @@ def _take_freeform(tags: Tags, key: str, value: list[Any]) -> None:
 
 
 def _number(fields: dict[str, list[str]], field: str) -> int:
-    """The number that *field* is, which is then taken out of *fields*; 0 if it is none."""
+    """Take the number in *field* out of *fields*; 0 if it is not a number."""
     text = fields.get(field, [""])[0].strip()
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > _LARGEST_NUMBER:
         return 0

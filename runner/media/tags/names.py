@@ -209,7 +209,7 @@ _JUNK_STARTS = re.compile(
 
 
 def field_of(name: str, form: str = "") -> str:
-    """The field that *form*, one of `FORMATS`, calls *name*; else that which some format calls so.
+    """Return the field that *form*, one of `FORMATS`, calls *name*; else the one that any format calls so.
 
     A name that none knows is a field of its own.
     """
@@ -218,27 +218,27 @@ def field_of(name: str, form: str = "") -> str:
 
 
 def is_first_name(name: str, field: str, form: str) -> bool:
-    """Whether *name* is what *form* should call *field*, and not one of its lesser names."""
+    """Return whether *name* is the preferred name of *field* in *form*."""
     column = getattr(names_of(field), form) if form in FORMATS else ""
     return name.upper() == (column.removeprefix("TXXX:") or field).upper()
 
 
 def is_known(field: str) -> bool:
-    """Whether *field* is in the table, and no one's own."""
+    """Return whether *field* is in the table rather than somebody's own."""
     return field in _BY_FIELD
 
 
 def names_of(field: str) -> Names:
-    """What the formats call *field*."""
+    """Return what the formats call *field*."""
     return _BY_FIELD.get(field) or Names(field)
 
 
 def is_junk(field: str) -> bool:
-    """Whether *field* says something of the container or of a program, and nothing of the work."""
+    """Return whether *field* is about the container or a program rather than the work."""
     name = field.upper()
     return name in _JUNK or _JUNK_STARTS.match(name) is not None
 
 
 def is_gain(field: str) -> bool:
-    """Whether *field* tells players how loud the sound is."""
+    """Return whether *field* tells players how loud the audio is."""
     return field.upper().startswith(_GAIN)

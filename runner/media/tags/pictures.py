@@ -26,7 +26,7 @@ class Studio:
     run: Callable[[Sequence[str]], FfmpegResult]
     """Runs ffmpeg with these arguments."""
     stem: str
-    """Of the files that are made on the way."""
+    """Prefix of temporary files."""
 
     def shown(self, picture: Picture) -> Picture | None:
         """*picture* as JPEG or PNG; none if ffmpeg cannot make it so."""
@@ -46,7 +46,7 @@ class Studio:
         return made if ran.code == 0 and made.mime in _SHOWN else None
 
     def taken_out(self, source: str, streams: Sequence[int]) -> list[Picture]:
-        """The pictures that ffmpeg found in *source* as these *streams*."""
+        """Extract the pictures that ffmpeg found in *source* as these *streams*."""
         pictures: list[Picture] = []
         for stream in streams:
             out = f"{self.stem}.picture"

@@ -1,4 +1,4 @@
-"""Read all that a source says of itself, from every place where it may be written."""
+"""Read all tags of a source, from every place where they can be."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _READERS: dict[str, Callable[[Any], Tags]] = {
 
 
 def open_as(name: str, path: str) -> Any:
-    """The file at *path*, opened by mutagen's class *name*, such as "flac.FLAC"."""
+    """Open the file at *path* with mutagen's class *name*, such as "flac.FLAC"."""
     module, kind = name.split(".")
     return getattr(import_module(f"mutagen.{module}"), kind)(path)
 
 
 def read_tags(path: str, by_ffmpeg: Iterable[tuple[str, str]]) -> tuple[Tags, bool]:
-    """The tags of the file at *path*, and whether all of them could be read.
+    """Read the tags of the file at *path*; say whether all of them could be read.
 
     *by_ffmpeg* is what ffmpeg knows of them: all there is of containers that mutagen does not know.
     """
@@ -59,7 +59,7 @@ def read_tags(path: str, by_ffmpeg: Iterable[tuple[str, str]]) -> tuple[Tags, bo
 
 
 def _read_raw(path: str, kind: str) -> Tags:
-    """The tags before and behind the sound; of each field those of the more telling place."""
+    """Read the tags before and after the audio; for each field, those that say more."""
     places: tuple[Callable[[str], Tags], ...] = (id3.read_head, ape.read_tail, id3.read_v1)
     if kind == "ape":
         places = (ape.read_tail, id3.read_head, id3.read_v1)

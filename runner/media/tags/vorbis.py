@@ -25,11 +25,11 @@ _R128 = {"REPLAYGAIN_TRACK_GAIN": "R128_TRACK_GAIN", "REPLAYGAIN_ALBUM_GAIN": "R
 _LARGEST_BLOCK = 2**24 - 2**18
 """Bytes of text that one block of a FLAC file holds beside names and chapters."""
 LARGEST_PICTURE = 2**24 - 2**10
-"""Bytes that one block of a FLAC file holds beside what is said of the picture."""
+"""Bytes of picture data that one block of a FLAC file can hold beside the description."""
 
 
 def from_file(file: Any) -> Tags:
-    """What *file*, mutagen's of FLAC or Ogg, says."""
+    """Read the tags of mutagen's *file*, FLAC or Ogg."""
     tags = Tags("vorbis")
     comments: dict[str, list[str]] = {}
     for key, value in file.tags or ():
@@ -72,7 +72,7 @@ def put(file: Any, tags: Tags, chapters: list[Chapter]) -> list[str]:
 
 
 def _too_long(fields: dict[str, list[str]]) -> list[str]:
-    """The longest of *fields*, without which the others fit into one block."""
+    """Return the longest of *fields*, without which the others fit into one block."""
     sizes = {field: sum(len(v.encode()) for v in values) for field, values in fields.items()}
     lost: list[str] = []
     while sum(sizes.values()) > _LARGEST_BLOCK:

@@ -38,7 +38,7 @@ _LONGEST_HEAD = 64 * 1024
 """Characters of a log."""
 
 
-class Crew:
+class PieceEncoder:
     """Encodes the pieces of one film, several at a time."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Crew:
 
         Raises:
             UnsplittableError: One of them is not what it must be.
-            ConversionError: A passing fault ended one.
+            ConversionError: A temporary error ended one.
             Stopped: The handle was cancelled.
         """
         os.makedirs(self._split.folder, exist_ok=True)
