@@ -49,8 +49,10 @@ class Source:
     @property
     def estimated_seconds(self) -> float:
         """An estimate of its length from size and suffix, for ordering and for progress."""
+        if self.size <= 0:
+            return 0.0
         suffix = os.path.splitext(self.path)[1].lower()
-        return max(self.size, 0) / _BYTES_A_SECOND.get(suffix, _VIDEO_BYTES_A_SECOND)
+        return self.size / _BYTES_A_SECOND.get(suffix, _VIDEO_BYTES_A_SECOND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -78,21 +79,35 @@ class Measured:
         return f"{self.memory / 1e6:.0f}"
 
 
-def measure(command: Sequence[str], codes: Sequence[int] = (0,)) -> Measured:
-    """Run *command*, which ends with one of these *codes*, and read all that it prints."""
-    started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert process.stdout is not None
-    process.stdout.readline()
-    first_line = time.monotonic() - started
-    while process.stdout.read(1 << 20):
-        pass
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    assert process.returncode in codes, command
-    wall, cpu = time.monotonic() - started, usage.ru_utime + usage.ru_stime
-    return Measured(wall, cpu, first_line, usage.ru_maxrss * 1024)
+# The system counts what a process has held from its fork on, when it still is a copy of its parent.
+_SMALL_PARENT = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+with open(sys.argv[1], "w") as file:
+    file.write(f"{used.ru_utime + used.ru_stime} {used.ru_maxrss}")
+sys.exit(code)
+"""
+
+
+def measure(command: Sequence[str]) -> Measured:
+    """Run *command*, and read all that it prints."""
+    with tempfile.NamedTemporaryFile("r") as used:
+        parent = [sys.executable, "-I", "-c", _SMALL_PARENT, used.name]
+        started = time.monotonic()
+        process = subprocess.Popen(
+            [*parent, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert process.stdout is not None
+        with process.stdout as output:
+            output.readline()
+            first_line = time.monotonic() - started
+            while output.read(1 << 20):
+                pass
+        assert process.wait() == 0, command
+        wall = time.monotonic() - started
+        cpu, memory = used.read().split()
+    return Measured(wall, float(cpu), first_line, int(memory) * 1024)
 
 
 _COLUMNS = ("command", "first line, s", "wall s", "CPU s", "CPU a file, µs", "peak memory, MB")
