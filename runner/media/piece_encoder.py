@@ -193,8 +193,10 @@ def place_of(piece: Piece) -> str:
 
 
 def _check_log(piece: Piece, log: str) -> None:
-    # at the start of an open group in H.264, the decoder complains about frames that it cannot see
-    if fault_lines(log):
+    # At the start of an open group in H.264, the decoder complains about frames that it cannot see. What
+    # x265 itself complains about, in lines that start with its name, is not the film: that its threads
+    # cannot be bound to a part of the machine, under Wine.
+    if any(fault_lines(line) for line in log.splitlines() if line.startswith("[")):
         message = f"{place_of(piece)} needs frames before its keyframe, or is damaged"
         raise UnsplittableError(message)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from runner.encoders import listed_encoders
 from runner.media.failures import Kind, Stopped
 from runner.media.ffmpeg import ProcessHandle
 from runner.media.picture import Samples
@@ -276,15 +277,27 @@ def likeness(path: Path, source: Path) -> list[float]:
     return [min(99.0, float(value)) for value in re.findall(r"psnr_avg:(\S+)", done.stdout)]
 
 
-def both(source: Path, how: Recipe, seconds: float = 1.0) -> tuple[Path, Path, tuple[str, ...]]:
+def both(
+    source: Path, how: Recipe, seconds: float = 1.0, ffmpeg: str | None = None
+) -> tuple[Path, Path, tuple[str, ...]]:
     """The results of *source* in one piece and in several, and the notices of the second one."""
     folder = source.parent
     one, split = folder / f"one{how.suffix}", folder / f"split{how.suffix}"
     converted(work(source, one, how=how))
     pieces = Split(folder=str(folder / "pieces" / "id"), seconds=seconds, at_a_time=2)
-    notices = converted(replace(work(source, split, how=how), split=pieces)).notices
+    notices = converted(replace(work(source, split, how=how, ffmpeg=ffmpeg), split=pieces)).notices
     assert not (folder / "pieces").exists()
     return one, split, tuple(n for n in notices if "in one piece" in n)
+
+
+def test_what_an_encoder_complains_about_is_not_held_against_the_film(
+    stand_in: MakeStandIn, tmp_path: Path
+) -> None:
+    complaint = "x265 [error]: unable to set thread affinity for NUMA node mask"
+    program = stand_in(f"if 'libx264' in WORDS: say({complaint!r})")
+    how = BUILT_IN["mp4"].recipe()
+    _, _, fallen_back = both(a_film("b-pyramid", tmp_path), how, ffmpeg=str(program.path))
+    assert fallen_back == ()
 
 
 @pytest.mark.parametrize(
@@ -301,6 +314,8 @@ def both(source: Path, how: Recipe, seconds: float = 1.0) -> tuple[Path, Path, t
     ],
 )
 def test_a_film_of_pieces_is_the_film_of_one(kind: str, preset: str, tmp_path: Path) -> None:
+    if preset == "av1" and "libsvtav1" not in listed_encoders(get_ffmpeg_exe()):
+        pytest.skip("this ffmpeg has no libsvtav1, as on Windows")
     source = a_film(kind, tmp_path)
     how = BUILT_IN[preset].recipe()
     one, split, fallen_back = both(source, how)
