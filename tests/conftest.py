@@ -88,7 +88,9 @@ def pytest_runtest_makereport(
     """Skip a test in which Wine, on a busy machine, refused to start a program."""
     report = yield
     error = call.excinfo.value if call.excinfo else None
-    if getattr(error, "winerror", None) == _INTERNAL_ERROR and _is_wine():
+    while error and getattr(error, "winerror", None) != _INTERNAL_ERROR:
+        error = error.__cause__ or error.__context__
+    if error and _is_wine():
         path, line, _ = item.location
         report.outcome = "skipped"
         report.longrepr = (path, line or 0, f"Skipped: Wine did not start a program: {error}")
