@@ -15,7 +15,7 @@ from runner.folder_targets import FolderTargets
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
 from runner.media.hashing import sha256_of
-from runner.media.paths import below, is_address
+from runner.media.paths import below, is_address, mtime_ns_of
 from runner.media.target import from_os, is_used_up, target_path
 from runner.media.verify import check_existing
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State, TargetState
@@ -220,7 +220,7 @@ class Existing:
             status = os.stat(path)
             # a file that was touched, or copied without its time, is still runner's own
             sha256 = made if made and sha256_of(path) == made else ""
-            result = Result(size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=sha256)
+            result = Result(size=status.st_size, mtime_ns=mtime_ns_of(status), sha256=sha256)
         except OSError as error:
             if is_used_up(error):
                 return Event(

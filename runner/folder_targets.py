@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
-from runner.media.paths import is_windows
+from runner.media.paths import is_windows, mtime_ns_of
 from runner.media.target import find_status, look_up, nearest_folder, target_path
 from runner.models import Kind
 from runner.standing import Standing
@@ -48,7 +48,7 @@ class FolderTargets:
             return None
         if stat.S_ISDIR(status.st_mode):
             raise ConversionError(Kind.INPUT, "a folder has the name of its result")
-        now, record = (status.st_size, status.st_mtime_ns), self.ledger.find(target)
+        now, record = (status.st_size, mtime_ns_of(status)), self.ledger.find(target)
         return Standing(now, now[1], record, record is not None and record.result.state == now)
 
     def _status(self, target: str) -> os.stat_result | None:

@@ -14,7 +14,7 @@ from runner.blob_selection import BlobStore, FoundBlob, Rules, find_blobs, list_
 from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.formatting import printable
 from runner.media.failures import Failure
-from runner.media.paths import extended, is_address, resolved
+from runner.media.paths import extended, is_address, mtime_ns_of, resolved
 from runner.media.target import from_os, is_used_up
 from runner.models import Source
 from runner.patterns import Patterns, base_of, expand, has_magic
@@ -257,7 +257,7 @@ def stat_source(path: str, entry: "os.DirEntry[str] | None" = None) -> Source:
         status = entry.stat() if entry else os.stat(absolute)
     except OSError:  # such as a broken link: the worker will report it
         return Source(absolute, -1, 0)
-    return Source(absolute, status.st_size, status.st_mtime_ns)
+    return Source(absolute, status.st_size, mtime_ns_of(status))
 
 
 def _has_media_suffix(name: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
 
+from runner.media.paths import mtime_ns_of
 from runner.media.strict import UnreadableError, text, whole
 from runner.models import Conversion, Recipe, Source
 from runner.recording import as_bytes, target_key
@@ -38,7 +39,7 @@ class Identity:
     def of(cls, status: os.stat_result) -> Self:
         """Return the state of the file with this *status*."""
         file = f"{status.st_dev}:{status.st_ino}"
-        times = (status.st_mtime_ns, status.st_ctime_ns)
+        times = (mtime_ns_of(status), status.st_ctime_ns)
         return cls(status.st_size, *times, status.st_nlink, file)
 
     def is_still(self, status: os.stat_result, *, renamed: bool = False) -> bool:

@@ -15,6 +15,7 @@ from runner.azure.worker_package import pack_worker
 from runner.errors import RunnerError, SetupError, TransientError
 from runner.media.failures import ConversionError
 from runner.media.node import LONGEST_RECORD, RECORD, RESULT, Record
+from runner.media.paths import mtime_ns_of
 from runner.media.strict import UnreadableError
 from runner.media.target import check_target, from_os, move_into_place, writable_target
 from runner.models import Event, Execution, Failure, Kind, Result, State, Step
@@ -128,7 +129,7 @@ def _fetch(context: RunContext, item: WorkItem, record: Record) -> Result:
     finally:
         with suppress(OSError):
             part.unlink()
-    return Result(size=status.st_size, sha256=record.sha256, mtime_ns=status.st_mtime_ns)
+    return Result(size=status.st_size, sha256=record.sha256, mtime_ns=mtime_ns_of(status))
 
 
 def _converted(item: WorkItem, end: Finished, record: Record, result: Result) -> Event:

@@ -39,6 +39,14 @@ def is_windows(system: ModuleType = os.path) -> bool:
     return str(system.sep) == "\\"
 
 
+def mtime_ns_of(status: os.stat_result) -> int:
+    """Return when the file with this *status* was modified, in nanoseconds since the epoch, as 64 bits hold it.
+
+    ext4 and others keep times beyond those, which ledgers and plans cannot: all from 2262-04-12 on count as one.
+    """
+    return max(-(2**63), min(status.st_mtime_ns, 2**63 - 1))
+
+
 def below(path: str, folder: str, system: ModuleType = os.path) -> str | None:
     """Return *path* relative to *folder*, both absolute; None if it is not inside."""
     try:

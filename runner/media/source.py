@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from runner.media.failures import ConversionError, Kind
 from runner.media.held import patiently
+from runner.media.paths import mtime_ns_of
 from runner.media.tag_bytes import tag_length
 from runner.media.target import from_os, is_used_up
 
@@ -63,7 +64,7 @@ def check_unchanged(path: str, expected: tuple[int, int] | None) -> None:
         if is_used_up(error):
             raise from_os(error) from error
         raise ConversionError(Kind.INPUT, "the file is gone") from error
-    if (status.st_size, status.st_mtime_ns) != expected:
+    if (status.st_size, mtime_ns_of(status)) != expected:
         message = "the file changed while it was read; is it still being recorded?"
         raise ConversionError(Kind.INPUT, message)
 

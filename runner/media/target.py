@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind
 from runner.media.held import is_held, patiently
-from runner.media.paths import below, extended, is_windows, local_name, resolved
+from runner.media.paths import below, extended, is_windows, local_name, mtime_ns_of, resolved
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -112,7 +112,7 @@ def check_target(target: str, replaceable: Replaceable) -> None:
 
 
 def _check_replaceable(status: os.stat_result, replaceable: Replaceable) -> None:
-    if replaceable.anything or (status.st_size, status.st_mtime_ns) == replaceable.state:
+    if replaceable.anything or (status.st_size, mtime_ns_of(status)) == replaceable.state:
         return
     did = "created" if replaceable.state is None else "changed"
     message = f"not replaced: another program {did} the result during the run"

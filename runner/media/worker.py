@@ -13,6 +13,7 @@ from runner.media.failures import ConversionError, Kind, Stopped
 from runner.media.ffmpeg import ProcessHandle
 from runner.media.film import by_sound
 from runner.media.hashing import sha256_of
+from runner.media.paths import mtime_ns_of
 from runner.media.remedies import encode
 from runner.media.source import check_source, check_unchanged
 from runner.media.splitting import discard_pieces, encode_pieces, fault_of_join
@@ -164,7 +165,7 @@ def _finish(
     return ConversionResult(
         size=status.st_size,
         sha256=sha256,
-        mtime_ns=status.st_mtime_ns,
+        mtime_ns=mtime_ns_of(status),
         media_seconds=_media_seconds(encoding.recipe, ran),
         log=ran.log,
         encoded=encoded,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from runner.formatting import display_path
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
+from runner.media.paths import mtime_ns_of
 from runner.media.target import target_path
 from runner.models import Conversion, Event, Notice, Plan, Result, SourceOutcome, State
 from runner.source_choice import DONE, KEPT, MOVE, SourceChoice
@@ -243,7 +244,7 @@ def _records_of(plan: Plan, choice: SourceChoice) -> list[SourceRecord]:
         with suppress(OSError):  # it fails, and stays
             status, is_link = os.stat(path), os.path.islink(path)
             identity = Identity.of(status)
-            if (status.st_size, status.st_mtime_ns) != conversion.source.state:
+            if (status.st_size, mtime_ns_of(status)) != conversion.source.state:
                 continue  # whoever reads it now sees another one
             if is_link:
                 linked.add(identity.file)

@@ -182,8 +182,14 @@ def test_a_signature_is_good_for_nothing_else(
         (0, 4, timedelta(hours=1), timedelta(days=1), timedelta(days=1, hours=1)),
         (4 * 86400, 4, timedelta(hours=1), timedelta(days=2), timedelta(days=2, hours=1)),
         (4 * 86400, 4, timedelta(days=2), timedelta(days=2), timedelta(days=4)),
-        (10**15, 4, timedelta(days=2), timedelta(days=6, hours=6), timedelta(days=6, hours=6)),
-        (10**300, 0, timedelta(days=2), timedelta(days=6, hours=6), timedelta(days=6, hours=6)),
+        (10**13, 4, timedelta(days=2), timedelta(days=6, hours=6), timedelta(days=6, hours=6)),
+        (
+            2**63 // 500_000,
+            0,
+            timedelta(days=2),
+            timedelta(days=6, hours=6),
+            timedelta(days=6, hours=6),
+        ),
         (0, 0, timedelta(days=99), timedelta(days=1), timedelta(days=6, hours=6)),
     ],
 )

@@ -9,6 +9,8 @@ from tests.conftest import Run
 from tests.media import Media
 
 LONG_AGO = 1_234_567_890
+YEAR_2400 = 13_569_465_600
+"""ext4 keeps times up to 2446; 64 bits of nanoseconds end in 2262."""
 
 
 @pytest.fixture
@@ -42,6 +44,18 @@ def test_it_is_known_again_and_made_anew_once_its_source_is(
     assert run(*again).exit_code == (1 if overwrite == "never" else 0)
     time = LONG_AGO + (0 if overwrite == "never" else 5)
     assert (destination / "a.mp3").stat().st_mtime == time
+
+
+def test_a_source_from_a_far_future_is_converted_once(
+    old: Path, run: Run, destination: Path
+) -> None:
+    os.utime(old, (YEAR_2400, YEAR_2400))
+    if old.stat().st_mtime != YEAR_2400:
+        pytest.skip("this file system keeps no such times")
+    again = ("convert", "in", "--keep-times")
+    assert run(*again).exit_code == 0
+    assert "1 up to date" in run(*again).stderr
+    assert (destination / "a.mp3").exists()
 
 
 def test_a_result_is_of_today_without_being_asked(old: Path, run: Run, destination: Path) -> None:
