@@ -25,6 +25,7 @@ from tests.emulator.auth import PRINCIPAL, AsyncEmulatedCredential, EmulatedCred
 from tests.emulator.certificates import Certificates, make_certificates
 from tests.emulator.clock import Clock
 from tests.emulator.faults import Faults
+from tests.emulator.front import hang_up
 from tests.emulator.node_agent import ProcessExecutor
 from tests.emulator.process import Start, start_process
 from tests.emulator.rights import Rights
@@ -166,10 +167,7 @@ class Emulator:
 
     async def _hang_up(self) -> None:
         self._listener.close()
-        for connection in self._http.connections:
-            if connection.transport is not None:
-                connection.transport.abort()
-        await self._http.shutdown(timeout=0.1)
+        await hang_up(self._http)
         # what still answers is cancelled by then, but a task is over only once it was waited for
         answering = asyncio.all_tasks() - {asyncio.current_task()}
         for task in answering:

@@ -48,6 +48,16 @@ class Storage(Protocol):
         """What the nodes of an emulated account need to know of it."""
 
 
+async def hang_up(http: web.Server) -> None:
+    """End all connections of *http*, which listens no more."""
+    for _ in range(3):  # one whose handshake (TLS) is going on is not among them yet
+        for connection in http.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0.01)
+    await http.shutdown(timeout=0.1)
+
+
 class Proxy:
     """A storage at another address that passes everything on to the one *behind*."""
 
@@ -114,10 +124,7 @@ class Proxy:
 
     async def _hang_up(self) -> None:
         self._listener.close()
-        for connection in self._http.connections:
-            if connection.transport is not None:
-                connection.transport.abort()
-        await self._http.shutdown(timeout=0.1)
+        await hang_up(self._http)
         await self._session.close()
         await asyncio.sleep(0)
 
