@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,6 +106,10 @@ def test_a_watched_folder_is_converted_as_it_fills_until_it_is_stopped(
     media.put("clip.mp3", folder / "sub" / "first.mp3")
     words = ("--watch", "--settle", "0.3", "--source", "move:done", "--yes", "--where", "local")
     process = started("convert", "in", *words)
+    lines: list[str] = []
+    assert process.stderr is not None
+    listener = threading.Thread(target=lines.extend, args=(process.stderr,))
+    listener.start()
     until(lambda: names(tmp_path / "done") == {"sub/first.mp3"})
     media.put("empty.mp4", folder / "bad.mp4")
     folder.rename(tmp_path / "away")  # a share that goes and comes back
@@ -113,15 +118,15 @@ def test_a_watched_folder_is_converted_as_it_fills_until_it_is_stopped(
     media.put("clip.mp3", folder / "b.mp3.part")
     (folder / "b.mp3.part").rename(folder / "b.mp3")
     until(lambda: names(tmp_path / "done") == {"sub/first.mp3", "b.mp3"})
+    until(lambda: [line for line in lines if line.startswith("FAILED")])
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1, errors
-    lines = errors.splitlines()
+    assert process.wait(60) == 1, lines
+    listener.join(60)
     assert len([line for line in lines if line.startswith("FAILED")]) == 1, "it is not tried again"
     assert lines[0].startswith(
         "watching in; files are converted once they have not changed for 0.3 s"
     )
-    assert re.fullmatch(r"watched in for .* s: 2 converted, 1 failed", lines[-1]), errors
+    assert re.fullmatch(r"watched in for .* s: 2 converted, 1 failed\n", lines[-1]), lines
     assert names(folder) == {"bad.mp4"}
 
 
