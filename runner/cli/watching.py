@@ -120,7 +120,7 @@ class Watch:
                         wait = _AFTER_A_FAULT
                     time.sleep(wait)
             except KeyboardInterrupt:
-                pass
+                self._count()  # a batch had just ended, and was not counted yet
         return ExitCode.SOME_FAILED if self.counts["failed"] else ExitCode.OK
 
     def found(self) -> tuple[list[Found], bool]:
