@@ -76,10 +76,10 @@ class SharedLedger:
         Raises:
             RunnerError: It cannot be read.
         """
-        known = self.known()
         try:
             with self.local.lock.acquire(timeout=0):
-                self._download(known)
+                # read now: a run here that ended a moment ago may have put another one
+                self._download(self.known())
         except Timeout:
             return  # a run of this machine works with it
         except OSError as error:
@@ -294,6 +294,7 @@ class _Keeper:
         """Put the ledger back, and let the destination go."""
         self._over.set()
         self._thread.join(_RENEWED_EVERY)
+        self._put_of = 0.0  # times of files are too coarse to show what was written last
         self._put()
         with suppress(AzureError):
             self._lease.release()
