@@ -79,6 +79,7 @@ def test_there_is_a_status_line_now_and_then(plan: Plan, capfd: pytest.CaptureFi
             lines(look)
         lines(Event(conversion=plan.conversions[0], state=State.FAILED))
         until(lambda: says("1 failed  2 left  0x  up 4.5 MB/s  down 10.0 kB/s  nodes: 2"))
+    capfd.readouterr()  # of the last line
     said = ""
     with Lines(plan, every=0.01, quiet=True), pytest.raises(AssertionError):
         until(lambda: says("left"), patience=0.3)
