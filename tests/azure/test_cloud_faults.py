@@ -10,10 +10,11 @@ from azure.storage.blob import BlobLeaseClient, generate_container_sas
 
 from runner.blob_selection import ARCHIVED, REHYDRATING
 from tests.azure.conftest import Gate, MakeCloud, on_cloud
-from tests.azure.media_store import MediaStore, media_store
+from tests.azure.media_store import media_store
 from tests.azure.test_cloud_results import Laptops, result_at, results_in
+from tests.azure.test_cloud_to_cloud import Clouds
 from tests.azure.test_secrets import files_below, leaks
-from tests.cloud import IDENTITY, Cloud
+from tests.cloud import IDENTITY
 from tests.conftest import Run, names, until
 from tests.emulator.auth import PRINCIPAL
 from tests.emulator.azurite import Azurite
@@ -28,20 +29,10 @@ SOON = {"Retry-After": "1"}
 
 
 @dataclass(frozen=True)
-class Place:
-    """A cloud whose storage can refuse, with sources in it, and laptops."""
+class Place(Clouds):
+    """Clouds whose storage can refuse."""
 
     front: StorageFront
-    store: MediaStore
-    laptops: Laptops
-
-    @property
-    def cloud(self) -> Cloud:
-        return self.store.cloud
-
-    @property
-    def source(self) -> str:
-        return f"az://{self.store.name}"
 
     def lock_out(self) -> None:
         """Leave the operator no right but on the runner's own containers."""
@@ -81,7 +72,7 @@ def place(
         for name in ("a.wav", "sub/b.wav"):
             store.put(name, wav)
         homes = tmp_path_factory.mktemp("homes")
-        yield Place(front, store, Laptops(store.cloud, on_cloud(run, store.cloud), homes))
+        yield Place(store, Laptops(store.cloud, on_cloud(run, store.cloud), homes), front)
 
 
 @pytest.mark.parametrize(
