@@ -123,7 +123,8 @@ def test_no_file_takes_the_number_of_a_closed_stream(
         "for n in '012':\n"
         "    append('files', f'{n} -> ' + os.readlink(f'/proc/{os.getppid()}/fd/{n}'))"
     )
-    code, _ = in_shell(run, f"runner convert in --to wav --ffmpeg {program.path} <&- >&- 2>&-")
+    closed = "<&- >&- 2>&-"
+    code, _ = in_shell(run, f"runner convert in --to wav -j 1 --ffmpeg {program.path} {closed}")
     assert code == 0
     assert program.said("files")[:3] == [f"{n} -> /dev/null" for n in "012"]
 
