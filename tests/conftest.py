@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import glob
 import os
 import subprocess
 import sys
@@ -324,13 +325,18 @@ def until(happened: Callable[[], object], patience: float = PATIENCE) -> None:
 
 def tree(folder: Path) -> dict[str, bytes]:
     """All files below *folder* with what is in them, without the ledger."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and ".runner" not in path.parts
-    }
+    return {name: (folder / name).read_bytes() for name in sorted(names(folder))}
 
 
 def names(folder: Path) -> set[str]:
-    """The names of all files below *folder*, without the ledger."""
-    return set(tree(folder)) if folder.exists() else set()
+    """The names of all files below *folder*, without the ledger; a run may be at work there."""
+    found = set()
+    for parent, folders, files in os.walk(folder):  # a folder that goes meanwhile is no error
+        folders[:] = [name for name in folders if name != ".runner"]
+        found |= {Path(parent, name).relative_to(folder).as_posix() for name in files}
+    return found
+
+
+def in_work(folder: Path, pattern: str) -> list[str]:
+    """What matches *pattern* below *folder*, where a run is at work and folders may go meanwhile."""
+    return glob.glob(pattern, root_dir=folder, include_hidden=True)  # noqa: PTH207 - that raises where a folder goes

@@ -41,7 +41,8 @@ _SHARE = 20
 _LOOKS = 3
 """The quickest of so many counts, as a single one may have been held up by something else."""
 _LONGEST_WAIT = 300.0
-_AFTER_A_FAULT = 60.0
+_AFTER_A_FAULT = (5.0, 60.0)
+"""Seconds before a batch is tried again: at first, and at the most; doubled while it goes on failing."""
 
 Convert = Callable[[list[Found]], ExitCode]
 """Converts files as one run."""
@@ -90,6 +91,8 @@ class Watch:
     """The run that was counted last."""
     _faults: dict[str, str] = field(default_factory=dict)
     """Why a place cannot be looked at, as it was said."""
+    _patience: float = _AFTER_A_FAULT[0]
+    """Seconds before a batch that could not be done would be tried again."""
 
     def check(self) -> None:
         """See that all addresses can be listed; that nothing is there yet is no fault.
@@ -115,9 +118,9 @@ class Watch:
                     looks.append(time.monotonic() - began)
                     batch = settling.complete(found, is_whole=is_whole)
                     wait = max(pause, min(_SHARE * min(looks), _LONGEST_WAIT))
-                    if batch and not self._convert(batch):
+                    if batch and (patience := self._convert(batch)):
                         settling.put_back(batch)
-                        wait = _AFTER_A_FAULT
+                        wait = patience
                     time.sleep(wait)
             except KeyboardInterrupt:
                 self._count()  # a batch had just ended, and was not counted yet
@@ -148,8 +151,8 @@ class Watch:
             self._faults[place] = fault
             say(f"Error: {fault} (still trying)")
 
-    def _convert(self, batch: list[Found]) -> bool:
-        """Convert *batch*; returns whether that has been done, be it with failures."""
+    def _convert(self, batch: list[Found]) -> float:
+        """Convert *batch*; returns the seconds until it must be tried again, 0 once it has been done."""
         try:
             self.convert(batch)
         except InterruptedRunError:
@@ -157,13 +160,16 @@ class Watch:
         except NothingToConvertError:  # they are results of runner's own
             pass
         except (TransientError, SetupError) as error:
-            say(f"Error: {error} (trying again in {_AFTER_A_FAULT:.0f} s)")
-            return False
+            patience = self._patience
+            self._patience = min(2 * patience, _AFTER_A_FAULT[1])
+            say(f"Error: {error} (trying again in {patience:.0f} s)")
+            return patience
         except UsageError as error:  # the settings do not suit these files, and may suit others
             say(f"Error: {error}")
         finally:
             self._count()
-        return True
+        self._patience = _AFTER_A_FAULT[0]
+        return 0
 
     def _count(self) -> None:
         with Ledger.peek(self.ledger) as ledger:

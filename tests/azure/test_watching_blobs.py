@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from subprocess import Popen
@@ -43,8 +44,19 @@ def converted(run: Run, *words: str) -> int:
     return sum(one["converted"] for one in runs if one["ended"])
 
 
-def end(process: Popen[str]) -> str:
-    """Stop a watch; returns what it said."""
+@contextmanager
+def watching(process: Popen[str]) -> Iterator[list[str]]:
+    """Watch while the block runs, then end; yields the lines that it has said, once it has ended."""
+    said: list[str] = []
+    try:
+        yield said
+    except AssertionError as error:
+        error.add_note(f"it said:\n{_end(process)}")
+        raise
+    said += _end(process).splitlines()
+
+
+def _end(process: Popen[str]) -> str:
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
     assert "Traceback" not in said
@@ -59,7 +71,7 @@ def test_a_watched_prefix_is_converted_here_as_it_fills_and_is_never_told_its_si
     here = on_cloud(run, store.cloud)
     where = ("--where", "local", "-vv", "--json")
     process = here.start("convert", f"{store.url}/in?{sas}", *WATCH, *where)
-    try:
+    with watching(process) as said:
         store.put("in/first.wav", wav)
         store.put("elsewhere/no.wav", wav)
         until(lambda: names(destination) == {"first.mp3"})
@@ -71,11 +83,9 @@ def test_a_watched_prefix_is_converted_here_as_it_fills_and_is_never_told_its_si
         store.put("in/first.wav", wav)  # another version of it
         until(lambda: (destination / "first.mp3").stat().st_mtime_ns != before)
         until(lambda: converted(here) == 3)
-    finally:
-        said = end(process)
     assert process.returncode == 1, said
-    assert said.splitlines()[-1].endswith(": 3 converted, 1 failed"), said
-    assert leaks(said.encode() + files_below(tmp_path), store.cloud) == []
+    assert said[-1].endswith(": 3 converted, 1 failed"), said
+    assert leaks("\n".join(said).encode() + files_below(tmp_path), store.cloud) == []
 
 
 def test_what_is_put_into_the_cloud_is_converted_there_into_another_place_there(
@@ -86,16 +96,14 @@ def test_what_is_put_into_the_cloud_is_converted_there_into_another_place_there(
     store.put("in/notes.txt", wav)
     first, to = laptops.on("first"), ("-o", laptops.place)
     process = first.start("convert", f"az://{store.name}/in", *to, *WATCH)
-    try:
+    with watching(process) as said:
         store.put("in/a.wav", wav)
         until(lambda: set(results_in(store.cloud)) == {"a.mp3"}, 60)
         until(lambda: converted(first, *to) == 1)
         store.put("in/b.wav", wav)
         until(lambda: set(results_in(store.cloud)) == {"a.mp3", "b.mp3"}, 60)
         until(lambda: converted(first, *to) == 2)
-    finally:
-        said = end(process)
-    assert said.splitlines()[-1].endswith(": 2 converted"), said
+    assert said[-1].endswith(": 2 converted"), said
     assert set(store.cloud.attempts().values()) == {1}
 
 
@@ -120,7 +128,7 @@ def test_a_place_that_cannot_be_listed_any_more_is_named_once_and_looked_at_agai
 ) -> None:
     here = on_cloud(run, store.cloud)
     process = here.start("convert", f"az://{store.name}", *WATCH, "--where", "local")
-    try:
+    with watching(process) as said:
         store.put("a.wav", wav)
         until(lambda: names(destination) == {"a.mp3"})
         store.container.delete_container()
@@ -133,10 +141,8 @@ def test_a_place_that_cannot_be_listed_any_more_is_named_once_and_looked_at_agai
         store.container.create_container()
         store.put("b.wav", wav)
         until(lambda: converted(here) == 2)
-    finally:
-        said = end(process)
-    assert "there is no container" not in said
-    assert said.splitlines()[-1].endswith(": 2 converted"), said
+    assert not any("there is no container" in line for line in said)
+    assert said[-1].endswith(": 2 converted"), said
 
 
 def test_a_blob_in_the_archive_is_told_once_and_waited_for_while_it_is_rehydrated() -> None:

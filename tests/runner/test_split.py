@@ -30,7 +30,7 @@ from runner.media.worker import convert
 from runner.options import RunOptions
 from runner.parallel import pieces_for
 from runner.presets import BUILT_IN
-from tests.conftest import Run, until
+from tests.conftest import Run, in_work, until
 from tests.runner.programs import converted, every_ffmpeg, failure_of, work
 from tests.stand_in import MakeStandIn
 
@@ -409,7 +409,7 @@ def test_after_a_kill_only_the_pieces_that_are_missing_are_encoded(
     command = ["convert", "in", "--to", "mp4", "--split", "1", "--ffmpeg", str(program.path)]
     process = started(*command)
     kept = destination / ".runner" / "pieces"
-    until(lambda: program.said("held") and len(list(kept.glob("*/*.mp4"))) == 3)
+    until(lambda: program.said("held") and len(in_work(kept, "*/*.mp4")) == 3)
     process.kill()
     process.wait()
     # one of them was not written to its end, as after a loss of power

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import Run, names, needs_links, tree, until
+from tests.conftest import Run, in_work, names, needs_links, tree, until
 from tests.media import Media
 from tests.stand_in import MakeStandIn, StandIn, is_running
 
@@ -135,7 +135,7 @@ def test_no_half_file_is_left_by_an_interrupted_ffmpeg(
 ) -> None:
     media.put("long.mp3", *(tmp_path / "in" / f"{n}.mp3" for n in range(2)))
     process = started("convert", "in", "--to", "podcast", "-j", "2")
-    until(lambda: list(destination.glob(".runner/tmp/*/*.log")))
+    until(lambda: in_work(destination, ".runner/tmp/*/*.log"))
     stop_twice(process, signal.SIGINT)
     assert finish(process)[0] == 130
     assert names(destination) == set()
@@ -266,7 +266,7 @@ def test_an_orphan_is_found_whose_runner_had_no_time_for_a_note(
     started: Start, held: StandIn, folder: Path, run: Run, destination: Path
 ) -> None:
     process = started("convert", "in/0.mp3", "--to", "wav", "--ffmpeg", held.path)
-    until(lambda: pids(held) and list(destination.glob(".runner/tmp/*/*.process")))
+    until(lambda: pids(held) and in_work(destination, ".runner/tmp/*/*.process"))
     process.kill()
     process.wait()
     for note in destination.glob(".runner/tmp/*/*.process"):

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import pytest
 
 from runner.cli.watching import Watch
-from runner.errors import ExitCode
+from runner.errors import ExitCode, SetupError, TransientError
 from runner.models import Source
 from runner.selection import Found, Selection
 from runner.watch import Settling, is_being_written, is_temporary
@@ -80,6 +80,24 @@ def test_what_could_not_be_done_comes_again() -> None:
     assert settling.complete([found("a.wav")]) == []
     clock.now += 2
     assert len(settling.complete([found("a.wav")])) == 1
+
+
+def test_a_batch_that_cannot_be_done_is_tried_again_soon_and_then_less_often(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults = [TransientError("no line")] * 5 + [None, SetupError("disk full"), None]
+
+    def convert(_: list[Found]) -> ExitCode:
+        if fault := faults.pop(0):
+            raise fault
+        return ExitCode.OK
+
+    watch = Watch(("in",), Selection(), _no_store, tmp_path, 4, convert)
+    waits = [watch._convert([found("a.wav")]) for _ in list(faults)]
+    assert waits == [5, 10, 20, 40, 60, 0, 5, 0]
+    said = capsys.readouterr().err.splitlines()
+    assert said[1] == "Error: no line (trying again in 10 s)"
+    assert said[-1] == "Error: disk full (trying again in 5 s)"
 
 
 @pytest.mark.parametrize("name", ["a.wav.part", "a.crdownload", "~a.wav", ".a.wav", "a.wav~"])
