@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.media.recipe import encoder, option
+from runner.media.recipe import encoder, with_parameters
 
 if TYPE_CHECKING:
     from runner.media.picture import Samples
@@ -15,17 +15,14 @@ def hdr_arguments(recipe: Recipe, samples: Samples) -> tuple[str, ...]:
     """Return the encoder's options for the brightness of the film and of its mastering display."""
     name = encoder(recipe.arguments, "v")
     if name == "libx265":
-        return _with_parameters(recipe, "-x265-params", _x265(samples))
+        return _told(recipe, "-x265-params", _x265(samples))
     if name == "libsvtav1":
-        return _with_parameters(recipe, "-svtav1-params", _svtav1(samples))
+        return _told(recipe, "-svtav1-params", _svtav1(samples))
     return ()
 
 
-def _with_parameters(recipe: Recipe, name: str, parameters: list[str]) -> tuple[str, ...]:
-    """Return the option *name* with *parameters* appended to those in the recipe."""
-    given = option(recipe.arguments, name)
-    every = [*([given] if given else []), *parameters]
-    return (name, ":".join(every)) if parameters else ()
+def _told(recipe: Recipe, name: str, parameters: list[str]) -> tuple[str, ...]:
+    return with_parameters(recipe, name, *parameters) if parameters else ()
 
 
 def _x265(samples: Samples) -> list[str]:

@@ -19,7 +19,7 @@ from runner.media.hashing import sha256_of
 from runner.media.joining import WITHOUT_JOIN, Encoded
 from runner.media.listing import list_in_detail
 from runner.media.orphans import LOG, note_of
-from runner.media.pieces import Frames, Piece, UnsplittableError, exactly
+from runner.media.pieces import Frames, Piece, UnsplittableError, exactly, for_piece
 from runner.media.threads import thread_arguments
 from runner.media.work import Progress
 
@@ -50,7 +50,7 @@ class PieceEncoder:
     ) -> None:
         self._encoding = encoding
         self._split = split
-        self._recipe = picture.piece
+        self._recipe = for_piece(picture.piece)
         self._total = picture.media.duration or 0.0
         self._watch = watch
         self._done: dict[int, float] = {}

@@ -8,12 +8,12 @@ exactly a container can be searched.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runner.media.picture import is_interlaced, picture_of
-from runner.media.recipe import encoder, option
+from runner.media.recipe import encoder, option, with_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,6 +160,16 @@ def check_recipe(recipe: Recipe, media: MediaInfo, video: Stream, samples: Sampl
         raise UnsplittableError("it is interlaced")
     if not _CONTAINERS.match(media.format):
         raise UnsplittableError(f"its container ({media.format}) may not be searched exactly")
+
+
+def for_piece(recipe: Recipe) -> Recipe:
+    """Return *recipe* so that the header of its video is the same on every machine, as it is one for all pieces."""
+    if encoder(recipe.arguments, "v") != "libx265":
+        return recipe
+    # else x265 writes there which instructions the processor has, and how many threads it started:
+    # https://x265.readthedocs.io/en/stable/cli.html#cmdoption-info
+    silent = with_parameters(recipe, "-x265-params", "info=0")
+    return replace(recipe, arguments=(*recipe.arguments, *silent))
 
 
 def plan_pieces(frames: Frames, seconds: float) -> Cut:

@@ -152,6 +152,12 @@ def option(arguments: tuple[str, ...], name: str) -> str | None:
     return found[-1] if found else None
 
 
+def with_parameters(recipe: Recipe, name: str, *parameters: str) -> tuple[str, str]:
+    """Return the option *name* of a video encoder with *parameters* appended to those in *recipe*."""
+    given = option(recipe.arguments, name)
+    return name, ":".join((*((given,) if given else ()), *parameters))
+
+
 def encoder(arguments: tuple[str, ...], kind: str) -> str | None:
     """Return the encoder that *arguments* name for streams of a *kind*: "a", "v" or "s"."""
     names = ("-c", "-codec", f"-c:{kind}", f"-codec:{kind}", f"-{kind}codec")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.media.recipe import encoder, option
+from runner.media.recipe import encoder, option, with_parameters
 
 if TYPE_CHECKING:
     from runner.media.recipe import Recipe
@@ -37,8 +37,6 @@ def thread_arguments(recipe: Recipe, threads: int | None) -> tuple[str, ...]:
     if name == "-x265-params":
         # https://x265.readthedocs.io/en/stable/threading.html: one pool of so many threads
         return (
-            ()
-            if "pools=" in (given or "")
-            else (name, ":".join([*filter(None, [given]), f"pools={threads}"]))
+            () if "pools=" in (given or "") else with_parameters(recipe, name, f"pools={threads}")
         )
     return (name, str(threads)) if given is None else ()

@@ -300,6 +300,25 @@ def test_what_an_encoder_complains_about_is_not_held_against_the_film(
     assert fallen_back == ()
 
 
+# the first piece is encoded as where there are fewer instructions and more threads
+OTHERS = """
+if "log-level=none" in WORDS and is_first("another processor"):
+    ARGUMENTS[:] = [word.replace("log-level=none", "log-level=none:asm=sse2:pools=3") for word in ARGUMENTS]
+    append("processors", "another")
+"""
+
+
+def test_pieces_from_machines_with_other_processors_are_one_film(
+    stand_in: MakeStandIn, tmp_path: Path
+) -> None:
+    program = stand_in(OTHERS)
+    preset = BUILT_IN["hevc"].recipe()
+    how = replace(preset, arguments=(*preset.arguments, "-x265-params", "log-level=none"))
+    _, _, fallen_back = both(a_film("b-pyramid", tmp_path), how, ffmpeg=str(program.path))
+    assert fallen_back == ()
+    assert program.said("processors") == ["another"]
+
+
 @pytest.mark.parametrize(
     ("kind", "preset"),
     [
