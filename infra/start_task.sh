@@ -16,6 +16,12 @@ within() {
     timeout --kill-after=10 "$most" "$@" </dev/null
 }
 
+# Wait before another attempt, unless the budget ends first: a node that will fail should fail at once.
+pause() {
+    if ((SECONDS + PAUSE >= BUDGET)); then return 1; fi
+    sleep "$PAUSE"
+}
+
 # Run, not only found: a half-installed one is there and does not start.
 ready() {
     ffmpeg -version >/dev/null 2>&1 && python3 -V >/dev/null 2>&1
@@ -85,9 +91,9 @@ update() {
         code=0
         said=$(apt "$UPDATE" update 2>&1) || code=$?
         printf '%s\n' "$said" >&2
-        if [[ $said != *lists/lock* ]] || ((SECONDS >= BUDGET)); then return "$code"; fi
-        say "another apt-get has the lists: waiting for it"
-        sleep "$PAUSE"
+        if [[ $said != *lists/lock* ]]; then return "$code"; fi
+        say "another apt-get has the lists"
+        if ! pause; then return "$code"; fi
     done
 }
 
@@ -115,11 +121,11 @@ ensure() {
     fi
     while ((SECONDS < BUDGET)); do
         attempt=$((attempt + 1))
-        if ((attempt > 1)); then sleep "$PAUSE"; fi
         say "attempt $attempt, $((BUDGET - SECONDS)) s left"
         for way in $WAYS; do
             if "$way" && ready; then return; fi
         done
+        if ! pause; then break; fi
     done
     say "no ffmpeg within $BUDGET s; the reasons are above"
     return 1

@@ -346,6 +346,17 @@ def test_it_gives_up_at_the_end_of_its_budget_with_the_reasons(node: Node, troub
         assert "Could not get lock" in result.stderr
 
 
+@pytest.mark.parametrize("trouble", ["update-lists", "install-lock"])
+def test_it_does_not_sleep_past_the_end_of_its_budget(node: Node, trouble: str) -> None:
+    (node.bin / "sleep").unlink()
+    node.put("bin/sleep", f'#!/bin/bash\necho "sleep $*" >> "{node.folder}/apt-get.log"\n')
+    node.plan(*[trouble] * 9999)
+    result = node.install(replace(QUICK, budget=20, pause=20))
+    assert "no ffmpeg within 20 s; the reasons are above" in result.stderr
+    assert node.calls
+    assert not [call for call in node.calls if call.startswith("sleep")]
+
+
 def test_apt_is_asked_to_wait_for_locks_and_not_to_wait_for_mirrors(node: Node) -> None:
     node.install(replace(QUICK, lock=300))
     assert all("DPkg::Lock::Timeout=300" in call for call in node.calls)
