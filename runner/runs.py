@@ -13,7 +13,6 @@ from runner.engine import Engine, Stop
 from runner.errors import ExitCode, RunCancelledError, RunnerError
 from runner.existing import Action, Decision, Existing
 from runner.followup import FollowUp
-from runner.ledger import Ledger
 from runner.models import Conversion, Event, Kind, NodeUse, Notice, Plan, State, TargetState
 from runner.options import RunOptions
 from runner.prices import Prices
@@ -56,58 +55,99 @@ def convert(
         RunnerError: The whole run failed, or was stopped; what was done is in the ledger.
     """
     ledger = existing.ledger
-    started = time.monotonic()
-    totals = Totals()
-    unsettled = 0
-    policy = StopPolicy(run.plan, run.options.fail_fast, stop)
-    sources = _sources_of(run, existing, stop)
-    meter = CostMeter(run.plan, run, run.options, ledger, stop)
+    account = _Account(run, existing, on_event, stop)
     exit_code = ExitCode.BUG
-    uncollected = given_up = False
+    given_up = False
     with ledger.lock.held_for(run.plan.id):
         ledger.begin(run.plan, run.backend, run.command, run.options, existing.made_with)
         try:
-            for notice in sources.begin():
-                on_event(notice)
+            account.begin()
             with (
-                policy.with_reason(),
+                account.policy.with_reason(),
                 closing(_events(run.plan, engine, existing, stop)) as events,
             ):
                 for event in events:
-                    if isinstance(event, NodeUse):
-                        meter.observe(event)
-                        continue
-                    if isinstance(event, Event):
-                        # before it is shown, because showing it may fail
-                        if event.state.is_final or event.state is State.RETRYING:
-                            _record(ledger, run.plan.id, event)
-                        if event.state.is_final:
-                            totals.add(event)
-                            unsettled += not _is_settled(event)
-                        policy.observe(event)
-                        meter.note(event)
-                    else:
-                        uncollected |= event.uncollected > 0
-                    on_event(event)
-                    if isinstance(event, Event):
-                        for notice in sources.after(event):
-                            on_event(notice)
-            left_over = run.plan.files - totals.counts.total()
-            meter.raise_if_at_limit(left_over)
-            policy.raise_if_stopped(left=left_over)
-            seconds = time.monotonic() - started
-            report = totals.report(run.plan, seconds, sources.counts)
+                    account.take(event)
+            report = account.report()
             exit_code = exit_code_of(report)
         except RunnerError as error:
             exit_code = error.exit_code
             given_up = isinstance(error, RunCancelledError)
             raise
         finally:
-            meter.close()
-            left = uncollected or run.plan.files > totals.counts.total() - unsettled
-            unfinished = left and not given_up
-            ledger.end(run.plan.id, exit_code, totals.counts, unfinished=unfinished)
+            account.end(exit_code, given_up=given_up)
     return report
+
+
+class _Account:
+    """Takes in what happens in a run: for the ledger, the totals, the limits, the sources, and for people."""
+
+    def __init__(
+        self,
+        run: Run,
+        existing: Existing,
+        on_event: Callable[[Event | Notice], None],
+        stop: Stop,
+    ) -> None:
+        self.policy = StopPolicy(run.plan, run.options.fail_fast, stop)
+        self._run = run
+        self._ledger = existing.ledger
+        self._on_event = on_event
+        self._started = time.monotonic()
+        self._totals = Totals()
+        self._unsettled = 0
+        self._uncollected = False
+        self._sources = _sources_of(run, existing, stop)
+        self._meter = CostMeter(run.plan, run, run.options, existing.ledger, stop)
+
+    def begin(self) -> None:
+        """Put right what an earlier run left undone about its sources."""
+        for notice in self._sources.begin():
+            self._on_event(notice)
+
+    def take(self, event: Event | Notice | NodeUse) -> None:
+        """Record *event*, then act on it and show it: showing it may fail."""
+        match event:
+            case NodeUse():
+                self._meter.observe(event)
+            case Notice():
+                self._uncollected |= event.uncollected > 0
+                self._on_event(event)
+            case Event():
+                self._record(event)
+                self.policy.observe(event)
+                self._meter.note(event)
+                self._on_event(event)
+                for notice in self._sources.after(event):
+                    self._on_event(notice)
+
+    def _record(self, event: Event) -> None:
+        is_news = event.state is not State.UP_TO_DATE or event.result is not None
+        if is_news and (event.state.is_final or event.state is State.RETRYING):
+            self._ledger.record(self._run.plan.id, event)
+        if event.state.is_final:
+            self._totals.add(event)
+            self._unsettled += not _is_settled(event)
+
+    def report(self) -> Report:
+        """Return what the run came to.
+
+        Raises:
+            RunnerError: It was stopped.
+        """
+        left = self._run.plan.files - self._totals.counts.total()
+        self._meter.raise_if_at_limit(left)
+        self.policy.raise_if_stopped(left=left)
+        seconds = time.monotonic() - self._started
+        return self._totals.report(self._run.plan, seconds, self._sources.counts)
+
+    def end(self, exit_code: ExitCode, *, given_up: bool) -> None:
+        """Write down how it ended, and whether something is left to do."""
+        self._meter.close()
+        counts = self._totals.counts
+        left = self._uncollected or self._run.plan.files > counts.total() - self._unsettled
+        unfinished = left and not given_up
+        self._ledger.end(self._run.plan.id, exit_code, counts, unfinished=unfinished)
 
 
 def _sources_of(run: Run, existing: Existing, stop: Stop) -> Sources:
@@ -128,11 +168,6 @@ def exit_code_of(report: Report) -> ExitCode:
 def _is_settled(result: Event) -> bool:
     """Return whether the same command would not try it again; it would, if the environment was the problem."""
     return result.failure is None or result.failure.kind is not Kind.ENVIRONMENT
-
-
-def _record(ledger: Ledger, run: str, event: Event) -> None:
-    if event.state is not State.UP_TO_DATE or event.result is not None:
-        ledger.record(run, event)
 
 
 def _events(

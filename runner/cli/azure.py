@@ -18,11 +18,10 @@ from runner.cli.options import (
     json_option,
     quiet_option,
     run_argument,
-    run_options,
-    run_options_of,
     verbose_option,
 )
 from runner.cli.output import say
+from runner.cli.run_options import run_options, run_options_of
 from runner.cli.running import OutputOptions, run_and_report
 from runner.cli.sources import put_sources_right, refuse_other_choice
 from runner.destinations import Destination, find_destination

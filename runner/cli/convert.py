@@ -23,9 +23,10 @@ from runner.cli.estimating import (
 )
 from runner.cli.help import Command
 from runner.cli.notifying import typed_command
-from runner.cli.options import follow_up_of, is_typed, keep_settings, run_options_of, settings_of
+from runner.cli.options import follow_up_of, is_typed, keep_settings, settings_of
 from runner.cli.output import say, show
 from runner.cli.planning import chosen_preset, files_of, left_to_do, plan_of, show_plan
+from runner.cli.run_options import run_options_of
 from runner.cli.running import OutputOptions, run_and_report
 from runner.cli.sources import agree_on_sources, put_sources_right
 from runner.cli.watching import watch

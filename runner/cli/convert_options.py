@@ -17,10 +17,10 @@ from runner.cli.options import (
     json_option,
     option,
     quiet_option,
-    run_options,
     uplink_option,
     verbose_option,
 )
+from runner.cli.run_options import run_options
 from runner.cli.sources import yes_option
 from runner.media.recipe import DEINTERLACE, ID3, SUBTITLES
 from runner.plan import DEFAULT_NAME

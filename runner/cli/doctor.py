@@ -8,13 +8,9 @@ import click
 
 from runner.cli.backend import find_backend, where_options
 from runner.cli.help import Command
-from runner.cli.options import (
-    destination_option,
-    ffmpeg_option,
-    run_options,
-    settings_of,
-)
+from runner.cli.options import destination_option, ffmpeg_option, settings_of
 from runner.cli.output import show
+from runner.cli.run_options import run_options
 from runner.destinations import find_destination
 from runner.doctor import check_local
 from runner.errors import ExitCode, RunnerError

@@ -1,11 +1,7 @@
 """Options that several commands share; each can also be set by an environment variable `RUNNER_…`."""
 
 import logging
-import os
-import re
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import fields, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,25 +9,13 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from runner.cli import option_values
 from runner.cli.help import Option
 from runner.errors import UsageError
 from runner.followup import FollowUp
 from runner.formatting import printable
 from runner.media.paths import folder_fault, is_address
-from runner.media.recipe import VERIFY
-from runner.options import (
-    LONGEST_TIMEOUT,
-    MOST_RETRIES,
-    MOST_TRANSFERS,
-    OVERWRITE,
-    UPLOAD,
-    RunOptions,
-    is_pool_name,
-    is_split,
-)
-from runner.prices import HIGHEST, is_currency
 from runner.settings import Settings, read_settings
-from runner.source_choice import METAVAR, MOVE, is_choice
 
 _SETTINGS = "runner.settings"
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -141,232 +125,14 @@ def show_requests(verbose: int) -> int:
     return verbose
 
 
-def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | float) -> float | None:  # noqa: ARG001
-    if value == "auto":
-        return None
-    with suppress(ValueError):
-        if 0 < (seconds := float(value)) <= LONGEST_TIMEOUT:
-            return seconds
-    raise UsageError(f"--timeout {value}: use a number of seconds, or auto")
-
-
-def _source(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
-    action, colon, folder = value.partition(":")
-    if action == MOVE and folder:
-        value = action + colon + os.path.abspath(os.path.expanduser(folder))
-        if fault := folder_fault(value.removeprefix(action + colon)):
-            raise UsageError(f"--source {printable(value)}: {fault}")
-    if not is_choice(value):
-        raise UsageError(f"--source {printable(value)}: use {METAVAR.replace('|', ', ')}")
-    return value
-
-
-def _money(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:  # noqa: ARG001
-    if value is None:
-        return None
-    with suppress(ValueError):
-        if 0 <= (amount := float(value)) <= HIGHEST:
-            return amount
-    raise UsageError(
-        f"{parameter.opts[0]} {printable(value)}: use an amount of money, such as 2.50"
-    )
-
-
-def _currency(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
-    if is_currency(value.upper()):
-        return value.upper()
-    raise UsageError(f"--currency {printable(value)}: use a code of three letters, such as EUR")
-
-
-def _bits(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:  # noqa: ARG001
-    """Bytes a second."""
-    if value is None:
-        return None
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?) ?([kMG]?)bit/s", value)
-    if found and (rate := float(found[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[found[2]] / 8):
-        return rate
-    raise UsageError(f"--uplink {printable(value)}: use a speed such as 20Mbit/s")
-
-
 uplink_option = option(
     "--uplink",
-    callback=_bits,
+    callback=option_values.bits,
     metavar="RATE",
     section="Azure",
     show_default="as earlier runs had it",
     help="The speed of the line to Azure for estimates, such as 20Mbit/s.",
 )
-
-
-def _pool(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
-    if value and not is_pool_name(value):
-        raise UsageError(f"--pool {printable(value)}: use the name of a pool of the stack")
-    return value
-
-
-def _split(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
-    if not is_split(value):
-        raise UsageError(
-            f"--split {printable(value)}: use auto, off, or a number of seconds from 1"
-        )
-    return value
-
-
-# The options of a run, by the fields of `RunOptions`, which has the defaults.
-_OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
-    "overwrite": (
-        ("--overwrite",),
-        {
-            "type": click.Choice(OVERWRITE),
-            "help": "What to do with existing results; auto replaces outdated ones that runner made.",
-        },
-    ),
-    "verify": (
-        ("--verify",),
-        {
-            "type": click.Choice(VERIFY),
-            "section": "Conversion",
-            "help": (
-                "How to check results: compare their length with the source's, also decode them,"
-                " or not at all."
-            ),
-        },
-    ),
-    "retries": (
-        ("--retries",),
-        {
-            "type": click.IntRange(0, MOST_RETRIES),
-            "metavar": "N",
-            "section": "Conversion",
-            "help": "Extra attempts after a temporary failure.",
-        },
-    ),
-    "timeout": (
-        ("--timeout",),
-        {
-            "callback": _seconds,
-            "metavar": "auto|SECONDS",
-            "section": "Conversion",
-            "help": "Time limit for one file; auto: no limit while ffmpeg makes progress.",
-        },
-    ),
-    "split": (
-        ("--split",),
-        {
-            "callback": _split,
-            "metavar": "auto|off|SECONDS",
-            "section": "Conversion",
-            "help": (
-                "Encode long films in pieces side by side, and join them; auto: where one encoder"
-                " cannot use all cores."
-            ),
-        },
-    ),
-    "upload": (
-        ("--upload",),
-        {
-            "type": click.Choice(UPLOAD),
-            "section": "Azure",
-            "help": "What to upload; auto: only the audio of a film if the target is audio.",
-        },
-    ),
-    "transfers": (
-        ("--transfers",),
-        {
-            "type": click.IntRange(1, MOST_TRANSFERS),
-            "metavar": "N",
-            "section": "Azure",
-            "help": "Parallel uploads, and parallel downloads.",
-        },
-    ),
-    "keep": (
-        ("--keep/--no-keep",),
-        {"section": "Azure", "help": "Keep the sources in Azure storage after the run."},
-    ),
-    "keep_times": (
-        ("--keep-times/--no-keep-times",),
-        {"help": "Give results the modification times of their sources."},
-    ),
-    "source": (
-        ("--source",),
-        {
-            "callback": _source,
-            "metavar": METAVAR,
-            "help": (
-                "What to do with a source once its result is verified and safely on the disk;"
-                " asks first, unless --yes is given."
-            ),
-        },
-    ),
-    "pool": (
-        ("--pool",),
-        {
-            "callback": _pool,
-            "metavar": "NAME",
-            "section": "Azure",
-            "show_default": "the stack's default pool",
-            "help": "The pool of the stack to use.",
-        },
-    ),
-    "max_cost": (
-        ("--max-cost",),
-        {
-            "callback": _money,
-            "metavar": "AMOUNT",
-            "section": "Azure",
-            "help": (
-                "Start no run that is estimated to cost more, and begin nothing more once its nodes"
-                " have cost that much."
-            ),
-        },
-    ),
-    "price_per_hour": (
-        ("--price-per-hour",),
-        {
-            "callback": _money,
-            "metavar": "AMOUNT",
-            "section": "Azure",
-            "show_default": "Azure's public price of the day",
-            "help": "What a node costs an hour, Spot or not.",
-        },
-    ),
-    "currency": (
-        ("--currency",),
-        {
-            "callback": _currency,
-            "metavar": "CODE",
-            "section": "Azure",
-            "help": "The currency of prices and limits, such as EUR.",
-        },
-    ),
-    "fail_fast": (
-        ("--fail-fast",),
-        {
-            "type": click.IntRange(1),
-            "metavar": "N",
-            "section": "Conversion",
-            "help": "Stop after N failed files.",
-        },
-    ),
-}
-
-
-def run_options(
-    *fields: str, default: str | None = None
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the options of a run called *fields*; *default* describes their default."""
-
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        for field in reversed(fields):
-            names, details = _OF_A_RUN[field]
-            value = getattr(RunOptions(), field)
-            shown = {"default": "auto" if field == "timeout" else value}
-            if default and field != "fail_fast":
-                shown["show_default"] = default
-            command = option(*names, **{"section": "Output", **details, **shown})(command)
-        return command
-
-    return add
 
 
 def is_typed(ctx: click.Context, name: str) -> bool:
@@ -382,16 +148,3 @@ def follow_up_of(ctx: click.Context) -> FollowUp:
     typed = {name: value for name, value in ctx.params.items() if is_typed(ctx, name)}
     azure = ((f"--{name}", typed[name]) for name in ("stack", "outputs") if typed.get(name))
     return FollowUp(destination=typed.get("destination"), azure=tuple(chain.from_iterable(azure)))
-
-
-def run_options_of(ctx: click.Context, stored: RunOptions | None = None) -> RunOptions:
-    """Return the options of a run from the command line, or else as they are *stored* with the run.
-
-    The environment and the settings files only counted when the run started.
-    """
-    typed = {
-        field.name: ctx.params[field.name]
-        for field in fields(RunOptions)
-        if field.name in ctx.params and (stored is None or is_typed(ctx, field.name))
-    }
-    return replace(stored or RunOptions(), **{"fail_fast": None, **typed})

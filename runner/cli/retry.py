@@ -22,16 +22,16 @@ from runner.cli.options import (
     json_option,
     quiet_option,
     run_argument,
-    run_options,
-    run_options_of,
     verbose_option,
 )
 from runner.cli.output import show
+from runner.cli.run_options import run_options, run_options_of
 from runner.cli.running import OutputOptions, run_and_report
 from runner.cli.sources import agree_on_sources, put_sources_right, yes_option
 from runner.destinations import find_destination
 from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.existing import Existing
+from runner.ledger import Ledger
 from runner.local import find_ffmpeg, usable_cores
 from runner.media.paths import is_address
 from runner.models import Conversion, Kind, Plan
@@ -75,13 +75,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **op
     with place.read(for_run=True) as ledger:
         follow_up = follow_up_of(ctx)
         old = ledger.run(name, follow_up)
-        failed = ledger.failed_attempts(old.id)
-        if not failed:
-            raise NothingToConvertError(f"no failed files in run {old.id}")
-        failed = [attempt for attempt in failed if attempt.kind != Kind.NAME.value]
-        if not failed:
-            advice = "convert them with --on-clash suffix, or --name"
-            raise NothingToConvertError(f"run {old.id} only failed because of names: {advice}")
+        failed = _worth_retrying(ledger, old.id)
         blobs = BlobSources(options, cache(lambda: _backend(ctx, old, options)))
         with asking_for_signatures([old.command]):
             again = tuple(_again(attempt, blobs) for attempt in failed)
@@ -114,6 +108,22 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **op
     if options["detach"] and backend.session is not None:
         show(plan.id)
     ctx.exit(exit_code)
+
+
+def _worth_retrying(ledger: Ledger, run: str) -> list[AttemptRecord]:
+    """Return the failed attempts of *run* whose files a retry may convert.
+
+    Raises:
+        NothingToConvertError: There are none.
+    """
+    failed = ledger.failed_attempts(run)
+    if not failed:
+        raise NothingToConvertError(f"no failed files in run {run}")
+    failed = [attempt for attempt in failed if attempt.kind != Kind.NAME.value]
+    if not failed:
+        advice = "convert them with --on-clash suffix, or --name"
+        raise NothingToConvertError(f"run {run} only failed because of names: {advice}")
+    return failed
 
 
 def _backend(ctx: click.Context, old: RunRecord, options: dict[str, Any]) -> Backend:

@@ -19,7 +19,7 @@ from runner.media.process import run
 from runner.media.source import check_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from runner.media.ffmpeg import Ffmpeg, FfmpegResult
     from runner.media.recipe import Recipe
@@ -124,10 +124,7 @@ def _check_what_is_there(
         media = None
     wanted, *_ = (media and _mapped_length(media, recipe)) or (length,)
     if audio is not None and decoded is not None:
-        sound = list_frames(ffmpeg, source, f"0:{audio.index}")[0].get(0, Track())
-        lost = sum(gap for *_, gap in sound.inner_gaps)
-        if lost > tolerance(sound.total, rate):
-            raise _lost(lost, sound, ran)
+        _check_inner_gaps(ffmpeg, source, audio, ran)
     if "Input #0, ogg," in ran.log:
         return  # its last page shows whether it is complete, and its time may start anywhere
     own = (f"0:{audio.index}",) if audio else ()
@@ -136,14 +133,7 @@ def _check_what_is_there(
         span = packets.end - packets.start
         if not _reaches(decoded, span, rate):
             raise ConversionError(Kind.INPUT, _short(decoded, span, ran), ran.log)
-    # the length of a container is that of its longest stream, counted from its start
-    end = max((track.end for track in tracks.values()), default=0.0)
-    start = min((track.start for track in tracks.values()), default=0.0)
-    # an edit list may shorten the last video frame, or skip the first
-    a_frame = max(
-        (track.total / track.count for track in tracks.values() if track.count), default=0
-    )
-    is_whole = _reaches(max(end, end - start) + a_frame, length, rate)
+    is_whole = _reaches(_longest(tracks.values()), length, rate)
     if decoded is None and is_whole:
         # it was copied, or ffmpeg ended before it could print how much it decoded
         own_track = tracks.get(0) if audio else None
@@ -154,6 +144,26 @@ def _check_what_is_there(
             raise ConversionError(Kind.TRANSIENT, message, ran.log)
     if not is_whole and not _reaches(made, wanted, rate):
         raise ConversionError(Kind.INPUT, _short(made, wanted, ran), ran.log)
+
+
+def _check_inner_gaps(
+    ffmpeg: Ffmpeg, source: Sequence[str], audio: Stream, ran: FfmpegResult
+) -> None:
+    """See that the sound that a source has lost between its packets is not too much."""
+    sound = list_frames(ffmpeg, source, f"0:{audio.index}")[0].get(0, Track())
+    lost = sum(gap for *_, gap in sound.inner_gaps)
+    if lost > tolerance(sound.total, audio.rate):
+        raise _lost(lost, sound, ran)
+
+
+def _longest(tracks: Collection[Track]) -> float:
+    """Return the seconds that a container of *tracks* may say that it lasts."""
+    # that of its longest stream, counted from its start
+    end = max((track.end for track in tracks), default=0.0)
+    start = min((track.start for track in tracks), default=0.0)
+    # an edit list may shorten the last video frame, or skip the first
+    a_frame = max((track.total / track.count for track in tracks if track.count), default=0)
+    return max(end, end - start) + a_frame
 
 
 def _lost(lost: float, sound: Track, ran: FfmpegResult) -> ConversionError:
