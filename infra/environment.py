@@ -67,6 +67,8 @@ def make_environment(settings: Settings) -> Outputs:
         input_container=storage.container_name(INPUT),
         output_container=storage.container_name(OUTPUT),
         tools_container=storage.container_name(TOOLS),
+        storage_sku_name=storage.sku_name,
+        soft_delete_days=-1 if existing.storage else settings.soft_delete_days,
         read_containers=list(settings.read_containers),
         write_containers=list(settings.write_containers),
     )

@@ -7,6 +7,7 @@ from typing import TypeVar
 import pulumi
 from pulumi_azure_native import Provider, batch, keyvault, managedidentity, storage
 
+from infra import naming
 from infra.checks import Problem, key_of
 from infra.checks.existing import (
     account_findings,
@@ -29,6 +30,8 @@ class ExistingStorage:
     id: ResourceId
     blob_endpoint: str
     """Without a trailing slash."""
+    sku_name: str
+    """Tier and redundancy, as Azure's price list names them; empty if unknown."""
     provider: Provider | None
     """The provider for its subscription; None if that is the stack's own."""
 
@@ -130,9 +133,17 @@ def _storage(finder: _Finder) -> ExistingStorage:
     finder.check("storage_account_id", storage_findings(found, finder.settings))
     return ExistingStorage(
         id=resource_id,
+        sku_name=_sku_name(found, finder.settings.location),
         blob_endpoint=(found.primary_endpoints.blob or "").rstrip("/"),
         provider=finder.scope.provider_of(resource_id.subscription),
     )
+
+
+def _sku_name(found: storage.GetStorageAccountResult, region: str) -> str:
+    """Return how the price list names the account; empty if it is elsewhere, or of another kind."""
+    if found.kind != storage.Kind.STORAGE_V2 or found.location.lower().replace(" ", "") != region:
+        return ""
+    return naming.price_list_sku(found.sku.name, found.access_tier)
 
 
 def _vault(finder: _Finder) -> ExistingVault:

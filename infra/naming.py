@@ -74,3 +74,12 @@ def digest(facts: Mapping[str, object]) -> str:
     """Return eight characters that differ when any of *facts* does."""
     text = json.dumps(facts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def price_list_sku(redundancy: str, tier: str | None) -> str:
+    """Return how Azure's price list names a general-purpose v2 account, such as "Hot LRS"; empty if not at all."""
+    names = ("LRS", "ZRS", "GRS", "RAGRS", "GZRS", "RAGZRS")
+    performance, _, name = redundancy.partition("_")
+    if performance != "Standard" or name not in names or not tier:
+        return ""
+    return f"{tier} {name.replace('RAG', 'RA-G')}"

@@ -82,6 +82,10 @@ class Outputs:
     """The container for results and for the logs of start tasks."""
     tools_container: str
     """The container for the worker and for the nodes' ffmpeg."""
+    storage_sku_name: str
+    """The storage account's tier and redundancy, as Azure's price list names them: `Hot LRS`. Empty if the list has none for it."""
+    soft_delete_days: int
+    """How many days the storage account keeps deleted blobs; -1 if that is not known."""
     read_containers: list[str]
     """The ids of further containers that nodes and operators may read, as `readContainers` has them."""
     write_containers: list[str]

@@ -21,6 +21,8 @@ class Storage(pulumi.ComponentResource):
     account_id: pulumi.Output[str]
     blob_endpoint: pulumi.Output[str]
     """Without a trailing slash."""
+    sku_name: str
+    """Tier and redundancy, as Azure's price list names them; empty if it has none for the account."""
 
     def __init__(
         self,
@@ -37,11 +39,13 @@ class Storage(pulumi.ComponentResource):
             self.account_name = pulumi.Output.from_input(existing.id.name)
             self.account_id = pulumi.Output.from_input(existing.id.text)
             self.blob_endpoint = pulumi.Output.from_input(existing.blob_endpoint)
+            self.sku_name = existing.sku_name
         else:
             account = self._account(subnet_id)
             self.account_name = account.name
             self.account_id = account.id
             self.blob_endpoint = account.primary_endpoints.blob.apply(lambda url: url.rstrip("/"))
+            self.sku_name = naming.price_list_sku(settings.storage_redundancy, "Hot")
             # An account has one of each of these; in a given account they belong to its owner.
             self._soft_delete()
             self._expiry()

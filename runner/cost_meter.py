@@ -1,5 +1,6 @@
 """Count what the nodes of a run cost while it goes on, and end it at its limit."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -11,6 +12,7 @@ from runner.ledger import Ledger
 from runner.models import Event, NodeUse, Plan
 from runner.options import RunOptions
 from runner.prices import Prices
+from runner.storage_use import NOTHING, Staying, use_of_event
 
 if TYPE_CHECKING:
     from runner.records import AttemptRecord
@@ -43,6 +45,8 @@ class CostMeter:
         self._earlier: list[AttemptRecord] = []
         """What earlier commands of the same run did."""
         self._downloaded = 0
+        self._storage = NOTHING
+        self._staying = Staying(results=ledger.results_stay, sources=options.keep)
         self._cost: Cost | None = None
 
     def observe(self, use: NodeUse) -> None:
@@ -53,22 +57,23 @@ class CostMeter:
             self._earlier = ledger.all_attempts(run)
         ledger.record_node(run, use)
         self._uses[use.node, use.since] = use
-        cost = cost_of(
-            self._uses.values(),
-            self._earlier,
-            self._terms.prices(),
-            results_stay=ledger.results_stay,
+        cost = cost_of(self._uses.values(), self._earlier, self._terms.prices(), self._staying)
+        self._cost = replace(
+            cost,
+            downloaded=cost.downloaded + self._downloaded,
+            storage=cost.storage + self._storage,
         )
-        self._cost = replace(cost, downloaded=cost.downloaded + self._downloaded)
         amount, limit = self._cost.amount, self._options.max_cost
         if limit is not None and amount is not None and amount >= limit:
             self._stop.begin_nothing_more()
 
     def note(self, event: Event) -> None:
         """Take in the end of an attempt."""
-        stays = self._ledger.results_stay
-        if self._uses is not None and event.result is not None and not stays:
+        if self._uses is None:
+            return
+        if event.result is not None and not self._staying.results:
             self._downloaded += event.result.size
+        self._storage += use_of_event(event, time.time(), self._staying)
 
     def close(self) -> None:
         """Write down at what prices it was counted."""

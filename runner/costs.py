@@ -9,17 +9,18 @@ from runner.formatting import bytes_text, seconds_text
 from runner.models import NodeUse, State
 from runner.prices import Prices, money_text
 from runner.records import AttemptRecord
+from runner.storage_use import ALL_GOES, NOTHING, OF_A_RUN, Staying, StorageUse, use_of_attempt
 
 Period = tuple[float, float]
 """Start and end, in seconds since the epoch."""
 COUNTED = (
-    "counted: the time that nodes of the pool were there while the run was watched, or had tasks of"
-    " the run while it was not; and what was downloaded"
+    "Counted: the time that nodes of the pool were there while the run was watched, or had tasks of"
+    " the run while it was not; what was downloaded; the operations on storage, and the sources there"
+    " until they are deleted"
 )
 NOT_COUNTED = (
-    "not counted: nodes after the end of the run until the pool removes them, disks, addresses,"
-    " the network's gateway, and storage: about ten operations a file, under 1 USD for 10,000 files, and"
-    " about 0.02 USD a month for each gigabyte that stays there"
+    "Not counted: nodes after the end of the run until the pool removes them, disks, addresses,"
+    " the network's gateway, and what stays in storage after the run"
 )
 
 
@@ -39,6 +40,7 @@ class Cost:
     """Bytes that were uploaded; None if another machine uploaded them."""
     saved: int = 0
     """Bytes by which results are smaller than their sources; negative if they are larger."""
+    storage: StorageUse = NOTHING
 
     @property
     def seconds(self) -> float:
@@ -50,7 +52,7 @@ class Cost:
         """The amount; None if it depends on an unknown price."""
         if self.prices is None:
             return None
-        total = self.downloaded / 1e9 * (self.prices.egress or 0.0)
+        total = self.downloaded / 1e9 * (self.prices.egress or 0.0) + (self.stored or 0.0)
         kinds = ((True, self.spot_seconds), (False, self.dedicated_seconds))
         for spot, seconds in (*kinds, (None, self.other_seconds)):
             price = self.prices.of(spot=spot)
@@ -58,6 +60,31 @@ class Cost:
                 return None
             total += seconds / 3600 * (price or 0.0)
         return total
+
+    @property
+    def stored(self) -> float | None:
+        """The part of the amount that is for storage; None if its prices are unknown."""
+        prices = self.prices.storage if self.prices else None
+        return None if prices is None else self.storage.amount(prices)
+
+    @property
+    def a_month(self) -> float | None:
+        """What that which stays in storage costs a month; None if the price is unknown."""
+        prices = self.prices.storage if self.prices else None
+        return None if prices is None else self.storage.a_month(prices)
+
+    @property
+    def _unpriced(self) -> str:
+        """What the amount lacks because its price is unknown."""
+        assert self.prices is not None
+        missing = []
+        if self.prices.egress is None and self.downloaded:
+            missing.append("the download")
+        if self.prices.storage is None and self.storage != NOTHING:
+            missing.append("storage")
+        if not missing:
+            return ""
+        return f", without {' and '.join(missing)} (price unknown)"
 
     @property
     def text(self) -> str:
@@ -71,7 +98,7 @@ class Cost:
         if amount is None or self.prices is None:
             money = "price unknown"
         else:
-            money = f"{money_text(amount, self.prices.currency)} by {self.prices.origin}"
+            money = f"{money_text(amount, self.prices.currency)} by {self.prices.origin}{self._unpriced}"
         return f"{nodes} for {' and '.join(said) or '0 s'} in all: {money}"
 
 
@@ -84,7 +111,22 @@ def cost_lines(cost: Cost) -> list[str]:
     if cost.saved:
         change = "smaller" if cost.saved > 0 else "larger"
         moved.append(f"results {bytes_text(abs(cost.saved))} {change} than their sources")
-    return [*lines, f"Azure: {', '.join(moved)}"] if moved else lines
+    lines += [f"Azure: {', '.join(moved)}"] if moved else []
+    return [*lines, *(f"Azure: {line}" for line in [storage_text(cost)] if line)]
+
+
+def storage_text(cost: Cost) -> str:
+    """Return what storage costs: the part of the amount, and what stays there; empty if that is unknown."""
+    if cost.prices is None or cost.stored is None or cost.a_month is None:
+        return ""
+    if cost.storage == NOTHING:
+        return ""
+    currency = cost.prices.currency
+    said = f"storage {money_text(cost.stored, currency)} of that"
+    if not cost.storage.stays:
+        return said
+    month = money_text(cost.a_month, currency)
+    return f"{said}; {bytes_text(cost.storage.stays)} stays there until `runner clean`, for {month} a month"
 
 
 def cost_as_json(cost: Cost) -> dict[str, Any]:
@@ -99,6 +141,11 @@ def cost_as_json(cost: Cost) -> dict[str, Any]:
         "bytes_up": cost.uploaded,
         "bytes_down": cost.downloaded,
         "bytes_saved": cost.saved,
+        "storage": {
+            **asdict(cost.storage),
+            "amount": cost.stored,
+            "amount_a_month": cost.a_month,
+        },
     }
 
 
@@ -106,16 +153,13 @@ def cost_of(
     uses: Iterable[NodeUse],
     attempts: Iterable[AttemptRecord],
     prices: Prices | None,
-    *,
-    results_stay: bool = False,
+    staying: Staying = ALL_GOES,
 ) -> Cost:
-    """Return the cost of the nodes seen in *uses*, or else of those named by *attempts*.
-
-    Results that stay in storage are not downloaded.
-    """
+    """Return the cost of the nodes seen in *uses*, or else of those named by *attempts*."""
     periods: dict[str, list[Period]] = defaultdict(list)
     kinds: dict[str, bool | None] = {}
     downloaded = saved = 0
+    stored = OF_A_RUN
     sent: list[int] = []
     for use in uses:
         periods[use.node].append((use.since, use.until))
@@ -124,10 +168,11 @@ def cost_of(
         if attempt.began is not None and attempt.worker:
             began = attempt.began.timestamp()
             periods[attempt.worker].append((began, began + attempt.seconds))
+        stored += use_of_attempt(attempt, staying)
         if attempt.sent is not None:
             sent.append(attempt.sent)
         if attempt.state is State.CONVERTED and attempt.size is not None:
-            downloaded += 0 if results_stay else attempt.size
+            downloaded += 0 if staying.results else attempt.size
             saved += (attempt.source_size or attempt.size) - attempt.size
     seconds: dict[bool | None, float] = defaultdict(float)
     for node, spans in periods.items():
@@ -141,6 +186,7 @@ def cost_of(
         prices=prices,
         uploaded=sum(sent) if sent else None,
         saved=saved,
+        storage=stored if periods else NOTHING,
     )
 
 

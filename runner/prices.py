@@ -10,6 +10,8 @@ from runner.media.strict import UnreadableError, parse_json, read_as
 _LONGEST = 2000
 """Characters of prices as JSON."""
 _LONGEST_ORIGIN = 200
+_LONGEST_KEPT = 365
+"""Days: no account keeps deleted blobs for longer."""
 CURRENCY = "USD"
 """In which Microsoft sets its prices; others are converted."""
 HIGHEST = 1e9
@@ -17,8 +19,35 @@ HIGHEST = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoragePrices:
+    """What blob storage of one tier and redundancy costs in one region."""
+
+    sku: str
+    """The two as the price list names them, such as "Hot LRS"."""
+    gigabyte_month: float
+    """A gigabyte for a month, of the first 50 TB in the account; more is cheaper."""
+    writes: float
+    """10,000 operations; so are the next two."""
+    reads: float
+    others: float
+    soft_delete_days: int | None = None
+    """How long the account keeps what was deleted, at the same price; None if that is not known."""
+
+    @property
+    def is_sensible(self) -> bool:
+        """Whether nothing in it is out of range."""
+        prices = (self.gigabyte_month, self.writes, self.reads, self.others)
+        days = self.soft_delete_days
+        return (
+            all(0 <= price <= HIGHEST for price in prices)
+            and (days is None or 0 <= days <= _LONGEST_KEPT)
+            and len(self.sku) <= _LONGEST_ORIGIN
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """What nodes of one size cost in one region; None for what is not known."""
+    """What Azure's resources cost in one region; None for what is not known."""
 
     currency: str = CURRENCY
     spot: float | None = None
@@ -26,6 +55,7 @@ class Prices:
     dedicated: float | None = None
     egress: float | None = None
     """The price of a gigabyte that leaves Azure, beyond what is free each month."""
+    storage: StoragePrices | None = None
     origin: str = ""
     """Where they are from, and from which day."""
 
@@ -39,6 +69,8 @@ class Prices:
         prices = read_as(cls, parse_json(text, _LONGEST))
         if not is_currency(prices.currency) or len(prices.origin) > _LONGEST_ORIGIN:
             raise UnreadableError("prices that are none")
+        if prices.storage is not None and not prices.storage.is_sensible:
+            raise UnreadableError("prices of storage out of range")
         for price in (prices.spot, prices.dedicated, prices.egress):
             if price is not None and not 0 <= price <= HIGHEST:
                 raise UnreadableError("a price out of range")

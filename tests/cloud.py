@@ -219,4 +219,6 @@ def _deployment(azure: Emulator, storage: Storage, number: int) -> Deployment:
         input_container=f"input-{number}",
         output_container=f"output-{number}",
         tools_container=f"tools-{number}",
+        storage_sku_name="Hot LRS",
+        soft_delete_days=7,
     )

@@ -1,4 +1,4 @@
-"""Azure's public price list: what a node of a size costs in a region. It asks for no sign-in.
+"""Azure's public price list: what a node of a size and storage cost in a region. It asks for no sign-in.
 
 https://learn.microsoft.com/rest/api/cost-management/retail-prices/azure-retail-prices
 """
@@ -23,10 +23,11 @@ from platformdirs import user_cache_path
 
 from runner import __version__
 from runner.azure.errors import is_transient
+from runner.azure.price_items import node_prices, storage_prices, traffic_price
 from runner.azure.retrying import wait_before
 from runner.errors import SetupError
 from runner.media.strict import UnreadableError, parse_json
-from runner.prices import HIGHEST, Prices
+from runner.prices import Prices
 
 ADDRESS = "RUNNER_PRICES_URL"
 """The environment variable with another address of the price list; "off" turns it off."""
@@ -41,7 +42,8 @@ _PATIENCE = 20.0
 _LONGEST_PAGE = 5_000_000
 _MOST_PAGES = 20
 _LONGEST_CACHE = 1_000_000
-_TRAFFIC = "Standard Data Transfer Out"
+_BLOBS = "General Block Blob v2"
+"""Block blobs of a general-purpose v2 account; others have meters of the same names and other prices."""
 
 
 class PriceUnknownError(SetupError):
@@ -55,6 +57,10 @@ class PriceList:
     vm_size: str
     region: str
     currency: str
+    storage: str = ""
+    """The tier and redundancy of the storage account, such as "Hot LRS"; empty if unknown."""
+    soft_delete_days: int | None = None
+    """How long that keeps what was deleted."""
     address: str = field(default_factory=lambda: os.environ.get(ADDRESS) or _ADDRESS)
     cache: Path = field(
         default_factory=lambda: user_cache_path("runner", appauthor=False) / "prices.json"
@@ -84,7 +90,8 @@ class PriceList:
 
     @property
     def _key(self) -> str:
-        return f"{self.address}|{self.vm_size.lower()}|{self._region}|{self.currency}"
+        storage = f"{self.storage}|{self.soft_delete_days}"
+        return f"{self.address}|{self.vm_size.lower()}|{self._region}|{self.currency}|{storage}"
 
     @property
     def _region(self) -> str:
@@ -98,12 +105,15 @@ class PriceList:
             with _Client(self.address, self.timeout) as client:
                 nodes = list(client.items(self.currency, self._of_nodes))
                 traffic = list(client.items(self.currency, self._of_traffic))
+                storage = (
+                    list(client.items(self.currency, self._of_storage)) if self.storage else []
+                )
         except (AzureError, UnreadableError, ValueError) as error:
             why = str(getattr(error, "message", "") or error).splitlines()[0][:200]
             raise PriceUnknownError(
                 f"the price is unknown: Azure's price list did not answer ({why})"
             ) from error
-        spot, dedicated = _node_prices(nodes, day)
+        spot, dedicated = node_prices(nodes, day)
         if spot is None and dedicated is None:
             raise PriceUnknownError(
                 f"the price is unknown: Azure's price list has none of {self.vm_size} in {self.region}"
@@ -113,7 +123,8 @@ class PriceList:
             currency=self.currency,
             spot=spot,
             dedicated=dedicated,
-            egress=_traffic_price(traffic),
+            egress=traffic_price(traffic),
+            storage=storage_prices(storage, self.storage, self.soft_delete_days, day),
             origin=f"Azure's public prices of {day:%Y-%m-%d}",
         )
 
@@ -129,6 +140,15 @@ class PriceList:
     @property
     def _of_traffic(self) -> str:
         return _filter(serviceName="Bandwidth", armRegionName=self._region, priceType="Consumption")
+
+    @property
+    def _of_storage(self) -> str:
+        return _filter(
+            serviceName="Storage",
+            armRegionName=self._region,
+            productName=_BLOBS,
+            priceType="Consumption",
+        )
 
 
 def _filter(**wanted: str) -> str:
@@ -196,56 +216,6 @@ class _Client:
         if answer.status_code != 200:  # it redirects nowhere
             raise HttpResponseError(f"status {answer.status_code}", response=answer)
         return bytes(answer.read())
-
-
-def _node_prices(items: list[dict[str, Any]], day: datetime) -> tuple[float | None, float | None]:
-    """Return what a Spot node and a dedicated node cost per hour, with Linux."""
-    found: dict[str, list[float]] = {"spot": [], "low": [], "dedicated": []}
-    for item in items:
-        price = _price(item)
-        product = str(item.get("productName", "")).lower()
-        if price is None or item.get("unitOfMeasure") != "1 Hour" or not _is_in_force(item, day):
-            continue
-        if "windows" in product or "cloud services" in product or "cloudservices" in product:
-            continue  # other offers of the same machine
-        sku = str(item.get("skuName", "")).lower()
-        kind = "spot" if sku.endswith(" spot") else "low" if "low priority" in sku else "dedicated"
-        found[kind].append(price)
-    # Batch's low-priority nodes became Spot ones in 2026: https://github.com/Azure/Batch/issues/196
-    return _highest(found["spot"] or found["low"]), _highest(found["dedicated"])
-
-
-def _traffic_price(items: list[dict[str, Any]]) -> float | None:
-    """Return the price of a gigabyte to the internet in the first tier that is not free."""
-    tiers = [
-        (float(least), price)
-        for item in items
-        if item.get("meterName") == _TRAFFIC
-        and "MGN" in str(item.get("productName", ""))  # Microsoft's own network, the default
-        and isinstance(least := item.get("tierMinimumUnits"), (int, float))
-        and (price := _price(item))
-    ]
-    return min(tiers)[1] if tiers else None
-
-
-def _price(item: dict[str, Any]) -> float | None:
-    price = item.get("retailPrice")
-    if not isinstance(price, (int, float)) or isinstance(price, bool) or not 0 <= price <= HIGHEST:
-        return None
-    return float(price) if item.get("type") == "Consumption" else None
-
-
-def _is_in_force(item: dict[str, Any], day: datetime) -> bool:
-    try:
-        begin = datetime.fromisoformat(str(item.get("effectiveStartDate")))
-    except ValueError:
-        return True
-    return begin.replace(tzinfo=begin.tzinfo or UTC) <= day
-
-
-def _highest(prices: list[float]) -> float | None:
-    # where there are several, none is to be a surprise
-    return max(prices, default=None)
 
 
 def _read_cache(path: Path) -> dict[str, tuple[float, Prices]]:

@@ -77,6 +77,10 @@ class Deployment:
     """The ARM ids of further containers that nodes and operators may read."""
     write_containers: tuple[str, ...] = ()
     """Likewise for those that they may write to, and read."""
+    storage_sku_name: str = ""
+    """The storage account's tier and redundancy as the price list names them; empty if unknown."""
+    soft_delete_days: int = -1
+    """How many days the account keeps deleted blobs; negative if unknown."""
     chosen: str = ""
     """The name of the pool to use; empty for the default one. This is not an output."""
 
@@ -116,6 +120,11 @@ class Deployment:
         if (account, container) == (self.storage_account, self.output_container):
             return True
         return _names(self.write_containers, account, container)
+
+    @property
+    def deleted_blobs_kept(self) -> int | None:
+        """For how many days deleted blobs are kept, and paid for; None if unknown."""
+        return self.soft_delete_days if self.soft_delete_days >= 0 else None
 
     @property
     def pool(self) -> Pool:

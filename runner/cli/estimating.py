@@ -29,6 +29,7 @@ from runner.models import Conversion, Plan
 from runner.options import RunOptions
 from runner.parallel import useful_threads_of, workers_for
 from runner.prices import Prices, money_text, own_price
+from runner.storage_use import Staying
 
 if TYPE_CHECKING:
     from runner.azure.stack import Deployment
@@ -64,6 +65,8 @@ class PriceQuestion:
                 vm_size=self.deployment.pool.vm_size,
                 region=self.deployment.location,
                 currency=options.currency,
+                storage=self.deployment.storage_sku_name,
+                soft_delete_days=self.deployment.deleted_blobs_kept,
             ).prices()
         except SetupError as error:
             self.why = str(error)
@@ -125,7 +128,7 @@ def _terms(ledger: Ledger, backend: Backend, options: dict[str, Any], jobs: int)
         whole=options["upload"] == "whole",
         jobs=jobs,
         cores=usable_cores(),
-        results_stay=ledger.results_stay,
+        staying=Staying(results=ledger.results_stay, sources=options["keep"]),
     )
 
 
@@ -196,7 +199,7 @@ def cost_so_far(ledger: Ledger, run: str, estimated: Estimate) -> float:
     """Return what *run* had cost before this command."""
     prices = estimated.azure and estimated.azure.prices
     uses, attempts = ledger.node_uses(run), ledger.all_attempts(run)
-    cost = cost_of(uses, attempts, prices or None, results_stay=ledger.results_stay)
+    cost = cost_of(uses, attempts, prices or None, Staying(results=ledger.results_stay))
     return cost.amount or 0.0
 
 

@@ -26,6 +26,7 @@ from runner.ledger import Ledger
 from runner.models import State
 from runner.records import AttemptRecord, RunRecord
 from runner.report import JSON_VERSION, sources_text
+from runner.storage_use import Staying
 
 if TYPE_CHECKING:
     from runner.azure.session import JobStatus, Session
@@ -80,7 +81,8 @@ def _show_status(
     cost = None
     if uses:
         attempts = ledger.all_attempts(name)
-        cost = cost_of(uses, attempts, run.prices, results_stay=ledger.results_stay)
+        staying = Staying(results=ledger.results_stay, sources=run.options.keep)
+        cost = cost_of(uses, attempts, run.prices, staying)
     if follow_up is None:
         tasks = asdict(job_status.counts) if job_status else None
         click.echo(_run_json(run, tasks=tasks, cost=cost))

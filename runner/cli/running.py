@@ -20,6 +20,7 @@ from runner.existing import Existing
 from runner.formatting import count_text
 from runner.progress import JsonLines, Lines, Reporter
 from runner.report import as_text, error_as_json, report_as_json
+from runner.storage_use import Staying
 
 if TYPE_CHECKING:
     from runner.notify import Address
@@ -77,7 +78,8 @@ def _cost(run: runs.Run, existing: Existing) -> Cost | None:
     if not run.vm_size or not (uses := ledger.node_uses(run.plan.id)):
         return None
     attempts = ledger.all_attempts(run.plan.id)
-    return cost_of(uses, attempts, run.prices(), results_stay=ledger.results_stay)
+    staying = Staying(results=ledger.results_stay, sources=run.options.keep)
+    return cost_of(uses, attempts, run.prices(), staying)
 
 
 def _reporter(run: runs.Run, output: OutputOptions) -> Reporter:

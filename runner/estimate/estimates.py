@@ -16,6 +16,7 @@ from runner.ledger import Ledger
 from runner.media.recipe import Recipe
 from runner.prices import Prices
 from runner.records import AttemptRecord, RunRecord
+from runner.storage_use import ALL_GOES, OF_A_RUN, Staying, StorageUse, use_of_file
 
 _ENOUGH = 0.8
 """Of the media must be of a kind that the ledger knows; else this machine is measured."""
@@ -68,11 +69,12 @@ class OnAzure:
     """Bytes; so is the next."""
     received: float
     amount: float | None
-    """The money, with the start of the nodes and the download."""
+    """The money, with the start of the nodes, the download and storage."""
     idle: float | None
     """What the nodes cost after the end, at most, until the pool removes them."""
     prices: Prices | None
     why_no_price: str
+    storage: StorageUse
     bases: tuple[str, ...]
     error: float
 
@@ -202,8 +204,7 @@ class Terms:
     jobs: int
     cores: int
     """Of this machine; and how many files it does at a time."""
-    results_stay: bool = False
-    """Whether results stay in storage, so that none is downloaded."""
+    staying: Staying = ALL_GOES
     start: float = 0.0
     """Seconds that a command takes before its run begins."""
 
@@ -220,17 +221,17 @@ def estimate_azure(
     line, notes = _line(past, terms)
     line = replace(line, slots=_at_a_time(looks, terms))
     sent = [look.whole if terms.whole else look.sent for look in looks]
-    if terms.results_stay:
-        results = [0.0] * len(looks)
-    jobs = list(map(Job, sent, times or [0.0] * len(looks), results))
+    back = [0.0] * len(looks) if terms.staying.results else results
+    jobs = list(map(Job, sent, times or [0.0] * len(looks), back))
     went = course(jobs, replace(line, overhead=_overhead(past, line, terms)))
     nodes = max(1, min(line.nodes, -(-len(looks) // line.slots)))
     idle = nodes * (pool.autoscale_minutes + _WINDOW) * 60 if pool.autoscale_minutes else 0.0
     boot = nodes * max(0.0, line.start - pool.autoscale_minutes * 30)
-    received = sum(results)
+    received = sum(back)
     money = _money(terms, nodes)
-    egress = received / 1e9 * ((terms.prices and terms.prices.egress) or 0.0)
     known = times is not None
+    storage = _storage(sent, results, went.total, terms)
+    besides = _besides(received, storage, terms.prices)
     return OnAzure(
         pool=pool.id,
         vm_size=pool.vm_size,
@@ -242,13 +243,33 @@ def estimate_azure(
         kinds=_kinds(pool, nodes),
         sent=sum(sent),
         received=received,
-        amount=None if money is None or not known else money * (went.node_seconds + boot) + egress,
+        amount=None if money is None or not known else money * (went.node_seconds + boot) + besides,
         idle=None if money is None else money * idle,
         prices=terms.prices,
         why_no_price=terms.why_no_price,
+        storage=storage,
         bases=(basis.words, *notes),
         error=basis.error + found.error,
     )
+
+
+def _storage(
+    sent: Sequence[float], results: Sequence[float], seconds: float, terms: Terms
+) -> StorageUse:
+    """Return what a run of so many *seconds* does with storage, if no file has to be tried again."""
+    each = (
+        use_of_file(round(up), round(size), seconds, terms.staying)
+        for up, size in zip(sent, results, strict=True)
+    )
+    return sum(each, OF_A_RUN)
+
+
+def _besides(received: float, storage: StorageUse, prices: Prices | None) -> float:
+    """Return what the download and storage cost, as far as their prices are known."""
+    if prices is None:
+        return 0.0
+    stored = storage.amount(prices.storage) if prices.storage else 0.0
+    return received / 1e9 * (prices.egress or 0.0) + stored
 
 
 def _on_nodes(
@@ -309,7 +330,7 @@ def _overhead(past: History, line: Line, terms: Terms) -> float:
         of_it = [a for a in past.attempts if a.run == run.id and a.size and a.sent is not None]
         if run.ended is None or run.exit_code or len(of_it) < run.files:
             continue
-        back = 0.0 if terms.results_stay else 1.0
+        back = 0.0 if terms.staying.results else 1.0
         jobs = [Job(float(a.sent or 0), a.seconds, back * (a.size or 0)) for a in of_it]
         jobs.sort(key=lambda job: -job.seconds)
         start = past.where(lambda one, name=run.id: one.id == name).starts  # type: ignore[misc]

@@ -72,6 +72,7 @@ def _of_azure(azure: OnAzure) -> list[str]:
     return [
         f"{where}: {_about(azure.seconds, azure.error)} on {nodes}, {_money(azure)}",
         f"  {steps}; {travel}",
+        *_storage(azure),
         f"  {'; '.join(azure.bases)}",
     ]
 
@@ -84,6 +85,24 @@ def _money(azure: OnAzure) -> str:
     if azure.idle:
         said += f", and up to {money_text(azure.idle, currency)} until idle nodes are removed"
     return f"{said} ({_rates(azure.prices)})"
+
+
+def _storage(azure: OnAzure) -> list[str]:
+    if azure.amount is None or azure.prices is None:
+        return []
+    if (prices := azure.prices.storage) is None:
+        if azure.prices.egress is None and azure.received:
+            return ["  without storage and the download, whose prices are unknown"]
+        return ["  without storage, whose price is unknown"]
+    currency = azure.prices.currency
+    said = (
+        f"  storage ({prices.sku}) is {money_text(azure.storage.amount(prices), currency)} of that"
+    )
+    if azure.storage.stays:
+        month = money_text(azure.storage.a_month(prices), currency)
+        stays = f"{bytes_text(azure.storage.stays)} stays there until `runner clean`"
+        said += f"; {stays}, for {month} a month"
+    return [said]
 
 
 def _rates(prices: Prices) -> str:
@@ -179,10 +198,22 @@ def _azure_json(azure: OnAzure) -> dict[str, Any]:
         "bytes_down": round(azure.received),
         "cost": azure.amount,
         "idle_cost": azure.idle,
+        "storage": _storage_json(azure),
         "currency": azure.prices and azure.prices.currency,
         "prices": azure.prices.origin if azure.prices else azure.why_no_price,
         "error": round(azure.error, 3),
         "basis": list(azure.bases),
+    }
+
+
+def _storage_json(azure: OnAzure) -> dict[str, Any]:
+    prices = azure.prices and azure.prices.storage
+    return {
+        "sku": prices and prices.sku,
+        "operations": azure.storage.writes + azure.storage.reads + azure.storage.others,
+        "bytes_stay": azure.storage.stays,
+        "cost": azure.storage.amount(prices) if prices else None,
+        "cost_a_month": azure.storage.a_month(prices) if prices else None,
     }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import MISSING, fields
-from functools import lru_cache
+from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache, partial
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -124,6 +124,8 @@ def _reader(hint: Any) -> Reader:
     simple: dict[Any, Reader] = {str: text, int: whole, float: number, bool: _flag}
     if hint in simple:
         return simple[hint]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return partial(read_as, hint)
     arguments = get_args(hint)
     if NoneType in arguments:
         (inner,) = (one for one in arguments if one is not NoneType)

@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from runner import __version__
-from runner.costs import COUNTED, NOT_COUNTED
+from runner.costs import COUNTED, NOT_COUNTED, storage_text
 from runner.errors import ExitCode
 from runner.followup import FollowUp
 from runner.formatting import bytes_text, count_text, printable, printable_text, seconds_text
@@ -168,13 +168,19 @@ def _figures(facts: RunFacts) -> Iterator[Fact]:
             yield Fact("cost", "price unknown")
         else:
             yield Fact("cost", money_text(cost.amount, cost.prices.currency))
+            if cost.storage.stays and cost.a_month is not None:
+                a_month = money_text(cost.a_month, cost.prices.currency)
+                yield Fact(
+                    "left in storage", f"{bytes_text(cost.storage.stays)}, {a_month} a month"
+                )
 
 
 def _account(facts: RunFacts) -> tuple[str, ...]:
     """Return how the cost is computed, and what it does not include."""
     if (cost := facts.cost) is None:
         return ()
-    return (f"{cost.text}.", f"{COUNTED}.", f"{NOT_COUNTED}.")
+    stored = [f"{said[0].upper()}{said[1:]}."] if (said := storage_text(cost)) else []
+    return (f"{cost.text}.", *stored, f"{COUNTED}.", f"{NOT_COUNTED}.")
 
 
 def _slowest(facts: RunFacts, names: Names) -> Table:

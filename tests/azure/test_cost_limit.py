@@ -129,16 +129,31 @@ def test_a_plan_for_azure_says_time_and_cost_and_that_a_price_is_unknown(
     with price_service() as service:
         known = json.loads(here("plan", one, "--json", RUNNER_PRICES_URL=service.address).stdout)
         words = ("plan", one, "--max-cost", "0.001")
-        over = here(*words, RUNNER_PRICES_URL=service.address).stderr.splitlines()[-1]
+        *said, over = here(*words, RUNNER_PRICES_URL=service.address).stderr.splitlines()
+        own = here("plan", one, "--price-per-hour", "1").stderr
+    assert re.fullmatch(
+        r"  storage \(Hot LRS\) is under 0.0001 USD of that; \S+ \wB stays there until `runner clean`, "
+        r"for under 0.0001 USD a month",
+        said[-3],
+    )
+    assert "  without storage and the download, whose prices are unknown\n" in own
     assert re.fullmatch(
         r"Azure would cost up to 0.\d+ USD, more than --max-cost 0.001 USD: `convert` would not start",
         over,
     )
     azure = known["azure"]
     # by hand: what the nodes are there for, at the higher price, as the kind is not known
+    storage = azure["storage"]
     assert azure["cost"] == pytest.approx(
-        azure["node_hours"] * 0.124 + azure["bytes_down"] / 1e9 * 0.08, rel=0.01
+        azure["node_hours"] * 0.124 + azure["bytes_down"] / 1e9 * 0.08 + storage["cost"], rel=0.01
     )
+    assert (storage["sku"], storage["operations"]) == (
+        "Hot LRS",
+        5 + 9,
+    )  # of the run, and of a file
+    assert storage["cost"] == pytest.approx((8 * 0.054 + 6 * 0.0043) / 10_000, rel=0.05)
+    assert storage["bytes_stay"] == azure["bytes_down"]
+    assert storage["cost_a_month"] == pytest.approx(azure["bytes_down"] / 1e9 * 0.0196, rel=1e-3)
     assert azure["prices"].startswith("Azure's public prices of ")
     unknown = here("plan", one, RUNNER_PRICES_URL="off").stderr
     assert "the price is unknown: RUNNER_PRICES_URL is off" in unknown

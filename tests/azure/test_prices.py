@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,19 @@ import pytest
 
 from runner.azure.price_list import PriceList, PriceUnknownError
 from runner.media.strict import UnreadableError
-from runner.prices import Prices, money_text
+from runner.prices import Prices, StoragePrices, money_text
 from tests.price_service import ITEMS, VM, PriceService, price_service
 
 DAY = 24 * 3600.0
 NOW = 1_800_000_000.0
+HOT_LRS = StoragePrices(
+    sku="Hot LRS",
+    gigabyte_month=0.0196,
+    writes=0.054,
+    reads=0.0043,
+    others=0.0044,
+    soft_delete_days=7,
+)
 
 
 @pytest.fixture
@@ -28,6 +37,8 @@ def listed(service: PriceService, tmp_path: Path) -> PriceList:
         vm_size=VM,
         region="westeurope",
         currency="USD",
+        storage="Hot LRS",
+        soft_delete_days=7,
         address=service.address,
         cache=tmp_path / "cache" / "prices.json",
         timeout=0.4,
@@ -47,9 +58,43 @@ def test_of_all_its_prices_those_of_a_linux_node_count_page_by_page(
         spot=0.0248,
         dedicated=0.124,
         egress=0.08,
+        storage=HOT_LRS,
         origin="Azure's public prices of 2027-01-15",
     )
     assert len(service.asked) > 2  # pages
+
+
+@pytest.mark.parametrize(
+    ("sku", "gigabyte_month", "writes"),
+    [
+        ("Hot LRS", 0.0196, 0.054),
+        ("Hot ZRS", 0.0245, 0.0675),
+        ("Hot GRS", 0.0392, 0.108),
+        ("Hot RA-GRS", 0.049, 0.108),
+        ("Hot GZRS", 0.0441, 0.122),
+        ("Hot RA-GZRS", 0.0551, 0.122),
+    ],
+)
+def test_storage_has_the_price_of_its_redundancy_in_the_first_tier(
+    listed: PriceList, sku: str, gigabyte_month: float, writes: float
+) -> None:
+    found = _with(listed, storage=sku, soft_delete_days=None).prices(NOW).storage
+    expected = replace(HOT_LRS, sku=sku, gigabyte_month=gigabyte_month, writes=writes)
+    assert found == replace(expected, soft_delete_days=None)
+
+
+@pytest.mark.parametrize("sku", ["", "Cool LRS", "Hot .*", "Hot (", "Hot", "Premium LRS"])
+def test_storage_of_an_unknown_or_dearer_kind_has_no_price(listed: PriceList, sku: str) -> None:
+    found = _with(listed, storage=sku).prices(NOW)
+    assert (found.storage, found.dedicated) == (None, 0.124)
+
+
+@pytest.mark.parametrize("meter", ["Data Stored", "Write", "Hot Read", "All Other"])
+def test_without_one_of_its_meters_storage_has_no_price(
+    listed: PriceList, service: PriceService, meter: str
+) -> None:
+    service.items = tuple(item for item in ITEMS if meter not in item["meterName"])
+    assert listed.prices(NOW).storage is None
 
 
 def test_low_priority_counts_where_there_is_no_spot(
@@ -165,7 +210,15 @@ def test_a_cache_that_cannot_be_written_costs_nothing(listed: PriceList) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ['{"currency": "US\\u001b"}', '{"spot": -1}', '{"spot": 1e99}', '{"spot": "1"}', "[]"],
+    [
+        '{"storage": {"sku": "Hot LRS"}}',
+        '{"storage": {"sku": "", "gigabyte_month": -1, "writes": 0, "reads": 0, "others": 0}}',
+        '{"currency": "US\\u001b"}',
+        '{"spot": -1}',
+        '{"spot": 1e99}',
+        '{"spot": "1"}',
+        "[]",
+    ],
 )
 def test_stored_prices_are_read_strictly(text: str) -> None:
     with pytest.raises(UnreadableError):
@@ -174,7 +227,8 @@ def test_stored_prices_are_read_strictly(text: str) -> None:
 
 def test_stored_prices_come_back() -> None:
     prices = Prices(spot=0.1, origin="--price-per-hour")
-    assert Prices.from_json(prices.as_json()) == prices
+    for each in (prices, replace(prices, storage=HOT_LRS)):
+        assert Prices.from_json(each.as_json()) == each
 
 
 @pytest.mark.parametrize(

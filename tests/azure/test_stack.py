@@ -92,9 +92,17 @@ def floats(value: Any) -> Any:
 @pytest.mark.parametrize("outputs", [OUTPUTS, TWO])
 def test_what_pulumi_prints_is_read(outputs: dict[str, Any]) -> None:
     deployment = Deployment.from_outputs({**floats(outputs), "more": "of others"}, "stack dev")
-    # a stack from before has no containers of media
-    media: dict[str, Any] = {"read_containers": [], "write_containers": []}
-    assert json.loads(json.dumps(asdict(deployment))) == {**outputs, **media, "chosen": ""}
+    # a stack from before has no containers of media, and does not say what its storage is
+    newer: dict[str, Any] = {
+        "read_containers": [],
+        "write_containers": [],
+        "storage_sku_name": "",
+        "soft_delete_days": -1,
+    }
+    assert json.loads(json.dumps(asdict(deployment))) == {**outputs, **newer, "chosen": ""}
+    assert deployment.deleted_blobs_kept is None
+    of_today = {**outputs, **newer, "storage_sku_name": "Hot LRS", "soft_delete_days": 7.0}
+    assert Deployment.from_outputs(of_today, "stack dev").deleted_blobs_kept == 7
 
 
 @pytest.mark.parametrize("ids", ["films", [1], {"films": 1}, None])

@@ -26,6 +26,8 @@ EXISTING: dict[str, dict[str, Any]] = {
         **IN_GROUP,
         "accountName": "media",
         "kind": "StorageV2",
+        "sku": {"name": "Standard_RAGRS"},
+        "accessTier": "Hot",
         "enableHttpsTrafficOnly": True,
         "minimumTlsVersion": "TLS1_2",
     },

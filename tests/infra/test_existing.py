@@ -60,6 +60,8 @@ def test_containers_in_a_given_storage_account_have_the_stacks_name(beside: Depl
     assert beside.outputs["storage_account"] == "media"
     assert beside.outputs["blob_endpoint"] == "https://media.blob.core.windows.net"
     assert beside.outputs["output_container"] == "ffmpeg-dev-output"
+    assert beside.outputs["storage_sku_name"] == "Hot RA-GRS"
+    assert beside.outputs["soft_delete_days"] == -1
     variables = beside.one("batch:Pool").inputs["startTask"]["environmentSettings"]
     addresses = {each["value"] for each in variables}
     assert "https://media.blob.core.windows.net/ffmpeg-dev-tools" in addresses
@@ -174,6 +176,24 @@ def test_what_is_not_as_it_must_be_is_refused_with_what_to_do(
     said = refusal({arm_id: {**before, **change}}, **configuration)
     assert f'{setting}: "{arm_id}": ' in said
     assert line in said
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"accessTier": "Cool", "sku": {"name": "Standard_LRS"}}, "Cool LRS"),
+        ({"sku": {"name": "Standard_RAGZRS"}}, "Hot RA-GZRS"),
+        ({"kind": "BlockBlobStorage", "sku": {"name": "Premium_LRS"}}, ""),
+        ({"sku": {"name": "StandardV2_LRS"}}, ""),
+        ({"accessTier": None}, ""),
+        ({"location": "eastus"}, ""),
+    ],
+)
+def test_storage_that_is_given_is_named_as_the_price_list_names_it_or_not_at_all(
+    change: dict[str, Any], name: str
+) -> None:
+    deployed = deploy_beside({STORAGE: {**EXISTING[STORAGE], **change}}, **BY_STORAGE)
+    assert deployed.outputs["storage_sku_name"] == name
 
 
 def test_what_is_not_there_is_one_line() -> None:

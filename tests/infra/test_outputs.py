@@ -40,6 +40,8 @@ def test_their_values_are_what_the_runner_needs(example: Deployed) -> None:
         "input_container": "input",
         "output_container": "output",
         "tools_container": "tools",
+        "storage_sku_name": "Hot LRS",
+        "soft_delete_days": 7,
         "read_containers": [],
         "write_containers": [],
     }
@@ -80,3 +82,10 @@ def test_a_quota_is_named_as_azures_usage_list_names_it(size: str, family: str) 
     machine = parse_vm_size(size)
     assert machine is not None
     assert machine.quota_family == family
+
+
+@pytest.mark.parametrize(
+    ("redundancy", "name"), [("Standard_ZRS", "Hot ZRS"), ("Standard_GRS", "Hot GRS")]
+)
+def test_storage_is_named_as_the_price_list_names_it(redundancy: str, name: str) -> None:
+    assert deploy(storageRedundancy=redundancy).outputs["storage_sku_name"] == name

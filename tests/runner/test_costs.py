@@ -6,16 +6,21 @@ import pytest
 
 from runner.costs import Cost, cost_as_json, cost_lines, cost_of, covered
 from runner.models import NodeUse, State, Step
-from runner.prices import Prices
+from runner.prices import Prices, StoragePrices
 from runner.records import AttemptRecord
 from runner.run_report.bottleneck import bottleneck
 from runner.run_report.drawing import draw
 from runner.run_report.facts import RunFacts
 from runner.run_report.names import Names
+from runner.storage_use import Staying
 from tests.runner.test_run_report import RUN, at, attempt
 
 START = at(0).timestamp()
-PRICES = Prices(spot=0.036, dedicated=0.36, egress=0.08, origin="a list")
+STORAGE = StoragePrices(
+    sku="Hot LRS", gigabyte_month=0.02, writes=0.05, reads=0.004, others=0.004, soft_delete_days=7
+)
+PRICES = Prices(spot=0.036, dedicated=0.36, egress=0.08, storage=STORAGE, origin="a list")
+WITHOUT_STORAGE = replace(PRICES, storage=None)
 
 
 def use(node: str, began: float, ended: float, *, spot: bool | None = True) -> NodeUse:
@@ -31,7 +36,7 @@ def test_the_cost_adds_up_by_hand() -> None:
     done = attempt(
         "a", State.CONVERTED, 900, 200, size=10**9, source_size=3 * 10**9, sent=2 * 10**9
     )
-    cost = cost_of(uses, [done], PRICES)
+    cost = cost_of(uses, [done], WITHOUT_STORAGE)
     # the task of node-1 went on for 100 s after the node was last seen
     assert (cost.nodes, cost.spot_seconds, cost.dedicated_seconds) == (3, 1100, 500)
     assert cost.other_seconds == 10
@@ -39,9 +44,41 @@ def test_the_cost_adds_up_by_hand() -> None:
     by_hand = 1100 / 3600 * 0.036 + 510 / 3600 * 0.36 + 0.08
     assert cost.amount == pytest.approx(by_hand)
     assert cost_lines(cost) == [
-        "Azure: 3 nodes for 18 m 20 s Spot and 8 m 20 s dedicated and 10 s of an unknown kind in all: 0.14 USD by a list",
+        "Azure: 3 nodes for 18 m 20 s Spot and 8 m 20 s dedicated and 10 s of an unknown kind in all: 0.14 USD by a list, without storage (price unknown)",
         "Azure: 2.0 GB up, 1.0 GB down, results 2.0 GB smaller than their sources",
     ]
+
+
+def test_storage_costs_its_operations_the_sources_while_they_are_there_and_soft_delete() -> None:
+    done = replace(
+        attempt("a", State.CONVERTED, 10, 80, size=10**9, source_size=10**9, sent=10**9),
+        steps=(sent(0, 10),),
+        ended=at(3610),
+    )
+    cost = cost_of([], [done], PRICES)
+    # 17 MB and more travel in blocks of 8 MiB: 120 and their list; so the node's result
+    assert (cost.storage.writes, cost.storage.reads) == (3 + 3 + 2 * 121, 2 + 3 + 120)
+    operations = (248 * 0.05 + 125 * 0.004) / 10_000
+    months = (1 + 7 * 24) / 730
+    assert cost.stored == pytest.approx(operations + months * 0.02)
+    assert cost.amount == pytest.approx(operations + months * 0.02 + 80 / 3600 * 0.36 + 0.08)
+    assert cost.a_month == pytest.approx(0.02)
+    assert cost_lines(cost)[-1] == (
+        "Azure: storage 0.0059 USD of that; 1.0 GB stays there until `runner clean`, for 0.02 USD a month"
+    )
+    kept = cost_of([], [done], PRICES, Staying(sources=True))
+    assert (kept.storage.uploaded, kept.storage.stays) == (0, 2 * 10**9)
+    in_the_cloud = cost_of([], [replace(done, sent=0)], PRICES, Staying(results=True))
+    assert (in_the_cloud.storage.uploaded, in_the_cloud.storage.stays) == (0, 0)
+    assert (in_the_cloud.storage.others, in_the_cloud.downloaded) == (5, 0)
+
+
+def test_without_the_price_of_the_download_that_is_said() -> None:
+    done = attempt("a", State.CONVERTED, 0, 10, size=10**9, source_size=3 * 10**9)
+    cost = cost_of([], [done], Prices(spot=0.1, dedicated=0.1, origin="--price-per-hour"))
+    assert cost.text.endswith(
+        "by --price-per-hour, without the download and storage (price unknown)"
+    )
 
 
 def test_programs_get_the_same_figures() -> None:
@@ -53,11 +90,23 @@ def test_programs_get_the_same_figures() -> None:
         "spot_seconds": 10.123,
         "dedicated_seconds": 5,
         "other_seconds": 2,
-        "amount": pytest.approx((10.12345 * 0.036 + 7 * 0.36) / 3600),
+        "amount": pytest.approx(
+            (10.12345 * 0.036 + 7 * 0.36) / 3600 + (3 * 0.05 + 2 * 0.004) / 10_000
+        ),
         "prices": asdict(PRICES),
         "bytes_up": None,
         "bytes_down": 0,
         "bytes_saved": 0,
+        "storage": {
+            "writes": 3,
+            "reads": 2,
+            "others": 0,
+            "uploaded": 0,
+            "byte_seconds": 0,
+            "stays": 0,
+            "amount": pytest.approx((3 * 0.05 + 2 * 0.004) / 10_000),
+            "amount_a_month": 0,
+        },
     }
     assert cost_as_json(cost_of(uses, [], None))["prices"] is None
 
@@ -93,12 +142,13 @@ def test_a_price_that_is_not_known_is_never_guessed(
 ) -> None:
     cost: Cost = cost_of(uses, [], prices)
     assert cost.amount == amount
-    assert ("price unknown" in cost.text) is (amount is None)
+    assert cost.text.endswith("in all: price unknown") is (amount is None)
 
 
 def test_results_that_stay_in_the_cloud_cost_no_egress() -> None:
     done = attempt("a", State.CONVERTED, 0, 10, size=10**9, source_size=3 * 10**9)
-    cost = cost_of([use("node-1", 0, 3600)], [done], PRICES, results_stay=True)
+    uses = [use("node-1", 0, 3600)]
+    cost = cost_of(uses, [done], WITHOUT_STORAGE, Staying(results=True))
     assert (cost.downloaded, cost.saved) == (0, 2 * 10**9)
     assert cost.amount == pytest.approx(0.036)
 

@@ -18,6 +18,7 @@ from runner.estimate.words import Estimate, hint
 from runner.media.failures import ConversionError, Kind
 from runner.models import Conversion, Source
 from runner.presets import BUILT_IN
+from runner.storage_use import NOTHING
 from tests.conftest import Run, tree
 from tests.media import Media
 
@@ -164,6 +165,7 @@ def test_the_other_place_is_named_where_it_is_much_faster_or_as_fast_and_free(
     there = OnAzure(
         pool="ffmpeg", vm_size="", seconds=azure, start=0, upload=0, node_hours=0, nodes=1, kinds="",
         sent=0, received=0, amount=None, idle=None, prices=None, why_no_price="", bases=(), error=error,
+        storage=NOTHING,
     )  # fmt: skip
     found = Selection((look(10),), 1, 0, 0.0)
     estimate = Estimate(found, Here(here, 2, Basis("", 0.1)), there, "")
