@@ -12,11 +12,13 @@ from runner.destinations import Destination, cloud_destination
 from runner.engine import Fetch, Keep, Stop
 from runner.errors import NothingToConvertError
 from runner.existing import Existing
+from runner.ffmpeg_program import find_ffmpeg, identify
 from runner.followup import FollowUp
-from runner.local import LocalEngine, find_ffmpeg, identify, usable_cores
+from runner.local import LocalEngine
 from runner.media.paths import is_address
 from runner.models import Event, Notice, Plan
 from runner.options import RunOptions
+from runner.parallel import usable_cores
 from runner.plan import make_plan, new_run_id
 from runner.presets import DEFAULT, for_suffix
 from runner.report import as_text

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from runner.encoders import encoders_of, listed_encoders, not_available
 from runner.errors import RunnerError
+from runner.ffmpeg_program import find_ffmpeg
 from runner.findings import Finding
-from runner.local import find_ffmpeg, usable_cores
 from runner.media.process import run
+from runner.parallel import usable_cores
 from runner.presets import Preset
 
 

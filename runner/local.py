@@ -1,31 +1,26 @@
 """Convert on this machine: one worker per core, each with one ffmpeg at a time."""
 
 import os
-import shutil
 import threading
 import time
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
 
-from runner import __version__
+from runner.attempt import Attempt
 from runner.attempts_left import AttemptsLeft
 from runner.copies import Copies
 from runner.engine import Fetch, Keep, Stop, next_of, starting_threads
-from runner.errors import SetupError
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, ProcessHandle
-from runner.media.paths import is_windows
 from runner.media.pieces import Split
-from runner.media.process import find_on_path
 from runner.media.source import check_unchanged
 from runner.media.target import ANYTHING, from_os, writable_target
-from runner.media.work import ConversionResult, Progress, Work
+from runner.media.work import ConversionResult, Work
 from runner.media.worker import convert
 from runner.models import (
     Conversion,
@@ -36,82 +31,15 @@ from runner.models import (
     NodeUse,
     Notice,
     Plan,
-    Result,
     State,
-    Step,
 )
 from runner.options import AUTO, OFF, RunOptions
-from runner.parallel import pieces_for, threads_for, useful_threads_of, workers_for
+from runner.parallel import pieces_for, threads_for, usable_cores, useful_threads_of, workers_for
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch, pieces_folder
 from runner.uploads import Uploads
 
 _AHEAD = 2
 """Sources from elsewhere that wait here for a worker."""
-_OF_IMAGEIO = "IMAGEIO_FFMPEG_EXE"
-"""The variable by which imageio-ffmpeg is told of another program."""
-_BATCH_FILES = (".bat", ".cmd")
-_WINDOWS_PROGRAMS = (".exe", ".com", *_BATCH_FILES)
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use; a container or taskset can limit it."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def find_ffmpeg(given: str | None = None) -> str:
-    """Return the ffmpeg program: the one *given*, else the embedded one, else the one on PATH.
-
-    Raises:
-        SetupError: There is none.
-    """
-    if given:
-        return _named_ffmpeg(given, "--ffmpeg ")
-    if named := os.environ.get(_OF_IMAGEIO):
-        return _named_ffmpeg(named, f"{_OF_IMAGEIO}=")
-    if found := _embedded_ffmpeg() or find_on_path("ffmpeg"):
-        return _no_batch_file(found)
-    advice = "install ffmpeg, or give its path with --ffmpeg PATH"
-    raise SetupError(f"no bundled ffmpeg for this platform: {advice}")
-
-
-def _named_ffmpeg(name: str, option: str) -> str:
-    found = shutil.which(name)
-    # Windows calls every file executable
-    if found and (not is_windows() or os.path.splitext(found)[1].lower() in _WINDOWS_PROGRAMS):
-        return _no_batch_file(os.path.abspath(found))
-    raise SetupError(f"{option}{name}: no such program")
-
-
-def _embedded_ffmpeg() -> str | None:
-    """Return the program in imageio-ffmpeg's wheel, if there is one for this platform.
-
-    imageio-ffmpeg's own function starts it, to see whether it runs: that takes a second under Wine, and
-    the process is not one of ours, which end with runner.
-    """
-    spec = find_spec("imageio_ffmpeg")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        for program in Path(folder, "binaries").glob("ffmpeg-*"):
-            if os.access(program, os.X_OK):
-                return str(program)
-    return None
-
-
-def _no_batch_file(program: str) -> str:
-    """Return *program*, unless cmd.exe would parse its arguments: a file name could run a command."""
-    if os.path.splitext(program)[1].lower() in _BATCH_FILES:
-        name = os.path.basename(program)
-        raise SetupError(
-            f"{name} is a batch file, which could run parts of file names as commands: use ffmpeg.exe itself"
-        )
-    return program
-
-
-def identify(ffmpeg: str) -> str:
-    """Identify this runner with the program *ffmpeg*, without starting it."""
-    status = os.stat(ffmpeg)
-    return f"{__version__} {status.st_size} {status.st_mtime_ns}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +165,7 @@ class _Workers:
             return (*self._waiting.take(), handle)
 
     def _attempt(self, conversion: Conversion, number: int, handle: ProcessHandle) -> None:
-        attempt = _Attempt(conversion, number, self.events, self._execution())
+        attempt = Attempt(conversion, number, self.events.put, self._execution())
         try:
             self._carry_out(attempt, handle)
         except Stopped:
@@ -248,7 +176,7 @@ class _Workers:
             with self._lock:
                 self._handles.discard(handle)
 
-    def _carry_out(self, attempt: "_Attempt", handle: ProcessHandle) -> None:
+    def _carry_out(self, attempt: Attempt, handle: ProcessHandle) -> None:
         keep = self._engine.keep
         there = keep.made(self._plan, attempt.conversion) if keep else None
         if there is not None:
@@ -268,7 +196,7 @@ class _Workers:
             self._one_less()
             raise
 
-    def _store(self, keep: Keep, attempt: "_Attempt", work: Work, made: ConversionResult) -> None:
+    def _store(self, keep: Keep, attempt: Attempt, work: Work, made: ConversionResult) -> None:
         try:
             result = keep.put(
                 *(self._plan, attempt.conversion, work.target, made),
@@ -302,7 +230,7 @@ class _Workers:
         ffmpeg = os.path.basename(self._engine.ffmpeg)
         return Execution(worker=worker, began=time.time(), ffmpeg=ffmpeg)
 
-    def _failed(self, attempt: "_Attempt", failure: Failure) -> None:
+    def _failed(self, attempt: Attempt, failure: Failure) -> None:
         again = failure.kind is Kind.TRANSIENT and attempt.number <= self._engine.options.retries
         with self._lock:
             again = again and not (self._ended or self._is_closed)
@@ -359,61 +287,3 @@ class _Workers:
             return writable_target(self._plan.destination, conversion.target)
         name = f"{conversion.id}-{attempt}-made{conversion.recipe.suffix}"
         return str(self.scratch / name)
-
-
-class _Attempt:
-    """Turns the progress of one attempt into events."""
-
-    def __init__(
-        self,
-        conversion: Conversion,
-        number: int,
-        events: "SimpleQueue[Event | _End | None]",
-        execution: Execution,
-    ) -> None:
-        self.conversion = conversion
-        self._execution = execution
-        self.number = number
-        self._events = events
-        self._started = time.monotonic()
-        self._put(State.RUNNING)
-
-    def progress(self, progress: Progress) -> None:
-        self._put(State.RUNNING, media_done=progress.done, media_total=progress.total)
-
-    def stored(self, there: Result) -> None:
-        """An attempt before this one has stored the result, and nobody was told."""
-        self._put(State.CONVERTED, result=there)
-
-    def converted(self, made: ConversionResult, there: Result | None = None) -> None:
-        """Record that the result is *made*; one that does not stay here is *there*."""
-        length = made.media_seconds
-        result = there or Result(size=made.size, sha256=made.sha256, mtime_ns=made.mtime_ns)
-        self._put(
-            State.CONVERTED,
-            media_done=length,
-            media_total=length,
-            result=result,
-            log=made.log,
-            notices=made.notices,
-            execution=self._with_steps(made.encoded),
-        )
-
-    def _with_steps(self, encoded: float) -> Execution:
-        began = self._execution.began or encoded
-        steps = (Step("convert", began, encoded), Step("verify", encoded, time.time()))
-        return replace(self._execution, steps=steps)
-
-    def failed(self, failure: Failure, state: State) -> None:
-        self._put(state, failure=failure, log=failure.log)
-
-    def _put(self, state: State, **details: object) -> None:
-        seconds = time.monotonic() - self._started
-        event = Event(
-            conversion=self.conversion,
-            state=state,
-            attempt=self.number,
-            seconds=seconds,
-            **{"execution": self._execution, **details},  # type: ignore[arg-type] # each caller names fields of Event
-        )
-        self._events.put(event)

@@ -1,9 +1,10 @@
-"""Decide how many files to convert at the same time, and how many threads each encoder gets. Pure.
+"""Decide how many files to convert at the same time, and how many threads each encoder gets.
 
 An encoder that uses many threads is not started once per core: the files would only take turns, each
 with the memory of a whole encoder, and the first result would come as late as the last.
 """
 
+import os
 from collections.abc import Iterable
 
 from runner.conversions import Conversions
@@ -12,6 +13,13 @@ from runner.models import Conversion
 
 _LEAST = 2
 """Files at a time on more than one core: while one is probed or verified, another one is encoded."""
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use; a container or taskset can limit it."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def useful_threads_of(conversions: Iterable[Conversion]) -> int:

@@ -27,10 +27,11 @@ from runner.cli.sources import put_sources_right, refuse_other_choice
 from runner.destinations import Destination, find_destination
 from runner.errors import UsageError
 from runner.existing import Existing
+from runner.ffmpeg_program import find_ffmpeg
 from runner.formatting import count_text
 from runner.ledger import Ledger
-from runner.local import find_ffmpeg, usable_cores
 from runner.models import Plan
+from runner.parallel import usable_cores
 from runner.runs import Run
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from runner.cli.options import Command, is_typed, option
 from runner.engine import Engine, Keep
 from runner.errors import SetupError, UsageError
 from runner.estimate.extracts import ReadPart
-from runner.local import LocalEngine, identify
+from runner.ffmpeg_program import identify
+from runner.local import LocalEngine
 from runner.models import Plan
 from runner.options import RunOptions
 from runner.runs import Run

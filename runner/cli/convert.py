@@ -35,12 +35,13 @@ from runner.encoders import require_encoders
 from runner.errors import ExitCode, UsageError
 from runner.estimate.words import hint
 from runner.existing import Existing
+from runner.ffmpeg_program import find_ffmpeg
 from runner.followup import FollowUp
 from runner.formatting import count_text
 from runner.ledger import Ledger
-from runner.local import find_ffmpeg, usable_cores
 from runner.models import Plan
 from runner.options import RunOptions
+from runner.parallel import usable_cores
 from runner.presets import BUILT_IN, Preset
 from runner.runs import Run
 from runner.selection import Found

@@ -24,10 +24,9 @@ from runner.estimate.unopened import look_from_outside
 from runner.estimate.words import Estimate, as_json, hint, lines
 from runner.existing import Existing
 from runner.ledger import Ledger
-from runner.local import usable_cores
 from runner.models import Conversion, Plan
 from runner.options import RunOptions
-from runner.parallel import useful_threads_of, workers_for
+from runner.parallel import usable_cores, useful_threads_of, workers_for
 from runner.prices import Prices, money_text, own_price
 from runner.storage_use import Staying
 

@@ -15,7 +15,7 @@ from runner.cli.planning import chosen_preset, files_of, left_to_do, plan_of
 from runner.cli.running import OutputOptions
 from runner.destinations import find_destination
 from runner.existing import Existing
-from runner.local import find_ffmpeg
+from runner.ffmpeg_program import find_ffmpeg
 
 _EXAMPLES = (
     ("runner plan ./in", "Estimate what `runner convert ./in` takes."),

@@ -31,10 +31,11 @@ from runner.cli.sources import agree_on_sources, put_sources_right, yes_option
 from runner.destinations import find_destination
 from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.existing import Existing
+from runner.ffmpeg_program import find_ffmpeg
 from runner.ledger import Ledger
-from runner.local import find_ffmpeg, usable_cores
 from runner.media.paths import is_address
 from runner.models import Conversion, Kind, Plan
+from runner.parallel import usable_cores
 from runner.plan import new_run_id
 from runner.records import AttemptRecord, RunRecord
 from runner.runs import Run

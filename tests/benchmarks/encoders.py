@@ -14,9 +14,9 @@ from pathlib import Path
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from runner.local import usable_cores
 from runner.media.recipe import option
 from runner.media.threads import thread_arguments
+from runner.parallel import usable_cores
 from runner.presets import BUILT_IN
 from tests.benchmarks.tables import Table
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from runner.local import usable_cores
+from runner.parallel import usable_cores
 from tests.benchmarks.local import RUNNER
 from tests.benchmarks.tables import Table, Times, compare
 from tests.cloud import fixed, stand_in_cloud

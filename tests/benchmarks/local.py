@@ -15,8 +15,8 @@ from pathlib import Path
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from runner.local import usable_cores
 from runner.media.choices import settle
+from runner.parallel import usable_cores
 from runner.presets import BUILT_IN
 from tests.benchmarks.tables import Table, Times, compare
 
