@@ -8,27 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platformdirs import user_state_path
-
 from runner.addresses import BlobAddress, signature_of
-from runner.cloud_targets import CloudTargets
 from runner.conversions import Conversions
 from runner.errors import TransientError, UsageError
-from runner.existing import EarlierResults
 from runner.formatting import printable
-from runner.ledger import Ledger
 from runner.media.failures import ConversionError
 from runner.media.paths import AZURE, below
+from runner.media.target import OURS
 from runner.models import Conversion, Failure, Kind, LeftOut, Plan
 from runner.result_blobs import ours_in, prefix_of, result_blob
 from runner.selection import Found
-from runner.standing import Targets
 
 if TYPE_CHECKING:
     from runner.azure.accounts import Accounts
     from runner.azure.results import CloudResults
     from runner.azure.session import Session
     from runner.azure.shared_ledger import SharedLock
+    from runner.ledger import Ledger
+    from runner.standing import Targets
 
 _FOLDERS = "clouds"
 """Below the user's state folder: one for each destination in a container."""
@@ -63,51 +60,55 @@ class Destination:
         start = f"{str(self.address).rstrip('/')}/"
         return file.removeprefix(start) if file.startswith(start) else ""
 
-    def targets(self) -> Targets | None:
+    def targets(self) -> "Targets | None":
         """Return the existing results; None if the ledger and the folder tell."""
-        return CloudTargets(self.cloud.address, self.cloud.listing) if self.cloud else None
+        if self.cloud is None:
+            return None
+        from runner.cloud_targets import CloudTargets  # noqa: PLC0415 - for Azure
+
+        return CloudTargets(self.cloud.address, self.cloud.listing)
 
     @contextmanager
-    def open(self) -> Iterator[Ledger]:
+    def open(self) -> "Iterator[Ledger]":
         """Open the ledger for a run, or create it.
 
         Raises:
             RunnerError: The destination cannot be used, or another runner uses it.
         """
         lock = self._fetched(for_run=True)
-        with Ledger.open(self.folder) as ledger:
+        with _ledgers().open(self.folder) as ledger:
             ledger.lock = lock or ledger.lock
             ledger.results_stay = lock is not None
             yield ledger
 
     @contextmanager
-    def read(self, *, for_run: bool = False) -> Iterator[Ledger]:
+    def read(self, *, for_run: bool = False) -> "Iterator[Ledger]":
         """Open the ledger to look something up; *for_run* if a run follows.
 
         Raises:
             UsageError: There is none.
         """
         lock = self._fetched(for_run=for_run)
-        if not Ledger.exists(self.folder):
+        if not _ledgers().exists(self.folder):
             raise UsageError(f"no runs in {self}: give the output folder with -o")
-        with Ledger.read(self.folder) as ledger:
+        with _ledgers().read(self.folder) as ledger:
             ledger.lock = lock or ledger.lock
             ledger.results_stay = lock is not None
             yield ledger
 
     @contextmanager
-    def read_if_any(self) -> Iterator[Ledger]:
+    def read_if_any(self) -> "Iterator[Ledger]":
         """Open the ledger; an empty one in memory if there is none."""
         lock = self._fetched()
-        with Ledger.if_any(self.folder) as ledger:
+        with _ledgers().if_any(self.folder) as ledger:
             ledger.lock = lock or ledger.lock
             ledger.results_stay = lock is not None
             yield ledger
 
-    def peek(self) -> Ledger:
+    def peek(self) -> "Ledger":
         """Open the ledger read-only."""
         lock = self._fetched()
-        ledger = Ledger.peek(self.folder)
+        ledger = _ledgers().peek(self.folder)
         ledger.results_stay = lock is not None
         return ledger
 
@@ -139,9 +140,7 @@ class Destination:
     def without_results(self, found: Iterable[Found]) -> Iterator[Found]:
         """Return those in *found* that no run has made here: sources may lie in the destination."""
         if self.cloud is None:
-            with Ledger.peek(self.folder) as ledger:
-                earlier = EarlierResults(ledger)
-                yield from (one for one in found if one.source.path not in earlier)
+            yield from self._without_files(found)
             return
         start = str(self.cloud.address.named(prefix_of(self.cloud.address)))
         ours = str(self.cloud.address.named(ours_in(self.cloud.address)))
@@ -154,6 +153,16 @@ class Destination:
                     continue
             yield one
 
+    def _without_files(self, found: Iterable[Found]) -> Iterator[Found]:
+        if not (self.folder / OURS).exists():  # what knows of results takes time to import
+            yield from found
+            return
+        from runner.earlier_results import EarlierResults  # noqa: PLC0415 - see above
+
+        with _ledgers().peek(self.folder) as ledger:
+            earlier = EarlierResults(ledger)
+            yield from (one for one in found if one.source.path not in earlier)
+
     def _made(self) -> set[str]:
         """The addresses of all results in the cloud."""
         assert self.cloud is not None
@@ -164,7 +173,7 @@ class Destination:
             if blob.made_from is not None
         }
 
-    def abandon(self, ledger: Ledger, run: str) -> None:
+    def abandon(self, ledger: "Ledger", run: str) -> None:
         """Write into *ledger* that nobody takes *run* up again.
 
         A runner that is at work there will see by itself that it was cancelled.
@@ -178,7 +187,7 @@ class Destination:
     def has_ledger(self) -> bool:
         """Return whether there was ever a run."""
         self._fetched()
-        return Ledger.exists(self.folder)
+        return _ledgers().exists(self.folder)
 
     def _fetched(self, *, for_run: bool = False) -> "SharedLock | None":
         """Return the lock of a destination in a container, once its ledger has been downloaded."""
@@ -192,6 +201,12 @@ class Destination:
             lock.wait_until_free()
         shared.fetch()
         return lock
+
+
+def _ledgers() -> "type[Ledger]":
+    from runner.ledger import Ledger  # noqa: PLC0415 - files are looked for before
+
+    return Ledger
 
 
 def find_destination(
@@ -233,6 +248,8 @@ def cloud_destination(place: str, accounts: "Accounts") -> Destination:
         UsageError: It can mean nothing.
         RunnerError: It cannot be found out what it means.
     """
+    from platformdirs import user_state_path  # noqa: PLC0415 - for Azure
+
     from runner.azure.results import CloudResults  # noqa: PLC0415 - the Azure clients take 0.5 s
 
     _refuse_signature(place)

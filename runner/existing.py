@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from runner.folder_targets import FolderTargets
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
 from runner.media.hashing import sha256_of
-from runner.media.paths import below, is_address, mtime_ns_of
+from runner.media.paths import mtime_ns_of
 from runner.media.target import from_os, is_used_up, target_path
 from runner.media.verify import check_existing
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State, TargetState
@@ -238,26 +238,6 @@ class Existing:
         """Return the SHA-256 of the file that runner made at the target, if the ledger has it."""
         record = self.ledger.find(conversion.target)
         return record.result.sha256 if record else ""
-
-
-class EarlierResults:
-    """What earlier runs made, by path: the destination may be the sources' own folder."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._root = os.path.abspath(ledger.destination)
-        self._below = lru_cache(maxsize=1024)(lambda folder: below(folder, self._root))
-
-    def __contains__(self, path: str) -> bool:
-        """Return whether an earlier run made the file at the absolute *path*."""
-        if is_address(path):
-            return False
-        folder, name = os.path.split(path)
-        inside = self._below(folder)
-        if inside is None:
-            return False
-        target = name if inside == os.curdir else f"{inside.replace(os.sep, '/')}/{name}"
-        return self._ledger.find(target) is not None
 
 
 def _key(conversion: Conversion) -> tuple[str, str]:

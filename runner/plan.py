@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
-from socket import gethostname
 from types import ModuleType
 
 from runner.clashes import name_fault, settle_clashes
@@ -79,6 +77,9 @@ def new_run_id(destination: Path, now: datetime | None = None, machine: str = ""
     (by default this one), because many runs may start on one Batch account at the same moment, as cron
     jobs do.
     """
+    from importlib.resources import files  # noqa: PLC0415 - files are looked for before
+    from socket import gethostname  # noqa: PLC0415 - as above
+
     now = now or datetime.now().astimezone()
     words = files("runner").joinpath("run_names.txt").read_text(encoding="ascii")
     moods, animals = map(str.split, words.splitlines())

@@ -1,6 +1,5 @@
 """Settings from files: the project's `.runner.toml`, then the user's own."""
 
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,11 +57,15 @@ def read_settings(options: Mapping[str, str] | None = None) -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(decoded(path.read_bytes()))
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise UsageError(f"cannot read the settings in {path}: {error.strerror}") from error
+    import tomllib  # noqa: PLC0415 - most have no such file
+
+    try:
+        return tomllib.loads(decoded(data))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not in UTF-8: save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.backend import Backend, find_session, where_options
+from runner.cli.backend import Backend, find_session
 from runner.cli.blobs import asking_for_signatures
 from runner.cli.estimating import terms_of
 from runner.cli.help import Command
@@ -20,10 +20,11 @@ from runner.cli.options import (
     run_argument,
     verbose_option,
 )
-from runner.cli.output import say
+from runner.cli.output import OutputOptions, say
 from runner.cli.run_options import run_options, run_options_of
-from runner.cli.running import OutputOptions, run_and_report
+from runner.cli.running import run_and_report
 from runner.cli.sources import put_sources_right, refuse_other_choice
+from runner.cli.where import where_options
 from runner.destinations import Destination, find_destination
 from runner.errors import UsageError
 from runner.existing import Existing

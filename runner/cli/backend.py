@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner import __version__
-from runner.cli.options import Command, is_typed, option
+from runner.cli.options import is_typed
 from runner.engine import Engine, Keep
 from runner.errors import SetupError, UsageError
 from runner.estimate.extracts import ReadPart
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from runner.azure.results import CloudResults
     from runner.azure.session import Session
 
-WHERE = ("auto", "local", "azure")
 _FOR_AZURE = ("pool", "max_cost", "detach", "clean_start")
 
 
@@ -110,38 +109,6 @@ class Backend:
     def made_with(self, ffmpeg: str) -> str:
         """Identify the program that converts: *ffmpeg* on this machine, or the nodes' own."""
         return f"{__version__} {self.name}" if self.session else identify(ffmpeg)
-
-
-def stack_options(command: Command) -> Command:
-    """`--stack` and `--outputs`."""
-    for add in (
-        option(
-            "--outputs",
-            metavar="FILE",
-            section="Azure",
-            help="A file with the stack's outputs, from `pulumi stack output --json`.",
-        ),
-        option(
-            "--stack",
-            metavar="NAME",
-            section="Azure",
-            show_default="the selected one",
-            help="The Pulumi stack to use.",
-        ),
-    ):
-        command = add(command)
-    return command
-
-
-def where_options(command: Command) -> Command:
-    """`--where`, `--stack` and `--outputs`."""
-    return option(
-        "--where",
-        type=click.Choice(WHERE),
-        default="auto",
-        section="Azure",
-        help="Where to convert; auto: on Azure if a deployed stack is selected, else here.",
-    )(stack_options(command))
 
 
 def find_backend(options: dict[str, Any]) -> Backend:

@@ -10,12 +10,12 @@ import click
 
 from runner.addresses import SIGNATURE, BlobAddress, signatures_of, without_signature
 from runner.blob_selection import BlobStore
-from runner.cli.backend import Backend
 from runner.errors import SetupError
 from runner.models import Source
 
 if TYPE_CHECKING:
     from runner.azure.accounts import Accounts
+    from runner.cli.backend import Backend
 
 _SIGNATURES = "signatures"
 
@@ -26,7 +26,7 @@ class BlobSources:
 
     options: dict[str, Any]
     """Those of `where_options` among them."""
-    backend: Callable[[], Backend]
+    backend: "Callable[[], Backend]"
     signatures: dict[BlobAddress, str] = field(default_factory=dict)
     """Those (SAS) that came with addresses, which have them no longer."""
 
@@ -67,7 +67,7 @@ class BlobSources:
         self.signatures.update(signatures_of(texts))
         return list(map(without_signature, texts))
 
-    def known_to(self, backend: Backend) -> Backend:
+    def known_to(self, backend: "Backend") -> "Backend":
         """*backend*, which can read what was found here."""
         is_open = "_accounts" in self.__dict__
         return replace(backend, accounts=self._accounts) if is_open else backend
@@ -101,7 +101,7 @@ def put_signatures_away(
 
 
 def blob_sources(
-    ctx: click.Context, options: dict[str, Any], backend: Callable[[], Backend]
+    ctx: click.Context, options: dict[str, Any], backend: "Callable[[], Backend]"
 ) -> BlobSources:
     """Return the blob sources of the command in *ctx*, with the signatures that were set aside."""
     return BlobSources(options, backend, ctx.meta[_SIGNATURES])

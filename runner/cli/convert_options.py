@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from runner.clashes import ON_CLASH
-from runner.cli.backend import where_options
 from runner.cli.notifying import notify_option
 from runner.cli.options import (
     Command,
@@ -19,9 +18,10 @@ from runner.cli.options import (
     quiet_option,
     uplink_option,
     verbose_option,
+    yes_option,
 )
 from runner.cli.run_options import run_options
-from runner.cli.sources import yes_option
+from runner.cli.where import where_options
 from runner.media.recipe import DEINTERLACE, ID3, SUBTITLES
 from runner.plan import DEFAULT_NAME
 

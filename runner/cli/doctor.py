@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from runner.cli.backend import find_backend, where_options
+from runner.cli.backend import find_backend
 from runner.cli.help import Command
 from runner.cli.options import destination_option, ffmpeg_option, settings_of
 from runner.cli.output import show
 from runner.cli.run_options import run_options
+from runner.cli.where import where_options
 from runner.destinations import find_destination
 from runner.doctor import check_local
 from runner.errors import ExitCode, RunnerError

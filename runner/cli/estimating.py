@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.backend import Backend
-from runner.cli.output import say
-from runner.cli.planning import left_to_do
-from runner.cli.running import OutputOptions
+from runner.cli.output import OutputOptions, say
+from runner.cli.todo import left_to_do
 from runner.costs import cost_of
 from runner.errors import CostLimitError, SetupError, UsageError
 from runner.estimate.calibration import calibrate

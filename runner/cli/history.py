@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.backend import find_backend, find_session, stack_options, where_options
+from runner.cli.backend import find_backend, find_session
 from runner.cli.help import Command
 from runner.cli.options import destination_option, follow_up_of, option, run_argument
 from runner.cli.output import is_anybody_there, say, show
+from runner.cli.where import stack_options, where_options
 from runner.costs import Cost, cost_as_json, cost_lines, cost_of
 from runner.destinations import Destination, find_destination
 from runner.errors import ExitCode, UsageError

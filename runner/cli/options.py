@@ -116,6 +116,15 @@ detach_option = option(
     section="Azure",
     help="Exit once everything is submitted to Azure, and print the name of the run.",
 )
+# `yes` is for the command line and the environment alone: a settings file may be somebody else's
+yes_option = option(
+    "-y",
+    "--yes",
+    is_flag=True,
+    show_default=False,
+    section="Output",
+    help="Do not ask before sources are deleted, moved or put into the trash.",
+)
 
 
 def show_requests(verbose: int) -> int:

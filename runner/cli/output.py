@@ -10,17 +10,36 @@ import os
 import select
 import sys
 from contextlib import suppress
-from typing import Any, TextIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from runner.formatting import printable_text
+
+if TYPE_CHECKING:
+    from runner.notify import Address
 
 _GONE = (
     *(errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN),
     errno.EIO,  # the terminal was closed
     *((errno.EINVAL,) if os.name == "nt" else ()),  # this is a broken pipe on Windows
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """How much to print, and in which form."""
+
+    as_json: bool = False
+    quiet: bool = False
+    verbose: int = 0
+    live: bool = True
+    """Whether to use a live display on a terminal."""
+    is_batch: bool = False
+    """Whether it is one of many short runs, which are summed up at the end of all."""
+    notify: "Address | None" = None
+    """Where to post how the run went."""
 
 
 class _Outlet(io.RawIOBase):

@@ -11,8 +11,9 @@ from runner.cli.convert import Convert
 from runner.cli.convert_options import convert_options
 from runner.cli.estimating import estimate, show_estimate
 from runner.cli.options import settings_of
-from runner.cli.planning import chosen_preset, files_of, left_to_do, plan_of
-from runner.cli.running import OutputOptions
+from runner.cli.output import OutputOptions
+from runner.cli.planning import chosen_preset, files_of, plan_of
+from runner.cli.todo import left_to_do
 from runner.destinations import find_destination
 from runner.existing import Existing
 from runner.ffmpeg_program import find_ffmpeg

@@ -3,7 +3,6 @@
 import json
 import shlex
 import time
-from array import array
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
@@ -13,18 +12,14 @@ import click
 from runner.cli.blobs import BlobSources
 from runner.cli.convert_options import OF_AUDIO, OF_PRESETS, OF_RECIPES
 from runner.cli.options import is_typed
-from runner.cli.output import say, show
-from runner.cli.running import OutputOptions
-from runner.conversions import Conversions
+from runner.cli.output import OutputOptions, say
 from runner.destinations import Destination
 from runner.errors import NothingToConvertError, UsageError
-from runner.existing import Action, Existing
 from runner.formatting import printable
 from runner.media.inputs import check_input_arguments
 from runner.models import Plan, Recipe
 from runner.plan import make_plan
 from runner.presets import DEFAULT, Preset, find_preset, for_suffix
-from runner.report import left_out_line, looking_as_json, plan_as_json, plan_line
 from runner.selection import Found, Selection, find_files, list_files, read_list
 from runner.settings import Settings
 
@@ -32,7 +27,6 @@ _EVERY = 0.8
 """Seconds after which somebody who waits for a plan is told how far it is."""
 _MANY = 1000
 """With so many files there will be something to wait for."""
-_TO_DO = (Action.CONVERT, Action.REPLACE)
 
 
 def chosen_preset(
@@ -99,6 +93,8 @@ def _told(found: Iterable[Found], output: OutputOptions) -> Iterator[Found]:
         if count == _MANY or time.monotonic() >= due:
             due = time.monotonic() + _EVERY
             if output.as_json:
+                from runner.report import looking_as_json  # noqa: PLC0415 - the first line is not to wait
+
                 click.echo(json.dumps(looking_as_json(count)))
             elif not output.quiet:
                 say(f"looking for files: {count:,} so far")
@@ -165,31 +161,3 @@ def _refuse_what_has_no_effect(
     for name in idle:
         if is_typed(ctx, name):
             raise UsageError(f"--{name.replace('_', '-')} would have no effect: {why}")
-
-
-def left_to_do(plan: Plan, existing: Existing) -> Conversions:
-    """Return the conversions of *plan* to be done, as far as names and the ledger tell."""
-    decisions = enumerate(existing.decisions(plan))
-    places = (place for place, (_, decision) in decisions if decision.action in _TO_DO)
-    return Conversions.of(plan.conversions).only(places)
-
-
-def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> Conversions:
-    """Print the output of `--dry-run`, line by line as it is decided; return what is to be converted."""
-    places = array("I")
-    for place, (conversion, decision) in enumerate(existing.decisions(plan)):
-        action = decision.action
-        if action in _TO_DO:
-            places.append(place)
-        if output.as_json:
-            click.echo(json.dumps(plan_as_json(conversion, action.value)))
-        elif not output.quiet:
-            show(plan_line(plan, conversion, action.value))
-    if damage := existing.ledger.damage:
-        say(f"Warning: {damage}: a run sets it aside, and checks the results")
-    for one in plan.left_out:
-        if output.as_json:
-            click.echo(json.dumps(plan_as_json(one.conversion, "left out")))
-        say(left_out_line(one))
-    say(f"dry run: {len(places)} of {plan.files} files to convert, nothing done")
-    return Conversions.of(plan.conversions).only(places)

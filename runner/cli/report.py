@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from runner.cli.backend import stack_options
 from runner.cli.help import Command
 from runner.cli.options import destination_option, follow_up_of, option, run_argument
 from runner.cli.output import show
+from runner.cli.where import stack_options
 from runner.destinations import find_destination
 from runner.errors import SetupError, UsageError
 from runner.formatting import display_path

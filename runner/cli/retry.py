@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from runner.cli.backend import Backend, find_backend, where_options
+from runner.cli.backend import Backend, find_backend
 from runner.cli.blobs import BlobSources, asking_for_signatures
 from runner.cli.estimating import refuse_limit_without_watcher, terms_of
 from runner.cli.help import Command
@@ -23,11 +23,13 @@ from runner.cli.options import (
     quiet_option,
     run_argument,
     verbose_option,
+    yes_option,
 )
-from runner.cli.output import show
+from runner.cli.output import OutputOptions, show
 from runner.cli.run_options import run_options, run_options_of
-from runner.cli.running import OutputOptions, run_and_report
-from runner.cli.sources import agree_on_sources, put_sources_right, yes_option
+from runner.cli.running import run_and_report
+from runner.cli.sources import agree_on_sources, put_sources_right
+from runner.cli.where import where_options
 from runner.destinations import find_destination
 from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.existing import Existing

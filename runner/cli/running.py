@@ -5,14 +5,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from runner import interrupt, runs
 from runner.cli.console import heard_console_end
 from runner.cli.notifying import notify
-from runner.cli.output import say
+from runner.cli.output import OutputOptions, say
 from runner.costs import Cost, cost_as_json, cost_lines, cost_of
 from runner.engine import Engine, Stop
 from runner.errors import ExitCode, RunnerError
@@ -21,24 +19,6 @@ from runner.formatting import count_text
 from runner.progress import JsonLines, Lines, Reporter
 from runner.report import as_text, error_as_json, report_as_json
 from runner.storage_use import Staying
-
-if TYPE_CHECKING:
-    from runner.notify import Address
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutputOptions:
-    """How much to print, and in which form."""
-
-    as_json: bool = False
-    quiet: bool = False
-    verbose: int = 0
-    live: bool = True
-    """Whether to use a live display on a terminal."""
-    is_batch: bool = False
-    """Whether it is one of many short runs, which are summed up at the end of all."""
-    notify: "Address | None" = None
-    """Where to post how the run went."""
 
 
 def run_and_report(

@@ -2,12 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from runner.cli.options import Command, option
 from runner.cli.output import say
 from runner.conversions import Conversions
 from runner.errors import UsageError
@@ -17,17 +16,7 @@ from runner.media.target import OURS
 from runner.models import Plan
 from runner.options import RunOptions
 from runner.source_choice import DELETE, KEEP, MOVE, TRASH, SourceChoice
-from runner.sources.recovery import put_right
 
-# `yes` is for the command line and the environment alone: a settings file may be somebody else's
-yes_option: Callable[[Command], Command] = option(
-    "-y",
-    "--yes",
-    is_flag=True,
-    show_default=False,
-    section="Output",
-    help="Do not ask before sources are deleted, moved or put into the trash.",
-)
 _DOES = {DELETE: "delete", TRASH: "put into the trash", MOVE: "move"}
 
 
@@ -107,5 +96,9 @@ def refuse_other_choice(asked: RunOptions, began: RunOptions) -> None:
 
 def put_sources_right(destination: Path) -> None:
     """Look after the sources that a killed run was about to take away; say what is to be known."""
+    if not (destination / OURS).exists():
+        return
+    from runner.sources.recovery import put_right  # noqa: PLC0415 - it imports what few runs need
+
     for line in put_right(destination):
         say(line)

@@ -1,6 +1,6 @@
 """Measure, print the tables, and write them to BENCHMARKS.md: `make bench`.
 
-    python -m tests.benchmarks [local] [many] [sample] [azure] [nodes] [emulator] [estimates] [estimates_emulated] [encoders]
+    python -m tests.benchmarks [local] [startup] [many] [sample] [azure] [nodes] [emulator] [estimates] [estimates_emulated] [encoders]
         [films]
 
 Without a name all parts are measured; a part that is named alone replaces only its own tables.
@@ -21,11 +21,13 @@ from tests.benchmarks import (
     many,
     nodes,
     sample,
+    startup,
 )
 from tests.benchmarks.tables import machine
 
 PARTS = {
     "local": local,
+    "startup": startup,
     "many": many,
     "sample": sample,
     "azure": azure,

@@ -50,7 +50,6 @@ def report(rounds: int = 3) -> Iterator[Table]:
         yield _race(
             "40 clips of 10 s and, last by name, one of 600 s", work, [10] * 40 + [600], rounds
         )
-        yield _start_up(rounds=4 * rounds)
 
 
 def _race(title: str, work: Path, lengths: list[int], rounds: int) -> Table:
@@ -119,19 +118,3 @@ def make_clips(folder: Path, lengths: list[int]) -> None:
 
 def _ffmpeg(*arguments: str) -> None:
     subprocess.run([get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *arguments], check=True)
-
-
-def _start_up(rounds: int) -> Table:
-    names = {
-        "runner --help": [RUNNER, "--help"],
-        "python -c pass": [sys.executable, "-c", "pass"],
-        "ffmpeg -version, embedded": [get_ffmpeg_exe(), "-version"],
-    }
-    times = [Times(name) for name in names]
-    for _ in range(rounds):
-        for command, measured in zip(names.values(), times, strict=True):
-            started = time.monotonic()
-            subprocess.run(command, check=True, capture_output=True)
-            measured.values.append((time.monotonic() - started) * 1000)
-    rows = [[t.name, f"{t.median:.0f}", f"{times[0].median / t.median:.1f}"] for t in times]
-    return Table("Start-up", ("command", "wall ms, median", "runner --help / this"), rows)

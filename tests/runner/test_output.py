@@ -184,6 +184,30 @@ def test_help_imports_nothing_slow() -> None:
     assert text.splitlines()[-1] == "[]"
 
 
+def test_files_are_looked_for_before_what_converts_them_is_imported(
+    run: Run, tmp_path: Path
+) -> None:
+    """The first line of a large folder does not wait for the ledger and the engines, which take twice as long."""
+    source = tmp_path / "many"
+    source.mkdir()
+    for number in range(1001):
+        (source / f"{number}.mp4").touch()
+    python = [sys.executable, "-X", "importtime", "-c", "from runner.start import main; main()"]
+    done = subprocess.run(
+        [*python, "convert", str(source), "-n", "-o", str(tmp_path / "out")],
+        cwd=run.folder,
+        env=run.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    before, said, after = done.stderr.partition("looking for files: 1,000 so far")
+    assert said
+    for module in ("runner.ledger", "runner.local", "runner.media.worker", "filelock", "sqlite3"):
+        assert f" {module}\n" not in before
+        assert f" {module}\n" in after
+
+
 def test_a_local_run_loads_no_cloud(run: Run, folder: Path) -> None:
     look = (
         "import sys, runner.cli as c\n"

@@ -1,0 +1,42 @@
+"""What a plan comes to where some of its results exist: what is left to do, and the lines of a dry run."""
+
+import json
+from array import array
+
+import click
+
+from runner.cli.output import OutputOptions, say, show
+from runner.conversions import Conversions
+from runner.existing import Action, Existing
+from runner.models import Plan
+from runner.report import left_out_line, plan_as_json, plan_line
+
+_TO_DO = (Action.CONVERT, Action.REPLACE)
+
+
+def left_to_do(plan: Plan, existing: Existing) -> Conversions:
+    """Return the conversions of *plan* to be done, as far as names and the ledger tell."""
+    decisions = enumerate(existing.decisions(plan))
+    places = (place for place, (_, decision) in decisions if decision.action in _TO_DO)
+    return Conversions.of(plan.conversions).only(places)
+
+
+def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> Conversions:
+    """Print the output of `--dry-run`, line by line as it is decided; return what is to be converted."""
+    places = array("I")
+    for place, (conversion, decision) in enumerate(existing.decisions(plan)):
+        action = decision.action
+        if action in _TO_DO:
+            places.append(place)
+        if output.as_json:
+            click.echo(json.dumps(plan_as_json(conversion, action.value)))
+        elif not output.quiet:
+            show(plan_line(plan, conversion, action.value))
+    if damage := existing.ledger.damage:
+        say(f"Warning: {damage}: a run sets it aside, and checks the results")
+    for one in plan.left_out:
+        if output.as_json:
+            click.echo(json.dumps(plan_as_json(one.conversion, "left out")))
+        say(left_out_line(one))
+    say(f"dry run: {len(places)} of {plan.files} files to convert, nothing done")
+    return Conversions.of(plan.conversions).only(places)
