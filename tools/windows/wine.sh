@@ -95,8 +95,8 @@ start_services() {
     setsid wine cmd /c exit >/dev/null 2>&1 </dev/null
 }
 
-install_wheel() {
-    say "building the wheel, and installing it there"
+get_wheels() {
+    say "building the wheel, and fetching those that it needs"
     local wheels=$WINEPREFIX/drive_c/wheels
     mkdir -p "$wheels"
     rm -f "$wheels"/batch_ffmpeg_runner-*.whl
@@ -108,6 +108,9 @@ install_wheel() {
         --platform win_amd64 --python-version "$python_version" --implementation cp -c constraints.txt \
         "${made}[azure]" ${tests:+pytest pytest-timeout pytest-xdist hypothesis} \
         ${tests:+pyte mediafile aiohttp requests trustme} shellingham colorama pywin32
+}
+
+install_wheel() {
     # first itself, so that the second one looks at what this version of it needs
     on_windows -m pip install -q --disable-pip-version-check --no-warn-script-location --no-index \
         --find-links 'C:\wheels' --force-reinstall --no-deps batch-ffmpeg-runner
@@ -120,8 +123,9 @@ install_programs
 make_windows
 start_services
 install_python
+get_wheels
 on_windows -c pass
-is_made=yes
+is_made=yes # from here on, it is a fault of ours
 install_wheel
 # where each start of a program takes seconds: of the tests that start some, three cases (tests/conftest.py)
 on_windows tools/windows/check.py "$@" ${tests:+--tests --cases 3 --timeout 600 --max-worker-restart 100}
