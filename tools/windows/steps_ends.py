@@ -148,11 +148,11 @@ def batch_files(where: Path) -> None:
         runner(where, "convert", "in", "--ffmpeg", name).expect(4, "is a batch file")
 
 
-def _interrupted(where: Path, *, event: int, presses: int) -> str:
+def _interrupted(where: Path, *, event: int, presses: int, code: int | None = 130) -> str:
     for letter in "abc":
         sound(where / f"in/{letter}.wav", 200)
     words = ("convert", "in", "--to", "m4a", "-j", "2")
-    return interrupted(where, *words, event=event, presses=presses)
+    return interrupted(where, *words, event=event, presses=presses, code=code)
 
 
 @step("Ctrl-C once: the running files end, no other begins")
@@ -174,6 +174,14 @@ def ctrl_c_twice(where: Path) -> None:
 def ctrl_break(where: Path) -> None:
     said = _interrupted(where, event=1, presses=1)
     assert len(names(where / "out")) == 2, said
+
+
+@step("a console window that is closed, and a log-off: all ends at once, and the next run is whole")
+def closed_window(where: Path) -> None:
+    for event in (2, 5):
+        said = _interrupted(where, event=event, presses=1, code=None)
+        assert not names(where / "out"), said
+    runner(where, "convert", "in", "--to", "m4a").expect(0, "3 converted")
 
 
 @step("two runners in one destination: the second says who is there")

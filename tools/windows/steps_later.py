@@ -181,13 +181,14 @@ def plans_and_reports(where: Path) -> None:
 
 @step("az:// without a stack is refused in one line")
 def addresses(where: Path) -> None:
+    sound(where / "in/a.wav", 0.5)
     for words in (("az://media/in",), ("in", "-o", "az://media/out"), ("az://media\\in",)):
         said = runner(where, "convert", *words)
         if "the Azure clients cannot be loaded" in said.err:
             raise NotHere(said.err.strip())
         assert said.code in (2, 4), said.err
         assert said.err.count("\n") == 1, said.err
-    assert not names(where)
+    assert names(where) == {"in/a.wav"}
 
 
 @step("--notify posts how the run ended")

@@ -123,6 +123,7 @@ install_programs
 make_windows
 start_services
 install_python
+python3 tools/windows/libraries.py "$WINEPREFIX/drive_c/windows" "$there"
 get_wheels
 on_windows -c pass
 is_made=yes # from here on, it is a fault of ours
