@@ -122,11 +122,11 @@ def storage_text(cost: Cost) -> str:
     if cost.storage == NOTHING:
         return ""
     currency = cost.prices.currency
-    said = f"storage {money_text(cost.stored, currency)} of that"
+    said = f"storage is {money_text(cost.stored, currency)} of the cost"
     if not cost.storage.stays:
         return said
     month = money_text(cost.a_month, currency)
-    return f"{said}; {bytes_text(cost.storage.stays)} stays there until `runner clean`, for {month} a month"
+    return f"{said}; {bytes_text(cost.storage.stays)} stays there until `runner clean`, at {month} a month"
 
 
 def cost_as_json(cost: Cost) -> dict[str, Any]:

@@ -30,8 +30,8 @@ def seconds_text(seconds: float) -> str:
 
 
 def count_text(count: int, noun: str) -> str:
-    """Format *count* and *noun* as "1 file" or "8 files"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """Format *count* and *noun* as "1 file", "8 files" or "10,000 files"."""
+    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def shortened(text: str, width: int) -> str:

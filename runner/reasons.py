@@ -36,7 +36,7 @@ class ReasonCounts:
 
     def add(self, kind: str, text: str, source: str) -> None:
         """Count the file at *source*."""
-        key = (kind, _NUMBER.sub("…", text))
+        key = (kind, pattern_of(text))
         self._counts[key] += 1
         # two are enough to see that they differ
         if len(variants := self._texts.setdefault(key, set())) < 2:
@@ -52,7 +52,7 @@ class ReasonCounts:
     def by_frequency(self) -> Iterator[Reason]:
         """Yield the reasons, most frequent first."""
         for key, count in self._counts.most_common():
-            text = _common(key[1], self._texts[key])
+            text = common_text(key[1], self._texts[key])
             yield Reason(key[0], text, count, tuple(self._examples[key]))
 
 
@@ -66,6 +66,11 @@ def as_lines(reasons: Iterable[Reason]) -> list[str]:
     return lines
 
 
-def _common(pattern: str, texts: set[str]) -> str:
+def pattern_of(text: str) -> str:
+    """Return *text* without its numbers: messages that differ only in these are one reason."""
+    return _NUMBER.sub("…", text)
+
+
+def common_text(pattern: str, texts: set[str]) -> str:
     """Return the text that all share, or their *pattern* if only numbers differ."""
     return next(iter(texts)) if len(texts) == 1 else pattern

@@ -26,7 +26,7 @@ def as_text(report: Report, follow_up: FollowUp) -> list[str]:
     left = report.left
     if left:  # detached
         counts["still on Azure"] = left
-    said = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing done"
+    said = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "nothing done"
     parts = [f"{count_text(total, 'file')}: {said}" if total > 1 else said]
     if counts["converted"]:
         media, seconds = report.media_seconds, report.seconds

@@ -101,7 +101,7 @@ def _storage(azure: OnAzure) -> list[str]:
     if azure.storage.stays:
         month = money_text(azure.storage.a_month(prices), currency)
         stays = f"{bytes_text(azure.storage.stays)} stays there until `runner clean`"
-        said += f"; {stays}, for {month} a month"
+        said += f"; {stays}, at {month} a month"
     return [said]
 
 

@@ -15,6 +15,10 @@ WIDTH = 1000
 _HEIGHT = 100
 _STEPS = 50
 """Bars of a drawing of rates."""
+_WHOLE = 10
+"""From so many files on, an average has no decimals."""
+_WITH_STEPS = 2.0
+"""From this width on, the steps of an attempt can be seen."""
 _MOST_LANES = 100
 _LONGEST_NAME = 24
 """Characters: nodes have names of seventy."""
@@ -70,30 +74,36 @@ def draw(facts: RunFacts, names: Names) -> Timeline:
     """Draw the timeline of a run; without lanes if the ledger does not know when its work was done."""
     found = lanes(facts, WIDTH)
     return Timeline(
-        lanes=tuple(_lane(lane, facts.drawn, names) for lane in found[:_MOST_LANES]),
+        lanes=tuple(_lane(lane, facts, names) for lane in found[:_MOST_LANES]),
         left_out=max(0, len(found) - _MOST_LANES),
         drawings=tuple(filter(None, (_throughput(facts), _queue(facts)))),
         marks=_marks(facts.drawn),
     )
 
 
-def _lane(lane: Lane, whole: Span, names: Names) -> DrawnLane:
+def _lane(lane: Lane, facts: RunFacts, names: Names) -> DrawnLane:
+    whole = facts.drawn
     busy = total_seconds(bar.span for bar in lane.bars)
     share = f", {busy / whole.seconds:.0%} of the time" if whole.seconds > 0 else ""
     attempts = count_text(sum(bar.attempts for bar in lane.bars), "attempt")
-    boxes = tuple(box for bar in lane.bars for box in _boxes(bar, whole, names))
+    boxes = tuple(box for bar in lane.bars for box in _boxes(bar, facts, names))
     if lane.boot:
         boxes = (_part("boot", lane.boot, whole, "the node starts"), *boxes)
-    name, summary = names.worker(lane.name), f"{attempts}, busy {seconds_text(busy)}{share}"
+    slot = f"task slot {lane.slot}: " if lane.slot > 1 else ""
+    name, summary = names.worker(lane.name), f"{slot}{attempts}, busy {seconds_text(busy)}{share}"
     return DrawnLane(name, shortened(name, _LONGEST_NAME), summary, boxes)
 
 
-def _boxes(bar: Bar, whole: Span, names: Names) -> tuple[Box, ...]:
+def _boxes(bar: Bar, facts: RunFacts, names: Names) -> tuple[Box, ...]:
     """Return the bar of an attempt, and its steps on top, except the conversion itself."""
+    whole = facts.drawn
+    box = _box(bar, whole, names)
+    if bar.attempts > 1 or box.width < _WITH_STEPS:
+        return (box,)
     what = names.source(bar.first)
-    parts = (each for each in bar.steps if each[0] != "convert")
+    parts = (each for each in facts.steps_of(bar.first) if each[0] != "convert")
     drawn = (_part(name, span, whole, f"{what}: {name}") for name, span in parts)
-    return (_box(bar, whole, names), *(box for box in drawn if box.width >= 1))
+    return (box, *(step for step in drawn if step.width >= 1))
 
 
 def _part(kind: str, span: Span, whole: Span, what: str) -> Box:
@@ -128,7 +138,7 @@ def _per_second(rate: float) -> str:
 
 
 def _files(count: float) -> str:
-    number = f"{count:.1f}".removesuffix(".0")
+    number = f"{count:.1f}".removesuffix(".0") if count < _WHOLE else f"{count:.0f}"
     return f"{number} file{'' if number == '1' else 's'}"
 
 

@@ -13,22 +13,18 @@ from runner import __version__
 from runner.costs import COUNTED, NOT_COUNTED, storage_text
 from runner.errors import ExitCode
 from runner.followup import FollowUp
-from runner.formatting import bytes_text, count_text, printable, printable_text, seconds_text
+from runner.formatting import bytes_text, count_text, printable, seconds_text
 from runner.models import State
 from runner.prices import money_text
 from runner.records import AttemptRecord
 from runner.run_report.bottleneck import bottleneck
 from runner.run_report.drawing import WIDTH, draw
 from runner.run_report.facts import RunFacts, sizes_of
+from runner.run_report.failures import failed_files
 from runner.run_report.names import Names
 
 _TOP = 10
 """Rows of the slowest files and of the largest savings."""
-_MOST_LOGS = 100
-"""The most failures that are shown with the end of their log."""
-_LINES = 15
-_LONGEST_LINE = 400
-"""Characters."""
 _MOST_ROWS = 10_000
 """Of the table of all files, and of that of repeated attempts."""
 _OF_AZURE = ("upload", "transfers", "keep")
@@ -42,17 +38,6 @@ class Fact:
 
     name: str
     value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that was not converted."""
-
-    name: str
-    kind: str
-    message: str
-    attempts: int
-    log: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +81,7 @@ def render(facts: RunFacts, destination: Destination, now: datetime) -> str:
         slowest=_slowest(facts, names),
         savings=_savings(facts, names),
         kinds=tuple(_kinds(facts)),
-        failures=tuple(_failures(facts, names)),
+        failures=failed_files(facts, names),
         repeated=_repeated(facts, names),
         files=_files(facts, names),
         attempted=count_text(len(facts.latest), "file"),
@@ -115,7 +100,7 @@ def sentence(facts: RunFacts) -> str:
     where = "on this machine" if facts.is_local else f"on Azure ({run.backend}{pool})"
     began = facts.duration.began
     said = f"On {began.day} {began:%B %Y} at {began:%H:%M}, "
-    said += f"{counts.converted} of {count_text(run.files, 'file')} "
+    said += f"{counts.converted:,} of {count_text(run.files, 'file')} "
     said += f"{'was' if counts.converted == 1 else 'were'} converted {where}"
     said += f" in {seconds_text(facts.duration.seconds)}"
     others = {
@@ -123,7 +108,7 @@ def sentence(facts: RunFacts) -> str:
         "failed": counts.failed,
         "not done": counts.left,
     }
-    if rest := [f"{count} {what}" for what, count in others.items() if count]:
+    if rest := [f"{count:,} {what}" for what, count in others.items() if count]:
         said += f" ({', '.join(rest)})"
     if volume.files:
         said += f"; {bytes_text(volume.source)} became {bytes_text(volume.result)}"
@@ -139,13 +124,13 @@ def _share_saved(saved: int, source: int) -> str:
 
 def _figures(facts: RunFacts) -> Iterator[Fact]:
     counts, volume = facts.counts, facts.volume
-    yield Fact("files", str(facts.run.files))
-    yield Fact("converted", str(counts.converted))
+    yield Fact("files", f"{facts.run.files:,}")
+    yield Fact("converted", f"{counts.converted:,}")
     if counts.up_to_date:
-        yield Fact("already up to date", str(counts.up_to_date))
-    yield Fact("failed", str(counts.failed))
+        yield Fact("already up to date", f"{counts.up_to_date:,}")
+    yield Fact("failed", f"{counts.failed:,}")
     if counts.left:
-        yield Fact("not done", str(counts.left))
+        yield Fact("not done", f"{counts.left:,}")
     yield Fact("time", seconds_text(facts.duration.seconds))
     if facts.media_seconds:
         speed = facts.media_seconds / facts.duration.seconds if facts.duration.seconds > 0 else 0
@@ -159,8 +144,9 @@ def _figures(facts: RunFacts) -> Iterator[Fact]:
         share = _share_saved(volume.saved, volume.source)
         yield Fact(what, f"{bytes_text(abs(volume.saved))} ({share})")
     if (upload := facts.upload) is not None:
-        of = count_text(upload.files, "file")
-        yield Fact("uploaded", f"{bytes_text(upload.sent)} for {of} of {bytes_text(upload.source)}")
+        yield Fact(
+            "uploaded", f"{bytes_text(upload.sent)} for {bytes_text(upload.source)} of sources"
+        )
     if (cost := facts.cost) is not None:
         yield Fact("downloaded", bytes_text(cost.downloaded))
         yield Fact("node hours", f"{cost.seconds / 3600:.3g} on {count_text(cost.nodes, 'node')}")
@@ -265,23 +251,6 @@ def _kinds(facts: RunFacts) -> Iterator[Fact]:
     kinds = Counter(attempt.kind for attempt in facts.that_ended(State.FAILED))
     for kind, count in kinds.most_common():
         yield Fact(kind, count_text(count, "file"))
-
-
-def _failures(facts: RunFacts, names: Names) -> Iterator[Failure]:
-    for number, attempt in enumerate(facts.that_ended(State.FAILED)):
-        yield Failure(
-            names.source(attempt),
-            attempt.kind,
-            printable(attempt.message),
-            attempt.number,
-            _end_of(attempt.log) if number < _MOST_LOGS else "",
-        )
-
-
-def _end_of(log: str) -> str:
-    lines = printable_text(log).strip().split("\n")
-    cut = (line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in lines)
-    return "\n".join(tuple(cut)[-_LINES:])
 
 
 def _settings(facts: RunFacts, place: Path | str) -> Iterator[Fact]:

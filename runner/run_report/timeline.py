@@ -20,8 +20,6 @@ class Bar:
     state: State
     attempts: int
     first: AttemptRecord
-    steps: tuple[tuple[str, Span], ...] = ()
-    """The parts of a single attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,8 @@ class Lane:
     bars: tuple[Bar, ...]
     boot: Span | None = None
     """Of the node, if it was made for this run."""
+    slot: int = 1
+    """Which of the node's tasks at a time these are, as far as can be told from their times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,11 @@ def lanes(facts: RunFacts, steps: int) -> tuple[Lane, ...]:
     by_worker: dict[str, list[Bar]] = defaultdict(list)
     for attempt in facts.attempts:
         if (span := facts.span_of(attempt)) is not None:
-            bar = Bar(span, attempt.state, 1, attempt, facts.steps_of(attempt))
-            by_worker[attempt.worker].append(bar)
+            by_worker[attempt.worker].append(Bar(span, attempt.state, 1, attempt))
     least = facts.drawn.seconds / steps
     boots = dict(facts.boots)
     return tuple(
-        Lane(worker, _joined(bars, least), None if number else boots.get(worker))
+        Lane(worker, _joined(bars, least), None if number else boots.get(worker), number + 1)
         for worker in sorted(by_worker, key=_natural)
         for number, bars in enumerate(_packed(by_worker[worker]))
     )
@@ -120,7 +119,7 @@ def _joined(bars: Sequence[Bar], least: float) -> tuple[Bar, ...]:
         if last and last.state is bar.state and _are_close(last.span, bar.span, least):
             span = Span(last.span.began, bar.span.ended)
             attempts = last.attempts + bar.attempts
-            joined[-1] = replace(last, span=span, attempts=attempts, steps=())
+            joined[-1] = replace(last, span=span, attempts=attempts)
         else:
             joined.append(bar)
     return tuple(joined)

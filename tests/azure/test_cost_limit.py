@@ -133,7 +133,7 @@ def test_a_plan_for_azure_says_time_and_cost_and_that_a_price_is_unknown(
         own = here("plan", one, "--price-per-hour", "1").stderr
     assert re.fullmatch(
         r"  storage \(Hot LRS\) is under 0.0001 USD of that; \S+ \wB stays there until `runner clean`, "
-        r"for under 0.0001 USD a month",
+        r"at under 0.0001 USD a month",
         said[-3],
     )
     assert "  without storage and the download, whose prices are unknown\n" in own

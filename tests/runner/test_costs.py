@@ -64,7 +64,7 @@ def test_storage_costs_its_operations_the_sources_while_they_are_there_and_soft_
     assert cost.amount == pytest.approx(operations + months * 0.02 + 80 / 3600 * 0.36 + 0.08)
     assert cost.a_month == pytest.approx(0.02)
     assert cost_lines(cost)[-1] == (
-        "Azure: storage 0.0059 USD of that; 1.0 GB stays there until `runner clean`, for 0.02 USD a month"
+        "Azure: storage is 0.0059 USD of the cost; 1.0 GB stays there until `runner clean`, at 0.02 USD a month"
     )
     kept = cost_of([], [done], PRICES, Staying(sources=True))
     assert (kept.storage.uploaded, kept.storage.stays) == (0, 2 * 10**9)

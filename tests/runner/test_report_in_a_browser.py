@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from runner.followup import FollowUp
+from runner.models import State
+from runner.records import AttemptRecord
 from runner.run_report.facts import RunFacts
 from runner.run_report.page import Destination, render
 from tests.browser import PROGRAM, Page, browser
-from tests.runner.test_run_report import FACTS, RUN, hostile_facts
+from tests.runner.test_run_report import FACTS, RUN, attempt, hostile_facts
 
 pytestmark = [
     pytest.mark.needs_services,
@@ -91,7 +93,7 @@ def test_the_table_is_sorted_and_filtered_by_clicks_and_nothing_is_complained_of
 def test_axe_finds_nothing_on_any_screen(tmp_path: Path) -> None:
     pages = {
         "some of all": FACTS,
-        "failures alone": RunFacts(RUN, tuple(a for a in FACTS.attempts if a.target == "d")),
+        "failures alone": RunFacts(RUN, _failures(12)),
         "nothing": RunFacts(replace(RUN, files=0, converted=0, up_to_date=0, failed=0), ()),
         "harmful names": RunFacts(RUN, tuple(hostile_facts())),
     }
@@ -113,6 +115,17 @@ def test_axe_finds_nothing_on_any_screen(tmp_path: Path) -> None:
     assert found.pop("broken") == ['image-alt: <img src="">']
     assert len(found) == 16
     assert {name: said for name, said in found.items() if said} == {}
+
+
+def _failures(count: int) -> tuple[AttemptRecord, ...]:
+    """So many alike, more than are shown at once, and one of another kind."""
+    alike = (
+        attempt(
+            f"film {n}", State.FAILED, n, 1, kind="input", message=f"{n} s are missing", log="log"
+        )
+        for n in range(count)
+    )
+    return (*alike, attempt("d", State.FAILED, 60, 10, number=2))
 
 
 async def _violations(page: Page) -> list[str]:

@@ -32,6 +32,8 @@ from runner.options import RunOptions
 from runner.records import AttemptRecord, RunRecord
 from runner.run_report.data import as_json, write_csv
 from runner.run_report.facts import Counts, RunFacts, Span, Upload, Volume
+from runner.run_report.failures import failed_files
+from runner.run_report.names import Names
 from runner.run_report.page import Destination, render, sentence
 from runner.run_report.timeline import Amount, lanes, rates, waiting
 from runner.schema import STEPS
@@ -360,6 +362,43 @@ def test_many_failures_are_all_named_and_some_have_their_logs() -> None:
     assert "film 299" in text
     assert "words about 99." in text
     assert "words about 100." not in text
+
+
+def test_files_that_failed_for_one_reason_are_together_the_most_frequent_first() -> None:
+    words = {"number": 1, "kind": "input"}
+    failed = (
+        attempt(
+            "a", State.FAILED, 1, 1, kind="timeout", message="ffmpeg did nothing", log="log of a"
+        ),
+        *(
+            attempt(
+                f"short {n}", State.FAILED, 1, 1, **words, message=f"its length is {n} s", log="x"
+            )
+            for n in range(12)
+        ),
+    )
+    first, second = failed_files(RunFacts(replace(RUN, files=13), failed), Names(""))
+    assert (first.kind, first.message, first.count) == ("input", "its length is … s", 12)
+    assert [each.message for each in first.shown] == [f"its length is {n} s" for n in range(10)]
+    assert [each.name for each in first.folded] == [f"/films/short {n}.mp4" for n in (10, 11)]
+    assert (second.message, second.count, second.shown[0].log) == (
+        "ffmpeg did nothing",
+        1,
+        "log of a",
+    )
+    assert second.shown[0].message == "", "the heading has it"
+
+
+def test_each_reason_has_logs_however_many_files_the_first_one_has() -> None:
+    failed = tuple(
+        attempt(f"{kind} {n}", State.FAILED, 1, 1, kind=kind, log=f"log {n} of {kind}.")
+        for kind, files in (("input", 200), ("settings", 3))
+        for n in range(files)
+    )
+    text = Page.of(RunFacts(replace(RUN, files=203), failed)).text
+    assert "log 49 of input." in text
+    assert "log 50 of input." not in text
+    assert "log 2 of settings." in text
 
 
 # --- for programs ----------------------------------------------------------------------------------
