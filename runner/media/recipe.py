@@ -147,7 +147,7 @@ class Recipe:
 
 def option(arguments: tuple[str, ...], name: str) -> str | None:
     """Return the value of the last option *name* in *arguments*, for any streams."""
-    pairs = zip(arguments, (*arguments[1:], ""), strict=True)
+    pairs = zip(arguments, (*arguments[1:], ""), strict=False)  # there may be none
     found = [value for word, value in pairs if _name(word) == name]
     return found[-1] if found else None
 
@@ -161,7 +161,7 @@ def with_parameters(recipe: Recipe, name: str, *parameters: str) -> tuple[str, s
 def encoder(arguments: tuple[str, ...], kind: str) -> str | None:
     """Return the encoder that *arguments* name for streams of a *kind*: "a", "v" or "s"."""
     names = ("-c", "-codec", f"-c:{kind}", f"-codec:{kind}", f"-{kind}codec")
-    pairs = zip(arguments, (*arguments[1:], ""), strict=True)
+    pairs = zip(arguments, (*arguments[1:], ""), strict=False)  # there may be none
     found = [value for word, value in pairs if word in names or word.startswith(f"-c:{kind}:")]
     return found[-1] if found else None
 
