@@ -391,6 +391,13 @@ def test_what_settings_say_of_presets_is_no_hindrance_to_own_arguments(
     assert run("convert", "a.wav", "--to", "mp3", "--", "-c:a", "libmp3lame").exit_code == 0
 
 
+def test_an_own_preset_may_leave_all_to_ffmpeg(run: Run, media: Media, tmp_path: Path) -> None:
+    media.put("clip.mp3", tmp_path / "a.mp3")
+    (tmp_path / ".runner.toml").write_text('[presets.bare]\nsuffix = ".wav"\narguments = []\n')
+    result = run("convert", "a.mp3", "--preset", "bare")
+    assert result.exit_code == 0, result.stderr
+
+
 def test_a_soundtrack_cannot_be_asked_for_where_an_own_preset_names_it(
     run: Run, media: Media, tmp_path: Path
 ) -> None:
