@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Python keeps what it compiles, or each worker of a test run and each process that tests start would do it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # `make demo` is the first thing to try.
 .PHONY: install infra demo demo-cloud pulumi quick test fuzz soak lint lint-workflows lint-project docs constraints bench windows clean
 .DEFAULT_GOAL := demo

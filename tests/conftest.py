@@ -32,6 +32,8 @@ RUNNER = _find_runner()
 _KEPT = ("PATH", "LANG", "TMPDIR", "SYSTEMROOT", "TEMP", "TMP", "PATHEXT", "COMSPEC")
 PATIENCE = 30.0
 """Seconds after which something that should have happened is held not to."""
+_LOOK_LESS, _LONGEST_PAUSE = 4, 0.2
+"""Between two looks passes this many times what one takes, and so many seconds at the most."""
 
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="this is about POSIX alone")
@@ -126,6 +128,9 @@ def _keep_cases(config: pytest.Config, items: list[pytest.Item], most: int) -> N
     items[:] = kept
 
 
+gc.disable()  # while tests are collected, and next to nothing is garbage: a quarter of that time
+
+
 def pytest_collection_finish() -> None:
     """Have Python's garbage collector leave alone what was loaded for good, such as Pulumi's SDK.
 
@@ -134,6 +139,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 def _runs_program(item: pytest.Item) -> bool:
@@ -318,9 +324,13 @@ def until(happened: Callable[[], object], patience: float = PATIENCE) -> None:
         AssertionError: It did not in time.
     """
     deadline = time.monotonic() + patience
+    looked = time.monotonic()
     while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
+        now = time.monotonic()
+        assert now < deadline, "it did not happen in time"
+        # a look may be a request to what is waited for, and would keep it busy
+        time.sleep(min(max(0.01, _LOOK_LESS * (now - looked)), _LONGEST_PAUSE))
+        looked = time.monotonic()
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -333,7 +343,8 @@ def names(folder: Path) -> set[str]:
     found = set()
     for parent, folders, files in os.walk(folder):  # a folder that goes meanwhile is no error
         folders[:] = [name for name in folders if name != ".runner"]
-        found |= {Path(parent, name).relative_to(folder).as_posix() for name in files}
+        paths = (Path(parent, name) for name in files)  # of which one may be a link to nowhere
+        found |= {path.relative_to(folder).as_posix() for path in paths if path.is_file()}
     return found
 
 

@@ -10,7 +10,6 @@ import pulumi
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 
 from infra.configuration import read
-from infra.environment import make_environment
 from tests.infra.provider import schema
 from tests.infra.provider.kinds import BATCH_SERVICE, KINDS, SUBSCRIPTION, answer, outputs_of
 from tests.infra.provider.server import plain
@@ -133,6 +132,8 @@ def deploy_beside(
     existing: dict[str, dict[str, Any]], stack: str = "dev", **configuration: str
 ) -> Deployed:
     """Run the program where there is something before: its inputs by its ids."""
+    from tests.infra.program import make_environment  # noqa: PLC0415 - it takes long to load
+
     settings = read({**FILLED_IN, **configuration}, project="batch-ffmpeg-runner", stack=stack)
     recorder = Recorder({key: {"inputs": inputs} for key, inputs in existing.items()})
     set_mocks(recorder.mocks, settings.project, settings.stack, preview=False, monitor=recorder)

@@ -15,8 +15,8 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, provider_pb2_grpc
 
-from infra.environment import program
 from tests.infra import plugin
+from tests.infra.program import program
 from tests.infra.provider.azure import SECONDS, Azure
 from tests.infra.provider.hooks import VARIABLES as PROVIDERS_VARIABLES
 from tests.infra.provider.server import Provider, plain
