@@ -54,7 +54,7 @@ class CostMeter:
         run, ledger = self._plan.id, self._ledger
         if self._uses is None:
             self._uses = {(one.node, one.since): one for one in ledger.node_uses(run)}
-            self._earlier = ledger.all_attempts(run)
+            self._earlier = ledger.attempts.all(run)
         ledger.record_node(run, use)
         self._uses[use.node, use.since] = use
         cost = cost_of(self._uses.values(), self._earlier, self._terms.prices(), self._staying)

@@ -16,7 +16,7 @@ from contextlib import closing, suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path, PurePath
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from filelock import BaseFileLock, Timeout
 
@@ -28,6 +28,7 @@ from runner.schema import VERSION, version_in, with_tables
 
 FOLDER = OURS
 Answer = TypeVar("Answer")
+Row = TypeVar("Row")
 
 # Errors of the machine, or temporary ones, which do not mean that the file is damaged.
 _NOT_DAMAGE = (
@@ -44,6 +45,15 @@ _NOT_DAMAGE = (
 _BAD = (sqlite3.DatabaseError, UnicodeDecodeError, zlib.error, UnreadableError)
 """Errors that mean damage: sqlite's message may quote bytes that are not text."""
 _LOG = logging.getLogger(__name__)
+
+
+class Rows(Protocol):
+    """Reads what a query finds, a row at a time."""
+
+    def __call__(
+        self, read: Callable[[tuple[Any, ...]], Row], query: str, *values: object
+    ) -> list[Row]:
+        """Return the rows of *query* with *values*, each as *read* makes it."""
 
 
 class Database:

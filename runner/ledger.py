@@ -3,7 +3,6 @@
 Deleting it loses no media; existing targets are then checked against their sources again.
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -14,42 +13,27 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from runner import __version__
+from runner.attempt_table import AttemptTable
 from runner.conversions import Conversions
 from runner.database import FOLDER, Database
 from runner.destination_lock import DestinationLock, RunLock
 from runner.errors import ExitCode, SetupError, UsageError
 from runner.followup import FollowUp
-from runner.media.paths import is_windows, spelled
 from runner.media.strict import UnreadableError
-from runner.models import Event, NodeUse, Plan, Recipe, State
+from runner.models import Event, NodeUse, Plan, State
 from runner.options import RunOptions
 from runner.prices import Prices
 from runner.recording import Recording, Words, as_bytes, record_node, target_key
 from runner.records import (
-    AttemptRecord,
     KnownFailure,
     RunRecord,
     StoredResult,
     node_use,
-    packed,
 )
 from runner.source_records import SourceTable
 
 Row = TypeVar("Row")
 _HERE = FollowUp()
-_HISTORY = (
-    "run, target, number, source, recipe, state, kind, message, seconds, log, ended, notices,"
-    " source_size, size, media_seconds, sent, queued, began, worker, versions, steps"
-)
-"""What `AttemptRecord.from_row` reads."""
-_IS_TO_TELL = (
-    "(run_id, file, number) IN (SELECT run, file, number FROM attempts INDEXED BY attempts_to_tell"
-    " WHERE run = (SELECT id FROM words WHERE word = ?)"
-    " AND (state != 'converted' OR notices != '[]'))"
-)
-"""Whether an attempt failed, or has notices."""
-_MOST_EARLIER = 2000
-"""Attempts that say how long one takes; more would not say it better."""
 
 
 class Ledger:
@@ -215,6 +199,11 @@ class Ledger:
         self._write(write)
 
     @property
+    def attempts(self) -> AttemptTable:
+        """All attempts of all runs."""
+        return AttemptTable(self._rows)
+
+    @property
     def sources(self) -> SourceTable:
         """What became of sources that were not to stay."""
         return SourceTable(self._rows, self._write)
@@ -270,48 +259,6 @@ class Ledger:
             raise UsageError(f"'{name}' could be {', '.join(run.id for run in found[:5])}")
         return found[0]
 
-    def attempts(self, run: str) -> list[AttemptRecord]:
-        """Return the newest attempt at each conversion of *run*."""
-        return self._newest(run, "true")
-
-    def failed_attempts(self, run: str) -> list[AttemptRecord]:
-        """Return the newest attempt at each conversion of *run* that failed."""
-        return self._newest(run, f"{_IS_TO_TELL} AND state = ?", run, State.FAILED.value)
-
-    def attempts_to_tell(self, run: str) -> list[AttemptRecord]:
-        """Return the newest attempt at each conversion of *run*, if it failed or has notices."""
-        return self._newest(run, _IS_TO_TELL, run)
-
-    def _newest(self, run: str, condition: str, *values: object) -> list[AttemptRecord]:
-        return self._rows(
-            AttemptRecord.from_row,
-            f"SELECT {_HISTORY} FROM history WHERE run = ? AND number = (SELECT max(number)"  # noqa: S608
-            " FROM attempts WHERE attempts.run = run_id AND attempts.file = history.file)"
-            f" AND ({condition}) ORDER BY ended",
-            *(run, *values),
-        )
-
-    def all_attempts(self, run: str) -> list[AttemptRecord]:
-        """Return every attempt of *run* in the order in which they ended; only failed ones have logs."""
-        columns = _HISTORY.replace("log", "iif(state = ?, ?, log)")
-        return self._rows(
-            AttemptRecord.from_row,
-            f"SELECT {columns} FROM history WHERE run = ? ORDER BY ended",  # noqa: S608
-            *(State.CONVERTED.value, packed(""), run),
-        )
-
-    def earlier(self, recipe: Recipe) -> list[AttemptRecord]:
-        """Return the newest successful attempts with *recipe*, without their logs."""
-        columns = _HISTORY.replace("log", "?").replace("notices", "'[]'").replace("versions", "''")
-        return self._rows(
-            AttemptRecord.from_row,
-            f"SELECT {columns} FROM history WHERE (run_id, file, number) IN"  # noqa: S608
-            " (SELECT run, file, number FROM attempts"
-            " WHERE recipe = (SELECT id FROM words WHERE word = ?) AND state = ?"
-            " ORDER BY ended DESC LIMIT ?) ORDER BY ended DESC",
-            *(packed(""), recipe.fingerprint, State.CONVERTED.value, _MOST_EARLIER),
-        )
-
     def record_node(self, run: str, use: NodeUse) -> None:
         """Write down how long a node was there for *run*."""
         self._write(lambda db: record_node(db, run, use))
@@ -331,26 +278,6 @@ class Ledger:
             " ORDER BY since",
             run,
         )
-
-    def attempts_at(self, file: str) -> list[AttemptRecord]:
-        """Return all attempts at the conversions whose source or target is *file*, newest first."""
-        target, source = file, os.path.abspath(file)
-        if is_windows():
-            target, source = self._spelled(target), self._spelled(source)
-        return self._rows(
-            AttemptRecord.from_row,
-            f"SELECT {_HISTORY} FROM history WHERE file IN"  # noqa: S608
-            " (SELECT id FROM paths WHERE target_key = ? AND target = CAST(? AS TEXT)"
-            " UNION SELECT id FROM paths WHERE source_key = ? AND source = CAST(? AS TEXT))"
-            " AND run_id IN (SELECT words.id FROM runs JOIN words ON word = runs.id)"
-            " ORDER BY ended DESC",
-            *(*target_key(target), *target_key(source)),
-        )
-
-    def _spelled(self, file: str) -> str:
-        """Return *file* as it is spelled in the ledger: Windows ignores case and the kind of slash."""
-        known = self._rows(tuple, "SELECT target, source FROM paths")
-        return spelled(file, chain.from_iterable(known))
 
     def forget_before(self, moment: datetime) -> int:
         """Remove the finished runs that began before *moment*; return how many."""

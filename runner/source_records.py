@@ -6,8 +6,9 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self
 
+from runner.database import Rows
 from runner.media.paths import mtime_ns_of
 from runner.media.strict import UnreadableError, text, whole
 from runner.models import Conversion, Recipe, Source
@@ -18,7 +19,6 @@ ASKED = "asked"
 """It goes once its result is verified."""
 LEAVING = "leaving"
 """It is about to go: what a killed run leaves so is looked at by the next one."""
-Row = TypeVar("Row")
 _COLUMNS = "run, path, size, mtime_ns, changed_ns, names, file, choice, state, place, reason"
 
 
@@ -96,17 +96,11 @@ class SourceRecord:
         return self.run, as_bytes(self.path), *facts, *names
 
 
-class _Rows(Protocol):
-    def __call__(
-        self, read: Callable[[tuple[Any, ...]], Row], query: str, *values: object
-    ) -> list[Row]: ...
-
-
 @dataclass(frozen=True)
 class SourceTable:
     """The ledger's memory of the sources; each call is committed when it returns."""
 
-    rows: _Rows
+    rows: Rows
     write: Callable[[Callable[[sqlite3.Connection], object]], None]
 
     def ask(self, records: Iterable[SourceRecord]) -> None:

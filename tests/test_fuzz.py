@@ -143,10 +143,10 @@ def ledger_in(destination: Path) -> bytes:
 def use_ledger(ledger: Ledger, *, writes: bool) -> None:
     """Do all that commands do with a ledger."""
     for run in ledger.runs():
-        ledger.attempts(run.id)
-        ledger.failed_attempts(run.id)
-        ledger.attempts_to_tell(run.id)
-    ledger.attempts_at("a.mp3")
+        ledger.attempts.newest(run.id)
+        ledger.attempts.failed(run.id)
+        ledger.attempts.to_tell(run.id)
+    ledger.attempts.at("a.mp3")
     ledger.find("a.mp3")
     ledger.resumable("local")
     if not writes:

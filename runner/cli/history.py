@@ -81,14 +81,14 @@ def _show_status(
     uses = ledger.node_uses(name)
     cost = None
     if uses:
-        attempts = ledger.all_attempts(name)
+        attempts = ledger.attempts.all(name)
         staying = Staying(results=ledger.results_stay, sources=run.options.keep)
         cost = cost_of(uses, attempts, run.prices, staying)
     if follow_up is None:
         tasks = asdict(job_status.counts) if job_status else None
         click.echo(_run_json(run, tasks=tasks, cost=cost))
     else:
-        for line in _status_lines(run, ledger.attempts_to_tell(name), job_status, running=running):
+        for line in _status_lines(run, ledger.attempts.to_tell(name), job_status, running=running):
             show(line)
         if sources:
             show(f"  {sources_text(sources)}")
@@ -204,12 +204,12 @@ def _attempts_of(
 ) -> list[AttemptRecord]:
     if what is not None:
         for file in filter(None, (what, place.target_at(what))):
-            if attempts := ledger.attempts_at(file):
+            if attempts := ledger.attempts.at(file):
                 return attempts[:1] if attempts[0].number == 1 else attempts
         if not any(run.id.startswith(what) for run in ledger.runs()):
             missing = f"no file or run '{printable(what)}' is recorded in {ledger.destination}"
             raise UsageError(f"{missing}; list the runs with `{follow_up.runs}`")
-    return ledger.failed_attempts(ledger.run(what, follow_up).id)
+    return ledger.attempts.failed(ledger.run(what, follow_up).id)
 
 
 def _age(text: str) -> timedelta:

@@ -54,7 +54,7 @@ def report(
     place = find_destination(destination, options)
     with place.read() as ledger:
         run = ledger.run(name, follow_up)
-        attempts = tuple(ledger.all_attempts(run.id))
+        attempts = tuple(ledger.attempts.all(run.id))
         uses = tuple(ledger.node_uses(run.id))
         facts = RunFacts(run, attempts, uses, results_stay=ledger.results_stay)
     page = page or Path(f"report-{run.id}.html")

@@ -119,7 +119,7 @@ def _worth_retrying(ledger: Ledger, run: str) -> list[AttemptRecord]:
     Raises:
         NothingToConvertError: There are none.
     """
-    failed = ledger.failed_attempts(run)
+    failed = ledger.attempts.failed(run)
     if not failed:
         raise NothingToConvertError(f"no failed files in run {run}")
     failed = [attempt for attempt in failed if attempt.kind != Kind.NAME.value]

@@ -39,7 +39,7 @@ def test_files_of_which_no_run_knows_the_kind_are_not_guessed_at(
     media.put("8-bit.wav", tmp_path / "in" / "a.wav")
     run("convert", "in")
     with Ledger.peek(tmp_path / "out") as ledger:
-        earlier = ledger.earlier(MP3)
+        earlier = ledger.attempts.earlier(MP3)
     (attempt,) = earlier
     assert attempt.source_size
     assert attempt.media_seconds

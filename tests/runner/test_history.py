@@ -177,6 +177,6 @@ def test_a_very_long_log_is_kept_in_part(tmp_path: Path, run: Run, media: Media)
     media.put("clip.mp3", tmp_path / "a.mp3")
     assert run("convert", "a.mp3", "--to", "wav").exit_code == 0
     with Ledger.read(tmp_path / "out") as ledger:
-        (attempt,) = ledger.attempts_at("a.wav")
+        (attempt,) = ledger.attempts.at("a.wav")
     assert "Input #0" in attempt.log
     assert len(attempt.log) < 20_000

@@ -129,8 +129,8 @@ READ: dict[str, Callable[[Ledger], object]] = {
     "runs": lambda ledger: ledger.runs(),
     "run": lambda ledger: [run.id for run in ledger.runs()],
     "find": lambda ledger: ledger.find("0.mp3"),
-    "attempts": lambda ledger: ledger.attempts(RUN),
-    "attempts_at": lambda ledger: ledger.attempts_at("1.mp3"),
+    "attempts": lambda ledger: ledger.attempts.newest(RUN),
+    "attempts_at": lambda ledger: ledger.attempts.at("1.mp3"),
     "resumable": lambda ledger: ledger.resumable("local"),
 }
 
@@ -181,7 +181,7 @@ def test_after_damage_in_the_middle_of_a_run_the_ledger_records_the_rest(
         run = ledger.run(None)
         assert (run.id, run.files, run.failed, run.exit_code) == (RUN, 40, 1, 1)
         assert ledger.find("0.mp3")
-        assert [attempt.target for attempt in ledger.attempts(RUN)] == ["0.mp3", "1.mp3"]
+        assert [attempt.target for attempt in ledger.attempts.newest(RUN)] == ["0.mp3", "1.mp3"]
 
 
 def test_looking_only_writes_nothing_whatever_the_ledger_is_like(
@@ -228,7 +228,7 @@ def test_a_transaction_that_was_cut_off_is_taken_back(
         record = ledger.find("0.mp3")
         assert record
         assert record.result.sha256 == "0" * 64
-        assert len(ledger.attempts(RUN)) == 40
+        assert len(ledger.attempts.newest(RUN)) == 40
     assert (everything(destination) == before) is (opening == Ledger.peek)
 
 
@@ -253,11 +253,14 @@ def known(ledger: Ledger) -> list[object]:
     return [
         ledger.runs(),
         [ledger.find(target) for target in targets],
-        [ledger.attempts_at(target) for target in targets],
-        [ledger.attempts_at(conversion.source.path) for conversion, _, _ in MANY[2:3]],
-        *(read(RUN) for read in (ledger.attempts, ledger.failed_attempts, ledger.attempts_to_tell)),
-        ledger.all_attempts(RUN),
-        ledger.earlier(recipe()),
+        [ledger.attempts.at(target) for target in targets],
+        [ledger.attempts.at(conversion.source.path) for conversion, _, _ in MANY[2:3]],
+        *(
+            read(RUN)
+            for read in (ledger.attempts.newest, ledger.attempts.failed, ledger.attempts.to_tell)
+        ),
+        ledger.attempts.all(RUN),
+        ledger.attempts.earlier(recipe()),
         ledger.known_failures("ffmpeg 9"),
     ]
 
@@ -316,7 +319,7 @@ def test_a_file_takes_less_than_400_bytes(destination: Path) -> None:
                 ),
             )
             ledger.record(RUN, event)
-        (attempt,) = ledger.attempts_at(f"{name}.mp3")
+        (attempt,) = ledger.attempts.at(f"{name}.mp3")
     assert [step.name for step in attempt.steps] == ["convert", "verify"]
     assert attempt.steps[1].ended == pytest.approx(now, abs=0.1)
     assert (destination / ".runner" / "ledger.sqlite").stat().st_size / count < 400

@@ -454,7 +454,7 @@ def test_the_ledger_keeps_what_is_known_of_an_attempt(destination: Path) -> None
         ledger.record(NAME, known)
         again = replace(known, attempt=2, state=State.FAILED, execution=Execution(ffmpeg="ffmpeg"))
         ledger.record(NAME, again)
-        first, second, third = ledger.all_attempts(NAME)
+        first, second, third = ledger.attempts.all(NAME)
     assert (first.worker, first.sent, first.source_size, first.size) == ("node-1", 30, 50, 3)
     assert first.queued == datetime.fromtimestamp(5, UTC)
     assert first.began == datetime.fromtimestamp(7, UTC)
@@ -484,7 +484,7 @@ def test_sizes_are_taken_over_from_a_ledger_of_the_version_before(destination: P
             )
         db.execute("PRAGMA user_version = 4")
     with Ledger.read(destination) as ledger:
-        found = {a.target: (a.source_size, a.size, a.began) for a in ledger.all_attempts("r")}
+        found = {a.target: (a.source_size, a.size, a.began) for a in ledger.attempts.all("r")}
     assert found == {"a": (70, 30, None), "b": (None, None, None), "c": (None, None, None)}
 
 

@@ -191,7 +191,7 @@ def test_all_events_are_shown_and_counted(ledger: Ledger) -> None:
     assert report.counts == {State.FAILED: 1, State.CONVERTED: 1}
     assert [(one.kind, one.text, one.files) for one in report.failures] == [("input", "damaged", 1)]
     assert 0 <= report.seconds < 1_000
-    assert [one.log for one in ledger.attempts_at("0.mp3")] == [
+    assert [one.log for one in ledger.attempts.at("0.mp3")] == [
         "of the next",
         "of the first attempt",
     ]
