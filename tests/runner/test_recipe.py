@@ -94,6 +94,7 @@ def test_a_preset_may_leave_all_to_ffmpeg() -> None:
         ("-ss 1:02", 62),
         ("-ss 1:00:02.5", 3602.5),
         ("-noautorotate -ss 5", 5),
+        ("-ss 5 -noautorotate", 5),
         ("-ss 5 -t 3", None),
         ("-ss 5 -ss 6", None),
         ("-ss 5ms", None),
@@ -250,6 +251,7 @@ def test_what_is_left_out_is_told_where_the_result_is_sound() -> None:
     assert said == (
         "audio track 1 (eng, Comments) was used; --audio-stream N selects another one: 0 (ger) or 2"
     )
+    assert left_out(recipe(), media(audio(), audio())).endswith("selects another one: 1")
     assert left_out(recipe(audio_stream=1, media="video"), source) == ""
     assert left_out(recipe(), media(audio())) == ""
     assert left_out(recipe(), None) == ""
