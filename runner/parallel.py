@@ -8,9 +8,14 @@ import os
 from collections.abc import Iterable
 
 from runner.conversions import Conversions
+from runner.media.pieces import Split
 from runner.media.threads import useful_threads
 from runner.models import Conversion
+from runner.options import AUTO, OFF
 
+_LEAST_ON_NODES = 600.0
+"""Seconds of a film that is cut for nodes without being asked for: a task costs a download of the film, and a
+joining task waits for all."""
 _LEAST = 2
 """Files at a time on more than one core: while one is probed or verified, another one is encoded."""
 
@@ -52,6 +57,14 @@ def pieces_for(running: int, cores: int, useful: int, *, asked: bool) -> int:
     if asked:
         return max(1, workers_for(cores, share, useful))
     return max(1, share // (2 * useful))
+
+
+def split_on_nodes(wish: str, files: int, slots: int) -> Split | None:
+    """Return how a film is cut for nodes with so many task *slots*, if `--split` is *wish*; None for one piece."""
+    if wish == OFF or (wish == AUTO and not is_worth_pieces(files, slots)):
+        return None
+    seconds = None if wish == AUTO else float(wish)
+    return Split(folder="", seconds=seconds, least=_LEAST_ON_NODES)
 
 
 def is_worth_pieces(files: int, slots: int) -> bool:

@@ -4,14 +4,11 @@ from runner.azure.context import RunContext, WorkItem
 from runner.media.failures import ConversionError
 from runner.media.ffmpeg import Ffmpeg, Limits, ProcessHandle
 from runner.media.orphans import LOG
-from runner.media.pieces import Split, UnsplittableError
+from runner.media.pieces import UnsplittableError
 from runner.media.splitting import cut_film
 from runner.media.suiting import Fitting
 from runner.options import AUTO, OFF
-from runner.parallel import is_worth_pieces
-
-_LEAST_SECONDS = 600.0
-"""Of a film that is cut without being asked for: a task costs a download of the film, and a joining task waits for all."""
+from runner.parallel import split_on_nodes
 
 
 def cut_source(context: RunContext, item: WorkItem) -> None:
@@ -28,9 +25,9 @@ def cut_source(context: RunContext, item: WorkItem) -> None:
         return
     pool = context.deployment.pool
     slots = pool.max_nodes * (pool.task_slots // pool.slots_for(conversion.recipe))
-    if wish == AUTO and not is_worth_pieces(context.files, slots):
+    split = split_on_nodes(wish, context.files, slots)
+    if split is None:
         return
-    split = Split(folder="", seconds=None if wish == AUTO else float(wish), least=_LEAST_SECONDS)
     log_path = str(context.scratch / f"{conversion.id}-cut{LOG}")
     ffmpeg = Ffmpeg(context.ffmpeg, log_path=log_path, handle=ProcessHandle(), limits=Limits())
     recipe, path = conversion.recipe, conversion.source.path

@@ -127,6 +127,7 @@ def _terms(ledger: Ledger, backend: Backend, options: dict[str, Any], jobs: int)
         jobs=jobs,
         cores=usable_cores(),
         staying=Staying(results=ledger.results_stay, sources=options["keep"]),
+        split=options["split"],
     )
 
 

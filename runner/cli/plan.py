@@ -21,7 +21,7 @@ from runner.ffmpeg_program import find_ffmpeg
 _EXAMPLES = (
     ("runner plan ./in", "Estimate what `runner convert ./in` takes."),
     (
-        "runner plan ./films --preset mp4-h265 --uplink 40Mbit/s",
+        "runner plan ./films --preset hevc --uplink 40Mbit/s",
         "Estimate the upload to Azure by the speed of your line.",
     ),
 )

@@ -4,6 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from runner.azure.pools import Pool
 from runner.costs import covered
@@ -14,6 +15,8 @@ from runner.estimate.speeds import Speeds, Timing
 from runner.formatting import count_text
 from runner.ledger import Ledger
 from runner.media.recipe import Recipe
+from runner.options import AUTO
+from runner.parallel import split_on_nodes
 from runner.prices import Prices
 from runner.records import AttemptRecord, RunRecord
 from runner.storage_use import ALL_GOES, OF_A_RUN, Staying, StorageUse, use_of_file
@@ -207,6 +210,8 @@ class Terms:
     staying: Staying = ALL_GOES
     start: float = 0.0
     """Seconds that a command takes before its run begins."""
+    split: str = AUTO
+    """Whether films are encoded in pieces, as in `RunOptions`."""
 
 
 def estimate_azure(
@@ -222,9 +227,14 @@ def estimate_azure(
     line = replace(line, slots=_at_a_time(looks, terms))
     sent = [look.whole if terms.whole else look.sent for look in looks]
     back = [0.0] * len(looks) if terms.staying.results else results
-    jobs = list(map(Job, sent, times or [0.0] * len(looks), back))
+    jobs = list(
+        chain.from_iterable(
+            _in_pieces(look, Job(*facts), len(looks), line, terms)
+            for look, *facts in zip(looks, sent, times or [0.0] * len(looks), back, strict=True)
+        )
+    )
     went = course(jobs, replace(line, overhead=_overhead(past, line, terms)))
-    nodes = max(1, min(line.nodes, -(-len(looks) // line.slots)))
+    nodes = max(1, min(line.nodes, -(-len(jobs) // line.slots)))
     idle = nodes * (pool.autoscale_minutes + _WINDOW) * 60 if pool.autoscale_minutes else 0.0
     boot = nodes * max(0.0, line.start - pool.autoscale_minutes * 30)
     received = sum(back)
@@ -251,6 +261,26 @@ def estimate_azure(
         bases=(basis.words, *notes),
         error=basis.error + found.error,
     )
+
+
+def _in_pieces(look: Look, job: Job, files: int, line: Line, terms: Terms) -> list[Job]:
+    """Return *job*, or those of its pieces if it is a film that is encoded in some: it travels once."""
+    conversion = look.conversion
+    split = split_on_nodes(terms.split, files, line.nodes * line.slots)
+    if split is None or not conversion.recipe.film or conversion.source.is_blob:
+        return [job]
+    length = split.length(look.seconds)
+    if length is None:
+        return [job]
+    pieces = max(1, int(look.seconds / length))
+    return [
+        Job(
+            sent=0.0 if number else job.sent,
+            seconds=job.seconds / pieces,
+            result=0.0 if number + 1 < pieces else job.result,
+        )
+        for number in range(pieces)
+    ]
 
 
 def _storage(
