@@ -96,7 +96,7 @@ def _staying(results: CloudResults, item: WorkItem, record: Record) -> Result:
     made = blob.made_from if blob else None
     ours = (item.conversion.id, record.sha256)
     if blob is None or made is None or (made.conversion, made.sha256) != ours:
-        message = "its result is not where the node has stored it: somebody else was there"
+        message = "the node has stored its result, but another program deleted or replaced it"
         raise ConversionError(Kind.TRANSIENT, message)
     return Result(size=blob.size, sha256=record.sha256, mtime_ns=blob.mtime_ns)
 

@@ -35,8 +35,8 @@ notify_option: Callable[[Command], Command] = option(
     callback=_address,
     show_default=False,
     help=(
-        "Post the summary there when the run ends, as JSON that Slack and Teams take too; better set as"
-        " RUNNER_NOTIFY, as others can see command lines."
+        "Post the summary to this address when the run ends, as JSON that Slack and Teams also take."
+        " Better set RUNNER_NOTIFY, as others on this machine can see command lines."
     ),
 )
 

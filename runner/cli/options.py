@@ -139,8 +139,8 @@ uplink_option = option(
     callback=option_values.bits,
     metavar="RATE",
     section="Azure",
-    show_default="as earlier runs had it",
-    help="The speed of the line to Azure for estimates, such as 20Mbit/s.",
+    show_default="as measured in earlier runs, else 20Mbit/s",
+    help="Upload speed to assume in estimates, such as 40Mbit/s.",
 )
 
 

@@ -22,7 +22,7 @@ _EXAMPLES = (
     ("runner plan ./in", "Estimate what `runner convert ./in` takes."),
     (
         "runner plan ./films --preset hevc --uplink 40Mbit/s",
-        "Estimate the upload to Azure by the speed of your line.",
+        "Estimate the upload to Azure at the speed of your line.",
     ),
 )
 

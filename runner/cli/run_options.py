@@ -115,8 +115,8 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "metavar": "AMOUNT",
             "section": "Azure",
             "help": (
-                "Start no run that is estimated to cost more, and begin nothing more once its nodes"
-                " have cost that much."
+                "Most that a run may cost: one that is estimated to cost more is not started, and no"
+                " more files are begun once this much is spent."
             ),
         },
     ),
@@ -127,7 +127,7 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "metavar": "AMOUNT",
             "section": "Azure",
             "show_default": "Azure's public price of the day",
-            "help": "What a node costs an hour, Spot or not.",
+            "help": "Price of a node per hour, Spot or not.",
         },
     ),
     "currency": (
@@ -136,7 +136,7 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "callback": option_values.currency,
             "metavar": "CODE",
             "section": "Azure",
-            "help": "The currency of prices and limits, such as EUR.",
+            "help": "Currency of prices and limits, such as EUR.",
         },
     ),
     "fail_fast": (

@@ -203,7 +203,7 @@ def watch(
     )
     watching = Watch(options["sources"], selection, blobs, place.folder, options["settle"], convert)
     watching.check()
-    names = ", ".join(map(printable, options["sources"]))
+    names = ", ".join(f"'{printable(name)}'" for name in options["sources"])
     say(
         f"watching {names}; files are converted once they have not changed for {options['settle']:g} s"
     )
@@ -213,7 +213,8 @@ def watch(
         exit_code = watching.run()
     finally:
         counts = ", ".join(f"{count} {what}" for what, count in watching.counts.items() if count)
-        line = f"watched {names} for {seconds_text(time.monotonic() - began)}: {counts or 'nothing done'}"
+        took = seconds_text(time.monotonic() - began)
+        line = f"stopped watching {names} after {took}: {counts or 'nothing to convert'}"
         say(line)
         notify(address, [line], {"event": "watched", **watching.counts}, exit_code)
     return exit_code

@@ -124,7 +124,7 @@ def recommendation(estimate: Estimate) -> str:
     if not estimate.found.looks:
         return "Nothing is left to convert."
     if azure is None or azure.seconds is None:
-        return "Convert here." if here is not None else "Convert here, or measure it first."
+        return "Convert here." if here is not None else "Run `runner plan` to measure it."
     price = (
         ""
         if azure.amount is None or azure.prices is None
@@ -143,7 +143,7 @@ def recommendation(estimate: Estimate) -> str:
 
 def _times(slower: float, faster: float) -> str:
     if slower < _AS_LONG * faster:
-        return "as long"
+        return "about as long"
     return f"{slower / max(faster, 0.1):.1f} times as long"
 
 

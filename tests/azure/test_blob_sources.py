@@ -20,6 +20,8 @@ from tests.azure.test_secrets import files_below, leaks
 from tests.cloud import IDENTITY, Cloud
 from tests.conftest import Run, names
 from tests.media import Media
+from tests.runner.test_notify import SECRET as HOOK_SECRET
+from tests.runner.test_notify import hook_server
 
 
 @pytest.fixture
@@ -100,6 +102,33 @@ def test_a_signature_is_used_and_neither_shown_nor_kept(
     assert b"?SIGNATURE" in said, "the command says where it stood"
     stored = b"".join(b for p in ("input", "output", "tools") for b in cloud.stored(p).values())
     assert leaks(said + files_below(tmp_path) + stored, cloud) == []
+
+
+@pytest.mark.parametrize("where", ["azure", "local"])
+def test_what_is_posted_of_a_run_has_no_signature(
+    cloud: Cloud, run: Run, wav: Path, tmp_path: Path, where: str
+) -> None:
+    with media_store(cloud, is_given=False) as store, hook_server() as hook:
+        bad = tmp_path / "bad"
+        bad.write_text("no media")
+        for name, file in (("a.wav", wav), *((f"bad {n}.wav", bad) for n in range(5))):
+            store.put(name, file)
+        key, account = cloud.storage.key, cloud.storage.name
+        sas = generate_container_sas(account, store.name, key, permission="rl", expiry="2099-01-01")
+        old = generate_container_sas(account, store.name, key, permission="rl", expiry="2020-01-01")
+        here, words = on_cloud(run, cloud), ("--where", where, "-vv", "--notify", hook.url)
+        ends = [
+            here("convert", f"{store.url}/?{sas}", *words),
+            here("convert", f"{store.url}/?{sas}", *words, "--fail-fast", "1", "-o", "other"),
+            here("convert", f"{store.url}/?{old}", *words),
+        ]
+    assert [end.exit_code for end in ends] == [1, 1, 4], [end.stderr for end in ends]
+    first, stopped = hook.posted
+    assert (first["converted"], first["failed"], stopped["event"]) == (1, 5, "error")
+    assert f"{store.url}/bad%200.wav" in first["text"], "the reasons have examples"
+    said = "".join(end.stdout + end.stderr for end in ends) + json.dumps(hook.posted)
+    assert leaks(said.encode() + files_below(tmp_path), cloud) == []
+    assert HOOK_SECRET not in said
 
 
 def test_blobs_that_changed_or_went_since_they_were_planned_fail_alone(

@@ -22,6 +22,7 @@ from tests.azure.test_secrets import files_below, leaks
 from tests.cloud import Cloud
 from tests.conftest import Run, names, until
 from tests.media import Media
+from tests.runner.test_notify import hook_server
 
 WATCH = ("--watch", "--settle", "0.3")
 
@@ -70,7 +71,21 @@ def test_a_watched_prefix_is_converted_here_as_it_fills_and_is_never_told_its_si
     sas = generate_container_sas(account, store.name, key, permission="rl", expiry="2099-01-01")
     here = on_cloud(run, store.cloud)
     where = ("--where", "local", "-vv", "--json")
-    process = here.start("convert", f"{store.url}/in?{sas}", *WATCH, *where)
+    with hook_server() as hook:
+        words = (*where, "--notify", hook.url)
+        process = here.start("convert", f"{store.url}/in?{sas}", *WATCH, *words)
+        said = _filled(process, store, here, wav, tmp_path, destination)
+    assert process.returncode == 1, said
+    assert said[-1].endswith(": 3 converted, 1 failed"), said
+    assert hook.posted[-1]["text"].endswith(said[-1])
+    told = "\n".join((*said, json.dumps(hook.posted))).encode()
+    assert leaks(told + files_below(tmp_path), store.cloud) == []
+
+
+def _filled(
+    process: Popen[str], store: MediaStore, here: Run, wav: Path, tmp_path: Path, destination: Path
+) -> list[str]:
+    """Fill the prefix that *process* watches; returns what it said until it was ended."""
     with watching(process) as said:
         store.put("in/first.wav", wav)
         store.put("elsewhere/no.wav", wav)
@@ -83,9 +98,7 @@ def test_a_watched_prefix_is_converted_here_as_it_fills_and_is_never_told_its_si
         store.put("in/first.wav", wav)  # another version of it
         until(lambda: (destination / "first.mp3").stat().st_mtime_ns != before)
         until(lambda: converted(here) == 3)
-    assert process.returncode == 1, said
-    assert said[-1].endswith(": 3 converted, 1 failed"), said
-    assert leaks("\n".join(said).encode() + files_below(tmp_path), store.cloud) == []
+    return said
 
 
 def test_what_is_put_into_the_cloud_is_converted_there_into_another_place_there(

@@ -142,9 +142,11 @@ def test_a_watched_folder_is_converted_as_it_fills_until_it_is_stopped(
     listener.join(60)
     assert len([line for line in lines if line.startswith("FAILED")]) == 1, "it is not tried again"
     assert lines[0].startswith(
-        "watching in; files are converted once they have not changed for 0.3 s"
+        "watching 'in'; files are converted once they have not changed for 0.3 s"
     )
-    assert re.fullmatch(r"watched in for .* s: 2 converted, 1 failed\n", lines[-1]), lines
+    assert re.fullmatch(r"stopped watching 'in' after .* s: 2 converted, 1 failed\n", lines[-1]), (
+        lines
+    )
     assert names(folder) == {"bad.mp4"}
 
 
