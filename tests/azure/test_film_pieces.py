@@ -15,10 +15,10 @@ from runner.estimate.speeds import Speeds, Timing
 from runner.models import Conversion, Source, State
 from runner.parallel import is_worth_pieces
 from runner.presets import BUILT_IN
-from tests.azure.conftest import MakeCloud, MakeEngine, drive, plan_of
+from tests.azure.conftest import MakeCloud, MakeEngine, drive, on_cloud, plan_of
 from tests.azure.test_faults import drive_beside
 from tests.cloud import POOL, Cloud, fixed
-from tests.conftest import until
+from tests.conftest import Run, until
 from tests.runner.programs import converted, work
 from tests.runner.test_split import PYRAMID, SOUND, X264, listed, make, picture
 from tests.stand_in import stand_in_for_ffmpeg
@@ -170,6 +170,30 @@ def test_a_preempted_node_costs_one_piece(
     (end,) = told.results.values()
     assert (end.state, end.attempt) == (State.CONVERTED, 1)
     assert len(program.said("pieces")) == 4 + 1
+    same_film(tmp_path / "out" / "a.mp4", film / "a.mp4", tmp_path)
+
+
+def test_cancel_ends_all_pieces_and_the_same_command_begins_the_film_anew(
+    run: Run, make_cloud: MakeCloud, film: Path, tmp_path: Path
+) -> None:
+    program = stand_in_for_ffmpeg(tmp_path, HELD, get_ffmpeg_exe())
+    cloud = make_cloud(ffmpeg=program.path)
+    azure_run = on_cloud(run, cloud)
+    command = ("convert", "in", "--to", "mp4", "--split", "1")
+    following = azure_run.start(*command)
+    until(lambda: program.said("held") and completed(cloud) == 3)
+    (name,) = cloud.jobs()
+    assert azure_run("cancel", name).exit_code == 0
+    _, errors = following.communicate(timeout=60)
+    assert following.returncode == 130, errors
+    assert f"run {name} was cancelled with 1 file left" in errors
+    assert completed(cloud) == 4, "the task that joins had not begun"
+    assert cloud.stored("input") == {}
+    (tmp_path / "go").touch()
+    again = azure_run(*command)
+    assert again.exit_code == 0, again.stderr
+    assert "1 converted" in again.stderr
+    assert tasks(cloud) == {"piece": 8, "film": 2}
     same_film(tmp_path / "out" / "a.mp4", film / "a.mp4", tmp_path)
 
 
