@@ -30,7 +30,7 @@ def _find_runner() -> Path:
 
 RUNNER = _find_runner()
 _KEPT = ("PATH", "LANG", "TMPDIR", "SYSTEMROOT", "TEMP", "TMP", "PATHEXT", "COMSPEC")
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds after which something that should have happened is held not to."""
 _LOOK_LESS, _LONGEST_PAUSE = 4, 0.2
 """Between two looks passes this many times what one takes, and so many seconds at the most."""

@@ -207,6 +207,6 @@ def test_a_crew_that_is_abandoned_says_nothing() -> None:
     workers = Workers("test", 1, work, failed.append)
     workers.start()
     workers.put(1)
-    assert begun.wait(5)
+    assert begun.wait(60)
     workers.close()
     assert failed == []

@@ -248,7 +248,7 @@ def test_two_runners_do_not_work_in_one_destination_and_a_killed_one_holds_nobod
         first.kill()
     finally:
         first.kill()
-        first.communicate(timeout=30)
+        first.communicate(timeout=90)
     gate.open()
     again = laptops("convert", "in")
     assert again.exit_code == 0, again.stderr

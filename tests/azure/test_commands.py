@@ -119,7 +119,7 @@ def test_a_job_that_was_left_half_submitted_ends_itself_too(
 def interrupt(process: "subprocess.Popen[str]") -> str:
     """Press Ctrl-C, and see what is said."""
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=90)
     return errors
 
 
@@ -252,7 +252,7 @@ def test_cancel_ends_the_tasks_and_the_runner_that_follows_them(
     assert result.exit_code == 0, result.stderr
     assert f"run {name} cancelled" in result.stderr
     assert cloud.stored("input") == {}
-    _, errors = following.communicate(timeout=30)
+    _, errors = following.communicate(timeout=90)
     assert following.returncode == 130
     assert f"run {name} was cancelled with 3 files left" in errors
     assert list(cloud.jobs()) == [name], "what was cancelled is not begun again"
@@ -337,7 +337,7 @@ def test_fail_fast_says_why_it_stopped_and_what_goes_on(
     job = next(iter(cloud.jobs()))
     running = next(t for t in cloud.tasks() if t.state == "running")
     cloud.batch.terminate_task(job, str(running.id))
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=90)
     assert process.returncode == 1
     assert (
         "stopped after 1 failed files (--fail-fast); stopped here; 2 tasks still running" in errors

@@ -179,7 +179,7 @@ def test_it_is_started_by_hand_and_says_how_to_connect(option: str | None) -> No
         }
         urllib3.disable_warnings()
         answer = requests.put(
-            f"{said['side door']}/pools/pool", data=json.dumps(pool), verify=False, timeout=10
+            f"{said['side door']}/pools/pool", data=json.dumps(pool), verify=False, timeout=60
         )
         key = AzureNamedKeyCredential(said["account"], said["key"])
         with BatchClient(said["endpoint"], key, connection_verify=False) as client:

@@ -149,25 +149,25 @@ def test_everything_can_be_asked_for_over_http(
         "vmSize": "STANDARD_D2S_V5",
         "scaleSettings": {"fixedScale": {"targetLowPriorityNodes": 1}},
     }
-    assert side.put(f"{door}/pools/pool", json=pool, timeout=10).json()["id"] == "pool"
+    assert side.put(f"{door}/pools/pool", json=pool, timeout=60).json()["id"] == "pool"
     role = {"identity": "/ids/node", "role": "Storage Blob Data Reader", "container": "in"}
-    assert side.post(f"{door}/roles", json=role, timeout=10).status_code == 204
+    assert side.post(f"{door}/roles", json=role, timeout=60).status_code == 204
     assert plain.roles.allows("/IDS/node", "in", write=False)
     assert not plain.roles.allows("/ids/node", "in", write=True)
     fault = {"kind": "status", "operation": "get_pool", "status": 500}
-    assert side.post(f"{door}/faults", json=fault, timeout=10).status_code == 204
-    assert side.get(f"{door}/faults", timeout=10).json()["value"][0]["operation"] == "get_pool"
-    assert side.delete(f"{door}/faults", timeout=10).status_code == 204
-    assert side.post(f"{door}/faults", json={"kind": "no"}, timeout=10).status_code == 400
-    clock = side.post(f"{door}/clock", json={"step": 60, "speed": 2}, timeout=10).json()
+    assert side.post(f"{door}/faults", json=fault, timeout=60).status_code == 204
+    assert side.get(f"{door}/faults", timeout=60).json()["value"][0]["operation"] == "get_pool"
+    assert side.delete(f"{door}/faults", timeout=60).status_code == 204
+    assert side.post(f"{door}/faults", json={"kind": "no"}, timeout=60).status_code == 400
+    clock = side.post(f"{door}/clock", json={"step": 60, "speed": 2}, timeout=60).json()
     assert clock["speed"] == 2
     eventually(lambda: [node.state for node in client.list_nodes("pool")] == ["idle"])
     (node,) = client.list_nodes("pool")
     event = f"{door}/pools/pool/nodes/{node.id}/preempt"
-    assert side.post(event, timeout=10).status_code == 204
+    assert side.post(event, timeout=60).status_code == 204
     assert [node.state for node in client.list_nodes("pool")] == ["preempted"]
-    assert side.get(door, timeout=10).json()["pools"] == ["pool"]
-    assert side.delete(f"{door}/pools/pool", timeout=10).status_code == 202
+    assert side.get(door, timeout=60).json()["pools"] == ["pool"]
+    assert side.delete(f"{door}/pools/pool", timeout=60).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_everything_can_be_asked_for_over_http(
 def test_the_side_door_refuses_what_it_does_not_understand(
     plain: Emulator, side: requests.Session, method: str, path: str, body: Any
 ) -> None:
-    answer = side.request(method, f"{plain.endpoint}/_emulator/{path}", json=body, timeout=10)
+    answer = side.request(method, f"{plain.endpoint}/_emulator/{path}", json=body, timeout=60)
     assert answer.status_code == 400
 
 

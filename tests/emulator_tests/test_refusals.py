@@ -97,7 +97,7 @@ def test_the_client_itself_refuses_tokens_over_plain_http(plain: Emulator) -> No
 
 
 def test_a_request_without_sign_in_is_401(plain: Emulator) -> None:
-    answer = requests.get(f"{plain.endpoint}/jobs?api-version=2025-06-01", timeout=10)
+    answer = requests.get(f"{plain.endpoint}/jobs?api-version=2025-06-01", timeout=60)
     assert refusal(answer) == (401, "AuthenticationFailed")
 
 
@@ -110,7 +110,7 @@ def test_a_request_without_sign_in_is_401(plain: Emulator) -> None:
 )
 def test_the_version_is_checked(plain: Emulator, version: str, code: str) -> None:
     headers = {"Authorization": f"Bearer {token('https://batch.core.windows.net/')}"}
-    answer = requests.get(f"{plain.endpoint}/jobs?{version}", headers=headers, timeout=10)
+    answer = requests.get(f"{plain.endpoint}/jobs?{version}", headers=headers, timeout=60)
     assert refusal(answer) == (400, code)
 
 
@@ -325,7 +325,7 @@ def test_broken_json_is_no_body(plain: Emulator) -> None:
         "Content-Type": "application/json; odata=minimalmetadata",
     }
     url = f"{plain.endpoint}/jobs?api-version=2025-06-01"
-    answer = requests.post(url, data="{", headers=headers, timeout=10)
+    answer = requests.post(url, data="{", headers=headers, timeout=60)
     assert refusal(answer) == (400, "InvalidRequestBody")
 
 

@@ -36,7 +36,7 @@ def send(plain: Emulator) -> Callable[..., requests.Response]:
         if body is not None:
             given.setdefault("Content-Type", JSON)
         url = f"{plain.endpoint}{path}{'&' if '?' in path else '?'}api-version={VERSION}"
-        return requests.request(method, url, json=body, headers=given, timeout=10)
+        return requests.request(method, url, json=body, headers=given, timeout=60)
 
     return sending
 
@@ -234,7 +234,7 @@ def test_earlier_versions_are_answered_in_the_casing_of_their_time(
     }
     url = f"{plain.endpoint}/jobs/{job}/addtaskcollection?api-version={version}&timeout=30"
     body = {"value": [{"id": "a", "commandLine": "/bin/true", "constraints": None}]}
-    (result,) = requests.post(url, json=body, headers=headers, timeout=10).json()["value"]
+    (result,) = requests.post(url, json=body, headers=headers, timeout=60).json()["value"]
     assert result["status"] == "Success"
     pool = requests.get(
         f"{plain.endpoint}/pools/pool?api-version={version}", headers=headers, timeout=10
@@ -251,11 +251,11 @@ def test_an_emulator_that_stops_leaves_no_request_half_answered(
         answering = threading.Thread(target=ask, args=(session, f"{running.endpoint}/jobs"))
         answering.start()
         eventually(lambda: not running.faults.pending)
-    answering.join(10)
+    answering.join(60)
     gc.collect()
     assert not caplog.records
 
 
 def ask(session: requests.Session, url: str) -> None:
     with suppress(requests.ConnectionError):
-        session.get(url, timeout=10)
+        session.get(url, timeout=60)

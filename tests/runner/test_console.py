@@ -13,7 +13,7 @@ def test_closing_a_console_waits_until_the_run_has_ended(event: int) -> None:
     hear = listener(asked.set, is_over)
     thread = threading.Thread(target=lambda: answers.append(hear(event)))
     thread.start()
-    assert asked.wait(30)
+    assert asked.wait(90)
     assert not answers
     is_over.set()
     thread.join(30)

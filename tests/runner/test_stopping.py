@@ -238,7 +238,7 @@ def test_only_our_own_orphans_are_ended(
         (left / "x.process").write_text(words)
     assert run("convert", "in/0.mp3", "--to", "wav").exit_code == 0
     if is_ended and locks:
-        process.wait(30)
+        process.wait(90)
     else:
         assert process.poll() is None
     assert not left.exists()

@@ -225,7 +225,7 @@ def test_cancelling_ends_it_and_leaves_nothing(
     thread.start()
     until(lambda: list(destination.glob(".scratch/*.mp3")))
     handle.cancel()
-    thread.join(10)
+    thread.join(60)
     assert ends
     assert not list(destination.glob("*.wav"))
     assert not list(destination.glob(".scratch/*"))
