@@ -13,8 +13,10 @@ from queue import SimpleQueue
 
 from runner.attempt import Attempt
 from runner.attempts_left import AttemptsLeft
+from runner.conversions import Conversions
 from runner.copies import Copies
 from runner.engine import Fetch, Keep, Stop, next_of, starting_threads
+from runner.lengths import longest_first
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, ProcessHandle
 from runner.media.pieces import Split
@@ -92,8 +94,7 @@ class _Workers:
         self.scratch = scratch
         self._engine = engine
         self._plan = plan
-        conversions = plan.longest_first()
-        self._waiting = AttemptsLeft(conversions)
+        conversions = Conversions.of(plan.conversions)
         self._lock = threading.Lock()
         self._handles: set[ProcessHandle] = set()
         self._ended = False
@@ -104,6 +105,8 @@ class _Workers:
         self._size = max(
             1, min(engine.jobs or workers_for(files, self._cores, self._useful), files)
         )
+        conversions = longest_first(conversions, self._size)
+        self._waiting = AttemptsLeft(conversions)
         self._working = self._size
         self._pool = ThreadPoolExecutor(self._working, thread_name_prefix="worker")
         self.copies = Copies(

@@ -7,16 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.backend import Backend, refuse_options_for_azure
-from runner.cli.estimating import (
-    cost_so_far,
-    estimate,
-    hint_before_start,
-    refuse_if_too_dear,
-    refuse_limit_without_watcher,
-    say_hint,
-    show_estimate,
-    terms_of,
-)
 from runner.cli.notifying import typed_command
 from runner.cli.options import follow_up_of
 from runner.cli.output import say, show
@@ -27,7 +17,6 @@ from runner.cli.sources import agree_on_sources
 from runner.cli.todo import left_to_do, show_plan
 from runner.encoders import require_encoders
 from runner.errors import ExitCode
-from runner.estimate.words import hint
 from runner.existing import Existing
 from runner.ffmpeg_program import find_ffmpeg
 from runner.followup import FollowUp
@@ -76,10 +65,14 @@ def _show(request: Request, plan: Plan, backend: Backend, ffmpeg: str) -> ExitCo
         )
         todo = show_plan(plan, existing, request.output)
         if request.output.as_json or not request.output.quiet:
-            estimated = estimate(todo, ledger, backend, options, ffmpeg, measure=False)
-            show_estimate(estimated, request.output, options["max_cost"])
+            from runner.cli import estimating  # noqa: PLC0415 - once the plan is on the screen
+            from runner.estimate.words import hint  # noqa: PLC0415 - as above
+
+            estimated = estimating.estimate(todo, ledger, backend, options, ffmpeg, measure=False)
+            estimating.show_estimate(estimated, request.output, options["max_cost"])
             if options["where"] == "auto":
-                say_hint(hint(estimated, is_azure=backend.session is not None))
+                is_azure = backend.session is not None
+                estimating.say_hint(hint(estimated, is_azure=is_azure))
     backend.check_rights(plan)
     return ExitCode.OK
 
@@ -97,14 +90,9 @@ def _run(
     existing = Existing(
         *(ledger, ffmpeg, chosen.overwrite, jobs, made_with), targets=request.place.targets()
     )
-    if backend.session is not None and chosen.max_cost is not None:
-        refuse_limit_without_watcher(chosen, detach=options["detach"])
-        todo = left_to_do(plan, existing)
-        estimated = estimate(todo, ledger, backend, options, ffmpeg, measure=True)
-        spent = cost_so_far(ledger, plan.id, estimated)
-        refuse_if_too_dear(estimated, chosen.max_cost, spent)
-    if not (request.output.quiet or request.output.is_batch):
-        say_hint(hint_before_start(plan, existing, backend, options))
+    terms: dict[str, Any] = {}
+    if backend.session is not None:
+        terms = _terms_on_azure(request, plan, backend, existing, chosen)
     run = Run(
         plan=plan,
         backend=backend.name,
@@ -112,13 +100,37 @@ def _run(
         command=typed_command(),
         options=chosen,
         follow_up=follow_up_of(request.ctx),
-        **terms_of(backend, chosen),
+        **terms,
     )
     if options["clean_start"] and backend.session is not None:
         is_here = partial(existing.has, plan.destination)
         _clean_start(backend.session, is_here, plan, run.follow_up)
     engine = backend.engine(run, ffmpeg=ffmpeg, jobs=options["jobs"], detach=options["detach"])
     return plan.id, run_and_report(run, engine, existing, request.output)
+
+
+def _terms_on_azure(
+    request: Request, plan: Plan, backend: Backend, existing: Existing, chosen: RunOptions
+) -> dict[str, Any]:
+    """Return what a run of *plan* needs to know about nodes, if it may cost what it is estimated to.
+
+    Raises:
+        CostLimitError: It may not.
+    """
+    from runner.cli import estimating  # noqa: PLC0415 - few runs here need an estimate
+
+    options = request.options
+    if chosen.max_cost is not None:
+        estimating.refuse_limit_without_watcher(chosen, detach=options["detach"])
+        todo, ledger = left_to_do(plan, existing), existing.ledger
+        estimated = estimating.estimate(
+            todo, ledger, backend, options, existing.ffmpeg, measure=True
+        )
+        spent = estimating.cost_so_far(ledger, plan.id, estimated)
+        estimating.refuse_if_too_dear(estimated, chosen.max_cost, spent)
+    if not (request.output.quiet or request.output.is_batch):
+        estimating.say_hint(estimating.hint_before_start(plan, existing, backend, options))
+    return estimating.terms_of(backend, chosen)
 
 
 def _is_worth_a_trial(

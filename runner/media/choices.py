@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _MAPPED = re.compile(r"0:a:(\d+)\??")
 
 
+@lru_cache(maxsize=64)  # of one file it is asked six times
 def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
     """Return *recipe* for a source with *media*: with the number of its stream, and without any `{...}`.
 

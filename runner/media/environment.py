@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 
 # Parts of the names that clouds, Pulumi and others use: AZURE_CLIENT_SECRET,
 # RUNNER_BATCH_KEY, PULUMI_CONFIG_PASSPHRASE, AZURE_STORAGE_CONNECTION_STRING, GITHUB_TOKEN …
@@ -20,5 +21,6 @@ def without_secrets() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not _is_secret(name, value)}
 
 
+@lru_cache(maxsize=1024)  # it is asked for each program that is started
 def _is_secret(name: str, value: str) -> bool:
     return bool(_NAMES.search(name) or _VALUES.search(value))

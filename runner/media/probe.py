@@ -10,6 +10,7 @@ import re
 import subprocess
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from runner.media.exit_code import ended_from_outside
@@ -108,18 +109,30 @@ class MediaInfo:
 
 def parse_log(log: str) -> MediaInfo | None:
     """Parse what *log*, at level info, says about the first input; None if ffmpeg opened none."""
-    media: MediaInfo | None = None
-    for line in map(_without_level, log.splitlines()):
-        if media is None:
-            if found := _INPUT.search(line):
-                media = MediaInfo(found[1].rstrip(","), None)
-        elif _END_OF_INPUT.match(line):
-            break
-        else:
-            media = _take_in(media, line.strip())
-    if media is not None and _GUESSED in log:
-        return replace(media, duration=None)
-    return media
+    lines = map(_without_level, log.splitlines())
+    head = next(filter(None, map(_INPUT.search, lines)), None)
+    if head is None:
+        return None
+    duration: float | None = None
+    streams: list[Stream] = []
+    notes: list[list[str]] = []
+    for line in map(str.strip, takewhile(_is_of_input, lines)):
+        if found := _DURATION.match(line):
+            duration = _seconds(found) if found[1] else None
+        elif found := _STREAM.match(line):
+            streams.append(_stream(found, line))
+            notes.append([])
+        elif notes:
+            notes[-1].append(line)
+    return MediaInfo(
+        head[1].rstrip(","),
+        None if _GUESSED in log else duration,
+        tuple(map(_noted, streams, notes)),
+    )
+
+
+def _is_of_input(line: str) -> bool:
+    return not _END_OF_INPUT.match(line)
 
 
 def read_streams(ffmpeg: str, path: str, options: tuple[str, ...] = ()) -> MediaInfo | None:
@@ -147,31 +160,29 @@ def read_streams(ffmpeg: str, path: str, options: tuple[str, ...] = ()) -> Media
     return media and _with_trace(media, lines)
 
 
-def _take_in(media: MediaInfo, line: str) -> MediaInfo:
-    if found := _DURATION.match(line):
-        return replace(media, duration=_seconds(found) if found[1] else None)
-    if found := _STREAM.match(line):
-        index, language, kind, codec, details = found.groups()
-        rate, samples = _RATE.search(line), _SAMPLES.search(line)
-        stream = Stream(
-            index=int(index),
-            kind=kind.lower(),
-            codec=codec.rstrip(","),
-            is_cover="(attached pic)" in line,
-            rate=int(rate[1]) if rate else 0,
-            layout=samples[1] if samples else "",
-            bits=_bits(samples) if samples else 0,
-            language=(language or "")[:35],  # BCP 47 tags are not longer
-            details=details,
-        )
-        return replace(media, streams=(*media.streams, stream))
-    if not media.streams:
-        return media
-    last = media.streams[-1]
-    last = replace(last, notes=(*last.notes, line))
-    if found := _STREAM_DURATION.match(line):
-        last = replace(last, duration=_seconds(found))
-    return replace(media, streams=(*media.streams[:-1], last))
+def _stream(found: re.Match[str], line: str) -> Stream:
+    index, language, kind, codec, details = found.groups()
+    rate, samples = _RATE.search(line), _SAMPLES.search(line)
+    return Stream(
+        index=int(index),
+        kind=kind.lower(),
+        codec=codec.rstrip(","),
+        is_cover="(attached pic)" in line,
+        rate=int(rate[1]) if rate else 0,
+        layout=samples[1] if samples else "",
+        bits=_bits(samples) if samples else 0,
+        language=(language or "")[:35],  # BCP 47 tags are not longer
+        details=details,
+    )
+
+
+def _noted(stream: Stream, notes: list[str]) -> Stream:
+    """Return *stream* with the lines below its own, of which one may say how long it is."""
+    if not notes:
+        return stream
+    lengths = [_seconds(found) for found in map(_STREAM_DURATION.match, notes) if found]
+    duration = lengths[-1] if lengths else stream.duration
+    return replace(stream, notes=tuple(notes), duration=duration)
 
 
 def _bits(samples: re.Match[str]) -> int:
