@@ -1,7 +1,7 @@
 """Measure, print the tables, and write them to BENCHMARKS.md: `make bench`.
 
-    python -m tests.benchmarks [local] [startup] [many] [sample] [azure] [nodes] [emulator] [estimates] [estimates_emulated] [encoders]
-        [films]
+    python -m tests.benchmarks [local] [per_file] [startup] [many] [sample] [azure] [nodes] [emulator] [estimates]
+        [estimates_emulated] [encoders] [films]
 
 Without a name all parts are measured; a part that is named alone replaces only its own tables.
 """
@@ -20,6 +20,7 @@ from tests.benchmarks import (
     local,
     many,
     nodes,
+    per_file,
     sample,
     startup,
 )
@@ -27,6 +28,7 @@ from tests.benchmarks.tables import machine
 
 PARTS = {
     "local": local,
+    "per_file": per_file,
     "startup": startup,
     "many": many,
     "sample": sample,

@@ -71,7 +71,7 @@ def _race(title: str, work: Path, lengths: list[int], rounds: int) -> Table:
 def _ways(work: Path) -> Iterator[Way]:
     other = work / "other"
     other.mkdir(exist_ok=True)
-    embedded = [get_ffmpeg_exe(), *_plain_arguments(other)]
+    embedded = [get_ffmpeg_exe(), *plain_arguments(other)]
     yield Way("runner convert", [RUNNER, "convert", ".", "-o", str(work / "ours"), "-q"])
     xargs = ["xargs", "-0", "-I{}"]
     yield Way(
@@ -86,7 +86,8 @@ def _ways(work: Path) -> Iterator[Way]:
             yield Way("GNU parallel, the system's ffmpeg", [*start, *theirs], names_on_stdin=True)
 
 
-def _plain_arguments(target: Path) -> list[str]:
+def plain_arguments(target: Path) -> list[str]:
+    """Return ffmpeg's arguments for xargs and the like, for results in *target*."""
     return [
         "-nostdin",
         "-v",
