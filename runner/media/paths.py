@@ -27,6 +27,7 @@ _LONGEST_FOLDER = 247
 """The longest path of a folder, in characters, that every program supports; files may have twelve more."""
 _PREFIX = "\\\\?\\"
 _UNC_PREFIX = "\\\\?\\UNC\\"
+_DEVICE = "\\\\.\\"
 
 
 def is_address(path: str) -> bool:
@@ -76,7 +77,8 @@ def plain(path: str) -> str:
     """Return *path* as people write it, undoing `extended`."""
     if path.startswith(_UNC_PREFIX):
         return "\\\\" + path.removeprefix(_UNC_PREFIX)
-    return path.removeprefix(_PREFIX)
+    # what stands for a drive without a letter, as \\?\Volume{…} does, has no other form
+    return path.removeprefix(_PREFIX) if path[5:6] == ":" else path
 
 
 def spelled(path: str, known: Iterable[str], system: ModuleType = os.path) -> str:
@@ -103,7 +105,10 @@ def folder_fault(path: str, system: ModuleType = os.path) -> str:
     """Return why this system does not allow a folder at *path*, judging by the names in it; empty if it does."""
     if not is_windows(system):
         return ""
-    _, names = system.splitdrive(plain(path))
+    drive, names = system.splitdrive(plain(path))
+    if drive.startswith(_DEVICE) and not drive.endswith(":"):  # what an absolute path makes of NUL
+        name = drive.removeprefix(_DEVICE)
+        return f"Windows does not allow the name {name}: {name} is a device there"
     for name in re.split(r"[\\/]", names):
         # it drops dots and spaces at the end by itself
         if fault := fault_on_windows(name.rstrip(" .")):

@@ -148,6 +148,9 @@ def test_a_name_that_windows_can_have_stays(name: str) -> None:
         "\\\\server\\share\\a|b",
         "D:a:b",
         "x\\con \\y",
+        # what ntpath.abspath makes of NUL and of x\\com1
+        "\\\\.\\NUL",
+        "\\\\.\\com1",
     ],
 )
 def test_no_folder_can_be_where_windows_has_none(path: str) -> None:
@@ -157,10 +160,34 @@ def test_no_folder_can_be_where_windows_has_none(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["out", ".", "..\\..\\x/", "D:", "D:\\", "D:..\\x", "\\\\?\\D:\\x", "\\\\server\\c$\\out.", ""],
+    [
+        "out",
+        ".",
+        "..\\..\\x/",
+        "D:",
+        "D:\\",
+        "D:..\\x",
+        "\\\\?\\D:\\x",
+        "\\\\.\\D:\\x",
+        "\\\\?\\Volume{b75e2c83}\\x",
+        "\\\\server\\c$\\out.",
+        "",
+    ],
 )
 def test_a_folder_can_be_where_windows_has_one(path: str) -> None:
     assert not folder_fault(path, ntpath)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("\\\\?\\D:\\x", "D:\\x"),
+        ("\\\\?\\UNC\\server\\share\\x", "\\\\server\\share\\x"),
+        ("\\\\?\\Volume{b75e2c83}\\x", "\\\\?\\Volume{b75e2c83}\\x"),
+    ],
+)
+def test_only_what_has_another_form_is_shown_in_it(path: str, shown: str) -> None:
+    assert plain(path) == shown
 
 
 def test_a_name_may_be_as_long_as_windows_counts() -> None:
