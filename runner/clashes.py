@@ -1,4 +1,4 @@
-"""Deal with results that cannot have their names. Pure.
+"""Deal with results that cannot have their names. Pure, except that files whose paths differ in capitals are compared.
 
 Several would get the same name, or the name of a source, or a name that this system does not allow.
 """
@@ -141,13 +141,25 @@ def _sharing_a_target(conversions: Conversions) -> list[list[int]]:
 
 def _repeats(conversions: Conversions, group: Iterable[int]) -> Iterator[int]:
     """Yield those places of *group* that have a conversion of an earlier one, as of a file that was named twice."""
-    seen = set()
+    seen: dict[str, list[Conversion]] = {}
     for place in group:
         conversion = conversions[place]
-        key = (conversion.source.path, conversion.target)
-        if key in seen:
+        before = seen.setdefault(folded(conversion.source.path), [])
+        if any(_is_repeat(conversion, one) for one in before):
             yield place
-        seen.add(key)
+        else:
+            before.append(conversion)
+
+
+def _is_repeat(conversion: Conversion, one: Conversion) -> bool:
+    """Return whether they share a source, which may be named with other capitals where these do not matter."""
+    path, its = conversion.source.path, one.source.path
+    if path == its:
+        return conversion.target == one.target
+    try:
+        return os.path.samefile(path, its)
+    except OSError:
+        return False
 
 
 def _with_mark(conversion: Conversion) -> Conversion:

@@ -49,6 +49,18 @@ def test_a_file_that_was_named_twice_is_converted_once() -> None:
     assert targets("a.mp4", "b.mp4", "a.mp4") == ["a.mp3", "b.mp3"]
 
 
+def test_a_file_that_was_named_twice_with_other_capitals_is_converted_once(tmp_path: Path) -> None:
+    (tmp_path / "A.wav").touch()
+    if not (
+        tmp_path / "a.wav"
+    ).exists():  # another file here, unless it is a second name for the first one
+        (tmp_path / "a.wav").hardlink_to(tmp_path / "A.wav")
+    found = [Found(Source(str(tmp_path / name), 10, 20), name) for name in ("A.wav", "a.wav")]
+    plan = make_plan(found, recipe("mp3"), DESTINATION)
+    assert [conversion.target for conversion in plan.conversions] == ["A.mp3"]
+    assert not plan.left_out
+
+
 def test_files_that_share_a_name_are_left_out_and_the_rest_is_planned() -> None:
     plan = plan_of("a.flac", "b.mp4", "A.wav", "x/a.flac")
     assert [c.target for c in plan.conversions] == ["b.mp3", "x/a.mp3"]

@@ -35,7 +35,8 @@ def shares(where: Path) -> None:
 def odd_paths(where: Path) -> None:
     sound(where / "in/Day 1/Cut Short.wav")
     runner(where, "convert", f"\\\\?\\{where}\\in").expect(0, "1 converted")
-    runner(where, "convert", "IN/day 1\\CUT short.wav", "-o", "flat").expect(0, "1 converted")
+    twice = ("IN/day 1\\CUT short.wav", "in\\Day 1\\Cut Short.WAV")
+    runner(where, "convert", *twice, "-o", "flat").expect(0, "1 converted")
     runner(where, "convert", "NUL").expect(1, "name: ", "NUL is a device there")
     runner(where, "convert", "NUL", "--name", "x{stem}{ext}").expect(1, "not a file but a device")
     for name in ("in\\day 1\\cut short.WAV", "OUT/Day 1/Cut Short.mp3", "day 1\\cut short.mp3"):
@@ -83,6 +84,9 @@ def bad_names(where: Path) -> None:
     assert not (where / "out").exists()
     for folder in ("aux\\x", "NUL", "a|b"):
         runner(where, "convert", "in", "-o", folder).expect(2, "Windows does not allow the name")
+        runner(where, "convert", "in", "--yes", "--source", f"move:{folder}").expect(
+            2, "Windows does not allow the name"
+        )
     runner(where, "convert", "in", "--name", "{stem:.3}{ext}").expect(
         1,
         "2 files: 1 converted, 1 failed",
