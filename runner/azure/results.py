@@ -14,6 +14,7 @@ from runner import __version__
 from runner.addresses import BlobAddress
 from runner.azure.accounts import Access, Accounts
 from runner.azure.errors import NoRoleError, code_of, translated
+from runner.azure.listing import PAGE
 from runner.azure.reading import scope_of
 from runner.errors import RunnerError, SetupError
 from runner.media.blob_target import BlobTarget, MadeFrom
@@ -49,7 +50,9 @@ class CloudResults:
         ours = ours_in(self.address)
         try:
             for blob in self.container.list_blobs(
-                name_starts_with=prefix_of(self.address) or None, include=["metadata"]
+                name_starts_with=prefix_of(self.address) or None,
+                include=["metadata"],
+                results_per_page=PAGE,
             ):
                 if not blob.name.startswith(ours):
                     yield blob.name, _result_blob(blob)

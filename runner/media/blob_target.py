@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import re
+import sys
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote, unquote
@@ -26,6 +27,8 @@ _LONGEST_PATH = 2000
 """Letters: all metadata of a blob together may have 8 KiB."""
 _LONGEST_NOTICES = 1000
 _PREFIX = "runner_"
+_SHARED = {"run", "recipe", "version"}
+"""What many results have alike: held once, where all results are listed."""
 _CHANGED = ("BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet")
 _NO_RIGHT = (
     *("AuthorizationPermissionMismatch", "AuthorizationFailure", "AuthenticationFailed"),
@@ -37,7 +40,7 @@ _NO_RIGHT = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MadeFrom:
     """What a result was made from, and what it is: the metadata of its blob, each `runner_…`."""
 
@@ -81,6 +84,8 @@ class MadeFrom:
             if name.lower().startswith(_PREFIX)
         }
         facts: dict[str, object] = dict(texts)
+        for name in _SHARED & texts.keys():
+            facts[name] = sys.intern(texts[name])
         try:
             for name in ("source_size", "source_mtime_ns", "size"):
                 facts[name] = int(texts.get(name, "0"))

@@ -1,7 +1,7 @@
 """Measure, print the tables, and write them to BENCHMARKS.md: `make bench`.
 
-    python -m tests.benchmarks [local] [per_file] [startup] [many] [sample] [azure] [nodes] [emulator] [estimates]
-        [estimates_emulated] [encoders] [films]
+    python -m tests.benchmarks [local] [per_file] [startup] [many] [blobs] [sample] [azure] [nodes] [emulator]
+        [estimates] [estimates_emulated] [encoders] [films]
 
 Without a name all parts are measured; a part that is named alone replaces only its own tables.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     azure,
+    blobs,
     emulator,
     encoders,
     estimates,
@@ -31,6 +32,7 @@ PARTS = {
     "per_file": per_file,
     "startup": startup,
     "many": many,
+    "blobs": blobs,
     "sample": sample,
     "azure": azure,
     "nodes": nodes,

@@ -90,13 +90,16 @@ sys.exit(code)
 """
 
 
-def measure(command: Sequence[str]) -> Measured:
+def measure(command: Sequence[str], environment: dict[str, str] | None = None) -> Measured:
     """Run *command*, and read all that it prints."""
     with tempfile.NamedTemporaryFile("r") as used:
         parent = [sys.executable, "-I", "-c", _SMALL_PARENT, used.name]
         started = time.monotonic()
         process = subprocess.Popen(
-            [*parent, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [*parent, *command],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         assert process.stdout is not None
         with process.stdout as output:

