@@ -12,6 +12,8 @@ _MUCH = 2.0
 """From this factor on, one environment is much faster."""
 _WORTH = 60.0
 """Seconds that must be saved for it to be worth a word."""
+_WHOLE = 10
+"""From here on, factors are given without decimals."""
 _AS_LONG = 1.2
 """Azure must be at least this many times faster to be worth its cost."""
 
@@ -70,39 +72,42 @@ def _of_azure(azure: OnAzure) -> list[str]:
     )
     travel = f"{bytes_text(azure.sent)} up, {bytes_text(azure.received)} down"
     return [
-        f"{where}: {_about(azure.seconds, azure.error)} on {nodes}, {_money(azure)}",
+        f"{where}: {_about(azure.seconds, azure.error)} on {nodes}{_money(azure)}",
+        *_cost(azure),
         f"  {steps}; {travel}",
-        *_storage(azure),
         f"  {'; '.join(azure.bases)}",
     ]
 
 
 def _money(azure: OnAzure) -> str:
     if azure.amount is None or azure.prices is None:
-        return azure.why_no_price or "price unknown"
-    currency = azure.prices.currency
-    said = f"about {money_text(azure.amount, currency)}"
-    if azure.idle:
-        said += f", and up to {money_text(azure.idle, currency)} until idle nodes are removed"
-    return f"{said} ({_rates(azure.prices)})"
+        return f"; {azure.why_no_price or 'price unknown'}"
+    return f", about {money_text(azure.amount, azure.prices.currency)}"
 
 
-def _storage(azure: OnAzure) -> list[str]:
+def _cost(azure: OnAzure) -> list[str]:
+    """Return what is in the cost, what comes on top, and by which prices."""
     if azure.amount is None or azure.prices is None:
         return []
-    if (prices := azure.prices.storage) is None:
-        if azure.prices.egress is None and azure.received:
-            return ["  without storage and the download, whose prices are unknown"]
-        return ["  without storage, whose price is unknown"]
-    currency = azure.prices.currency
-    said = (
-        f"  storage ({prices.sku}) is {money_text(azure.storage.amount(prices), currency)} of that"
-    )
-    if azure.storage.stays:
-        month = money_text(azure.storage.a_month(prices), currency)
-        stays = f"{bytes_text(azure.storage.stays)} stays there until `runner clean`"
-        said += f"; {stays}, at {month} a month"
-    return [said]
+    said = [_storage(azure, azure.prices)]
+    if azure.idle:
+        idle = money_text(azure.idle, azure.prices.currency)
+        said.append(f"afterwards up to {idle} more, until idle nodes are removed")
+    return [f"  {line}" for line in (*said, _rates(azure.prices))]
+
+
+def _storage(azure: OnAzure, prices: Prices) -> str:
+    if prices.storage is None:
+        if prices.egress is None and azure.received:
+            return "without storage and the download, whose prices are unknown"
+        return "without storage, whose price is unknown"
+    cost = money_text(azure.storage.amount(prices.storage), prices.currency)
+    said = f"including {cost} for storage ({prices.storage.sku})"
+    if not azure.storage.stays:
+        return said
+    month = money_text(azure.storage.a_month(prices.storage), prices.currency)
+    size = bytes_text(azure.storage.stays)
+    return f"{said}, where {size} stays until `runner clean` at {month} a month"
 
 
 def _rates(prices: Prices) -> str:
@@ -110,7 +115,7 @@ def _rates(prices: Prices) -> str:
     if prices.spot == prices.dedicated:
         kinds = {"a node": prices.spot}
     rates = [f"{kind} {price:.4g}" for kind, price in kinds.items() if price is not None]
-    return f"{', '.join(rates)} {prices.currency} an hour: {prices.origin}"
+    return f"{', '.join(rates)} {prices.currency} an hour ({prices.origin})"
 
 
 def _about(seconds: float, error: float) -> str:
@@ -136,15 +141,18 @@ def recommendation(estimate: Estimate) -> str:
         return f"Convert here: Azure would take {_times(azure.seconds, here)}{price}."
     if here / azure.seconds < _MUCH or here - azure.seconds < _WORTH:
         return f"Convert here: Azure would save no more than {seconds_text(here - azure.seconds)}{price}."
-    return (
-        f"Convert on Azure if time matters: it is {here / azure.seconds:.1f} times as fast{price}."
-    )
+    return f"Convert on Azure if time matters: it is {_factor(here, azure.seconds)} times as fast{price}."
 
 
 def _times(slower: float, faster: float) -> str:
     if slower < _AS_LONG * faster:
         return "about as long"
-    return f"{slower / max(faster, 0.1):.1f} times as long"
+    return f"{_factor(slower, faster)} times as long"
+
+
+def _factor(more: float, less: float) -> str:
+    factor = more / max(less, 0.1)
+    return f"{factor:.1f}" if factor < _WHOLE else f"{factor:,.0f}"
 
 
 def hint(estimate: Estimate, *, is_azure: bool) -> str:

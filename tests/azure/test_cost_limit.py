@@ -132,9 +132,9 @@ def test_a_plan_for_azure_says_time_and_cost_and_that_a_price_is_unknown(
         *said, over = here(*words, RUNNER_PRICES_URL=service.address).stderr.splitlines()
         own = here("plan", one, "--price-per-hour", "1").stderr
     assert re.fullmatch(
-        r"  storage \(Hot LRS\) is under 0.0001 USD of that; \S+ \wB stays there until `runner clean`, "
-        r"at under 0.0001 USD a month",
-        said[-3],
+        r"  including under 0.0001 USD for storage \(Hot LRS\), where \S+ \wB stays until "
+        r"`runner clean` at under 0.0001 USD a month",
+        said[3],
     )
     assert "  without storage and the download, whose prices are unknown\n" in own
     assert re.fullmatch(
