@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class Cloud:
     """A client with a token of its own."""
     blobs: BlobServiceClient
     """A client with the account's key, for looking at what is there."""
+    _read: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
+    """What was read so far, by container, name and ETag: most is looked at again and again."""
 
     def environment(self, folder: Path) -> dict[str, str]:
         """Variables with which a `runner` of its own process finds this cloud and signs in."""
@@ -71,8 +73,14 @@ class Cloud:
     ) -> dict[str, bytes]:
         """What is *wanted*, by its name, of what lies in *container*: "input", "output" or "tools"."""
         client = self.blobs.get_container_client(self.container(container))
-        names = filter(wanted, self.names(container))
-        return {name: client.download_blob(name).readall() for name in names}
+        found = {}
+        for blob in sorted(client.list_blobs(), key=lambda blob: str(blob.name)):
+            if wanted(name := str(blob.name)):
+                key = (container, name, str(blob.etag))
+                if key not in self._read:
+                    self._read[key] = client.download_blob(name).readall()
+                found[name] = self._read[key]
+        return found
 
     def names(self, container: str) -> list[str]:
         """The names of what lies in *container*."""

@@ -2,7 +2,7 @@
 
 To start Python and to compile what is in the worker's zip takes a fifth of a second of CPU, and tests run
 a thousand tasks. Whoever does not ask for exactly that worker by exactly that Python gets what he asks
-for: tests/loop has all its tasks started as nodes start them.
+for. In the tests of cloud to cloud, pools, rights and composition of tests/loop, all starts as on nodes.
 """
 
 import json

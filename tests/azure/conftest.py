@@ -23,12 +23,9 @@ from tests.azure.world import Nodes, World, make_world
 from tests.cloud import Cloud, stand_in_cloud
 from tests.conftest import Run
 from tests.emulator.azurite import Azurite
-from tests.emulator.fixtures import storage
 from tests.media import Media
 from tests.stand_in import MakeStandIn, StandIn, stand_in_for_ffmpeg
 from tests.warm_python import WarmPython
-
-__all__ = ["storage"]
 
 MP3 = BUILT_IN["mp3"].recipe()
 
@@ -83,12 +80,6 @@ def plan_of(
 
 
 MakeCloud = Callable[..., Cloud]
-
-
-@pytest.fixture(scope="session")
-def warm_python() -> Iterator[WarmPython]:
-    with WarmPython() as python:
-        yield python
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""Fixtures for tests against the cloud: one storage for all, and a new account for each test.
+"""A fixture for tests against the cloud: a new account for each, beside the one storage for all.
 
-A conftest.py uses them by importing them.
+A conftest.py uses it by importing it; the storage is a fixture of its own, `storage`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.emulator.azurite import Azurite
 from tests.emulator.emulator import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-@pytest.fixture(scope="session")
-def storage() -> Iterator[Azurite]:
-    """Start Azurite over https, once for the whole run: use containers of your own."""
-    with Azurite() as running:
-        yield running
+    from tests.emulator.azurite import Azurite
 
 
 @pytest.fixture

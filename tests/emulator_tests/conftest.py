@@ -10,14 +10,14 @@ from azure.batch import BatchClient, models
 from azure.core.credentials import AzureNamedKeyCredential
 
 from tests.emulator import Emulator
-from tests.emulator.fixtures import azure, storage
+from tests.emulator.fixtures import azure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from azure.core.exceptions import HttpResponseError
 
-__all__ = ["azure", "storage"]
+__all__ = ["azure"]
 
 IDENTITY = (
     "/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/media/providers"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.fixtures import azure, storage
+from tests.emulator.fixtures import azure
 from tests.infra.engine import Deployment, find_pulumi
 from tests.infra.mocked import Deployed, deploy
 
-__all__ = ["azure", "storage"]
+__all__ = ["azure"]
 
 
 @pytest.fixture(scope="session")

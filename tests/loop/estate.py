@@ -18,6 +18,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from tests.emulator import Emulator
 from tests.emulator.azurite import Azurite
 from tests.emulator.front import Proxy, Storage
+from tests.emulator.process import Start, start_process
 from tests.infra.engine import ROOT, Deployment
 
 RUNNER = str(Path(sys.executable).with_name("runner"))
@@ -82,11 +83,17 @@ class Estate:
 
 @contextmanager
 def estate(
-    folder: Path, *, speed: float, processes: bool = True, front: type[Proxy] | None = None
+    folder: Path,
+    *,
+    speed: float,
+    processes: bool = True,
+    front: type[Proxy] | None = None,
+    start: Start = start_process,
 ) -> Iterator[Estate]:
     """Start the emulators and make a project of the example stack; *speed* is the service's clock's.
 
-    *processes* is whether Pulumi's engine starts its plugins as processes, and *front* stands before the storage.
+    *processes* is whether Pulumi's engine starts its plugins as processes, *front* stands before the
+    storage, and *start* starts what runs on the nodes.
     """
     with (
         Azurite() as behind,
@@ -96,6 +103,7 @@ def estate(
             certificates=storage.certificates,
             node_path=[node_programs(folder)],
             speed=speed,
+            start=start,
         ) as azure,
     ):
         deployment = Deployment(folder / "user", example=EXAMPLE.read_text(), processes=processes)

@@ -16,6 +16,7 @@ import pytest
 
 from tests.loop.estate import RUNNER, Estate, estate, without_home
 from tests.media import Media
+from tests.warm_python import WarmPython
 
 # the service's clock: a formula that is evaluated each five minutes is so each second
 SPEED = 300
@@ -57,23 +58,25 @@ KINDS = {".mkv": "clip.mkv", ".m4a": "clip.m4a", ".wav": "clip.wav", ".mov": "cl
 
 
 @pytest.fixture(scope="module")
-def up(pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+def up(
+    pulumi: None, warm_python: WarmPython, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Estate]:
     """The example stack with its two values filled in, after `pulumi up`."""
-    with estate(tmp_path_factory.mktemp("loop"), speed=SPEED) as ours:
+    with estate(tmp_path_factory.mktemp("loop"), speed=SPEED, start=warm_python.start) as ours:
         ours.deployment.up()
         yield ours
 
 
 @pytest.fixture(scope="module")
 def sources(media: Media, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty real files: awkward names, six bad ones, one of an hour."""
+    """Thirty real files: awkward names, six bad ones, one of ten minutes."""
     folder = tmp_path_factory.mktemp("thirty") / "in"
     for name in NAMES:
         media.put(KINDS.get(Path(name).suffix, "clip.mp4"), folder / name)
     for name, kind in BAD.items():
         media.put(kind, folder / name)
-    hour = "-f lavfi -i sine=200:sample_rate=8000:duration=3600 -c:a aac -b:a 16k"
-    media.run(*hour.split(), str(folder / "an hour.m4a"))
+    long = "-f lavfi -i sine=200:sample_rate=8000:duration=600 -c:a aac -b:a 16k"
+    media.run(*long.split(), str(folder / "long.m4a"))
     assert sum(path.is_file() for path in folder.rglob("*")) == 30
     return folder
 
@@ -132,7 +135,7 @@ def test_thirty_files_come_back_from_a_pool_at_zero_that_loses_a_node(
     failed = {e["target"]: e["failure"]["kind"] for e in events if e.get("state") == "failed"}
     assert failed == dict.fromkeys((f"{name[:-4]}.mp3" for name in BAD), "input")
     made = {str(p.relative_to(out)) for p in out.rglob("*.mp3")}
-    assert made == {f"{name.rpartition('.')[0]}.mp3" for name in (*NAMES, "an hour.m4a")}
+    assert made == {f"{name.rpartition('.')[0]}.mp3" for name in (*NAMES, "long.m4a")}
     assert lost
     assert not list(sources.parent.rglob("owned"))
     left = [blob.name for blob in up.blobs.get_container_client("input").list_blobs()]

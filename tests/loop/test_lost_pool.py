@@ -8,13 +8,10 @@ import pytest
 from tests.conftest import until
 from tests.emulator import Emulator, Fault, VirtualTasks
 from tests.emulator.azurite import Azurite
-from tests.emulator.fixtures import storage
 from tests.infra.mocked import deploy
 from tests.loop.composition import put_in_place
 from tests.loop.estate import RUNNER, owner_of, without_home
 from tests.media import Media
-
-__all__ = ["storage"]
 
 FOR_EVER = VirtualTasks(seconds=1e9)
 """A mirror that takes a connection and says nothing, in a start task without an end of its own."""

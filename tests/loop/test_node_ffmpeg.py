@@ -25,15 +25,12 @@ from infra.start_task import (
 )
 from tests.emulator import Emulator
 from tests.emulator.azurite import Azurite
-from tests.emulator.fixtures import storage
 from tests.emulator.front import StorageFront
 from tests.emulator.ids import made_up_id
 from tests.emulator.rights import Rights
 from tests.emulator_tests.conftest import IDENTITY as NODE
 from tests.emulator_tests.conftest import eventually
 from tests.loop.estate import owner_of
-
-__all__ = ["storage"]
 
 STORE = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/store"
 SCOPE = f"{STORE}/blobServices/default/containers"

@@ -13,7 +13,6 @@ from runner.cli import cli
 from runner.errors import RunnerError
 from tests.emulator import Emulator, Settings
 from tests.emulator.azurite import Azurite
-from tests.emulator.fixtures import storage
 from tests.emulator.front import StorageFront
 from tests.emulator.rights import Rights
 from tests.infra.mocked import OPERATOR, Deployed, deploy
@@ -21,8 +20,6 @@ from tests.infra.provider.names import leaf
 from tests.loop.composition import put_in_place
 from tests.loop.estate import node_programs, owner_of
 from tests.media import Media
-
-__all__ = ["storage"]
 
 ONE_NODE = {
     "scale": "fixed",
