@@ -41,6 +41,14 @@ def listed_names(
     Raises:
         UnicodeDecodeError: There are code pages, and none fits.
     """
+    names = _listed(data, code_pages, exists)
+    # a line of spaces is the name of a file on POSIX; Windows takes it for the current folder
+    return names if code_pages is None else [name for name in names if not name.isspace()]
+
+
+def _listed(
+    data: bytes, code_pages: Iterable[str] | None, exists: Callable[[str], bool]
+) -> list[str]:
     data = data.removeprefix(codecs.BOM_UTF8)
     if marked := _marked(data) or _by_line_ends(data):
         text = data.decode(marked)

@@ -109,3 +109,13 @@ def test_outputs_as_powershell_writes_them_are_read(
     result = run("doctor", "--outputs", "outputs.json")
     assert "is not JSON" not in result.stdout
     assert "outputs.json" in result.stdout
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "cp1252"])
+def test_a_line_of_spaces_is_no_name_on_windows(encoding: str) -> None:
+    data = "café.mp3\r\n  \r\n\t\r\n b.mp3\r\n".encode(encoding)
+    assert listed_names(data, ("cp1252",), {"café.mp3"}.__contains__) == ["café.mp3", " b.mp3"]
+
+
+def test_a_line_of_spaces_is_a_name_elsewhere() -> None:
+    assert listed_names(b"a.mp3\n  \n") == ["a.mp3", "  "]
