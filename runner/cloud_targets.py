@@ -1,6 +1,6 @@
 """Results in a container: what each was made from is in its metadata, so that no memory is needed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +25,9 @@ class CloudTargets:
     @cached_property
     def _blobs(self) -> dict[str, ResultBlob]:
         return dict(self.listing())
+
+    def expect(self, targets: Sequence[str]) -> None:
+        """See `Targets`; all are listed at once anyway."""
 
     def find(self, target: str) -> Standing | None:
         """See `Targets`."""

@@ -59,6 +59,8 @@ _CHECK = Decision(Action.CHECK)
 _FAILED_BEFORE = Decision(Action.FAILED_BEFORE)
 _AHEAD = 4
 """Files a worker that wait to be checked."""
+_AT_ONCE = 250
+"""Files that are looked up in the ledger with one query."""
 _NOT_OURS = "there is no record that runner made it"
 
 
@@ -91,8 +93,11 @@ class Existing:
     def decisions(self, plan: Plan) -> Iterator[tuple[Conversion, Decision]]:
         """Decide about all conversions of *plan*, in its order."""
         targets = self._targets_of(plan)
-        for conversion in plan.conversions:
-            yield conversion, self._decide(targets, conversion)
+        coming = iter(plan.conversions)
+        while some := list(islice(coming, _AT_ONCE)):
+            targets.expect([conversion.target for conversion in some])
+            for conversion in some:
+                yield conversion, self._decide(targets, conversion)
 
     def _decide(self, targets: Targets, conversion: Conversion) -> Decision:
         try:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from runner.media.failures import ConversionError
 from runner.media.paths import is_windows, mtime_ns_of
 from runner.media.target import find_status, look_up, nearest_folder, target_path
 from runner.models import Kind
+from runner.records import StoredResult
 from runner.standing import Standing
 
 _SHORT = 255
@@ -37,6 +39,21 @@ class FolderTargets:
     folder: Path
     can_be_opened: bool = True
     _folders: dict[str, _Folder] = field(default_factory=dict)
+    _expected: list[str] = field(default_factory=list)
+    _records: dict[str, StoredResult | None] = field(default_factory=dict)
+    """Of those that were expected, once the first of them has been asked for."""
+
+    def expect(self, targets: Sequence[str]) -> None:
+        """See `Targets`."""
+        self._records.clear()
+        self._expected[:] = targets
+
+    def _record_of(self, target: str) -> StoredResult | None:
+        if self._expected:
+            self._records.update(dict.fromkeys(self._expected))
+            self._records.update(self.ledger.find_all(self._expected))
+            self._expected.clear()
+        return self._records[target] if target in self._records else self.ledger.find(target)
 
     def find(self, target: str) -> Standing | None:
         """See `Targets`."""
@@ -48,7 +65,7 @@ class FolderTargets:
             return None
         if stat.S_ISDIR(status.st_mode):
             raise ConversionError(Kind.INPUT, "a folder has the name of its result")
-        now, record = (status.st_size, mtime_ns_of(status)), self.ledger.find(target)
+        now, record = (status.st_size, mtime_ns_of(status)), self._record_of(target)
         return Standing(now, now[1], record, record is not None and record.result.state == now)
 
     def _status(self, target: str) -> os.stat_result | None:

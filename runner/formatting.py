@@ -46,6 +46,8 @@ def shortened(text: str, width: int) -> str:
 
 def printable(name: str) -> str:
     """Escape control characters and stray bytes in *name*, for one line on any terminal."""
+    if name.isprintable():  # so are most of a million names, and stray bytes are not
+        return name
     return "".join(c if c.isprintable() else _escaped(c) for c in _decodable(name))
 
 
@@ -54,6 +56,8 @@ def printable_text(text: str) -> str:
 
     Only line breaks and tabs stay as they are.
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in _decodable(text))
 
 

@@ -19,7 +19,7 @@ from runner.database import FOLDER, Database
 from runner.destination_lock import DestinationLock, RunLock
 from runner.errors import ExitCode, SetupError, UsageError
 from runner.followup import FollowUp
-from runner.media.strict import UnreadableError
+from runner.media.strict import UnreadableError, text
 from runner.models import Event, NodeUse, Plan, State
 from runner.options import RunOptions
 from runner.prices import Prices
@@ -34,6 +34,10 @@ from runner.source_records import SourceTable
 
 Row = TypeVar("Row")
 _HERE = FollowUp()
+_RESULT = (
+    "source, source_size, source_mtime_ns, word, size, mtime_ns, sha256, notices, source_etag"
+    " FROM paths JOIN results ON file = paths.id JOIN words ON words.id = results.recipe"
+)
 
 
 class Ledger:
@@ -212,13 +216,21 @@ class Ledger:
         """Return what is known about *target*."""
         rows = self._rows(
             StoredResult.from_row,
-            "SELECT source, source_size, source_mtime_ns, word, size, mtime_ns, sha256, notices,"
-            " source_etag FROM paths JOIN results ON file = paths.id"
-            " JOIN words ON words.id = results.recipe"
-            " WHERE target_key = ? AND target = CAST(? AS TEXT)",
+            f"SELECT {_RESULT} WHERE target_key = ? AND target = CAST(? AS TEXT)",
             *target_key(target),
         )
         return rows[0] if rows else None
+
+    def find_all(self, targets: Sequence[str]) -> dict[str, StoredResult]:
+        """Return what is known about *targets*, by target: at once, as each query locks the file."""
+        keys = [target_key(target)[0] for target in targets]
+        places = ", ".join("?" * len(keys))
+        found = self._rows(
+            lambda row: (text(row[0]), StoredResult.from_row(row[1:])),
+            f"SELECT target, {_RESULT} WHERE target_key IN ({places})",
+            *keys,
+        )
+        return dict(reversed(found))  # of several, `find` returns the first
 
     def known_failures(self, made_with: str) -> dict[tuple[str, str], KnownFailure]:
         """Return the failures caused by sources, by target and source, as found with *made_with*."""

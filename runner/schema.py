@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from runner import __version__
@@ -228,7 +229,7 @@ def _part_of(part: str, target: bytes, source: bytes) -> bytes | int:
 def with_tables(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     """Return *db*, at *path*, upgraded to all tables of this version; it is closed if that fails."""
     # on POSIX, names are bytes and need not be UTF-8
-    db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    db.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     try:
         # Safe against the end of the process; a power cut may cost the ledger, not media. The
         # rollback journal, unlike a write-ahead log, also works on network file systems.

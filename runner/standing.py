@@ -1,5 +1,6 @@
 """What has the name of a result now, and where to ask."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +26,9 @@ class Targets(Protocol):
     @property
     def can_be_opened(self) -> bool:
         """Whether existing results can be opened here, to compare them with their sources."""
+
+    def expect(self, targets: Sequence[str]) -> None:
+        """Hear that `find` is asked for these next, which may be looked up at once."""
 
     def find(self, target: str) -> Standing | None:
         """Return what has the name of *target*.

@@ -9,6 +9,7 @@ import io
 import os
 import select
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
@@ -20,6 +21,8 @@ from runner.formatting import printable_text
 if TYPE_CHECKING:
     from runner.notify import Address
 
+_A_MOMENT = 0.1
+"""Seconds for which nobody misses a line."""
 _GONE = (
     *(errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN),
     errno.EIO,  # the terminal was closed
@@ -115,6 +118,24 @@ def is_anybody_there() -> bool:
 def _fault() -> OSError | None:
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw.fault if isinstance(raw, _Outlet) else None
+
+
+class ManyLines:
+    """Writes lines to standard output that may be a million: they are passed on ten times a second."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def write(self, line: str) -> None:
+        """Write *line*, with terminal control characters escaped."""
+        sys.stdout.write(f"{printable_text(line)}\n")
+        if (now := time.monotonic()) >= self._due:
+            self.flush()
+            self._due = now + _A_MOMENT
+
+    def flush(self) -> None:
+        """Pass on what was written."""
+        sys.stdout.flush()
 
 
 def say(text: str) -> None:

@@ -3,9 +3,7 @@
 import json
 from array import array
 
-import click
-
-from runner.cli.output import OutputOptions, say, show
+from runner.cli.output import ManyLines, OutputOptions, say, show
 from runner.conversions import Conversions
 from runner.existing import Action, Existing
 from runner.models import Plan
@@ -24,19 +22,21 @@ def left_to_do(plan: Plan, existing: Existing) -> Conversions:
 def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> Conversions:
     """Print the output of `--dry-run`, line by line as it is decided; return what is to be converted."""
     places = array("I")
+    lines = ManyLines()
     for place, (conversion, decision) in enumerate(existing.decisions(plan)):
         action = decision.action
         if action in _TO_DO:
             places.append(place)
         if output.as_json:
-            click.echo(json.dumps(plan_as_json(conversion, action.value)))
+            lines.write(json.dumps(plan_as_json(conversion, action.value)))
         elif not output.quiet:
-            show(plan_line(plan, conversion, action.value))
+            lines.write(plan_line(plan, conversion, action.value))
+    lines.flush()
     if damage := existing.ledger.damage:
         say(f"Warning: {damage}: a run sets it aside, and checks the results")
     for one in plan.left_out:
         if output.as_json:
-            click.echo(json.dumps(plan_as_json(one.conversion, "left out")))
+            show(json.dumps(plan_as_json(one.conversion, "left out")))
         say(left_out_line(one))
     say(f"dry run: {len(places)} of {plan.files} files to convert, nothing done")
     return Conversions.of(plan.conversions).only(places)

@@ -296,6 +296,25 @@ def ledger_rows(found: object) -> list[object]:
     return list(found)
 
 
+def test_results_that_are_looked_up_at_once_are_what_each_is(destination: Path) -> None:
+    names = [f"a/{number}.mp3" for number in range(5)] + ["ü\udcff\n.mp3", "a b/'\".mp3"]
+    with Ledger.open(destination) as ledger:
+        ledger.begin(Plan(RUN, destination, CONVERSIONS), "local", "", RunOptions())
+        for source in ("/in/one", "/in/another"):  # of the same target
+            for size, name in enumerate(names):
+                conversion = Conversion(Source(source + name, size, LATE), name, recipe())
+                result = Result(size=size, sha256="0f" * 32, mtime_ns=LATE)
+                ledger.record(
+                    RUN, Event(conversion=conversion, state=State.CONVERTED, result=result)
+                )
+        found = ledger.find_all([*names, "elsewhere.mp3"])
+        assert found == {name: ledger.find(name) for name in names}
+        assert {name: record.result.size for name, record in found.items()} == {
+            name: size for size, name in enumerate(names)
+        }
+        assert ledger.find_all(["elsewhere.mp3"]) == {}
+
+
 def test_a_file_takes_less_than_400_bytes(destination: Path) -> None:
     count = 2000
     with Ledger.open(destination) as ledger:
