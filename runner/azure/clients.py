@@ -76,5 +76,7 @@ def blob_client(
         increment_base=3,
         random_jitter_range=1,
         retry_total=4,
-        transport=Transport(connection_timeout=20, read_timeout=60),  # the client's own
+        transport=Transport(
+            connection_timeout=10, read_timeout=60
+        ),  # the client's own are 20 and 60
     )

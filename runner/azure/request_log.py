@@ -10,9 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 from azure.core.exceptions import AzureError, ServiceRequestError
 from azure.core.pipeline.transport import RequestsTransport
 
+from runner.errors import TransientError
+
 LOG = logging.getLogger("runner.requests")
-_SAID_AFTER = 3.0
-"""Seconds."""
+_LONG = 3.0
+"""Seconds without an answer after which something is said. Who has never answered is then given up, after two or
+three attempts; for others the clients go on for 40 s."""
 _SHOWN = frozenset(
     (
         *("comp", "restype", "blockid", "prefix", "marker", "maxresults", "include", "delimiter"),
@@ -26,52 +29,81 @@ _SHOWN = frozenset(
 class Silence:
     """How long nobody has answered, and whether that was said; the clients try for 40 s and more."""
 
-    clock: Callable[[], float] = time.monotonic
     since: float | None = None
     is_said: bool = False
+    has_answered: bool = False
+    """Whether anybody ever has."""
 
-    def is_to_be_said(self) -> bool:
-        """Take note of a request that reached nobody; whether it is time to say so."""
-        now = self.clock()
-        if self.since is None:
-            self.since = now
-        is_due = not self.is_said and now - self.since >= _SAID_AFTER
+    def begin(self, began: float) -> None:
+        """Take note of a request that began then, and has reached nobody."""
+        self.since = began if self.since is None else self.since
+
+    def is_to_be_said(self, now: float) -> bool:
+        """Return, once, whether it is time to say so."""
+        is_due = not self.is_said and self._lasts(now)
         self.is_said |= is_due
         return is_due
 
+    def is_to_be_given_up(self, now: float) -> bool:
+        """Return whether the address is most likely wrong, or this machine not online."""
+        return not self.has_answered and self._lasts(now)
+
     def end(self) -> None:
         """Take note of an answer."""
-        self.since, self.is_said = None, False
+        self.since, self.is_said, self.has_answered = None, False, True
+
+    def _lasts(self, now: float) -> bool:
+        return self.since is not None and now - self.since >= _LONG
 
 
 class Transport(RequestsTransport):  # type: ignore[misc] # its package loads it when asked
     """Sends requests as the clients' own transport does, logs each, and says if nobody answers for a while."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, **settings: Any) -> None:
         super().__init__(**settings)
         self.silence = Silence()
+        self._clock = clock
 
     def send(self, request: Any, **options: Any) -> Any:
-        """Send *request*, and log what came of it."""
-        began = time.monotonic()
+        """Send *request*, and log what came of it.
+
+        Raises:
+            TransientError: Nobody is reached at all, for long enough: the client is not to try again.
+        """
+        began = self._clock()
         try:
             response = super().send(request, **options)
         except AzureError as error:
-            LOG.debug("%s failed (%s) after %s", _words(request), type(error).__name__, _ms(began))
-            if isinstance(error, ServiceRequestError) and self.silence.is_to_be_said():
-                host = urlsplit(request.url).hostname
-                LOG.warning(
-                    "cannot reach %s; still trying (is that its name, and is this machine online?)",
-                    host,
-                )
+            LOG.debug(
+                "%s failed (%s) after %s", _words(request), type(error).__name__, self._ms(began)
+            )
+            if isinstance(error, ServiceRequestError):
+                self.silence.begin(began)
+                self._say(urlsplit(request.url).hostname or "")
             raise
         self.silence.end()
         headers = response.headers
         name = headers.get("x-ms-request-id") or headers.get("request-id") or "none"
         LOG.debug(
-            "%s %s, %s, request id %s", _words(request), response.status_code, _ms(began), name
+            "%s %s, %s, request id %s", _words(request), response.status_code, self._ms(began), name
         )
         return response
+
+    def _say(self, host: str) -> None:
+        """Say that nobody is reached at *host*, once that has lasted; more than that, give up."""
+        now = self._clock()
+        if self.silence.is_to_be_given_up(now):
+            raise TransientError(
+                f"cannot reach {host}: is that its name, and is this machine online? Run the same command again"
+            ) from None
+        if self.silence.is_to_be_said(now):
+            LOG.warning(
+                "cannot reach %s; still trying (is that its name, and is this machine online?)",
+                host,
+            )
+
+    def _ms(self, began: float) -> str:
+        return f"{(self._clock() - began) * 1000:.0f} ms"
 
 
 def without_signature(url: str) -> str:
@@ -85,7 +117,3 @@ def without_signature(url: str) -> str:
 
 def _words(request: Any) -> str:
     return f"{request.method} {without_signature(request.url)}"
-
-
-def _ms(began: float) -> str:
-    return f"{(time.monotonic() - began) * 1000:.0f} ms"
