@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -179,6 +179,8 @@ class Run:
 
     folder: Path
     environment: dict[str, str]
+    warm: bool = False
+    """Whether `start` forks it off a process that has loaded Azure's clients already."""
 
     def __call__(self, *arguments: object, stdin: bytes = b"", **environment: str) -> Result:
         """Run it in this process, or in one of its own where variables are for more than runner."""
@@ -211,10 +213,16 @@ class Run:
 
     def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
         """Start the command and return at once."""
+        words, environment = [*map(str, arguments)], {**self.environment, **environment}
+        if self.warm and os.name == "posix":
+            from tests.warm_runner import start_warm  # noqa: PLC0415 - for tests of Azure alone
+
+            running = start_warm(words, self.folder, environment)
+            return cast("subprocess.Popen[str]", running)  # as far as any test asks
         return subprocess.Popen(
-            [RUNNER, *map(str, arguments)],
+            [RUNNER, *words],
             cwd=self.folder,
-            env={**self.environment, **environment},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

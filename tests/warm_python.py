@@ -5,11 +5,9 @@ a thousand tasks. Whoever does not ask for exactly that worker by exactly that P
 for. In the tests of cloud to cloud, pools, rights and composition of tests/loop, all starts as on nodes.
 """
 
-import json
+import os
 import shlex
 import shutil
-import socket
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,29 +18,9 @@ from runner.azure.task_spec import COMMAND, WORKER
 from runner.azure.worker_package import pack_worker
 from tests.emulator.node_agent import SYSTEM_PATH
 from tests.emulator.process import Process, start_process
+from tests.forks import ForkServer
 
 _SHELL, _, _SCRIPT = shlex.split(COMMAND)
-_SERVER = Path(__file__).with_name("warm_server.py")
-
-
-class Fork:
-    """A process that the server has forked for us."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._answers = connection.makefile("r")
-        self.pid = int(self._answers.readline())
-        self.returncode: int | None = None
-
-    def poll(self) -> int | None:
-        """The exit code, if anybody has waited for it."""
-        return self.returncode
-
-    def wait(self) -> int:
-        """Wait for the end; negative is the signal that it was killed by."""
-        with self._connection, self._answers:
-            self.returncode = int(self._answers.readline())
-        return self.returncode
 
 
 class WarmPython:
@@ -50,18 +28,11 @@ class WarmPython:
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="warm-")
-        self._address = str(Path(self._folder.name, "socket"))
         worker = Path(self._folder.name, WORKER)
         worker.write_bytes(pack_worker()[1])
         self._python = shutil.which("python3", path=SYSTEM_PATH) or ""
-        self._server = subprocess.Popen(
-            [self._python, str(_SERVER), self._address, str(worker)],
-            env={"LANG": "C.UTF-8", "PATH": SYSTEM_PATH},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self._server.stdout is not None
-        assert self._server.stdout.readline() == b"ready\n"
+        environment = {"LANG": "C.UTF-8", "PATH": SYSTEM_PATH}
+        self._server = ForkServer(self._python, environment, str(worker))
         return self
 
     def __exit__(
@@ -70,7 +41,7 @@ class WarmPython:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.communicate()  # which closes its input, its sign to end
+        self._server.close()
         self._folder.cleanup()
 
     def start(
@@ -85,13 +56,9 @@ class WarmPython:
         """Start *command*, without input and in a session of its own."""
         if not self._is_worker(command, cwd, env):
             return start_process(command, cwd=cwd, env=env, stdout=stdout, stderr=stderr)
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(self._address)
-        asked = json.dumps({"cwd": str(cwd), "env": dict(env), "argv": [WORKER]}).encode()
-        socket.send_fds(connection, [b"\0"], [stdout.fileno(), stderr.fileno()])
-        connection.sendall(asked)
-        connection.shutdown(socket.SHUT_WR)
-        return Fork(connection)
+        with Path(os.devnull).open() as nothing:
+            streams = (nothing.fileno(), stdout.fileno(), stderr.fileno())
+            return self._server.fork([WORKER], cwd, env, streams)
 
     def _is_worker(self, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> bool:
         program, *words = command

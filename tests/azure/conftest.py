@@ -203,8 +203,8 @@ def azure_run(run: Run, cloud: Cloud) -> Run:
 
 
 def on_cloud(run: Run, cloud: Cloud) -> Run:
-    """*run* with what it takes to find and to trust *cloud*."""
+    """*run* with what it takes to find and to trust *cloud*, and what it takes long to load."""
     home = Path(run.environment["HOME"])
     found = cloud.environment(home)
     needed = {**cloud.azure.environment, "RUNNER_OUTPUTS": found["RUNNER_OUTPUTS"]}
-    return replace(run, environment={**run.environment, **needed})
+    return replace(run, environment={**run.environment, **needed}, warm=True)

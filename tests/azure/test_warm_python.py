@@ -15,8 +15,9 @@ from runner.presets import BUILT_IN
 from tests.conftest import until
 from tests.emulator.node_agent import SYSTEM_PATH
 from tests.emulator.process import Process, Start, start_process
+from tests.forks import Fork
 from tests.media import Media
-from tests.warm_python import Fork, WarmPython
+from tests.warm_python import WarmPython
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="nodes have Linux")
 _ORDER = Order(source="a.wav", recipe=BUILT_IN["mp3"].recipe()).as_json()

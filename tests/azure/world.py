@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shlex
-import subprocess
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +22,13 @@ from runner.azure.names import result_in
 from runner.ledger import Ledger
 from runner.media.node import ORDER, RECORD, Order
 from tests.cloud import POOL, Cloud
-from tests.conftest import RUNNER, Result, tree, until
+from tests.conftest import Result, tree, until
 from tests.emulator import VirtualTasks
 from tests.emulator.model import Failure
 from tests.emulator.virtual import VirtualExecutor
 from tests.emulator.work import Work
 from tests.in_process import run_here
+from tests.warm_runner import RunningCommand, start_warm
 
 SUCCESS = {"a.wav": b"good a", "c.wav": b"good c"}
 FAILURE = {"b.wav": b"bad b"}
@@ -107,18 +107,9 @@ class Machine:
         exit_code, out, err = run_here(words, self.folder, self.environment)
         return Result(exit_code, out.decode(), err.decode())
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str) -> RunningCommand:
         """Start `runner` with *words* as a process of its own."""
-        return subprocess.Popen(
-            [RUNNER, *words],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        return start_warm(words, self.folder, self.environment)
 
 
 @dataclass
