@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.backend import find_backend, find_session
 from runner.cli.help import Command
 from runner.cli.options import destination_option, follow_up_of, option, run_argument
 from runner.cli.output import is_anybody_there, say, show
@@ -20,7 +19,6 @@ from runner.cli.where import stack_options, where_options
 from runner.costs import Cost, cost_as_json, cost_lines, cost_of
 from runner.destinations import Destination, find_destination
 from runner.errors import ExitCode, UsageError
-from runner.existing import Existing
 from runner.followup import FollowUp
 from runner.formatting import count_text, display_path, printable, seconds_text
 from runner.ledger import Ledger
@@ -60,7 +58,7 @@ def status(
     """Show the state of RUN, or of the newest run; the first letters of its name are enough."""
     with find_destination(destination, options).read() as ledger:
         run = ledger.run(name, follow_up_of(ctx))
-        session = None if run.backend == "local" or not run.unfinished else find_session(options)
+        session = None if run.backend == "local" or not run.unfinished else _session(options)
         if session is not None:
             session = session.on(session.deployment.on_that_of_a_run(run.options.pool))
         while True:
@@ -121,6 +119,12 @@ def _status_lines(
             yield f"  notice {_attempt_line(attempt)}"
 
 
+def _session(options: dict[str, Any]) -> "Session":
+    from runner.cli.backend import find_session  # noqa: PLC0415 - what converts takes 0.1 s to import
+
+    return find_session(options)
+
+
 @click.command(cls=Command)
 @click.argument("what", metavar="[FILE|RUN]", required=False)
 @destination_option()
@@ -175,6 +179,9 @@ def clean(
     **options: Any,
 ) -> None:
     """Forget RUN, or old runs, and their logs, here and on Azure. Converted files stay."""
+    from runner.cli.backend import find_backend  # noqa: PLC0415 - as in `_session`
+    from runner.existing import Existing  # noqa: PLC0415 - as above
+
     age = _age(older_than)
     before = datetime.now().astimezone() - age
     backend = find_backend(options)
