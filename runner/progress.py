@@ -61,8 +61,8 @@ class Tally:
     counts: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
     running: dict[str, Event] = field(default_factory=dict)
     """The newest event of each running conversion, by target."""
-    waiting: set[str] = field(default_factory=set)
-    """The targets of conversions that are waiting for a node."""
+    waiting: set[int] = field(default_factory=set)
+    """The hashes of the targets of conversions that are waiting for a node, which a million may."""
     cloud: CloudProgress = field(default_factory=CloudProgress)
     media_done: float = 0.0
     """Seconds of media converted in this run, without the running files."""
@@ -80,13 +80,13 @@ class Tally:
                 self.cloud.observe(event)
             return
         target = event.conversion.target
-        self.waiting.discard(target)
+        self.waiting.discard(hash(target))
         if event.state in _ACTIVE:
             self.running[target] = event
             return
         self.running.pop(target, None)
         if event.state is State.QUEUED:
-            self.waiting.add(target)
+            self.waiting.add(hash(target))
         if not event.state.is_final:
             return
         self.counts[event.state] += 1

@@ -16,6 +16,7 @@ from runner.azure.results import CloudResults
 from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
 from runner.azure.task_spec import StayingResult
+from runner.conversions import Conversions
 from runner.media.pieces import Cut
 from runner.media.target import Replaceable
 from runner.models import Conversion, Event, NodeUse, Notice, Step, TargetState
@@ -25,9 +26,13 @@ from runner.result_blobs import result_blob
 
 @dataclass(slots=True, eq=False)
 class WorkItem:
-    """One conversion in progress; only one thread uses it at a time."""
+    """One conversion in progress; only one thread uses it at a time.
 
-    conversion: Conversion
+    A million of them may wait in Batch, so each has its place in the table of all, and no conversion of its own.
+    """
+
+    conversions: Conversions
+    place: int
     attempt: int = 1
     retried: int = 0
     """Extra attempts that this runner has made."""
@@ -48,10 +53,15 @@ class WorkItem:
     """How its film was cut, if it is converted in pieces."""
     notice: str = ""
     """Why not, where the user should know."""
-    pieces_seconds: dict[str, float] = field(default_factory=dict)
-    """How long each piece took on its node, by its task."""
+    pieces_seconds: dict[str, float] | None = None
+    """How long each piece took on its node, by its task; none without pieces."""
     is_added: bool = False
     """Whether the service is known to have its task."""
+
+    @property
+    def conversion(self) -> Conversion:
+        """What is converted into what; it is made anew each time."""
+        return self.conversions[self.place]
 
     @property
     def task(self) -> str:
@@ -61,7 +71,8 @@ class WorkItem:
     def again(self) -> "WorkItem":
         """Return the next attempt at the same conversion."""
         return WorkItem(
-            self.conversion,
+            self.conversions,
+            self.place,
             attempt=self.attempt + 1,
             retried=self.retried + 1,
             blob=self.blob,
@@ -78,8 +89,9 @@ class InFlightTasks:
 
     def add(self, item: WorkItem) -> None:
         """Add *item* under the id of its task."""
+        task = item.task
         with self._lock:
-            self._items[item.task] = item
+            self._items[task] = item
 
     def take(self, task: str) -> WorkItem | None:
         """Remove and return the item of *task*; None if it is not here."""

@@ -140,6 +140,7 @@ class Poller:
         """Note the node time of a piece, which is part of that of its film."""
         item = self.context.in_flight.find(joining_task(end.task))
         if item is not None and end.started and end.ended:
+            item.pieces_seconds = item.pieces_seconds or {}
             item.pieces_seconds[end.task] = (end.ended - end.started).total_seconds()
 
     def _show_running(self, job: str) -> int:

@@ -44,18 +44,18 @@ def resume_run(
     context.stored.put(plan, context.options)
     if context.stopped.is_set():
         raise Stopped  # before there is anything to terminate
-    items = [WorkItem(conversion) for conversion in plan.longest_first()]
+    conversions = plan.longest_first()
     if open_job(context, plan.id):
-        return items, 0
+        return [WorkItem(conversions, place) for place in range(len(conversions))], 0
     known, count = _known_attempts(context, jobs)
     stored = context.stored.sources()
     if not context.options.keep:
         done = [stored.pop(c.id) for c in plan.done if c.id in stored]
         context.blobs.delete(context.deployment.input_container, done)
     todo = []
-    for item in items:
-        item.blob = stored.get(item.conversion.id, "")
-        newest = known.get(item.conversion.id)
+    for place, conversion in enumerate(conversions):
+        item = WorkItem(conversions, place, blob=stored.pop(conversion.id, ""))
+        newest = known.pop(conversion.id, None)
         if newest is None or not newest.will_end:
             item.attempt = newest.attempt + 1 if newest else 1
             todo.append(item)

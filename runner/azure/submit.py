@@ -183,7 +183,7 @@ class Submitter:
             self._add(batch, self._job_after(job))
             return
         for item in batch:
-            if reason := refused.get(item.task):
+            if refused and (reason := refused.get(item.task)):
                 self._refuse(item, reason)
             else:
                 item.is_added = True
@@ -234,15 +234,9 @@ class Submitter:
 
     def _describe(self, item: WorkItem) -> list[Task]:
         """Return the tasks of *item*: those of its pieces, if it has any, and the one with the result."""
-        seconds = self._context.options.timeout
-        names = self._context.blob_names
-        pieces = build_pieces(item.conversion, item.attempt, item.blob, names, seconds, item.cut)
-        task = build_task(
-            item.conversion,
-            item.attempt,
-            item.blob,
-            self._context.blob_names,
-            self._context.options.timeout,
-            self._context.staying(item.conversion),
-        )
+        conversion, attempt, blob = item.conversion, item.attempt, item.blob
+        seconds, names = self._context.options.timeout, self._context.blob_names
+        pieces = build_pieces(conversion, attempt, blob, names, seconds, item.cut)
+        staying = self._context.staying(conversion)
+        task = build_task(conversion, attempt, blob, names, seconds, staying)
         return [*pieces, with_pieces(task, names, item.cut, item.notice)]

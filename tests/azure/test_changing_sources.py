@@ -11,6 +11,7 @@ from runner.azure.blobs import Blobs
 from runner.azure.context import WorkItem
 from runner.azure.engine import AzureEngine
 from runner.azure.upload import upload_source
+from runner.conversions import Conversions
 from runner.errors import RunnerError
 from runner.media.failures import ConversionError
 from tests.azure.conftest import MakeEngine, drive, plan_of
@@ -71,7 +72,7 @@ def test_no_mixture_of_old_and_new_stays_in_storage(
 
     context = replace(context, blobs=Blobs(engine.storage, change_now))
     with pytest.raises(ConversionError, match="the file changed while it was read"):
-        upload_source(context, WorkItem(plan.conversions[0]))
+        upload_source(context, WorkItem(Conversions.of(plan.conversions), 0))
     assert not cloud.stored("input")
 
 
@@ -82,7 +83,9 @@ def test_what_storage_refuses_for_another_reason_is_said_as_it_is(
     context = engine.context_of(plan, tmp_path, lambda _: None)
     gone = replace(context.deployment, input_container="gone")
     with pytest.raises(RunnerError, match="the container does not exist"):
-        upload_source(replace(context, deployment=gone), WorkItem(plan.conversions[0]))
+        upload_source(
+            replace(context, deployment=gone), WorkItem(Conversions.of(plan.conversions), 0)
+        )
 
 
 def test_a_source_that_changes_while_its_audio_is_copied_out_stops_no_other(

@@ -34,6 +34,7 @@ from runner.azure.signing import Lifetimes, Signer
 from runner.azure.stack import Deployment, choose_stack
 from runner.azure.stored import StoredRun
 from runner.azure.submit import Submitter
+from runner.conversions import Conversions
 from runner.media.choices import settle
 from runner.models import Conversion, Event, NodeUse, Notice, Source
 from runner.options import RunOptions
@@ -274,9 +275,8 @@ class _Scale:
         self._jobs = [self._context.run]
         self._submitter = Submitter(self._context, self._jobs, lambda: None, self._news.put)
         self._follower = Poller(self._context, self._jobs, self._end, lambda: None)
-        self._items = [
-            WorkItem(_conversion(number), blob=f"run/{number}") for number in range(tasks)
-        ]
+        conversions = Conversions.of(map(_conversion, range(tasks)))
+        self._items = [WorkItem(conversions, place, blob=f"run/{place}") for place in range(tasks)]
 
     def run(self) -> dict[str, float]:
         plan = _memory()
