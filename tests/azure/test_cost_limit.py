@@ -53,6 +53,9 @@ def test_a_run_ends_at_its_limit_keeps_what_was_paid_and_goes_on_at_a_higher_one
     assert f"run {run_id}" in again.stderr  # it is the same run, in another job
     assert set(cloud.attempts().values()) <= {1, 2}
     _holds_by_hand(destination, again.stderr)
+    # what the first command had uploaded for files that only the second one converted counts too
+    used = json.loads(here("status", "--json").stdout)["azure"]
+    assert used["bytes_up"] == sum(path.stat().st_size for path in six.iterdir())
 
 
 @posix_only
