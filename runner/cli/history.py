@@ -214,7 +214,7 @@ def _attempts_of(
             if attempts := ledger.attempts.at(file):
                 return attempts[:1] if attempts[0].number == 1 else attempts
         if not any(run.id.startswith(what) for run in ledger.runs()):
-            missing = f"no file or run '{printable(what)}' is recorded in {ledger.destination}"
+            missing = f"no file or run '{printable(what)}' is recorded in {printable(str(place))}"
             raise UsageError(f"{missing}; list the runs with `{follow_up.runs}`")
     return ledger.attempts.failed(ledger.run(what, follow_up).id)
 
