@@ -149,7 +149,7 @@ def test_an_ffmpeg_that_is_killed_while_it_complains_is_tried_again(
 SIGNALLED = """
 if {when!r} not in WORDS:
     be_ffmpeg()
-real = start(REAL, "-re", *ARGUMENTS)
+real = start(REAL, "-readrate", "0.2", *ARGUMENTS)  # ten seconds for the two of the source
 time.sleep(0.5)
 os.kill(real.pid, {number})
 code = real.wait()
