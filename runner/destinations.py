@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -118,19 +117,18 @@ class Destination:
         if self.address is None:
             return plan
         left_out = list(plan.left_out)
-        kept = array("I")
-        conversions = Conversions.of(plan.conversions)
-        for place, conversion in enumerate(conversions):
-            if self._overwrites(conversion):
-                why = "its result would overwrite it; choose another place with -o"
-                left_out.append(LeftOut(conversion, Failure(Kind.NAME, why)))
-            else:
-                kept.append(place)
+
+        def kept() -> Iterator[Conversion]:
+            for conversion in plan.conversions:
+                if self._overwrites(conversion):
+                    why = "its result would overwrite it; choose another place with -o"
+                    left_out.append(LeftOut(conversion, Failure(Kind.NAME, why)))
+                else:
+                    yield conversion
+
+        conversions = Conversions.of(kept())
         return replace(
-            plan,
-            conversions=conversions.only(kept),
-            left_out=tuple(left_out),
-            address=self.address,
+            plan, conversions=conversions, left_out=tuple(left_out), address=self.address
         )
 
     def _overwrites(self, conversion: Conversion) -> bool:

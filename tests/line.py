@@ -15,8 +15,8 @@ _CHUNK = 32 * 1024
 class Line:
     """Passes connections on to *target*, as slowly as a line would, and breaks when it is told to.
 
-    All connections share the bandwidth upwards; downwards it is not limited, as lines are faster
-    that way. Used as a context; `port` is where it listens.
+    All connections share the bandwidth upwards, and that downwards, which usually is not limited, as
+    lines are faster that way. Used as a context; `port` is where it listens.
     """
 
     target: int
@@ -24,9 +24,12 @@ class Line:
     bits_a_second: float = math.inf
     round_trip: float = 0.0
     """Seconds."""
+    bits_a_second_down: float = math.inf
     port: int = 0
     bytes_up: int = 0
     """What has gone up so far."""
+    connections: int = 0
+    """How many have been made so far."""
     breaks: int = 0
     """How many connections are still to break: in the direction that `breaks_up` says, after more
     than `breaks_after` bytes."""
@@ -36,8 +39,8 @@ class Line:
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._free_at = 0.0
-        """When the line has sent all that it was given."""
+        self._free_at = {True: 0.0, False: 0.0}
+        """When the line has sent all that it was given, upwards and downwards."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -68,6 +71,7 @@ class Line:
             await asyncio.gather(*others, return_exceptions=True)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         there, back = await asyncio.open_connection("127.0.0.1", self.target)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -89,8 +93,7 @@ class Line:
             while data := await self._read(reader):
                 passed += len(data)
                 self._break_if_due(passed, up=up)
-                if up:
-                    await self._send(len(data))
+                await self._send(len(data), up=up)
                 line.put_nowait((self._loop.time() + self.round_trip / 2, data))
             line.put_nowait((0.0, b""))
 
@@ -104,12 +107,16 @@ class Line:
             return await reader.read(_CHUNK)
         return b""
 
-    async def _send(self, size: int) -> None:
+    async def _send(self, size: int, *, up: bool) -> None:
         """Wait for as long as the line needs for *size* bytes, after all that came before."""
-        self.bytes_up += size
+        if up:
+            self.bytes_up += size
+        speed = self.bits_a_second if up else self.bits_a_second_down
+        if speed == math.inf:
+            return
         now = self._loop.time()
-        self._free_at = max(self._free_at, now) + size * 8 / self.bits_a_second
-        await asyncio.sleep(self._free_at - now)
+        self._free_at[up] = max(self._free_at[up], now) + size * 8 / speed
+        await asyncio.sleep(self._free_at[up] - now)
 
     async def _deliver(
         self, line: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter

@@ -14,6 +14,7 @@ from runner.azure.download import download_result
 from runner.azure.errors import JobCancelledError, JobLostError, PoolLostError
 from runner.azure.job_state import AT_COST_LIMIT
 from runner.azure.jobs import Finished
+from runner.azure.lanes import Lanes
 from runner.azure.node_ffmpeg import put_ffmpeg
 from runner.azure.poll import Poller
 from runner.azure.resume import resume_run
@@ -63,14 +64,17 @@ class Pipeline:
         self._follow_up = follow_up
         self._jobs = [plan.id]
         """The run's jobs, newest last; only the loops append to it, and nothing is ever removed."""
-        transfers = context.options.transfers
+        # results are about as large as their sources, or smaller
+        self._up, self._down = Lanes(context.options), Lanes(context.options)
         self._submitter = Submitter(context, self._jobs, self._wake, inbox.put)
-        self._uploaders = Workers("upload", transfers, self._upload, inbox.put)
-        self._downloaders = Workers("download", transfers, self._download, inbox.put)
+        self._uploaders = Workers("upload", self._up.at_a_time, self._upload, inbox.put)
+        self._downloaders = Workers("download", self._down.at_a_time, self._download, inbox.put)
         self._poller = Poller(context, self._jobs, self._ended, self._wake)
         self._loops = Workers[Callable[[], None]]("loop", 3, lambda loop: loop(), inbox.put)
         self._all_workers: list[Workers[Any]] = [self._uploaders, self._downloaders, self._loops]
-        self._retry = RetryPolicy(context.options.retries)
+        self._retry = RetryPolicy(
+            context.options.retries, min(self._up.at_a_time, len(plan.conversions))
+        )
         self._left = len(plan.conversions)
         self._settled = Settled(plan.done)
         self._collecting: set[str] = set()
@@ -208,6 +212,10 @@ class Pipeline:
         )
 
     def _upload(self, item: WorkItem) -> None:
+        with self._up.of(item.conversion.source.size):
+            self._upload_now(item)
+
+    def _upload_now(self, item: WorkItem) -> None:
         if self._context.stopped.is_set() or self._context.at_limit.is_set():
             return
         if not item.conversion.source.is_blob:
@@ -239,6 +247,10 @@ class Pipeline:
         self._downloaders.put((item, end))
 
     def _download(self, work: tuple[WorkItem, Finished]) -> None:
+        with self._down.of(work[0].conversion.source.size):
+            self._download_now(work)
+
+    def _download_now(self, work: tuple[WorkItem, Finished]) -> None:
         item, end = work
         if self._context.stopped.is_set():
             return

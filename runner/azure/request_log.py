@@ -11,8 +11,11 @@ from azure.core.exceptions import AzureError, ServiceRequestError
 from azure.core.pipeline.transport import RequestsTransport
 
 from runner.errors import TransientError
+from runner.options import MOST_TRANSFERS
 
 LOG = logging.getLogger("runner.requests")
+_HOSTS = 10
+"""To so many, connections are kept; this is what the clients' own transport has."""
 _LONG = 3.0
 """Seconds without an answer after which something is said. Who has never answered is then given up, after two or
 three attempts; for others the clients go on for 40 s."""
@@ -63,6 +66,14 @@ class Transport(RequestsTransport):  # type: ignore[misc] # its package loads it
         super().__init__(**settings)
         self.silence = Silence()
         self._clock = clock
+
+    def open(self) -> None:
+        """Begin a session that keeps a connection for each transfer; the clients' own keeps ten of them."""
+        is_new = self.session is None
+        super().open()
+        if is_new and self.session is not None:
+            for adapter in set(self.session.adapters.values()):
+                adapter.init_poolmanager(_HOSTS, MOST_TRANSFERS)
 
     def send(self, request: Any, **options: Any) -> Any:
         """Send *request*, and log what came of it.

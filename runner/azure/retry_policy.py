@@ -4,15 +4,18 @@ from runner.azure.context import WorkItem
 from runner.errors import TransientError
 from runner.models import Failure, Kind
 
-_TRANSIENT_IN_A_ROW = 12
-"""If this many transfers fail in a row, the network is at fault, not a file."""
+_ROUNDS = 3
+"""If each of those that travel at a time fails so often in a row, or as often as it may, the network is at
+fault, not a file."""
+_LEAST_FAULTS = 12
 
 
 class RetryPolicy:
     """Decides which failures are retried, and when the network itself is at fault."""
 
-    def __init__(self, retries: int) -> None:
+    def __init__(self, retries: int, at_a_time: int) -> None:
         self._retries = retries
+        self._most_faults = max(_LEAST_FAULTS, min(_ROUNDS, 1 + retries) * at_a_time)
         self._faults = 0
 
     def may_try_again(self, item: WorkItem, failure: Failure) -> bool:
@@ -24,7 +27,7 @@ class RetryPolicy:
     def count_fault(self, error: TransientError) -> None:
         """Count a failed transfer; raise *error* after too many in a row."""
         self._faults += 1
-        if self._faults >= _TRANSIENT_IN_A_ROW:
+        if self._faults >= self._most_faults:
             raise error
 
     def succeeded(self) -> None:

@@ -76,7 +76,7 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "type": click.IntRange(1, MOST_TRANSFERS),
             "metavar": "N",
             "section": "Azure",
-            "help": "Parallel uploads, and parallel downloads.",
+            "help": "Parallel uploads, and parallel downloads; by default, 16 of small files.",
         },
     ),
     "keep": (

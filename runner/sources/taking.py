@@ -27,7 +27,6 @@ from runner.sources.durable import (
     sync_file,
     sync_folder,
 )
-from runner.sources.volumes import keeps_numbers
 
 _BLOCK = 1024 * 1024
 _NO_BIN = "the recycle bin did not take it: there may be none for its drive, or another program has it open"
@@ -71,7 +70,7 @@ def require_same(path: str, identity: Identity, *, renamed: bool = False) -> Non
         raise StaysError("it is gone already") from error
     except OSError as error:
         raise StaysError(reason_of(error)) from error
-    if not identity.is_still(status, renamed=renamed, keeps_number=keeps_numbers(path)):
+    if not identity.is_still(status, renamed=renamed):
         raise ChangedError
 
 
@@ -79,8 +78,7 @@ def as_it_is_now(record: SourceRecord) -> SourceRecord:
     """*record* of a file that runner itself has renamed, and named back."""
     with suppress(OSError):
         status = os.lstat(record.path)
-        keeps_number = keeps_numbers(record.path)
-        if record.identity.is_still(status, renamed=True, keeps_number=keeps_number):
+        if record.identity.is_still(status, renamed=True):
             return replace(record, identity=Identity.of(status))
     return record
 

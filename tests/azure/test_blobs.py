@@ -3,8 +3,11 @@
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,8 +16,10 @@ from azure.storage.blob import BlobServiceClient
 
 from runner.azure.blobs import Blobs
 from runner.azure.clients import blob_client
+from runner.azure.lanes import Lanes
 from runner.azure.workers import Stopped, Workers
 from runner.errors import RunnerError, SetupError, TransientError
+from runner.options import RunOptions
 from tests.cloud import Cloud
 from tests.conftest import until
 from tests.line import Line
@@ -179,7 +184,48 @@ def test_transfers_that_nobody_waits_for_end_early(
     assert set(cloud.stored("input")) == {"x.mp4"}
 
 
+def test_each_of_many_transfers_at_a_time_keeps_its_connection(
+    cloud: Cloud, line: Line, far: Blobs, file: Path
+) -> None:
+    line.round_trip = 0.3  # so that they are under way at the same time
+    small = file.with_name("small")
+    small.write_bytes(b"small")
+    at_a_time = 20
+    with ThreadPoolExecutor(at_a_time) as pool:
+        for round_ in range(4):
+            names = [f"{round_} {number}.mp4" for number in range(at_a_time)]
+            upload = partial(far.upload, cloud.container("input"), path=str(small))
+            assert list(pool.map(upload, names)) == [5] * at_a_time
+    assert line.connections <= at_a_time
+
+
 # --- the crews that carry them -------------------------------------------------------------------
+
+
+def test_few_large_files_travel_at_a_time_and_many_small_ones() -> None:
+    lanes = Lanes(RunOptions())
+    together = threading.Barrier(16, timeout=60)
+    travelling = threading.Semaphore(RunOptions().transfers)
+
+    def send(size: int) -> bool:
+        with lanes.of(size):
+            if size < LARGE:
+                together.wait()  # raises if they do not travel at the same time
+                return True
+            is_one_of_few = travelling.acquire(blocking=False)
+            time.sleep(0.01)
+            if is_one_of_few:
+                travelling.release()
+            return is_one_of_few
+
+    with ThreadPoolExecutor(lanes.at_a_time) as pool:
+        assert all(pool.map(send, [1000] * 16))
+        assert all(pool.map(send, [LARGE] * 32))
+
+
+@pytest.mark.parametrize("chosen", [1, 2, 64])
+def test_as_many_travel_at_a_time_as_the_user_says(chosen: int) -> None:
+    assert Lanes(RunOptions(transfers=chosen)).at_a_time == chosen
 
 
 def test_a_crew_that_fails_says_so_and_does_not_die_in_silence() -> None:

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
+from runner.azure.retry_policy import RetryPolicy
 from runner.azure.retrying import TRIES, call_with_retry, wait_before
+from runner.errors import TransientError
 
 
 class Calls:
@@ -96,3 +98,23 @@ def test_each_wait_is_twice_the_last_up_to_half_a_minute(
 def test_the_service_may_ask_for_a_longer_wait(asked: str, wait: float | None) -> None:
     waited = wait_before(1, status(503, **{"retry-after": asked}))
     assert waited == wait if wait else 0.25 <= waited <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("files", "retries"), [(4, 2), (5, 2), (16, 2), (100, 2), (8, 1), (12, 0), (20, 0)]
+)
+def test_a_line_that_is_down_ends_the_run_rather_than_fail_its_files(
+    files: int, retries: int
+) -> None:
+    policy = RetryPolicy(retries, min(16, files))
+    faults = [TransientError("no line")] * (files * (1 + retries))
+    with pytest.raises(TransientError, match="no line"):
+        list(map(policy.count_fault, faults))
+
+
+def test_a_moment_without_a_line_ends_no_run_in_which_many_files_travel() -> None:
+    policy = RetryPolicy(2, 16)
+    for _ in range(3):
+        for _ in range(16):
+            policy.count_fault(TransientError("no line"))
+        policy.succeeded()

@@ -1,6 +1,6 @@
 """Measure, print the tables, and write them to BENCHMARKS.md: `make bench`.
 
-    python -m tests.benchmarks [local] [per_file] [startup] [many] [blobs] [sample] [azure] [nodes] [emulator]
+    python -m tests.benchmarks [local] [per_file] [startup] [many] [blobs] [sample] [transfers] [azure] [nodes] [emulator]
         [estimates] [estimates_emulated] [encoders] [films]
 
 Without a name all parts are measured; a part that is named alone replaces only its own tables.
@@ -24,6 +24,7 @@ from tests.benchmarks import (
     per_file,
     sample,
     startup,
+    transfers,
 )
 from tests.benchmarks.tables import machine
 
@@ -34,6 +35,7 @@ PARTS = {
     "many": many,
     "blobs": blobs,
     "sample": sample,
+    "transfers": transfers,
     "azure": azure,
     "nodes": nodes,
     "emulator": emulator,
