@@ -23,8 +23,9 @@ def ended_from_outside(jobs: Jobs, job: str) -> JobLostError | None:
     if facts is None:
         return JobLostError(job, "deleted")
     refuse_disabled(facts)
-    why = end_of(facts)
-    return None if why.lower() in _BY_ITSELF else ended_early(job, why)
+    ended = ended_early(facts)
+    by_itself = end_of(facts).lower() in _BY_ITSELF and word(facts.state) != "deleting"
+    return None if by_itself else ended
 
 
 def refuse_disabled(job: BatchJob) -> None:
@@ -33,10 +34,13 @@ def refuse_disabled(job: BatchJob) -> None:
         raise SetupError(f"job {job.id} was disabled: `az batch job enable --job-id {job.id}`")
 
 
-def ended_early(job: str, why: str) -> JobLostError:
+def ended_early(job: BatchJob) -> JobLostError:
     """Return the error for a run whose *job* ended before its tasks."""
+    if word(job.state) == "deleting":  # a large one takes a while to go
+        return JobLostError(str(job.id), "deleted")
+    why = end_of(job)
     kind = JobCancelledError if why == CANCELLED else JobLostError
-    return kind(job, f"ended ({why or 'no reason given'})")
+    return kind(str(job.id), f"ended ({why or 'no reason given'})")
 
 
 def end_of(job: BatchJob) -> str:

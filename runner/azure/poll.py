@@ -10,7 +10,7 @@ from runner.azure.context import RunContext, WorkItem
 from runner.azure.cost_limit import has_wound_down
 from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.errors import JobLostError, PoolLostError, word
-from runner.azure.job_state import AT_COST_LIMIT, end_of, ended_early, refuse_disabled
+from runner.azure.job_state import AT_COST_LIMIT, ended_early, refuse_disabled
 from runner.azure.jobs import Finished
 from runner.azure.names import joining_task
 from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work
@@ -198,4 +198,4 @@ class Poller:
         if is_over or thorough:
             self._take_in(job, everything=True)
         if is_over and self.context.in_flight.of(job):
-            raise ended_early(job, end_of(facts))
+            raise ended_early(facts)

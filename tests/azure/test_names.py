@@ -122,7 +122,8 @@ def test_a_job_that_somebody_ended_is_named_with_the_reason() -> None:
     assert str(lost) == f"job {RUN} was ended (UserTerminate)"
     assert type(ended(job(state="completed", why=CANCELLED))) is JobCancelledError
     assert str(ended()) == f"job {RUN} was deleted"
-    assert str(ended_early(RUN, "")) == f"job {RUN} was ended (no reason given)"
+    assert str(ended(job(state="deleting"))) == f"job {RUN} was deleted"
+    assert str(ended_early(job(state="completed"))) == f"job {RUN} was ended (no reason given)"
 
 
 @pytest.mark.parametrize("state", ["disabled", "disabling"])

@@ -173,9 +173,9 @@ class World:
             self.end_some_tasks()
         raise AssertionError("tasks do not come to their end")
 
-    def end_some_tasks(self) -> None:
-        """Let those tasks come to their end that run, which are two at the most."""
-        until(lambda: self.running)
+    def end_some_tasks(self, least: int = 1) -> None:
+        """Let those tasks come to their end that run, which are two at the most, once so many do."""
+        until(lambda: self.running >= least)
         self.cloud.azure.clock.step(TASK_TAKES + 1)
 
     @property
