@@ -48,15 +48,15 @@ demo-cloud: .venv/azurite
 pulumi:
 	tools/pulumi/build.sh
 
-# How many tests run at a time: `auto` is one for each core. Many of them wait more than they work.
-WORKERS ?= auto
+# How many tests run at a time: one more than there are cores, as many of them wait.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
 
 test: .venv/dev .venv/azurite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # What needs neither ffmpeg nor Azurite nor Pulumi: under a minute, for while you write.
 quick: .venv/dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not needs_services'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not needs_services'
 
 # Ten thousand damaged plans, records and ledgers; RUNNER_FUZZ_SEED=… tries others.
 fuzz: .venv/dev

@@ -105,11 +105,11 @@ def list_blobs(
 
 
 def _listed(address: BlobAddress, facts: BlobFacts | None, system: ModuleType) -> FoundBlob:
-    if facts is not None:
+    if facts is not None and not facts.is_folder:
         return _found(address, facts, address.name, system)
     relative, _ = safe_relative(address.name or address.container, system)
-    gone = Failure(Kind.INPUT, "there is no such blob")
-    return FoundBlob(Source(str(address), -1, 0), relative, gone)
+    why = "it is a folder: a list names blobs" if facts else "there is no such blob"
+    return FoundBlob(Source(str(address), -1, 0), relative, Failure(Kind.INPUT, why))
 
 
 def _below(address: BlobAddress, rules: Rules, store: BlobStore) -> Iterator[tuple[BlobFacts, str]]:

@@ -27,6 +27,8 @@ from runner.media.target import OURS
 from runner.schema import VERSION, version_in, with_tables
 
 FOLDER = OURS
+LOCK_PATIENCE = 10.0
+"""Seconds for which another process may be at work in the ledger."""
 Answer = TypeVar("Answer")
 Row = TypeVar("Row")
 
@@ -155,14 +157,14 @@ class Database:
 
 def _connect(path: Path) -> sqlite3.Connection:
     """Open the database at *path* for reading and writing, or create it."""
-    return with_tables(sqlite3.connect(path, timeout=10), path)
+    return with_tables(sqlite3.connect(path, timeout=LOCK_PATIENCE), path)
 
 
 def _look_into(path: Path) -> sqlite3.Connection:
     """Open the database at *path* read-only; an empty one if it does not exist."""
     if not path.exists() or path.stat().st_size == 0:
         return with_tables(sqlite3.connect(":memory:"), path)
-    db = sqlite3.connect(f"{address_of(path.absolute())}?mode=ro", timeout=10, uri=True)
+    db = sqlite3.connect(f"{address_of(path.absolute())}?mode=ro", timeout=LOCK_PATIENCE, uri=True)
     try:
         if version_in(db, path) == VERSION:
             return with_tables(db, path)

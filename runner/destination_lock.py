@@ -19,7 +19,7 @@ from runner.media.strict import UnreadableError, parse_json, read_as
 
 _LONGEST_HOLDER = 10_000
 """Bytes."""
-_MOMENT = 2.0
+MOMENT = 2.0
 """Seconds for which another command may hold a destination only to read its ledger."""
 
 
@@ -94,7 +94,7 @@ class DestinationLock:
         """
         holder = self._folder / "holder.json"
         try:
-            self.lock.acquire(timeout=_MOMENT)
+            self.lock.acquire(timeout=MOMENT)
         except Timeout as error:
             raise TransientError(f"{self._destination} is in use by {_describe(holder)}") from error
         except OSError as error:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -117,18 +118,19 @@ class Destination:
         if self.address is None:
             return plan
         left_out = list(plan.left_out)
-
-        def kept() -> Iterator[Conversion]:
-            for conversion in plan.conversions:
-                if self._overwrites(conversion):
-                    why = "its result would overwrite it; choose another place with -o"
-                    left_out.append(LeftOut(conversion, Failure(Kind.NAME, why)))
-                else:
-                    yield conversion
-
-        conversions = Conversions.of(kept())
+        kept = array("I")
+        conversions = Conversions.of(plan.conversions)
+        for place, conversion in enumerate(conversions):
+            if self._overwrites(conversion):
+                why = "its result would overwrite it; choose another place with -o"
+                left_out.append(LeftOut(conversion, Failure(Kind.NAME, why)))
+            else:
+                kept.append(place)
         return replace(
-            plan, conversions=conversions, left_out=tuple(left_out), address=self.address
+            plan,
+            conversions=conversions.only(kept),
+            left_out=tuple(left_out),
+            address=self.address,
         )
 
     def _overwrites(self, conversion: Conversion) -> bool:

@@ -1,5 +1,6 @@
 """Look up how long files are where it is written in their heads, so that the longest begin first."""
 
+import os
 import time
 
 from runner.conversions import Conversions
@@ -47,6 +48,8 @@ def _by_heads(conversions: Conversions) -> Conversions:
 def _seconds_of(conversion: Conversion) -> float | None:
     """Return the length in the head of the source; None if it says nothing that mutagen reads."""
     path = conversion.source.path
+    if not os.path.isfile(path):  # to open a FIFO would wait for whoever writes into it
+        return None
     try:
         kind, name = kind_of(path)
         if kind == "mp3":

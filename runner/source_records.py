@@ -42,17 +42,28 @@ class Identity:
         times = (mtime_ns_of(status), status.st_ctime_ns)
         return cls(status.st_size, *times, status.st_nlink, file)
 
-    def is_still(self, status: os.stat_result, *, renamed: bool = False) -> bool:
+    def is_still(
+        self, status: os.stat_result, *, renamed: bool = False, keeps_number: bool = True
+    ) -> bool:
         """Return whether the file with this *status* is the same one, unchanged.
 
         Programs that edit tags can keep size and mtime, but not the time of the change; renaming
-        the file, or taking one of its names away, changes that too.
+        the file, or taking one of its names away, changes that too. On volumes of Windows where renaming does
+        not *keep* its *number*, the time when it was created stands for that.
         """
         now = Identity.of(status)
-        same = (self.size, self.mtime_ns, self.file) == (now.size, now.mtime_ns, now.file)
+        same = (self.size, self.mtime_ns) == (now.size, now.mtime_ns)
         is_file = stat.S_ISREG(status.st_mode)
+        if renamed and not keeps_number:
+            return is_file and same and self.birth == now.birth
         untold = renamed or self.names != now.names
-        return is_file and same and (untold or self.changed_ns == now.changed_ns)
+        is_it = self.file == now.file and (untold or self.changed_ns == now.changed_ns)
+        return is_file and same and is_it
+
+    @property
+    def birth(self) -> tuple[str, int]:
+        """On Windows, on what device it was created, and when."""
+        return self.file.partition(":")[0], self.changed_ns
 
 
 @dataclass(frozen=True, slots=True)

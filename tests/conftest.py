@@ -72,7 +72,7 @@ needs_cryptography = pytest.mark.skipif(
 
 _INTERNAL_ERROR = 1359
 """ERROR_INTERNAL_ERROR"""
-_SERVICES = {"media", "storage", "pulumi", "wheel"}
+_SERVICES = {"media", "ffmpeg", "storage", "pulumi", "wheel"}
 """Fixtures that start ffmpeg, Azurite, Pulumi or pip, or bring what only they made."""
 _STARTS_PROGRAMS = _SERVICES | {"run", "started", "stand_in"}
 _RUNS_PROGRAM = "tests.infra.mocked"

@@ -203,6 +203,12 @@ class Blobs:
                 name_starts_with=prefix
             )
 
+    def sizes(self, container: str, prefix: str) -> Iterator[tuple[str, int]]:
+        """Return the names of all blobs that start with *prefix*, with their bytes."""
+        with azure_errors(f"listing {container}", "storage"):
+            blobs = self._client.get_container_client(container).list_blobs(prefix)
+            yield from ((blob.name, blob.size) for blob in blobs)
+
     def delete(self, container: str, names: Iterable[str]) -> int:
         """Delete blobs, ignoring those that do not exist; return how many did."""
         count = 0

@@ -45,7 +45,7 @@ class WorkItem:
     blob: str = ""
     """The blob of its source, once uploaded."""
     sent: int | None = None
-    """Bytes uploaded for this attempt; None if another runner may have done that."""
+    """Bytes uploaded for this attempt; None if another runner may have done that, and they are gone."""
     sending: Step | None = None
     """When that was."""
     job: str = ""

@@ -28,5 +28,16 @@ def has_wound_down(jobs: Jobs, job: str) -> bool:
 
 def was_at_limit(job: BatchJob) -> bool:
     """Return whether *job* is stopped because its run reached its cost limit."""
-    marked = any((item.name, item.value) == AT_LIMIT for item in job.metadata or ())
-    return marked and word(job.state) in _DISABLED
+    return _is_marked(job) and word(job.state) in _DISABLED
+
+
+def ended_at_limit(job: BatchJob) -> str:
+    """Return why nothing of *job* runs, if its run reached its cost limit; else nothing."""
+    is_over = word(job.state) in (*_DISABLED, "terminating", "completed")
+    if not _is_marked(job) or not is_over:
+        return ""
+    return "the run reached its cost limit; the same command with a higher --max-cost goes on"
+
+
+def _is_marked(job: BatchJob) -> bool:
+    return any((item.name, item.value) == AT_LIMIT for item in job.metadata or ())

@@ -50,11 +50,13 @@ def resume_run(
     known, count = _known_attempts(context, jobs)
     stored = context.stored.sources()
     if not context.options.keep:
-        done = [stored.pop(c.id) for c in plan.done if c.id in stored]
+        done = [stored.pop(c.id)[0] for c in plan.done if c.id in stored]
         context.blobs.delete(context.deployment.input_container, done)
     todo = []
     for place, conversion in enumerate(conversions):
-        item = WorkItem(conversions, place, blob=stored.pop(conversion.id, ""))
+        # an earlier command of this run has sent it, and nobody has counted that yet
+        blob, sent = stored.pop(conversion.id, ("", None))
+        item = WorkItem(conversions, place, blob=blob, sent=sent)
         newest = known.pop(conversion.id, None)
         if newest is None or not newest.will_end:
             item.attempt = newest.attempt + 1 if newest else 1

@@ -15,6 +15,7 @@ from azure.storage.blob import BlobServiceClient
 from runner.azure.accounts import Accounts
 from runner.azure.blobs import Blobs
 from runner.azure.clients import batch_client, blob_client, sign_in
+from runner.azure.cost_limit import ended_at_limit
 from runner.azure.diagnosis import why_nothing_runs
 from runner.azure.engine import AzureEngine
 from runner.azure.jobs import CANCELLED, Counts, Jobs
@@ -209,7 +210,8 @@ class Session:
 
     def job_status(self, run: str) -> JobStatus:
         """Return the state of the tasks of *run*, and why none is running if they are only waiting."""
-        jobs = self.jobs_of(run)
+        facts = list(jobs_of(self.jobs, run))
+        jobs = [job.id or "" for job in facts]
         each = [self.jobs.counts(job) for job in jobs]
         counts = Counts(
             sum(count.active for count in each),
@@ -217,7 +219,8 @@ class Session:
             sum(count.completed for count in each),
         )
         waits = counts.active > 0 and counts.running == 0
-        return JobStatus(tuple(jobs), counts, self.why_nothing_runs() if waits else "")
+        why = (ended_at_limit(facts[-1]) or self.why_nothing_runs()) if waits else ""
+        return JobStatus(tuple(jobs), counts, why)
 
     def why_nothing_runs(self) -> str:
         """Return the most likely reason why tasks wait, and what to do."""

@@ -174,9 +174,11 @@ class SharedLedger:
 class SharedLock:
     """One runner at a time in a destination in a container; in the place of a `DestinationLock`."""
 
-    def __init__(self, ledger: SharedLedger) -> None:
+    def __init__(self, ledger: SharedLedger, patience: float = _LEASE + _LOOK_EVERY) -> None:
         self._ledger = ledger
         self._local = ledger.local
+        self._patience = patience
+        """Seconds."""
         self.lock = self._local.lock
         self._blob = ledger.blob("lock")
 
@@ -186,18 +188,15 @@ class SharedLock:
         Raises:
             TransientError: Another runner holds it, and goes on doing so.
         """
-        deadline = time.monotonic() + _LEASE + _LOOK_EVERY
+        deadline = time.monotonic() + self._patience
         is_said = False
         while self._is_leased() and not self._is_left_here():
-            holder = self._holder()
             if time.monotonic() > deadline:
-                raise TransientError(
-                    f"{self._ledger.address} is in use by {holder or 'another runner'}"
-                )
+                raise self._in_use()
             if not is_said:
                 _LOG.warning(
                     "%s is in use by %s; waiting for a minute, in case that was killed",
-                    *(self._ledger.address, holder or "another runner"),
+                    *(self._ledger.address, self._holder() or "another runner"),
                 )
                 is_said = True
             time.sleep(_LOOK_EVERY)
@@ -235,8 +234,7 @@ class SharedLock:
             self._blob.upload_blob(holder, overwrite=True, lease=lease)
         except AzureError as error:
             if code_of(error) == "LeaseAlreadyPresent":
-                who = self._holder() or "another runner"
-                raise TransientError(f"{self._ledger.address} is in use by {who}") from None
+                raise self._in_use() from None
             raise self._ledger.failure(error, doing) from None
         self._refuse_changed(lease)
         return lease
@@ -253,6 +251,13 @@ class SharedLock:
             raise TransientError(
                 f"another runner has just worked in {self._ledger.address}; run the same command again"
             )
+
+    def _in_use(self) -> TransientError:
+        who = self._holder() or "another runner"
+        return TransientError(
+            f"{self._ledger.address} is in use by {who}, which is still at work: wait for it or end it there, and "
+            "run the same command again"
+        )
 
     def _is_leased(self) -> bool:
         try:

@@ -85,16 +85,18 @@ class StoredRun:
             raise DamagedPlanError(self.run, error) from error
         return left
 
-    def sources(self) -> dict[str, str]:
-        """Return the blobs of the sources, by conversion; each one is complete."""
-        names = self.blobs.names(self.container, f"{self.run}/")
+    def sources(self) -> dict[str, tuple[str, int]]:
+        """Return the blobs of the sources, by conversion, with their bytes; each one is complete."""
+        blobs = self.blobs.sizes(self.container, f"{self.run}/")
         return {
-            name.rpartition("/")[2].partition(".")[0]: name for name in names if name != self._plan
+            name.rpartition("/")[2].partition(".")[0]: (name, size)
+            for name, size in blobs
+            if name != self._plan
         }
 
     def delete_sources(self, keep: Collection[str] = ()) -> None:
         """Delete the sources of all conversions except those in *keep*."""
-        gone = [blob for name, blob in self.sources().items() if name not in keep]
+        gone = [blob for name, (blob, _) in self.sources().items() if name not in keep]
         self.blobs.delete(self.container, gone)
 
     def delete(self) -> None:

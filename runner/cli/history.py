@@ -214,7 +214,7 @@ def _attempts_of(
             if attempts := ledger.attempts.at(file):
                 return attempts[:1] if attempts[0].number == 1 else attempts
         if not any(run.id.startswith(what) for run in ledger.runs()):
-            missing = f"no file or run '{printable(what)}' is recorded in {ledger.destination}"
+            missing = f"no file or run '{printable(what)}' is recorded in {printable(str(place))}"
             raise UsageError(f"{missing}; list the runs with `{follow_up.runs}`")
     return ledger.attempts.failed(ledger.run(what, follow_up).id)
 
@@ -231,18 +231,23 @@ def _age(text: str) -> timedelta:
 def _run_line(run: RunRecord, *, running: bool) -> str:
     if run.ended is not None:
         took = seconds_text((run.ended - run.started).total_seconds())
-        end = f"{_outcome(run)} in {took}"
+        end = _outcome(run, took)
     else:
         end = "running" if running else "interrupted: run the same command again to continue"
     where = f"{run.backend}, pool {run.options.pool}" if run.options.pool else run.backend
     return f"{run.id}  {where}  {count_text(run.files, 'file')}  {end}"
 
 
-def _outcome(run: RunRecord) -> str:
+def _outcome(run: RunRecord, took: str) -> str:
     counts = {"converted": run.converted, "up to date": run.up_to_date, "failed": run.failed}
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing done"
+    said = f"{said} in {took}"
     meaning = ExitCode(run.exit_code or 0)
-    return said if meaning in (ExitCode.OK, ExitCode.SOME_FAILED) else f"{said}; {meaning.meaning}"
+    if meaning in (ExitCode.OK, ExitCode.SOME_FAILED):
+        return said
+    # a run that was not even started is in no ledger
+    why = "stopped at --max-cost" if meaning is ExitCode.COST_LIMIT else meaning.meaning
+    return f"{said}; {why}"
 
 
 def _run_json(

@@ -127,7 +127,7 @@ def recommendation(estimate: Estimate) -> str:
     """One sentence."""
     here, azure = estimate.here.seconds, estimate.azure
     if not estimate.found.looks:
-        return "Nothing is left to convert."
+        return _nothing(estimate.found.unreadable)
     if azure is None or azure.seconds is None:
         return "Convert here." if here is not None else "Run `runner plan` to measure it."
     price = (
@@ -142,6 +142,13 @@ def recommendation(estimate: Estimate) -> str:
     if here / azure.seconds < _MUCH or here - azure.seconds < _WORTH:
         return f"Convert here: Azure would save no more than {seconds_text(here - azure.seconds)}{price}."
     return f"Convert on Azure if time matters: it is {_factor(here, azure.seconds)} times as fast{price}."
+
+
+def _nothing(unreadable: int) -> str:
+    if not unreadable:
+        return "Nothing is left to convert."
+    files = "the file" if unreadable == 1 else f"any of the {count_text(unreadable, 'file')}"
+    return f"There is no estimate: ffmpeg cannot read {files}. `runner convert` says why."
 
 
 def _times(slower: float, faster: float) -> str:

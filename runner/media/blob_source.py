@@ -57,5 +57,12 @@ class SourceBlob:
         if self.signature and error.status in (401, 403):
             message = "the signed URL of the task was refused: it expired"
             return ConversionError(Kind.TRANSIENT, message)
-        message = f"may not see whether the source is still the same ({error})"
+        if error.status in (401, 403):
+            message = (
+                f"no permission to read the source any more ({error}): whoever reads it needs the role Storage "
+                "Blob Data Reader there; name its container in `readContainers` and run `pulumi up`; a new role "
+                "can take several minutes to take effect"
+            )
+            return ConversionError(Kind.ENVIRONMENT, message)
+        message = f"storage does not say whether the source is still the same ({error})"
         return ConversionError(Kind.ENVIRONMENT, message)

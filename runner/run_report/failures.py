@@ -75,6 +75,8 @@ def _failure(attempt: AttemptRecord, names: Names, message: str, *, has_log: boo
 
 
 def _end_of(log: str) -> str:
+    """Return the last lines of *log*; where there are errors and warnings, of these, as encoders end with statistics."""
     lines = printable_text(log).strip().split("\n")
+    lines = [line for line in lines if "[info]" not in line] or lines
     cut = (line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in lines)
     return "\n".join(tuple(cut)[-_LINES:])

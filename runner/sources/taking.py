@@ -27,6 +27,7 @@ from runner.sources.durable import (
     sync_file,
     sync_folder,
 )
+from runner.sources.volumes import keeps_numbers
 
 _BLOCK = 1024 * 1024
 _NO_BIN = "the recycle bin did not take it: there may be none for its drive, or another program has it open"
@@ -70,7 +71,7 @@ def require_same(path: str, identity: Identity, *, renamed: bool = False) -> Non
         raise StaysError("it is gone already") from error
     except OSError as error:
         raise StaysError(reason_of(error)) from error
-    if not identity.is_still(status, renamed=renamed):
+    if not identity.is_still(status, renamed=renamed, keeps_number=keeps_numbers(path)):
         raise ChangedError
 
 
@@ -78,7 +79,8 @@ def as_it_is_now(record: SourceRecord) -> SourceRecord:
     """*record* of a file that runner itself has renamed, and named back."""
     with suppress(OSError):
         status = os.lstat(record.path)
-        if record.identity.is_still(status, renamed=True):
+        keeps_number = keeps_numbers(record.path)
+        if record.identity.is_still(status, renamed=True, keeps_number=keeps_number):
             return replace(record, identity=Identity.of(status))
     return record
 

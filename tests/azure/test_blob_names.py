@@ -1,5 +1,6 @@
 """Names that blobs can have and files cannot, or should not: on a real storage, here and on nodes."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +88,28 @@ def test_an_address_leads_into_no_other_container(
         done = on_cloud(run, store.cloud)("convert", address, "-n")
     assert done.exit_code == 3, done.stderr + done.stdout
     assert "no such blob, folder or container" in done.error
+
+
+@pytest.mark.parametrize("where", ["local", "azure"])
+def test_the_folders_of_a_hierarchical_namespace_are_taken_for_no_media(
+    cloud: Cloud, run: Run, media: Media, tmp_path: Path, where: str
+) -> None:
+    with media_store(cloud) as store:
+        for folder in ("films", "films/sub.wav", "films/empty.wav"):
+            # so are they listed by the blob endpoint
+            store.container.upload_blob(folder, b"", metadata={"hdi_isfolder": "true"})
+        store.put("films/sub.wav/a.wav", media("8-bit.wav"))
+        here = on_cloud(run, store.cloud)
+        for words, found in {
+            (f"az://{store.name}", "--include", "*"): {"films/sub.wav/a.mp3"},
+            (f"az://{store.name}/films/*.wav",): {"sub.wav/a.mp3"},
+            (f"az://{store.name}/films/sub.wav",): {"a.mp3"},
+        }.items():
+            done = here("convert", *words, "--where", where, "-o", "out")
+            assert done.exit_code == 0, done.stderr
+            assert names(tmp_path / "out") == found
+            shutil.rmtree(tmp_path / "out")
+        (tmp_path / "list").write_text(f"az://{store.name}/films/sub.wav\n")
+        listed = here("convert", "--files-from", "list", "--where", where)
+        (why,) = listed.failures
+        assert why.endswith("it is a folder: a list names blobs"), listed.stderr

@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobLeaseClient, generate_container_sas
 
+from runner.azure.results import CloudResults
+from runner.azure.session import Session
+from runner.azure.shared_ledger import SharedLedger, SharedLock
 from runner.blob_selection import ARCHIVED, REHYDRATING
+from runner.destination_lock import Holder
+from runner.errors import TransientError
 from tests.azure.conftest import Gate, MakeCloud, on_cloud
 from tests.azure.media_store import media_store
-from tests.azure.test_cloud_results import Laptops, result_at, results_in
+from tests.azure.test_cloud_results import Laptops, kept_in, result_at, results_in
 from tests.azure.test_cloud_to_cloud import Clouds
 from tests.azure.test_secrets import files_below, leaks
-from tests.cloud import IDENTITY
+from tests.cloud import IDENTITY, POOL
 from tests.conftest import Run, names, until
 from tests.emulator.auth import PRINCIPAL
 from tests.emulator.azurite import Azurite
@@ -41,6 +46,15 @@ class Place(Clouds):
             scope = f"{STORE}/blobServices/default/containers/{self.cloud.container(purpose)}"
             self.front.rights.assign(PRINCIPAL, _CONTRIBUTOR, scope)
 
+    def let_nodes_in(self) -> None:
+        """Give the nodes the rights that the stack gives them."""
+        nodes = made_up_id(IDENTITY, "principal")
+        for name, role in (
+            (self.store.name, _READER),
+            (self.cloud.container("output"), _CONTRIBUTOR),
+        ):
+            self.front.rights.assign(nodes, role, f"{STORE}/blobServices/default/containers/{name}")
+
     def let_in(self) -> None:
         """Give the operator the right to read the sources."""
         scope = f"{STORE}/blobServices/default/containers/{self.store.name}"
@@ -66,13 +80,12 @@ def place(
     wav = media.put("8-bit.wav", tmp_path / "8-bit.wav")
     cloud = make_cloud(storage=front, ffmpeg=gate.program)
     with media_store(cloud) as store:
-        nodes = made_up_id(IDENTITY, "principal")
-        for name, role in ((store.name, _READER), (cloud.container("output"), _CONTRIBUTOR)):
-            front.rights.assign(nodes, role, f"{STORE}/blobServices/default/containers/{name}")
         for name in ("a.wav", "sub/b.wav"):
             store.put(name, wav)
         homes = tmp_path_factory.mktemp("homes")
-        yield Place(store, Laptops(store.cloud, on_cloud(run, store.cloud), homes), front)
+        place = Place(store, Laptops(store.cloud, on_cloud(run, store.cloud), homes), front)
+        place.let_nodes_in()
+        yield place
 
 
 @pytest.mark.parametrize(
@@ -217,6 +230,82 @@ def test_a_second_runner_at_one_destination_waits_for_the_first(place: Place, ga
     for process, what in ((first, "2 converted"), (second, "2 up to date")):
         _, said = process.communicate(timeout=100)
         assert (process.returncode, what in said) == (0, True), said
+
+
+def test_a_destination_that_stays_in_use_is_given_up_with_who_works_there_and_what_to_do(
+    place: Place, tmp_path: Path
+) -> None:
+    address = kept_in(place.cloud)
+    results = CloudResults(address, Session(place.cloud.deployment).accounts)
+    lock = result_at(place.cloud, ".runner/lock")
+    lock.upload_blob(Holder("20261126-0900-mossy-otter", 7, "studio", 0.0, "its own").as_json())
+    lease = BlobLeaseClient(lock)
+    lease.acquire(60)
+    free = SharedLock(SharedLedger(results, tmp_path / "state"), patience=0)
+    with pytest.raises(TransientError) as given_up:
+        free.wait_until_free()
+    lease.release()
+    said = str(given_up.value)
+    assert said.startswith(
+        f"{address} is in use by run 20261126-0900-mossy-otter (process 7 on studio"
+    )
+    assert said.endswith("wait for it or end it there, and run the same command again")
+    free.wait_until_free()
+
+
+def test_a_right_of_the_nodes_that_is_taken_away_while_they_work_is_named_and_given_back(
+    place: Place, gate: Gate
+) -> None:
+    process = place.laptops.on("first").start("convert", place.source, "-o", place.laptops.place)
+    until(lambda: gate.waiting == 2)
+    place.front.rights.revoke(made_up_id(IDENTITY, "principal"))
+    gate.open()
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 4, said
+    assert said.count("Error: ") == 1, said
+    assert "name its container in `readContainers` and run `pulumi up`" in said
+    assert results_in(place.cloud) == {}
+    place.let_nodes_in()
+    again = place.laptops("convert", place.source)
+    assert again.exit_code == 0, again.stderr
+    assert set(results_in(place.cloud)) == {"a.mp3", "sub/b.mp3"}
+
+
+def test_a_node_that_is_lost_while_it_converts_a_blob_costs_nothing_but_time(
+    place: Place, gate: Gate
+) -> None:
+    process = place.laptops.on("first").start("convert", place.source, "-o", place.laptops.place)
+    until(lambda: gate.waiting == 2)
+    (node,) = place.cloud.azure.nodes(POOL)
+    place.cloud.azure.lose(POOL, node["id"])
+    gate.open()
+    place.cloud.resize(2)
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    assert "2 converted" in said
+    assert set(results_in(place.cloud)) == {"a.mp3", "sub/b.mp3"}
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept there", "downloaded"])
+def test_a_laptop_that_is_killed_while_it_collects_finds_what_is_paid_for(
+    place: Place, gate: Gate, destination: Path, kept: bool
+) -> None:
+    gate.open()
+    what = "/record.json" if kept else "/result."
+    fault = StorageFault(code="ServerBusy", method="GET", holds=what, times=1000)
+    place.front.faults.append(fault)
+    words = ("convert", place.source, "-o", place.laptops.place if kept else str(destination))
+    process = place.laptops.on("first").start(*words)
+    until(lambda: fault.times < 1000)
+    process.kill()
+    process.communicate()
+    place.front.faults.clear()
+    again = place.laptops.on("first")(*words)
+    assert again.exit_code == 0, again.stderr
+    made = set(results_in(place.cloud)) if kept else names(destination)
+    assert made == {"a.mp3", "sub/b.mp3"}
+    assert set(place.cloud.attempts().values()) == {1}
+    assert gate.waiting == 2, "something was converted twice"
 
 
 @pytest.mark.parametrize("moment", ["before the job", "submitting", "converting"])

@@ -145,6 +145,8 @@ def test_the_same_command_from_any_machine_does_what_is_left(
     assert set(results_in(laptops.cloud)) == {"a.mp3", "b.mp3", "c.mp3", "d.mp3"}
     assert set(laptops.cloud.attempts().values()) == {1}
     assert not list(laptops.folder.rglob("*.mp3"))
+    unknown = laptops("logs", "in/typo.mp3")
+    assert f"is recorded in {kept_in(laptops.cloud)};" in unknown.error
 
 
 def test_a_detached_run_ends_without_its_laptop_and_is_found_from_another(

@@ -47,12 +47,18 @@ def test_a_run_ends_at_its_limit_keeps_what_was_paid_and_goes_on_at_a_higher_one
     assert len(names(destination)) == 2
     (run_id,) = cloud.jobs()
     assert cloud.jobs() == {run_id: "completed"}
+    status = here("status").stdout
+    assert re.search(r"  2 converted in \S+ s; stopped at --max-cost\n", status), status
+    assert "nothing is running: the run reached its cost limit; the same command with" in status
     again = here(*words, "--max-cost", "1000000")
     assert again.exit_code == 0, again.stderr
     assert len(names(destination)) == 6
     assert f"run {run_id}" in again.stderr  # it is the same run, in another job
     assert set(cloud.attempts().values()) <= {1, 2}
     _holds_by_hand(destination, again.stderr)
+    # what the first command had uploaded for files that only the second one converted counts too
+    used = json.loads(here("status", "--json").stdout)["azure"]
+    assert used["bytes_up"] == sum(path.stat().st_size for path in six.iterdir())
 
 
 @posix_only

@@ -1,6 +1,8 @@
 """`kill -9` of the runner at any moment, then the same command: nothing twice, nothing lost."""
 
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
@@ -10,6 +12,7 @@ from tests.azure.conftest import Gate, MakeCloud, on_cloud
 from tests.cloud import Cloud
 from tests.conftest import Run, names, until
 from tests.media import Media
+from tests.stand_in import MakeStandIn
 
 FILES = 6
 COMMAND = ("convert", "in", "--keep", "--transfers", "1")
@@ -20,6 +23,27 @@ def many(media: Media, tmp_path: Path) -> Path:
     folder = tmp_path / "in"
     media.put("8-bit.wav", *(folder / f"{number}.wav" for number in range(FILES)))
     return folder
+
+
+@dataclass(frozen=True)
+class FirstAlone:
+    """A cloud whose nodes convert one file, and the others only when they are let."""
+
+    cloud: Cloud
+    run: Run
+    program: Path
+
+    def let_the_others(self) -> None:
+        (self.program.parent / "go").touch()
+
+
+@pytest.fixture
+def first_alone(run: Run, make_cloud: MakeCloud, stand_in: MakeStandIn) -> Iterator[FirstAlone]:
+    program = stand_in("if '-progress' in ARGUMENTS and not is_first('alone'): wait_for('go')").path
+    cloud = make_cloud(ffmpeg=program)
+    made = FirstAlone(cloud, on_cloud(run, cloud), program)
+    yield made
+    made.let_the_others()
 
 
 def sources(cloud: Cloud) -> dict[str, str]:
@@ -99,33 +123,33 @@ def test_killed_while_following(
     assert gate.waiting == FILES, "something was converted twice"
 
 
-def test_killed_while_collecting(
-    cloud: Cloud, azure_run: Run, many: Path, destination: Path
-) -> None:
-    process = azure_run.start(*COMMAND)
+def test_killed_while_collecting(first_alone: FirstAlone, many: Path, destination: Path) -> None:
+    process = first_alone.run.start(*COMMAND)
     until(lambda: names(destination))
     kill(process)
-    assert len(names(destination)) < FILES
-    go_on(azure_run, cloud, destination)
+    assert len(names(destination)) == 1
+    first_alone.let_the_others()
+    go_on(first_alone.run, first_alone.cloud, destination)
 
 
 def test_nothing_of_a_killed_run_is_left_in_storage(
-    cloud: Cloud, azure_run: Run, many: Path, destination: Path
+    first_alone: FirstAlone, many: Path, destination: Path
 ) -> None:
     command = ("convert", "in", "--transfers", "1")
-    process = azure_run.start(*command)
+    process = first_alone.run.start(*command)
     until(lambda: names(destination))
     kill(process)
-    assert sources(cloud), "it was killed too late"
-    assert azure_run(*command).exit_code == 0
+    assert sources(first_alone.cloud)
+    first_alone.let_the_others()
+    assert first_alone.run(*command).exit_code == 0
     assert len(names(destination)) == FILES
-    assert cloud.stored("input") == {}
+    assert first_alone.cloud.stored("input") == {}
 
 
 def test_killed_again_and_again(
     cloud: Cloud, azure_run: Run, many: Path, destination: Path
 ) -> None:
-    for seconds in (0.6, 0.9, 1.2, 1.5, 1.8):
+    for seconds in (0.2, 0.4, 0.7, 1.0, 1.4):
         process = azure_run.start(*COMMAND)
         time.sleep(seconds)
         process.kill()
@@ -135,13 +159,14 @@ def test_killed_again_and_again(
 
 
 def test_what_was_not_finished_is_swept_away(
-    cloud: Cloud, azure_run: Run, many: Path, destination: Path
+    first_alone: FirstAlone, many: Path, destination: Path
 ) -> None:
-    process = azure_run.start(*COMMAND)
+    process = first_alone.run.start(*COMMAND)
     until(lambda: names(destination))
     kill(process)
+    first_alone.let_the_others()
     left = destination / ".runner" / "tmp" / "left.part"
     left.parent.mkdir(parents=True, exist_ok=True)
     left.touch()
-    azure_run(*COMMAND)
+    first_alone.run(*COMMAND)
     assert not left.exists()

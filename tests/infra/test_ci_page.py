@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -68,6 +69,15 @@ def steps(job: str) -> Iterator[str]:
             yield step["run"]
 
 
+def plugins(job: str, deployment: Deployment) -> AbstractContextManager[dict[str, str]]:
+    """Where the engine finds its plugins: for `up` it starts them, as for users; else they are here."""
+    if job == "up":
+        return nullcontext({})
+    from tests.infra.served import served  # noqa: PLC0415 - it loads Pulumi's SDK for Azure
+
+    return served(deployment.store.path, deployment.environment)
+
+
 @pytest.mark.parametrize(("job", "done"), [("preview", False), ("up", True)])
 def test_the_steps_do_what_they_say(
     new: Deployment, github: tuple[str, list[str]], tmp_path: Path, job: str, done: bool
@@ -91,17 +101,18 @@ def test_the_steps_do_what_they_say(
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of the job",
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
     }
-    for script in steps(job):
-        # as GitHub runs a step that names no shell
-        ended = subprocess.run(
-            ["bash", "-e", "-c", script],
-            cwd=new.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stdout + ended.stderr
+    with plugins(job, new) as attached:
+        for script in steps(job):
+            # as GitHub runs a step that names no shell
+            ended = subprocess.run(
+                ["bash", "-e", "-c", script],
+                cwd=new.folder,
+                env={**environment, **attached},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ended.returncode == 0, ended.stdout + ended.stderr
     assert {"audience=api://AzureADTokenExchange" in each for each in asked} == {True}
     assert (tmp_path / "token").read_text().strip() == f"token-{len(asked)}"
     assert bool(new.world.resources) is done

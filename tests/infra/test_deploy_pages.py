@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -73,20 +74,32 @@ def checkout(folder: Path) -> Path:
     return project
 
 
+def plugins(
+    page: str, folder: Path, variables: dict[str, str]
+) -> AbstractContextManager[dict[str, str]]:
+    """Where the engine finds its plugins: for one page it starts them, as for users; else they are here."""
+    if page == "README.md":
+        return nullcontext({})
+    from tests.infra.served import served  # noqa: PLC0415 - it loads Pulumi's SDK for Azure
+
+    return served(folder / "azure.json", variables)
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/deploy.md"])
 def test_the_commands_work_as_typed_and_the_runner_needs_no_passphrase(
     pulumi: None, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project, variables = checkout(tmp_path), machine(tmp_path)
-    typed = subprocess.run(
-        ["bash", "-e", "-c", commands(page, tmp_path / "state")],
-        cwd=project,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with plugins(page, tmp_path, variables) as here:
+        typed = subprocess.run(
+            ["bash", "-e", "-c", commands(page, tmp_path / "state")],
+            cwd=project,
+            env={**variables, **here},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert typed.returncode == 0, typed.stdout + typed.stderr
     assert "runner doctor\n" in (tmp_path / "noted").read_text()
     assert pulumi_version() >= SHOWS_OUTPUTS_UNASKED, "as the page says"

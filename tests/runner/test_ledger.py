@@ -380,7 +380,10 @@ def test_a_damaged_ledger_that_another_runner_works_with_stays(
     assert len(set_aside(file)) == 1
 
 
-def test_a_locked_ledger_does_not_count_as_damaged(destination: Path, file: Path) -> None:
+def test_a_locked_ledger_does_not_count_as_damaged(
+    destination: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.database.LOCK_PATIENCE", 0.1)
     with closing(sqlite3.connect(file)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(SetupError, match=r"cannot use the ledger .*: database is locked"):
@@ -392,8 +395,9 @@ def test_a_locked_ledger_does_not_count_as_damaged(destination: Path, file: Path
     "facts", [b"", b"{", b"[]", b'{"run": 1}', b"[" * 9999, b"\xff", b"x" * 99999]
 )
 def test_whoever_holds_a_destination_need_not_be_readable(
-    facts: bytes, destination: Path, file: Path
+    facts: bytes, destination: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("runner.destination_lock.MOMENT", 0.05)
     with Ledger.read(destination) as one, Ledger.read(destination) as two, one.lock.held_for(RUN):
         file.with_name("holder.json").write_bytes(facts)
         with (

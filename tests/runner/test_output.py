@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -193,19 +194,24 @@ def test_files_are_looked_for_before_what_converts_them_is_imported(
     for number in range(1001):
         (source / f"{number}.mp4").touch()
     python = [sys.executable, "-X", "importtime", "-c", "from runner.start import main; main()"]
-    done = subprocess.run(
+    with subprocess.Popen(
         [*python, "convert", str(source), "-n", "-o", str(tmp_path / "out")],
         cwd=run.folder,
         env=run.environment,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        check=True,
-    )
-    before, said, after = done.stderr.partition("looking for files: 1,000 so far")
-    assert said
-    for module in ("runner.ledger", "runner.local", "runner.media.worker", "filelock", "sqlite3"):
-        assert f" {module}\n" not in before
-        assert f" {module}\n" in after
+    ) as process:
+        assert process.stderr
+        said = takewhile(lambda line: "looking for files: 1,000 so far" not in line, process.stderr)
+        before = {line.split()[-1] for line in said if line.strip()}
+        later = {"runner.ledger", "runner.local", "runner.media.worker", "filelock", "sqlite3"}
+        assert not later & before
+        while later:
+            line = process.stderr.readline()
+            assert line, f"it has ended without {later}"
+            later -= {*line.split()[-1:]}
+        process.kill()  # to look at them all takes ten seconds of CPU
 
 
 def test_a_local_run_loads_no_cloud(run: Run, folder: Path) -> None:

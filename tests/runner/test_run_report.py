@@ -401,6 +401,19 @@ def test_each_reason_has_logs_however_many_files_the_first_one_has() -> None:
     assert "log 2 of settings." in text
 
 
+@pytest.mark.parametrize(
+    ("log", "shown"),
+    [
+        ("[in#0 @ 1] [error] partial file\n" + "[libx264 @ 2] [info] mb I\n" * 20, "[in#0 @ 1] [error] partial file"),
+        ("[info] one\n[info] two", "[info] one\n[info] two"),
+        ("Traceback\n  File", "Traceback\n  File"),
+    ],
+)  # fmt: skip
+def test_errors_in_a_log_are_not_hidden_by_the_statistics_after_them(log: str, shown: str) -> None:
+    (reason,) = failed_files(RunFacts(RUN, (attempt("a", State.FAILED, 1, 1, log=log),)), Names(""))
+    assert reason.shown[0].log == shown
+
+
 # --- for programs ----------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import signal
+import stat
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
@@ -31,6 +32,7 @@ from runner.models import (
 from runner.options import RunOptions
 from runner.runs import Run, convert
 from runner.selection import stat_source
+from runner.source_records import Identity
 from runner.sources.recovery import put_right
 from runner.totals import Report
 from tests.conftest import needs_links, posix_only, tree
@@ -588,3 +590,26 @@ def test_what_is_written_to_a_source_at_any_step_is_not_lost(
         for copy in left:
             copy.unlink()
     assert number > 3, "the steps were not counted"
+
+
+def status_of(
+    *, number: int = 7, device: int = 1, size: int = 9, mtime: int = 5, created: int = 4
+) -> os.stat_result:
+    """What Windows says of a file; the times are in nanoseconds."""
+    fields = (stat.S_IFREG | 0o600, number, device, 1, 0, 0, size, 0, 0, 0)
+    return os.stat_result(fields, {"st_mtime_ns": mtime, "st_ctime_ns": created})
+
+
+def test_a_renamed_file_has_another_number_on_a_memory_card_on_windows() -> None:
+    identity = Identity.of(status_of())
+    renamed = status_of(number=8)
+    assert identity.is_still(renamed, renamed=True, keeps_number=False)
+    # which is another file wherever numbers are kept, and where nobody has renamed it
+    assert not identity.is_still(renamed, renamed=True)
+    assert not identity.is_still(renamed, keeps_number=False)
+
+
+@pytest.mark.parametrize("field", ["device", "size", "mtime", "created"])
+def test_what_differs_otherwise_is_another_file_there_too(field: str) -> None:
+    other = status_of(**{field: 99})
+    assert not Identity.of(status_of()).is_still(other, renamed=True, keeps_number=False)

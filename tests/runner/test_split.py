@@ -332,6 +332,7 @@ def test_pieces_from_machines_with_other_processors_are_one_film(
         ("odd size", "av1"),
     ],
 )
+@pytest.mark.needs_services
 def test_a_film_of_pieces_is_the_film_of_one(kind: str, preset: str, tmp_path: Path) -> None:
     if preset == "av1" and "libsvtav1" not in listed_encoders(get_ffmpeg_exe()):
         pytest.skip("this ffmpeg has no libsvtav1, as on Windows")
@@ -376,6 +377,7 @@ def test_any_ffmpeg_can_do_it(ffmpeg: str, tmp_path: Path) -> None:
     ],
     ids=["open groups in h.264", "vfr", "ts", "short", "one keyframe"],
 )  # fmt: skip
+@pytest.mark.needs_services
 def test_other_films_are_converted_in_one_piece_with_a_word(
     name: str, words: list[str], reason: str, tmp_path: Path
 ) -> None:
@@ -392,6 +394,7 @@ def test_sound_alone_is_never_split_and_nothing_is_said(tmp_path: Path) -> None:
     assert fallen_back == ()
 
 
+@pytest.mark.needs_services
 def test_a_damaged_film_fails_as_in_one_piece(tmp_path: Path) -> None:
     source = make(tmp_path, "in.mp4", *picture(), *SOUND, *X264, "-c:a", "aac")
     data = bytearray(source.read_bytes())
