@@ -90,3 +90,29 @@ def test_another_account_is_read_and_written_as_whoever_may(
 
 def _all(said: list[Result]) -> bytes:
     return "".join(each.stdout + each.stderr for each in said).encode()
+
+
+@pytest.mark.parametrize("stores", [BY_ROLE], indirect=True)
+def test_one_run_takes_each_blob_once_and_no_result_however_they_are_named(
+    stores: tuple[MediaStore, MediaStore], run: Run, media: Media, tmp_path: Path
+) -> None:
+    sources, results = stores
+    here = on_cloud(run, sources.cloud)
+    named = f"az://{sources.account.name}/{sources.name}"
+    media.put("8-bit.wav", tmp_path / "here.wav")
+    lines = (f"{named}/2026/a.wav", f"{sources.url}/2026/a.wav", "here.wav")
+    (tmp_path / "list").write_text("\n".join(lines))
+    listed = here("convert", "--files-from", "list", "--where", "local", "-o", "out")
+    assert listed.exit_code == 0, listed.stderr
+    assert names(tmp_path / "out") == {"2026/a.mp3", "here.mp3"}
+    results.put("2026/a.wav", media("8-bit.wav"))
+    clash = here("convert", named, f"{results.url}/", "here.wav", "-n", "-o", "elsewhere")
+    assert clash.stderr.count("would be written to the same name, 2026/a.mp3") == 2, clash.stderr
+    assert "2 of 4 files to convert" in clash.stderr
+    below = f"az://{results.account.name}/{results.name}"
+    for said in ("1 converted", "1 up to date"):
+        done = here(
+            *("convert", below, "--include", "*", "--where", "local", "-o", f"{below}/2026")
+        )
+        assert (done.exit_code, said in done.stderr) == (0, True), done.stderr
+    assert results_in(results) == {"2026/a.wav", "2026/2026/a.mp3"}
