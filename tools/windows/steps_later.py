@@ -67,7 +67,7 @@ def trash(where: Path) -> None:
     said = runner(where, "convert", "in", *YES, "trash").expect(0, "1 converted")
     if names(where / "in"):
         assert "kept in\\a.wav: the recycle bin did not take it" in said.err, said.err
-        raise NotHere("no recycle bin; the source stayed")
+        raise NotHere("this Windows has no recycle bin, as Wine has none; the source stayed")
     assert "1 trashed" in said.err, said.err
     share = sound(share_of(where) / "in/b.wav", 0.5)
     said = runner(where, "convert", share.parent, *YES, "trash", "-o", "out2").expect(0)
