@@ -127,9 +127,6 @@ class Accounts:
         first: AzureError | None = None
         for access in self._ways(address):
             try:
-                if access is Access.SIGN_IN and self.storage is None:
-                    # asked here first, as the client repeats a sign-in that fails for two minutes
-                    self._credential.get_token(_STORAGE)
                 answer = call(self.container(address, access))
             except AzureError as error:
                 if not _is_refusal(error):

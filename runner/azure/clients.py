@@ -3,11 +3,14 @@
 import base64
 import logging
 import os
+from typing import Any
 
 from azure.batch import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential, TokenCredential
+from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.pipeline.transport import HttpRequest, HttpResponse
 from azure.identity import DefaultAzureCredential
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
 from runner.azure.request_log import Transport
 from runner.azure.stack import Deployment
@@ -60,6 +63,24 @@ def _is_base64(text: str) -> bool:
         return False
 
 
+class _Retry(ExponentialRetry):
+    """The client's own policy, except that a sign-in that failed is not repeated, as with other services' clients.
+
+    https://learn.microsoft.com/python/api/azure-core/azure.core.pipeline.policies.retrypolicy
+    """
+
+    def increment(
+        self,
+        settings: dict[str, Any],
+        request: HttpRequest,
+        response: HttpResponse | None = None,
+        error: AzureError | None = None,
+    ) -> bool:
+        if isinstance(error, ClientAuthenticationError):
+            return False
+        return super().increment(settings, request, response, error)
+
+
 def blob_client(
     endpoint: str, credential: TokenCredential | AzureSasCredential | None
 ) -> BlobServiceClient:
@@ -72,10 +93,9 @@ def blob_client(
         max_single_get_size=_BLOCK,
         max_chunk_get_size=_BLOCK,
         # about 1, 4, 10 and 28 s; the client's own first wait is 15 s, long for a hiccup
-        initial_backoff=1,
-        increment_base=3,
-        random_jitter_range=1,
-        retry_total=4,
+        retry_policy=_Retry(
+            initial_backoff=1, increment_base=3, random_jitter_range=1, retry_total=4
+        ),
         transport=Transport(
             connection_timeout=10, read_timeout=60
         ),  # the client's own are 20 and 60

@@ -4,8 +4,15 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+)
 
+from runner.azure.clients import blob_client
 from runner.azure.retry_policy import RetryPolicy
 from runner.azure.retrying import TRIES, call_with_retry, wait_before
 from runner.errors import TransientError
@@ -118,3 +125,22 @@ def test_a_moment_without_a_line_ends_no_run_in_which_many_files_travel() -> Non
         for _ in range(16):
             policy.count_fault(TransientError("no line"))
         policy.succeeded()
+
+
+class _NotSignedIn:
+    """A sign-in that fails, and how often it was tried."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def get_token(self, *_: str, **__: object) -> AccessToken:
+        self.tries += 1
+        raise ClientAuthenticationError("tried all")
+
+
+def test_a_sign_in_that_failed_is_not_repeated() -> None:
+    nobody = _NotSignedIn()
+    client = blob_client("https://account.blob.core.windows.net", nobody)
+    with pytest.raises(ClientAuthenticationError):
+        client.get_container_client("media").get_container_properties()
+    assert nobody.tries == 1
