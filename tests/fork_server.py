@@ -17,6 +17,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ def answer(connection: socket.socket, begin: Program) -> None:
         os.close(file)
     connection.sendall(f"{pid}\n".encode())
     _, status = os.waitpid(pid, 0)
-    connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    with suppress(BrokenPipeError):  # who asked has gone
+        connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
 def become(

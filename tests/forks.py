@@ -47,8 +47,12 @@ class ForkServer:
         assert self._server.stdout.readline() == b"ready\n"
 
     def close(self) -> None:
-        """Fork no more."""
-        self._server.communicate()  # which closes its input, its sign to end
+        """Fork no more; what still runs runs on."""
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.close()  # its sign to end
+        self._server.wait()
+        self._server.stdout.close()
         shutil.rmtree(self._folder)
 
     def fork(
