@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runner.azure.accounts import Accounts
     from runner.azure.results import CloudResults
     from runner.azure.session import Session
-    from runner.azure.shared_ledger import SharedLock
+    from runner.azure.shared_lock import SharedLock
     from runner.ledger import Ledger
     from runner.standing import Targets
 
@@ -195,7 +195,8 @@ class Destination:
         """Return the lock of a destination in a container, once its ledger has been downloaded."""
         if self.cloud is None:
             return None
-        from runner.azure.shared_ledger import SharedLedger, SharedLock  # noqa: PLC0415 - for Azure
+        from runner.azure.shared_ledger import SharedLedger  # noqa: PLC0415 - for Azure
+        from runner.azure.shared_lock import SharedLock  # noqa: PLC0415 - as above
 
         shared = SharedLedger(self.cloud, self.folder)
         lock = SharedLock(shared)

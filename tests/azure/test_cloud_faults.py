@@ -10,7 +10,8 @@ from azure.storage.blob import BlobLeaseClient, generate_container_sas
 
 from runner.azure.results import CloudResults
 from runner.azure.session import Session
-from runner.azure.shared_ledger import SharedLedger, SharedLock
+from runner.azure.shared_ledger import SharedLedger
+from runner.azure.shared_lock import SharedLock
 from runner.blob_selection import ARCHIVED, REHYDRATING
 from runner.destination_lock import Holder
 from runner.errors import TransientError
