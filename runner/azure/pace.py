@@ -1,4 +1,4 @@
-"""How often a run looks at Azure."""
+"""How often a run looks at Azure, and how much it gives it at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How often to poll Azure, and how long signed addresses are valid."""
+    """How often to poll Azure, how long signed addresses are valid, and when a job is full."""
 
     lifetimes: Lifetimes | None = None
     """How long a node without an identity may use an address; None for as long as the run needs."""
@@ -25,6 +25,9 @@ class Pace:
     """Seconds without a running task after which the user is told the cause."""
     hold: float = 1.0
     """Seconds that an uploaded source waits for others to be submitted with it."""
+    tasks_a_job: int = 200_000
+    """Above that, a job's task counts are unreliable:
+    https://learn.microsoft.com/azure/batch/batch-get-resource-counts"""
 
 
 PACE: ContextVar[Pace] = ContextVar("PACE", default=Pace())  # noqa: B039 - it is frozen

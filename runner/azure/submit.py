@@ -22,9 +22,6 @@ _MOMENT = 0.01
 _LOOK_AROUND = 0.5
 _CALLS = 4
 """Calls at a time; more would only queue at the service."""
-MOST_TASKS_A_JOB = 200_000
-"""Above that, a job's task counts are unreliable:
-https://learn.microsoft.com/azure/batch/batch-get-resource-counts"""
 
 
 class Submitter:
@@ -51,7 +48,9 @@ class Submitter:
         self._is_job_over = False
         self._opening = threading.Lock()
         """Held to look for, or to open, the job for new tasks."""
-        self._room = MOST_TASKS_A_JOB
+        self._most = min(MOST_TASKS_A_CALL, context.pace.tasks_a_job)
+        """Tasks that are added together."""
+        self._room = context.pace.tasks_a_job
         """Tasks that the newest job may still get."""
         self._turns = threading.Semaphore(2 * _CALLS)
         """Batches that are described, or wait to be."""
@@ -66,7 +65,7 @@ class Submitter:
     def begin_with(self, tasks: int | None) -> None:
         """Begin with the newest job, which has so many *tasks*; None if it was over before this command started."""
         self._is_job_over = tasks is None
-        self._room = MOST_TASKS_A_JOB - (tasks or 0)
+        self._room = self._context.pace.tasks_a_job - (tasks or 0)
 
     def put(self, item: WorkItem) -> None:
         """Submit *item*, which was expected."""
@@ -91,7 +90,7 @@ class Submitter:
         while not self._context.stopped.is_set():
             if self._expected == 0 and not self._is_done and not self._begins_nothing:
                 self._finish()
-            is_full = len(batch) >= MOST_TASKS_A_CALL
+            is_full = len(batch) >= self._most
             wait = max(_MOMENT, due - time.monotonic()) if batch else _LOOK_AROUND
             if not is_full and (item := self._next(wait)):
                 now = time.monotonic()
@@ -118,7 +117,7 @@ class Submitter:
             return None
 
     def _is_due(self, batch: list[WorkItem], due: float) -> bool:
-        full = len(batch) >= MOST_TASKS_A_CALL
+        full = len(batch) >= self._most
         is_last = len(batch) == self._expected - self._adding
         return full or is_last or time.monotonic() >= due
 
@@ -216,7 +215,7 @@ class Submitter:
         open_job(self._context, job)
         self._jobs.append(job)
         self._is_job_over = False
-        self._room = MOST_TASKS_A_JOB
+        self._room = self._context.pace.tasks_a_job
 
     def _refuse(self, item: WorkItem, reason: str) -> None:
         if self._context.in_flight.take(item.task) is not None:

@@ -31,6 +31,7 @@ from tests.cloud import IDENTITY, POOL, Cloud, fixed
 from tests.conftest import names, until
 from tests.emulator import Limits, Settings
 from tests.emulator.auth import EmulatedCredential
+from tests.media import Media
 
 ADD = "create_task_collection"
 SHORT = timedelta(seconds=3)
@@ -296,6 +297,23 @@ def test_a_used_up_quota_of_jobs_is_named_and_waited_for(
     assert "quota of active jobs is used up; end some" in words
     assert words.endswith("(waiting until one ends)")
     assert converted == 1
+
+
+def test_a_run_goes_on_in_another_job_where_one_is_full_and_the_next_runner_follows_all(
+    cloud: Cloud, engine_on: MakeEngine, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    for number in range(7):
+        media.put("8-bit.wav", tmp_path / "many" / f"{number}.wav")
+    plan = plan_of(tmp_path / "many", destination)
+    first = drive(engine_on(cloud, tasks_a_job=3, detach=True), plan)  # ends once all are submitted
+    second = drive(engine_on(cloud, tasks_a_job=3), plan)
+    events = (*first.events, *second.events)
+    converted = {event.conversion.id for event in events if event.state is State.CONVERTED}
+    assert len(converted) == 7
+    assert set(cloud.attempts().values()) == {1}
+    each = [len(list(cloud.batch.list_tasks(job))) for job in cloud.jobs()]
+    assert sum(each) == 7
+    assert max(each) <= 3
 
 
 def test_counts_that_lag_do_not_end_a_run_early_nor_hold_it_up(
