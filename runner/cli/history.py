@@ -178,7 +178,11 @@ def clean(
     older_than: str,
     **options: Any,
 ) -> None:
-    """Forget RUN, or old runs, and their logs, here and on Azure. Converted files stay."""
+    """Forget RUN, or old runs, and their logs, here and on Azure. Converted files stay.
+
+    Without RUN, old runs on Azure are those of everybody who uses the stack, whatever their output
+    folder. Results that nobody has collected are deleted, too, and counted.
+    """
     from runner.cli.backend import find_backend  # noqa: PLC0415 - as in `_session`
     from runner.existing import Existing  # noqa: PLC0415 - as above
 
