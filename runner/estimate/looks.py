@@ -130,6 +130,8 @@ def _some(places: list[int], most: int) -> list[int]:
 
 def _look(conversion: Conversion, ffmpeg: str, extracts: Extracts | None) -> Look | None:
     source = conversion.source
+    if source.size == 0:
+        return None  # ffmpeg cannot open it either
     if not source.is_blob:
         return _look_into(source.path, conversion, ffmpeg)
     assert extracts is not None
