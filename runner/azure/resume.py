@@ -77,8 +77,10 @@ def _known_attempts(
 ) -> tuple[dict[str, _KnownAttempt], int | None]:
     """Return the newest attempts that Batch knows, by conversion, and the newest job's tasks, as `resume_run` does."""
     known: dict[str, _KnownAttempt] = {}
-    alive, count = True, 0
+    job, alive, count = "", False, 0
     for facts in jobs_of(context.jobs, context.run):
+        if alive:  # it was full when the command was killed that filled it
+            context.jobs.finish(job)
         job = facts.id or ""
         if job not in jobs:
             jobs.append(job)

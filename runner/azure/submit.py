@@ -2,7 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
 from runner.azure.add_tasks import MOST_TASKS_A_CALL, JobEndedError
@@ -52,6 +54,10 @@ class Submitter:
         """Tasks that are added together."""
         self._room = context.pace.tasks_a_job
         """Tasks that the newest job may still get."""
+        self._calls: Counter[str] = Counter()
+        """Batches that are on their way to each job."""
+        self._full: set[str] = set()
+        """Jobs that get no more batches, and end by themselves once they have got all of theirs."""
         self._turns = threading.Semaphore(2 * _CALLS)
         """Batches that are described, or wait to be."""
         self._adders = Workers("add", _CALLS, self._submit, failed)
@@ -146,22 +152,54 @@ class Submitter:
     def _submit(self, batch: list[WorkItem]) -> None:
         try:
             if not self._begins_nothing:
-                self._add(batch, self._job_for(len(batch)))
+                self._add(batch, "")
         finally:
             self._turns.release()
 
-    def _job_for(self, count: int) -> str:
-        """Return the job that takes *count* more tasks; what is full ends with its last one."""
+    @contextmanager
+    def _job_for(self, count: int, after: str) -> Iterator[str]:
+        """Give out the job that takes *count* more tasks, while they are added.
+
+        *after* is a job that has ended before they were; empty if there is none.
+
+        Raises:
+            JobLostError: Somebody ended it.
+        """
         with self._opening:
-            if self._room < count:
-                self._context.jobs.finish(self._jobs[-1])
+            if self._jobs[-1] == after:  # else another call has found it out before
+                if error := ended_from_outside(self._context.jobs, after):
+                    raise error
+                self._is_job_over = True
+            elif self._room < count and not self._is_job_over:
+                self._full.add(self._jobs[-1])
+                self._end_if_full(self._jobs[-1])
                 self._is_job_over = True
             if self._is_job_over:
                 self._open_job()
+            job = self._jobs[-1]
             self._room -= count
-            return self._jobs[-1]
+            self._calls[job] += 1
+        try:
+            yield job
+        finally:
+            with self._opening:
+                self._calls[job] -= 1
+                self._end_if_full(job)
 
-    def _add(self, batch: list[WorkItem], job: str) -> None:
+    def _end_if_full(self, job: str) -> None:
+        """Let *job* end by itself if it is full; without its last tasks, it would do so too early."""
+        if job in self._full and not self._calls[job]:
+            self._full.remove(job)
+            self._context.jobs.finish(job)
+
+    def _add(self, batch: list[WorkItem], after: str) -> None:
+        try:
+            with self._job_for(len(batch), after) as job:
+                self._add_to(job, batch)
+        except JobEndedError:
+            self._add(batch, job)
+
+    def _add_to(self, job: str, batch: list[WorkItem]) -> None:
         tasks: list[Task] = []
         for item in list(batch):
             try:
@@ -176,11 +214,7 @@ class Submitter:
             self._context.in_flight.add(item)
         if not tasks:
             return
-        try:
-            refused = self._call(job, tasks)
-        except JobEndedError:
-            self._add(batch, self._job_after(job))
-            return
+        refused = self._call(job, tasks)
         for item in batch:
             if refused and (reason := refused.get(item.task)):
                 self._refuse(item, reason)
@@ -196,19 +230,6 @@ class Submitter:
         for first in range(0, len(tasks), MOST_TASKS_A_CALL):
             refused |= self._context.adder.add(job, tasks[first : first + MOST_TASKS_A_CALL])
         return refused
-
-    def _job_after(self, job: str) -> str:
-        """Return another job, because *job* ended by itself before this attempt.
-
-        Raises:
-            JobLostError: Somebody ended the job.
-        """
-        with self._opening:
-            if self._jobs[-1] == job:  # else another call has found it out before
-                if error := ended_from_outside(self._context.jobs, job):
-                    raise error
-                self._open_job()
-            return self._jobs[-1]
 
     def _open_job(self) -> None:
         job = next_job(self._context.run, self._jobs)

@@ -313,7 +313,7 @@ def test_a_run_goes_on_in_another_job_where_one_is_full_and_the_next_runner_foll
     assert set(cloud.attempts().values()) == {1}
     each = [len(list(cloud.batch.list_tasks(job))) for job in cloud.jobs()]
     assert sum(each) == 7
-    assert max(each) <= 3
+    assert 0 < min(each) <= max(each) <= 3
 
 
 def test_counts_that_lag_do_not_end_a_run_early_nor_hold_it_up(
