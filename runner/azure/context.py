@@ -8,6 +8,7 @@ from pathlib import Path
 from runner.addresses import BlobAddress
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
+from runner.azure.flac_copies import FlacCopies
 from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames, TaskName
 from runner.azure.node_reads import NodeReads
@@ -159,6 +160,7 @@ class RunContext:
     result_signature: Callable[[BlobAddress], str] = lambda _: ""
     """What a node needs behind the address of a result that stays."""
     in_flight: InFlightTasks = field(default_factory=InFlightTasks)
+    flac_copies: FlacCopies = field(default_factory=FlacCopies)
 
     def staying(self, conversion: Conversion) -> StayingResult | None:
         """Return how the node stores the result of *conversion*, if results stay in the cloud.

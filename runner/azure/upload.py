@@ -1,4 +1,4 @@
-"""Upload one source; only the audio of a film that is converted to audio."""
+"""Upload one source; if it is converted to audio, only that of a film, and WAV as FLAC."""
 
 import os
 import time
@@ -10,9 +10,10 @@ from runner.azure.film_pieces import cut_source
 from runner.errors import RunnerError
 from runner.media.audio_copy import extract_audio
 from runner.media.failures import ConversionError
+from runner.media.flac_copy import wave_for_flac
 from runner.media.source import check_source, check_unchanged
 from runner.media.target import check_target, from_os, writable_target
-from runner.models import Kind, Step
+from runner.models import Conversion, Kind, Step
 
 
 def upload_source(context: RunContext, item: WorkItem) -> int:
@@ -78,7 +79,8 @@ def _upload_unchanged(context: RunContext, item: WorkItem, path: str) -> int:
 
 def _upload(context: RunContext, item: WorkItem, path: str) -> int:
     blob = context.blob_names.source(item.conversion, os.path.splitext(path)[1])
-    size = context.blobs.upload(context.deployment.input_container, blob, path)
+    with context.flac_copies.uploading(os.path.getsize(path)):
+        size = context.blobs.upload(context.deployment.input_container, blob, path)
     item.blob, item.sent = blob, size
     return size
 
@@ -87,11 +89,16 @@ def _audio_copy(context: RunContext, item: WorkItem) -> str | None:
     upload = context.options.upload
     if upload == "whole":
         return None
-    stem = Path(context.scratch, f"{item.conversion.id}-audio")
-    copy = extract_audio(
-        context.ffmpeg, item.conversion.source.path, item.conversion.recipe, str(stem)
-    )
+    copy = _copy_for(context, item.conversion, is_wanted=upload == "audio-only")
     if copy is None and upload == "audio-only":
         message = "its audio cannot be sent alone without loss; --upload auto sends the whole file"
         raise ConversionError(Kind.INPUT, message)
     return copy
+
+
+def _copy_for(context: RunContext, conversion: Conversion, *, is_wanted: bool) -> str | None:
+    source, recipe = conversion.source.path, conversion.recipe
+    stem = str(Path(context.scratch, f"{conversion.id}-audio"))
+    if wave := wave_for_flac(source, recipe):
+        return context.flac_copies.make(context.ffmpeg, wave, stem, is_wanted=is_wanted)
+    return extract_audio(context.ffmpeg, source, recipe, stem)

@@ -67,7 +67,7 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {
             "type": click.Choice(UPLOAD),
             "section": "Azure",
-            "help": "What to upload; auto: only the audio of a film if the target is audio.",
+            "help": "What to upload; auto, if the target is audio: of a film only the audio, WAV as FLAC.",
         },
     ),
     "transfers": (

@@ -12,6 +12,7 @@ from itertools import repeat
 
 from runner.conversions import Conversions
 from runner.estimate.extracts import Extracts
+from runner.media.flac_copy import SMALLEST
 from runner.media.probe import MediaInfo, parse_log
 from runner.media.process import run
 from runner.models import Conversion
@@ -25,6 +26,9 @@ _LONGEST_LOOK = 60
 _GUESSED = "Estimating duration from bitrate"  # a mere guess is better than none here
 _SIZE = re.compile(r", (\d{2,5})x(\d{2,5})\b")
 _RATE = re.compile(r", (\d+) kb/s")
+_FLAC_SHARE = 0.6
+"""Of PCM, as FLAC; music and speech have 0.4 to 0.7."""
+_PCM = ("pcm_s16le", "pcm_s24le")
 _USUAL_AUDIO = 128
 """kbit/s of a stream that does not say its own."""
 
@@ -40,6 +44,8 @@ class Look:
     """Of its audio alone."""
     pixels: int = 0
     """Of a picture of its video; 0 without one."""
+    is_pcm: bool = False
+    """Whether it is a WAV file of 16 or 24 bit."""
 
     @property
     def size(self) -> int:
@@ -63,10 +69,13 @@ class Look:
 
     @property
     def sent(self) -> float:
-        """Bytes that travel to Azure: of a film that becomes audio, its audio."""
+        """Bytes that travel to Azure: of what becomes audio, a film's audio alone, and PCM as FLAC."""
         recipe = self.conversion.recipe
-        is_film = self.pixels > 0 and recipe.media == "audio" and recipe.is_preset
-        whole = not is_film or bool(recipe.input_arguments) or self.audio_bytes > 0.8 * self.size
+        if recipe.media != "audio" or not recipe.is_preset or recipe.input_arguments:
+            return self.whole
+        if self.is_pcm and self.size >= SMALLEST and not recipe.copy_if_fits:
+            return self.whole * _FLAC_SHARE
+        whole = not self.pixels or self.audio_bytes > 0.8 * self.size
         return self.whole if whole else min(self.whole, self.audio_bytes)
 
 
@@ -161,7 +170,8 @@ def look_of(conversion: Conversion, media: MediaInfo) -> Look:
     audio = sum(_kilobits(stream.details) for stream in media.all("audio"))
     sizes = (_SIZE.search(stream.details) for stream in media.all("video"))
     pixels = max((int(found[1]) * int(found[2]) for found in sizes if found), default=0)
-    return Look(conversion, seconds, audio * 125 * seconds, pixels)
+    is_pcm = media.format == "wav" and [s.codec in _PCM for s in media.streams] == [True]
+    return Look(conversion, seconds, audio * 125 * seconds, pixels, is_pcm)
 
 
 def _kilobits(details: str) -> int:
@@ -176,6 +186,7 @@ class _Scale:
     seconds: float
     audio: float
     pixels: int
+    is_pcm: bool = False
 
     @classmethod
     def of(cls, looks: Sequence[Look]) -> "_Scale":
@@ -184,7 +195,8 @@ class _Scale:
             return cls(0.0, 0.0, 0)
         pixels = sorted(look.pixels for look in looks)[len(looks) // 2]
         seconds, audio = (sum(getattr(k, n) for k in looks) for n in ("seconds", "audio_bytes"))
-        return cls(seconds / size, audio / size, pixels)
+        is_pcm = sum(look.size for look in looks if look.is_pcm) > size / 2
+        return cls(seconds / size, audio / size, pixels, is_pcm)
 
     def guesses(self, conversions: Conversions) -> Iterator[Look]:
         """Guess at each of *conversions*, the longest first; of very many, one stands for those after it."""
@@ -195,7 +207,7 @@ class _Scale:
     def guess(self, conversion: Conversion) -> Look:
         size = max(conversion.source.size, 0)
         seconds = size * self.seconds or conversion.source.estimated_seconds
-        return Look(conversion, seconds, size * self.audio, self.pixels)
+        return Look(conversion, seconds, size * self.audio, self.pixels, self.is_pcm)
 
 
 def _error(looks: Sequence[Look], files: int) -> float:

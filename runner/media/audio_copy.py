@@ -32,10 +32,8 @@ def extract_audio(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | 
     Return the path of the copy, whose conversion by *recipe* has the same audio as that of the source,
     or None if the whole file must be uploaded.
     """
-    if recipe.media != "audio" or not recipe.is_preset:
-        return None  # the user's own arguments may name any stream
-    if recipe.input_arguments:
-        return None  # they say how to read the source, not its copy
+    if not suits(recipe):
+        return None
     media = read_streams(ffmpeg, source)
     if media is None or media.stream("video") is None or media.stream("audio") is None:
         return None
@@ -44,11 +42,18 @@ def extract_audio(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | 
         sound = _copy(ffmpeg, source, copy, options)
         if sound and suffix in (".mp4", ".mov"):
             copy_atoms(source, copy)
-        if sound and _is_worth_it(source, copy) and sound == _sound(ffmpeg, copy):
+        if sound and is_worth_it(source, copy) and sound == _sound(ffmpeg, copy):
             return copy
         with suppress(FileNotFoundError):
             os.unlink(copy)
     return None
+
+
+def suits(recipe: Recipe) -> bool:
+    """Return whether *recipe* makes the same of a copy that has only a source's audio."""
+    if recipe.media != "audio" or not recipe.is_preset:
+        return False  # the user's own arguments may name any stream
+    return not recipe.input_arguments  # they say how to read the source, not its copy
 
 
 def _containers(media: MediaInfo) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -66,23 +71,26 @@ def _copy(ffmpeg: str, source: str, copy: str, options: tuple[str, ...]) -> str:
     """Copy the audio, and return `_sound` of *source*: one run of ffmpeg does both."""
     # by default, ffmpeg drops the recording date
     maps = ("-map", "0:a", "-map", "0:v?", "-map", "-0:V?", "-map_metadata", "0")
-    return _run(ffmpeg, source, (*maps, "-c", "copy", *options, "-y", f"file:{copy}", *_HASHED))
+    outputs = (*maps, "-c", "copy", *options, "-y", f"file:{copy}", *_HASHED)
+    return run_quietly(ffmpeg, source, outputs) or ""
 
 
 def _sound(ffmpeg: str, source: str) -> str:
     """Return a hash of each decoded audio stream of *source*; empty if it is damaged."""
-    return _run(ffmpeg, source, _HASHED)
+    return run_quietly(ffmpeg, source, _HASHED) or ""
 
 
-def _run(ffmpeg: str, source: str, outputs: tuple[str, ...]) -> str:
+def run_quietly(ffmpeg: str, source: str, outputs: tuple[str, ...]) -> str | None:
+    """Return what *ffmpeg* prints while it makes *outputs* of *source*; None if anything was wrong."""
     command = (ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror")
     try:
         done = run((*command, "-i", f"file:{source}", *outputs), timeout=_TIMEOUT)
     except subprocess.TimeoutExpired:
-        return ""
+        return None
     # for a truncated file, ffmpeg exits with 0 but logs an error
-    return "" if done.returncode or done.stderr.strip() else done.stdout.decode()
+    return None if done.returncode or done.stderr.strip() else done.stdout.decode()
 
 
-def _is_worth_it(source: str, copy: str) -> bool:
+def is_worth_it(source: str, copy: str) -> bool:
+    """Return whether uploading *copy* instead of *source* saves enough bytes."""
     return os.path.getsize(copy) <= (1 - _WORTH_SAVING) * os.path.getsize(source)

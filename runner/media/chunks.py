@@ -32,11 +32,11 @@ def missing_bytes(path: str, demuxer: str) -> int:
 def _riff(file: BinaryIO, size: int) -> int:
     """WAV, RF64 and AVI, which may consist of several RIFFs."""
     start, end = 0, 0
-    while start < size and (head := _at(file, start, 12))[:4] in (b"RIFF", b"RF64"):
+    while start < size and (head := read_at(file, start, 12))[:4] in (b"RIFF", b"RF64"):
         if head[8:] == b"WAVE":
             return _wave(file, size)
-        for name, body, length in _chunks(file, start + 12, size, "little"):
-            if name == b"LIST" and length < _UNKNOWN and _at(file, body, 4) == b"movi":
+        for name, body, length in chunks(file, start + 12, size, "little"):
+            if name == b"LIST" and length < _UNKNOWN and read_at(file, body, 4) == b"movi":
                 end = max(end, body + length)
         start += 8 + int.from_bytes(head[4:8], "little")
     return end
@@ -44,16 +44,16 @@ def _riff(file: BinaryIO, size: int) -> int:
 
 def _wave(file: BinaryIO, size: int) -> int:
     long = 0
-    for name, body, length in _chunks(file, 12, size, "little"):
+    for name, body, length in chunks(file, 12, size, "little"):
         if name == b"ds64":
-            long = int.from_bytes(_at(file, body + 8, 8), "little")
+            long = int.from_bytes(read_at(file, body + 8, 8), "little")
         elif name == b"data":
             return body + length if length < _UNKNOWN else (long and body + long)
     return 0
 
 
 def _aiff(file: BinaryIO, size: int) -> int:
-    for name, body, length in _chunks(file, 12, size, "big"):
+    for name, body, length in chunks(file, 12, size, "big"):
         if name == b"SSND":
             return body + length if length < _UNKNOWN else 0
     return 0
@@ -61,7 +61,7 @@ def _aiff(file: BinaryIO, size: int) -> int:
 
 def _caf(file: BinaryIO, _: int) -> int:
     position = 8
-    while len(head := _at(file, position, 12)) == 12:
+    while len(head := read_at(file, position, 12)) == 12:
         length = int.from_bytes(head[4:], "big", signed=True)
         if head[:4] == b"data":
             return position + 12 + length if length > 0 else 0
@@ -73,7 +73,7 @@ def _caf(file: BinaryIO, _: int) -> int:
 
 def _w64(file: BinaryIO, _: int) -> int:
     position = 40
-    while len(head := _at(file, position, 24)) == 24:
+    while len(head := read_at(file, position, 24)) == 24:
         length = int.from_bytes(head[16:], "little")
         if head[:4] == b"data":
             return position + length if 24 < length < 1 << 62 else 0
@@ -84,7 +84,7 @@ def _w64(file: BinaryIO, _: int) -> int:
 
 
 def _au(file: BinaryIO, _: int) -> int:
-    head = _at(file, 0, 12)
+    head = read_at(file, 0, 12)
     offset, length = int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:], "big")
     return offset + length if length < _UNKNOWN else 0
 
@@ -94,12 +94,12 @@ _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
 def _asf(file: BinaryIO, _: int) -> int:
-    head = _at(file, 0, 1 << 16)
+    head = read_at(file, 0, 1 << 16)
     properties = head.find(_ASF_PROPERTIES)
     if properties >= 0 and head[properties + 88 : properties + 89] == b"\x01":
         return 0  # a broadcast does not know its length
     start = int.from_bytes(head[16:24], "little")
-    data = _at(file, start, 24)
+    data = read_at(file, start, 24)
     length = int.from_bytes(data[16:], "little")
     return start + length if data[:16] == _ASF_DATA and 50 < length < 1 << 62 else 0
 
@@ -108,7 +108,7 @@ _EBML_SEGMENT = b"\x18\x53\x80\x67"
 
 
 def _matroska(file: BinaryIO, _: int) -> int:
-    head = _at(file, 0, 1024)
+    head = read_at(file, 0, 1024)
     start = head.find(_EBML_SEGMENT) + 4
     if start < 4 or start >= len(head) or not head[start]:
         return 0
@@ -118,17 +118,18 @@ def _matroska(file: BinaryIO, _: int) -> int:
     return start + width + length if is_known else 0
 
 
-def _chunks(
+def chunks(
     file: BinaryIO, position: int, size: int, order: Literal["little", "big"]
 ) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the name, position and length of each chunk from *position* on."""
-    while position < size and len(head := _at(file, position, 8)) == 8:
+    """Yield the name, position and length of each chunk of *file* from *position* to *size*."""
+    while position < size and len(head := read_at(file, position, 8)) == 8:
         length = int.from_bytes(head[4:], order)
         yield head[:4], position + 8, length
         position += 8 + length + length % 2
 
 
-def _at(file: BinaryIO, position: int, size: int) -> bytes:
+def read_at(file: BinaryIO, position: int, size: int) -> bytes:
+    """Return *size* bytes of *file* from *position* on; fewer at its end."""
     file.seek(position)
     return file.read(size)
 
