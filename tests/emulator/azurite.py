@@ -134,10 +134,10 @@ class Azurite:
     def account(self) -> StorageAccount:
         """Return what the nodes of an emulated account need to know of it."""
         ca_file = self.certificates.ca_file if self.certificates else None
+        # a benchmark has its own way to it, over a line
+        origin = self.blob_endpoint.rpartition("/")[0]
         first, other = (
-            StorageAccount(
-                blob_endpoint=f"{self._address}/{name}", name=name, key=key, ca_file=ca_file
-            )
+            StorageAccount(blob_endpoint=f"{origin}/{name}", name=name, key=key, ca_file=ca_file)
             for name, key in ((NAME, KEY), (OTHER_NAME, OTHER_KEY))
         )
         return replace(first, others=(other,))
