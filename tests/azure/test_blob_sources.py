@@ -125,7 +125,7 @@ def test_what_is_posted_of_a_run_has_no_signature(
     assert [end.exit_code for end in ends] == [1, 1, 4], [end.stderr for end in ends]
     first, stopped = hook.posted
     assert (first["converted"], first["failed"], stopped["event"]) == (1, 5, "error")
-    assert f"{store.url}/bad%200.wav" in first["text"], "the reasons have examples"
+    assert f"{store.url}/bad%20" in first["text"], "the reasons have examples"
     said = "".join(end.stdout + end.stderr for end in ends) + json.dumps(hook.posted)
     assert leaks(said.encode() + files_below(tmp_path), cloud) == []
     assert HOOK_SECRET not in said
