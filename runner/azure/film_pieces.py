@@ -24,7 +24,7 @@ def cut_source(context: RunContext, item: WorkItem) -> None:
             item.notice = "converted in one piece: it is read where it lies in storage"
         return
     pool = context.deployment.pool
-    slots = pool.max_nodes * (pool.task_slots // pool.slots_for(conversion.recipe))
+    slots = pool.max_nodes * pool.at_a_time(conversion.recipe)
     split = split_on_nodes(wish, context.files, slots)
     if split is None:
         return

@@ -50,6 +50,10 @@ class Pool:
             return 1
         return slots_for(self.task_slots, self.node_vcpus, useful_threads(recipe))
 
+    def at_a_time(self, recipe: Recipe) -> int:
+        """Return how many conversions with *recipe* a node does at a time."""
+        return max(1, self.task_slots // self.slots_for(recipe))
+
 
 # In version 1, these outputs had no `pool_` prefix.
 _PLAIN = ("autoscale_minutes", "node_ffmpeg", "node_ffmpeg_package")

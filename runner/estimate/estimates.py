@@ -322,8 +322,8 @@ def _on_nodes(
 
 def _at_a_time(looks: Sequence[Look], terms: Terms) -> int:
     """Return how many files a node converts at a time."""
-    taken = max((terms.pool.slots_for(look.conversion.recipe) for look in looks[:1]), default=1)
-    return max(1, terms.pool.task_slots // taken)
+    pool = terms.pool
+    return pool.at_a_time(looks[0].conversion.recipe) if looks else max(1, pool.task_slots)
 
 
 def _line(past: History, terms: Terms) -> tuple[Line, tuple[str, ...]]:
