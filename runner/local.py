@@ -22,7 +22,7 @@ from runner.media.ffmpeg import Limits, ProcessHandle
 from runner.media.pieces import Split
 from runner.media.source import check_unchanged
 from runner.media.target import ANYTHING, from_os, writable_target
-from runner.media.work import ConversionResult, Work
+from runner.media.work import ConversionResult, Work, tell_nobody
 from runner.media.worker import convert
 from runner.models import (
     Conversion,
@@ -35,6 +35,7 @@ from runner.models import (
     Plan,
     State,
 )
+from runner.moved_results import MoveNotes
 from runner.options import AUTO, OFF, RunOptions
 from runner.parallel import pieces_for, threads_for, usable_cores, useful_threads_of, workers_for
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch, pieces_folder
@@ -67,6 +68,7 @@ class LocalEngine:
             while (event := next_of(workers.events)) is not _END:
                 if isinstance(event, Event):
                     yield event
+                    workers.notes.remove(event)
                 if stop.at_once:
                     workers.end()
                 elif stop.gently:
@@ -92,6 +94,7 @@ class _Workers:
     def __init__(self, engine: LocalEngine, plan: Plan, scratch: Path) -> None:
         self.events: SimpleQueue[Event | _End | None] = SimpleQueue()
         self.scratch = scratch
+        self.notes = MoveNotes(plan.id, scratch)
         self._engine = engine
         self._plan = plan
         conversions = Conversions.of(plan.conversions)
@@ -258,6 +261,7 @@ class _Workers:
             mtime_ns=conversion.source.mtime_ns if self._engine.options.keep_times else None,
             # a copy of a blob is ours alone
             expected=None if conversion.source.is_blob else conversion.source.state,
+            before_move=tell_nobody if self._engine.keep else partial(self.notes.write, conversion),
         )
 
     def _threads(self) -> int | None:

@@ -14,8 +14,10 @@ from runner.errors import ExitCode, RunCancelledError, RunnerError
 from runner.existing import Action, Decision, Existing
 from runner.followup import FollowUp
 from runner.models import Conversion, Event, Kind, NodeUse, Notice, Plan, State, TargetState
+from runner.moved_results import unrecorded_results
 from runner.options import RunOptions
 from runner.prices import Prices
+from runner.scratch import SCRATCH
 from runner.source_choice import SourceChoice
 from runner.sources.policy import Sources
 from runner.stop_policy import StopPolicy
@@ -54,12 +56,14 @@ def convert(
     Raises:
         RunnerError: The whole run failed, or was stopped; what was done is in the ledger.
     """
-    ledger = existing.ledger
+    ledger, destination = existing.ledger, run.plan.destination
     account = _Account(run, existing, on_event, stop)
     exit_code = ExitCode.BUG
     given_up = False
     with ledger.lock.held_for(run.plan.id):
         ledger.begin(run.plan, run.backend, run.command, run.options, existing.made_with)
+        for earlier, moved in unrecorded_results(destination, destination / SCRATCH):
+            ledger.record(earlier, moved)
         try:
             account.begin()
             with (

@@ -21,6 +21,7 @@ from runner.conversions import Conversions
 from runner.media.pieces import Cut
 from runner.media.target import Replaceable
 from runner.models import Conversion, Event, NodeUse, Notice, Step, TargetState
+from runner.moved_results import MoveNotes
 from runner.options import RunOptions
 from runner.result_blobs import result_blob
 
@@ -161,6 +162,11 @@ class RunContext:
     """What a node needs behind the address of a result that stays."""
     in_flight: InFlightTasks = field(default_factory=InFlightTasks)
     flac_copies: FlacCopies = field(default_factory=FlacCopies)
+
+    @property
+    def notes(self) -> MoveNotes:
+        """Those of results that are moved into place."""
+        return MoveNotes(self.run, self.scratch)
 
     def staying(self, conversion: Conversion) -> StayingResult | None:
         """Return how the node stores the result of *conversion*, if results stay in the cloud.

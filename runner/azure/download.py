@@ -121,6 +121,7 @@ def _fetch(context: RunContext, item: WorkItem, record: Record) -> Result:
         else:
             raise ConversionError(Kind.TRANSIENT, "the result arrived damaged three times")
         check_target(target, context.replaceable(conversion))
+        context.notes.write(conversion, record.size, record.sha256, record.notices)
         mtime_ns = conversion.source.mtime_ns if context.options.keep_times else None
         move_into_place(str(part), target, mtime_ns=mtime_ns)
         status = os.stat(target)

@@ -68,7 +68,10 @@ class AzureEngine:
             context, plan, stop, inbox, detach=self.detach, follow_up=self.follow_up
         )
         try:
-            yield from pipeline.events()
+            for event in pipeline.events():
+                yield event
+                if isinstance(event, Event):
+                    context.notes.remove(event)
         finally:
             pipeline.close()
             discard_scratch(scratch)

@@ -9,8 +9,14 @@ from runner.media.ffmpeg import Limits
 from runner.media.target import ANYTHING, Replaceable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runner.media.pieces import Cut, Split
     from runner.media.recipe import Recipe
+
+
+def tell_nobody(size: int, sha256: str, notices: tuple[str, ...]) -> None:
+    """Do nothing with what `Work.before_move` is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,8 @@ class Work:
     expected: tuple[int, int] | None = None
     """The source's size in bytes and mtime in nanoseconds when it was planned, if known. If they
     have changed by then, or change during the conversion, it fails."""
+    before_move: Callable[[int, str, tuple[str, ...]], None] = tell_nobody
+    """Told the result's size in bytes, its SHA-256 and its notices right before it gets its name."""
 
 
 @dataclass(frozen=True, kw_only=True)

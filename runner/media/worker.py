@@ -159,6 +159,7 @@ def _finish(
         raise Stopped
     check_unchanged(work.source, work.expected)
     check_target(work.target, work.replaceable)
+    work.before_move(os.path.getsize(encoding.result), sha256, notices)
     move_into_place(encoding.result, work.target, mtime_ns=work.mtime_ns)
     discard_pieces(encoding)
     status = os.stat(work.target)

@@ -1,13 +1,16 @@
 """`kill -9` of the runner at any moment, then the same command: nothing twice, nothing lost."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
 import pytest
 
+from runner.ledger import Ledger
 from tests.azure.conftest import Gate, MakeCloud, on_cloud
 from tests.cloud import Cloud
 from tests.conftest import Run, names, until
@@ -130,6 +133,23 @@ def test_killed_while_collecting(first_alone: FirstAlone, many: Path, destinatio
     assert len(names(destination)) == 1
     first_alone.let_the_others()
     go_on(first_alone.run, first_alone.cloud, destination)
+
+
+def test_killed_when_results_have_their_names_and_the_ledger_has_not_heard_of_them(
+    run: Run, make_cloud: MakeCloud, gate: Gate, many: Path, destination: Path
+) -> None:
+    azure_run = on_cloud(run, make_cloud(ffmpeg=gate.program))
+    process = azure_run.start(*COMMAND)
+    until(lambda: gate.waiting)
+    with closing(sqlite3.connect(destination / ".runner" / "ledger.sqlite")) as ledger:
+        ledger.execute("BEGIN EXCLUSIVE")
+        gate.open()
+        until(lambda: names(destination))
+        kill(process)
+    assert azure_run(*COMMAND).exit_code == 0
+    with Ledger.read(destination) as written:
+        records = [written.find(name) for name in names(destination)]
+    assert [record and record.is_ours for record in records] == [True] * FILES
 
 
 def test_nothing_of_a_killed_run_is_left_in_storage(

@@ -26,6 +26,7 @@ from tests.emulator.certificates import Certificates, make_certificates
 from tests.emulator.clock import Clock
 from tests.emulator.faults import Faults
 from tests.emulator.front import hang_up
+from tests.emulator.model import key
 from tests.emulator.node_agent import ProcessExecutor
 from tests.emulator.process import Start, start_process
 from tests.emulator.rights import Rights
@@ -292,8 +293,13 @@ class Emulator:
         self._call(lambda: node_faults.preempt(self._account, self._account.node(pool, node)))
 
     def restore(self, pool: str, node: str) -> None:
-        """Return a preempted node."""
-        self._call(lambda: node_faults.restore(self._account, self._account.node(pool, node)))
+        """Return a preempted node, unless its pool has become smaller by then."""
+
+        def act() -> None:
+            if found := self._account.pool(pool).nodes.get(key(node)):
+                node_faults.restore(self._account, found)
+
+        self._call(act)
 
     def lose(self, pool: str, node: str) -> None:
         """Let a node become unknown to the service."""
