@@ -10,7 +10,12 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-_ENTRY = "import sys\nfrom runner.media.node import main\nsys.exit(main())\n"
+_ENTRY = """import sys
+from launch import unpacked
+sys.path[:0] = unpacked({name!r})
+from runner.media.node import main
+sys.exit(main())
+"""
 # mutagen's command-line tools
 _LEFT_OUT = ("__pycache__", "_tools")
 # a fixed time, so that the same code gives the same bytes and the same name
@@ -22,13 +27,22 @@ def pack_worker() -> tuple[str, bytes]:
     """Return the name and the bytes of the application that nodes run with `python3`."""
     sources = _modules(files("runner.media"), "runner/media")
     sources |= _modules(files("mutagen"), "mutagen")
-    sources |= {"runner/__init__.py": b"", "__main__.py": _ENTRY.encode()}
+    sources |= {"runner/__init__.py": b"", "launch.py": sources["runner/media/launch.py"]}
+    name = f"worker-{_digest(sources)}"
+    sources["__main__.py"] = _ENTRY.format(name=name).encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(sources):
-            archive.writestr(zipfile.ZipInfo(name, _TIME), sources[name], zipfile.ZIP_DEFLATED)
-    data = buffer.getvalue()
-    return f"worker-{hashlib.sha256(data).hexdigest()[:16]}.pyz", data
+        for path in sorted(sources):
+            archive.writestr(zipfile.ZipInfo(path, _TIME), sources[path], zipfile.ZIP_DEFLATED)
+    return f"{name}.pyz", buffer.getvalue()
+
+
+def _digest(sources: dict[str, bytes]) -> str:
+    facts = [
+        _ENTRY,
+        *((path, hashlib.sha256(sources[path]).hexdigest()) for path in sorted(sources)),
+    ]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def _modules(folder: Traversable, name: str) -> dict[str, bytes]:
