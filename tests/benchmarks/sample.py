@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -20,14 +20,21 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from runner.media.choices import settle
 from tests.benchmarks.local import MP3, RUNNER
 from tests.benchmarks.tables import Table
+from tests.benchmarks.timeline import attempts_in, moments, spans
 from tests.cloud import POOL, Cloud, stand_in_cloud
 from tests.emulator.azurite import Azurite
+from tests.emulator.storage import StorageAccount
 from tests.line import Line
 
 MEGABITS = 100
 ROUND_TRIP = 0.02
 FILES = 16
 SECONDS = 20
+LINE = (
+    f"Uplink of {MEGABITS} Mbit/s with {ROUND_TRIP * 1000:.0f} ms round-trip time between runner and storage, beside "
+    "which the nodes are: one with two slots, ready. An emulator on the same two cores cannot tell how fast Azure "
+    "is: what it tells is how the ways use the line."
+)
 
 
 @dataclass(frozen=True)
@@ -39,14 +46,20 @@ class Trip:
     bytes_up: int
     calls: int
     """Of the Batch service."""
+    moments: dict[str, float] = field(default_factory=dict)
+    """When what had happened, where that is known; so is the next."""
+    spans: dict[str, float] = field(default_factory=dict)
+    """How long what took with a file."""
 
 
 def report() -> Iterator[Table]:
-    """The table of films, and that of sound."""
+    """The table of films, that of sound, and where our seconds go."""
+    kinds = (("films of 5 Mbit/s", film), ("WAV files", sound))
+    ours: dict[str, Trip] = {}
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_DIR")) as folder:
-        for what, make in (("films of 5 Mbit/s", film), ("WAV files", sound)):
-            work = Path(folder, what.split()[0])
-            trips = _compare(work, make)
+        for what, make in kinds:
+            trips = _compare(Path(folder, what.split()[0]), make)
+            ours[what] = trips[0]
             yield Table(
                 f"{FILES} {what}, {SECONDS} s each, to MP3 on an emulated pool",
                 ("way", "wall s", "MB sent up", "calls of Batch", "wall, ours / this"),
@@ -57,14 +70,28 @@ def report() -> Iterator[Table]:
                     ]
                     for t in trips
                 ],
-                f"Uplink of {MEGABITS} Mbit/s with {ROUND_TRIP * 1000:.0f} ms round-trip time, one node "
-                "with two slots, ready. An emulator on the same two cores cannot tell how fast Azure is: "
-                "what it tells is how the ways use the line.",
+                LINE,
             )
+    yield _side_by_side(
+        "Where the seconds of runner convert go",
+        "seconds since its start",
+        {what: trip.moments for what, trip in ours.items()},
+    )
+    yield _side_by_side(
+        "Where the seconds of a file go",
+        "s, mean",
+        {what: trip.spans for what, trip in ours.items()},
+    )
+
+
+def _side_by_side(title: str, name: str, columns: dict[str, dict[str, float]]) -> Table:
+    first = next(iter(columns.values()))
+    rows = [[row, *(f"{column[row]:.2f}" for column in columns.values())] for row in first]
+    return Table(title, (name, *columns), rows)
 
 
 class NarrowStorage(Azurite):
-    """Azurite at the far end of a line."""
+    """Azurite at the far end of a line, and beside the nodes."""
 
     line: Line | None = None
 
@@ -74,6 +101,11 @@ class NarrowStorage(Azurite):
         direct = urlsplit(super().blob_endpoint)
         port = self.line.port if self.line else direct.port
         return f"{direct.scheme}://127.0.0.1:{port}{direct.path}"
+
+    @property
+    def account(self) -> StorageAccount:
+        """As nodes know it."""
+        return replace(super().account, nodes_endpoint=super().blob_endpoint)
 
 
 def _compare(work: Path, make: Callable[[Path], None]) -> list[Trip]:
@@ -86,14 +118,20 @@ def _compare(work: Path, make: Callable[[Path], None]) -> list[Trip]:
         assert port is not None
         with Line(port, MEGABITS * 1e6, ROUND_TRIP) as line:
             storage.line = line
-            # the service's clock runs as all others do: nodes and tasks take the time they take
-            with stand_in_cloud(work, storage=storage, speed=1000) as cloud:
+            # the service's clock is as all others are: nodes and tasks take the time they take
+            with stand_in_cloud(work, storage=storage, speed=1) as cloud:
                 wait_for_idle(cloud)
-                cloud.azure.clock.speed = 1
                 return [
-                    _measure("runner convert", cloud, line, lambda: ours(cloud, work)),
+                    _ours(cloud, line, work),
                     _measure("the sample's way", cloud, line, lambda: the_samples_way(cloud, work)),
                 ]
+
+
+def _ours(cloud: Cloud, line: Line, work: Path) -> Trip:
+    start = time.time()
+    trip = _measure("runner convert", cloud, line, lambda: ours(cloud, work))
+    attempts = attempts_in(work / "ours", start)
+    return replace(trip, moments=moments(attempts, trip.seconds), spans=spans(attempts))
 
 
 def _measure(name: str, cloud: Cloud, line: Line, way: Callable[[], None]) -> Trip:

@@ -34,18 +34,25 @@ class StorageAccount:
     ca_file: Path | None = None
     others: tuple[StorageAccount, ...] = ()
     """Further accounts that nodes reach, which belong to no stack."""
+    nodes_endpoint: str = ""
+    """The same storage for nodes that sign in to it, if theirs is a shorter way; empty if not."""
 
     def that_holds(self, url: str) -> StorageAccount | None:
         """Return which of these accounts *url* leads into; None for somewhere else."""
         accounts = (self, *self.others)
-        return next((a for a in accounts if url.startswith(f"{a.blob_endpoint}/")), None)
+        return next((a for a in accounts if a.holds(url)), None)
+
+    def holds(self, url: str) -> bool:
+        """Return whether *url* leads into this account itself."""
+        endpoints = filter(None, (self.blob_endpoint, self.nodes_endpoint))
+        return any(url.startswith(f"{endpoint}/") for endpoint in endpoints)
 
     def container_of(self, url: str) -> str:
         """Return the name of the container in *url*, which is in this account."""
         return urlsplit(url[len(self.blob_endpoint) + 1 :]).path.split("/")[0]
 
     def signed(self, url: str, *, write: bool) -> str:
-        """Return *url* with a short-lived signature of the account's own."""
+        """Return *url* with a short-lived signature of the account's own, for a node."""
         # imported only when an identity is acted out: it takes half a second
         from azure.storage.blob import ContainerSasPermissions, generate_container_sas  # noqa: PLC0415
 
@@ -58,7 +65,8 @@ class StorageAccount:
             start=now - timedelta(minutes=15),
             expiry=now + timedelta(hours=1),
         )
-        return f"{url}{'&' if '?' in url else '?'}{token}"
+        there = (self.nodes_endpoint or self.blob_endpoint) + url[len(self.blob_endpoint) :]
+        return f"{there}{'&' if '?' in url else '?'}{token}"
 
 
 class AccessDeniedError(Exception):
