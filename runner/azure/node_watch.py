@@ -51,7 +51,7 @@ class NodeWatch:
         """Look, unless that was done a moment ago: the more seldom the longer the run takes."""
         now, pace = time.monotonic(), self.context.pace
         if now >= self._next:
-            wait = max(2 * pace.first_look, (now - self._began) / 10)
+            wait = max(pace.first_nodes, (now - self._began) / 10)
             self._next = now + min(pace.nodes, wait)
             self.look()
 

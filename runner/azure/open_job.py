@@ -5,9 +5,8 @@ from runner.azure.jobs import JobQuotaError
 from runner.azure.workers import Stopped
 from runner.models import Notice
 
-_FIRST_WAIT = 5.0
 _LONGEST_WAIT = 60.0
-"""In seconds."""
+"""Seconds."""
 
 
 def open_job(context: RunContext, job: str) -> bool:
@@ -28,5 +27,5 @@ def open_job(context: RunContext, job: str) -> bool:
                 return False
             if not wait:
                 context.report(Notice(f"{error} (waiting until one ends)"))
-            wait = min(_LONGEST_WAIT, 2 * wait or _FIRST_WAIT * context.pace.first_look)
+            wait = min(_LONGEST_WAIT, 2 * wait or context.pace.room)
     raise Stopped

@@ -16,11 +16,15 @@ class Pace:
 
     lifetimes: Lifetimes | None = None
     """How long a node without an identity may use an address; None for as long as the run needs."""
-    first_look: float = 1.0
-    """Seconds between the first polls; the intervals grow with the run."""
+    first_look: float = 0.25
+    """Seconds between the first polls; later it is a twentieth of the time since the first one."""
     longest_look: float = 15.0
+    first_nodes: float = 2.0
+    """Seconds between the first looks at the nodes, for their cost; the intervals grow likewise."""
     nodes: float = 15.0
-    """Seconds between looks at the nodes, for their cost."""
+    """The longest of those."""
+    room: float = 5.0
+    """Seconds after which a job is created again for which there was no room; each time twice as many."""
     quiet: float = 60.0
     """Seconds without a running task after which the user is told the cause."""
     hold: float = 1.0

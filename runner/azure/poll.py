@@ -29,6 +29,8 @@ _SHOWN = 10
 _OVERLAP = timedelta(seconds=5)
 _LOOKS_WITHOUT_NEWS = 4
 _FAILED_LOOKS = 20
+_LONGER = 4
+"""How many times as long to wait after a poll that failed."""
 
 
 @dataclass
@@ -73,6 +75,7 @@ class Poller:
                 if self._failed_looks >= _FAILED_LOOKS:
                     raise
                 self._say(f"{error} (still trying)")
+                wait = min(pace.longest_look, _LONGER * wait)
 
     def look_at_nodes(self) -> None:
         """Look once more, at the end of a run."""
@@ -144,15 +147,13 @@ class Poller:
             item.pieces_seconds[end.task] = (end.ended - end.started).total_seconds()
 
     def _show_running(self, job: str) -> int:
-        counts = self.context.jobs.counts(job)
-        if counts.running:
-            tasks = self.context.jobs.running(job, _SHOWN)
-            for task in dict.fromkeys(map(joining_task, tasks)):
-                if item := self.context.in_flight.find(task):
-                    self.context.report(
-                        Event(conversion=item.conversion, state=State.RUNNING, attempt=item.attempt)
-                    )
-        return counts.running
+        tasks = self.context.jobs.running(job, _SHOWN)
+        for task in dict.fromkeys(map(joining_task, tasks)):
+            if item := self.context.in_flight.find(task):
+                self.context.report(
+                    Event(conversion=item.conversion, state=State.RUNNING, attempt=item.attempt)
+                )
+        return len(tasks)
 
     def _explain(self) -> None:
         """Report problems at once, and after a while why nothing runs.

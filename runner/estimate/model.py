@@ -43,7 +43,7 @@ class Line:
     """Tasks that a node runs at a time."""
     overhead: float = 0.0
     """Seconds that a run takes besides."""
-    first_look: float = 1.0
+    first_look: float = 0.25
     longest_look: float = 15.0
 
 

@@ -172,7 +172,9 @@ def engine_on() -> Iterator[MakeEngine]:
             stack.callback(session.batch.close)
             stack.callback(session.storage.close)
             paces = {f.name: options.pop(f.name) for f in fields(Pace) if f.name in options}
-            pace = replace(Pace(first_look=0.05, longest_look=0.2), **paces)
+            pace = replace(
+                Pace(first_look=0.05, longest_look=0.2, first_nodes=0.1, room=0.25), **paces
+            )
             detach = options.pop("detach", False)
             chosen = RunOptions(**{"overwrite": "always", **options})
             engine = session.engine(get_ffmpeg_exe(), chosen, detach=detach)

@@ -67,7 +67,6 @@ def converted_once(cloud: Cloud, told: Told) -> bool:
     [
         *((operation, status) for operation in ("create_job", ADD) for status in (429, 500, 503)),
         *(("get_pool", 502), ("update_job", 429), ("list_tasks", 429), ("list_tasks", 500)),
-        ("get_job_task_counts", 503),
     ],
 )
 def test_a_passing_fault_of_any_call_costs_one_more_call(
@@ -340,7 +339,7 @@ def test_tokens_are_renewed_in_a_long_run(
             storage=storage,
             accounts=Accounts(cloud.deployment, storage=storage),
             ffmpeg=get_ffmpeg_exe(),
-            pace=Pace(first_look=0.2),
+            pace=Pace(first_look=0.2, first_nodes=0.4, room=1.0),
         )
         opening = threading.Timer(5, gate.open)
         opening.start()
