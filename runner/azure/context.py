@@ -70,6 +70,11 @@ class WorkItem:
         """The id of this attempt's task."""
         return str(TaskName(self.conversion.id, self.attempt))
 
+    @property
+    def tasks(self) -> int:
+        """How many tasks this attempt takes: one for each piece of a film that was cut, and the one with the result."""
+        return 1 + (len(self.cut.pieces) if self.cut else 0)
+
     def again(self) -> "WorkItem":
         """Return the next attempt at the same conversion."""
         return WorkItem(

@@ -50,9 +50,8 @@ class Submitter:
         self._is_job_over = False
         self._opening = threading.Lock()
         """Held to look for, or to open, the job for new tasks."""
-        self._most = min(MOST_TASKS_A_CALL, context.pace.tasks_a_job)
-        """Tasks that are added together."""
-        self._room = context.pace.tasks_a_job
+        self._most = context.pace.tasks_a_job
+        self._room = self._most
         """Tasks that the newest job may still get."""
         self._calls: Counter[str] = Counter()
         """Batches that are on their way to each job."""
@@ -71,7 +70,7 @@ class Submitter:
     def begin_with(self, tasks: int | None) -> None:
         """Begin with the newest job, which has so many *tasks*; None if it was over before this command started."""
         self._is_job_over = tasks is None
-        self._room = self._context.pace.tasks_a_job - (tasks or 0)
+        self._room = self._most - (tasks or 0)
 
     def put(self, item: WorkItem) -> None:
         """Submit *item*, which was expected."""
@@ -96,7 +95,7 @@ class Submitter:
         while not self._context.stopped.is_set():
             if self._expected == 0 and not self._is_done and not self._begins_nothing:
                 self._finish()
-            is_full = len(batch) >= self._most
+            is_full = _tasks_of(batch) >= MOST_TASKS_A_CALL
             wait = max(_MOMENT, due - time.monotonic()) if batch else _LOOK_AROUND
             if not is_full and (item := self._next(wait)):
                 now = time.monotonic()
@@ -104,7 +103,7 @@ class Submitter:
                 due = due if batch else now + self._hold(now - began)
                 batch.append(item)
             # not after the run was stopped, when nobody wants it tried again
-            if not batch or not self._is_due(batch, due) or self._begins_nothing:
+            if not batch or not (is_full or self._is_due(batch, due)) or self._begins_nothing:
                 continue
             # what comes while all calls are busy goes along with the next one
             if self._turns.acquire(timeout=_LOOK_AROUND if is_full else 0):
@@ -123,9 +122,8 @@ class Submitter:
             return None
 
     def _is_due(self, batch: list[WorkItem], due: float) -> bool:
-        full = len(batch) >= self._most
         is_last = len(batch) == self._expected - self._adding
-        return full or is_last or time.monotonic() >= due
+        return is_last or time.monotonic() >= due
 
     def _hold(self, age: float) -> float:
         return min(self._context.pace.hold, _HOLD * age)
@@ -151,8 +149,9 @@ class Submitter:
 
     def _submit(self, batch: list[WorkItem]) -> None:
         try:
-            if not self._begins_nothing:
-                self._add(batch, "")
+            for part in _that_fit(batch, self._most):
+                if not self._begins_nothing:
+                    self._add(part, "")
         finally:
             self._turns.release()
 
@@ -170,7 +169,7 @@ class Submitter:
                 if error := ended_from_outside(self._context.jobs, after):
                     raise error
                 self._is_job_over = True
-            elif self._room < count and not self._is_job_over:
+            elif self._room < min(count, self._most) and not self._is_job_over:
                 self._full.add(self._jobs[-1])
                 self._end_if_full(self._jobs[-1])
                 self._is_job_over = True
@@ -194,7 +193,7 @@ class Submitter:
 
     def _add(self, batch: list[WorkItem], after: str) -> None:
         try:
-            with self._job_for(len(batch), after) as job:
+            with self._job_for(_tasks_of(batch), after) as job:
                 self._add_to(job, batch)
         except JobEndedError:
             self._add(batch, job)
@@ -236,7 +235,7 @@ class Submitter:
         open_job(self._context, job)
         self._jobs.append(job)
         self._is_job_over = False
-        self._room = self._context.pace.tasks_a_job
+        self._room = self._most
 
     def _refuse(self, item: WorkItem, reason: str) -> None:
         if self._context.in_flight.take(item.task) is not None:
@@ -260,3 +259,21 @@ class Submitter:
         staying = self._context.staying(conversion)
         task = build_task(conversion, attempt, blob, names, seconds, staying)
         return [*pieces, with_pieces(task, names, item.cut, item.notice)]
+
+
+def _tasks_of(batch: list[WorkItem]) -> int:
+    return sum(item.tasks for item in batch)
+
+
+def _that_fit(batch: list[WorkItem], most: int) -> Iterator[list[WorkItem]]:
+    """Cut *batch* into parts with *most* tasks at most, as all tasks of a film must be in one job.
+
+    A film with more of them than that is a part of its own.
+    """
+    part: list[WorkItem] = []
+    for item in batch:
+        if part and _tasks_of(part) + item.tasks > most:
+            yield part
+            part = []
+        part.append(item)
+    yield part

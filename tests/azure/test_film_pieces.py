@@ -1,5 +1,6 @@
 """A long film is encoded on several nodes at once, a task a piece, and joined by a task that waits for them."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -211,6 +212,31 @@ def test_another_command_collects_the_film_and_submits_no_piece_again(
     assert (end.state, end.attempt) == (State.CONVERTED, 1)
     assert tasks(cloud) == {"piece": 4, "film": 1}
     same_film(tmp_path / "out" / "a.mp4", film / "a.mp4", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("most", "jobs"), [(5, [1, 1, 1]), (14, [1, 2]), (15, [3]), (4, [1, 1, 1])]
+)
+def test_a_job_is_full_by_its_tasks_and_has_all_of_a_film(
+    most: int,
+    jobs: list[int],
+    make_cloud: MakeCloud,
+    engine_on: MakeEngine,
+    film: Path,
+    tmp_path: Path,
+) -> None:
+    for name in ("b.mp4", "c.mp4"):
+        shutil.copy(film / "a.mp4", film / name)
+    cloud = make_cloud(scaleSettings=fixed(0))
+    plan = plan_of(film, tmp_path / "out", MP4)
+    drive(engine_on(cloud, split="1", detach=True, first_look=60.0, tasks_a_job=most), plan)
+    films = {
+        job: Counter(str(task.id).partition("-a")[0] for task in cloud.batch.list_tasks(job))
+        for job in cloud.jobs()
+    }
+    assert sorted(len(films[job]) for job in films) == jobs
+    assert sum(films.values(), Counter()) == {conversion.id: 5 for conversion in plan.conversions}
+    assert all(set(each.values()) == {5} for each in films.values())
 
 
 @pytest.mark.parametrize(
