@@ -78,6 +78,9 @@ def become(
     os.environ.clear()
     os.environ.update(facts["env"])
     sys.argv = facts["argv"]
+    if facts["pace"]:
+        pace = import_module("runner.azure.pace")
+        pace.PACE.set(pace.Pace(**facts["pace"]))
     if sys.path[0].endswith(".pyz"):
         sys.path[0] = sys.argv[0]
     streams = (  # kept here, as those that a Python begins with are

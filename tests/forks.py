@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _SERVER = Path(__file__).with_name("fork_server.py")
 
@@ -61,11 +62,20 @@ class ForkServer:
         folder: Path,
         environment: Mapping[str, str],
         streams: tuple[int, int, int],
+        pace: Mapping[str, float] | None = None,
     ) -> Fork:
-        """Start the program with *arguments*, in a session of its own; *streams* are its first three."""
+        """Start the program with *arguments*, in a session of its own; *streams* are its first three.
+
+        *pace* is what is other in `runner.azure.pace.Pace`.
+        """
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(self._address)
-        facts = {"cwd": str(folder), "env": dict(environment), "argv": list(arguments)}
+        facts: dict[str, Any] = {
+            "cwd": str(folder),
+            "env": dict(environment),
+            "argv": list(arguments),
+        }
+        facts["pace"] = dict(pace or {})
         socket.send_fds(connection, [b"\0"], streams)
         connection.sendall(json.dumps(facts).encode())
         connection.shutdown(socket.SHUT_WR)

@@ -11,8 +11,10 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from runner import interrupt
 from runner.azure.pace import PACE, Pace
@@ -26,11 +28,18 @@ _PACE = Pace(first_look=0.05, longest_look=0.5, first_nodes=0.1, room=0.25, hold
 
 
 def run_here(
-    words: tuple[str, ...], folder: Path, environment: Mapping[str, str], stdin: bytes = b""
+    words: tuple[str, ...],
+    folder: Path,
+    environment: Mapping[str, str],
+    stdin: bytes = b"",
+    **pace: Any,
 ) -> tuple[int, bytes, bytes]:
-    """Give the command *words* in *folder*; returns its exit code, and what it wrote to its streams."""
+    """Give the command *words* in *folder*; returns its exit code, and what it wrote to its streams.
+
+    *pace* is what is other in its `Pace`.
+    """
     out, err = io.BytesIO(), io.BytesIO()
-    with _at(folder, environment), _streams(stdin, out, err), _as_program(words):
+    with _at(folder, environment), _streams(stdin, out, err), _as_program(words, pace):
         exit_code = _exit_code()
         for thread in threading.enumerate():
             if thread.name.startswith(_THREADS):
@@ -90,16 +99,16 @@ def _streams(stdin: bytes, out: io.BytesIO, err: io.BytesIO) -> Iterator[None]:
 
 
 @contextmanager
-def _as_program(words: tuple[str, ...]) -> Iterator[None]:
+def _as_program(words: tuple[str, ...], pace: Mapping[str, Any]) -> Iterator[None]:
     """Have this process be `runner`, and take back what the command sets for the rest of one."""
     logger = logging.getLogger("runner")
     before = (sys.argv, sys.modules["__main__"], sys.excepthook, list(logger.handlers))
     sys.argv = ["runner", *words]
     sys.modules["__main__"] = ModuleType("__main__")  # by which click finds the program's name
-    pace = PACE.set(_PACE)
+    before_it = PACE.set(replace(_PACE, **pace))
     try:
         yield
     finally:
-        PACE.reset(pace)
+        PACE.reset(before_it)
         sys.argv, sys.modules["__main__"], sys.excepthook, logger.handlers = before
         interrupt._pressed = False

@@ -30,13 +30,16 @@ def _server() -> ForkServer:
 
 
 def start_warm(
-    words: Sequence[str], folder: Path, environment: Mapping[str, str]
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    pace: Mapping[str, float] | None = None,
 ) -> "RunningCommand":
-    """Start `runner` with *words*, without input and in a session of its own."""
+    """Start `runner` with *words*, without input and in a session of its own; *pace* is what is other in its `Pace`."""
     (out, to_out), (err, to_err) = os.pipe(), os.pipe()
     with Path(os.devnull).open() as nothing:
         fork = _server().fork(
-            [PROGRAM, *words], folder, environment, (nothing.fileno(), to_out, to_err)
+            [PROGRAM, *words], folder, environment, (nothing.fileno(), to_out, to_err), pace
         )
     os.close(to_out)
     os.close(to_err)

@@ -12,6 +12,7 @@ import shlex
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -98,18 +99,21 @@ class Machine:
     folder: Path
     environment: dict[str, str]
 
-    @property
-    def destination(self) -> Path:
-        return self.folder / "out"
+    pace: dict[str, Any] = field(default_factory=dict)
+    """What is other in the `Pace` of its commands."""
 
     def __call__(self, *words: str) -> Result:
         """Run `runner` with *words*, in this process."""
-        exit_code, out, err = run_here(words, self.folder, self.environment)
+        exit_code, out, err = run_here(words, self.folder, self.environment, **self.pace)
         return Result(exit_code, out.decode(), err.decode())
 
     def start(self, *words: str) -> RunningCommand:
         """Start `runner` with *words* as a process of its own."""
-        return start_warm(words, self.folder, self.environment)
+        return start_warm(words, self.folder, self.environment, self.pace)
+
+    @property
+    def destination(self) -> Path:
+        return self.folder / "out"
 
 
 @dataclass
