@@ -15,10 +15,12 @@ from runner.cli.output import OutputOptions, say
 from runner.cli.todo import left_to_do
 from runner.costs import cost_of
 from runner.errors import CostLimitError, SetupError, UsageError
+from runner.estimate.basis import History
 from runner.estimate.calibration import calibrate
-from runner.estimate.estimates import History, Terms, estimate_azure, estimate_here
 from runner.estimate.extracts import extracts_of_blobs
+from runner.estimate.here import estimate_here
 from runner.estimate.looks import look_at
+from runner.estimate.on_azure import Terms, estimate_azure
 from runner.estimate.unopened import look_from_outside
 from runner.estimate.words import Estimate, as_json, hint, lines
 from runner.existing import Existing

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from runner.estimate.estimates import Here, OnAzure
+from runner.estimate.here import Here
 from runner.estimate.looks import Selection
+from runner.estimate.on_azure import OnAzure
 from runner.formatting import bytes_text, count_text, seconds_text
 from runner.prices import Prices, money_text
 

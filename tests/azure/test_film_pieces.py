@@ -10,8 +10,9 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from runner.azure.names import joining_task
 from runner.azure.pools import Pool
 from runner.azure.session import Session
-from runner.estimate.estimates import History, Terms, estimate_azure
+from runner.estimate.basis import History
 from runner.estimate.looks import Look, Selection
+from runner.estimate.on_azure import Terms, estimate_azure
 from runner.estimate.speeds import Speeds, Timing
 from runner.models import Conversion, Source, State
 from runner.parallel import is_worth_pieces

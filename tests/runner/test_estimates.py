@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from runner.estimate.basis import Basis
 from runner.estimate.calibration import calibrate
-from runner.estimate.estimates import Basis, Here, OnAzure
 from runner.estimate.extracts import Extracts
+from runner.estimate.here import Here
 from runner.estimate.looks import Look, Selection, look_at
 from runner.estimate.model import Job, Line, course, time_here
+from runner.estimate.on_azure import OnAzure
 from runner.estimate.speeds import Speeds, Timing, fit
 from runner.estimate.words import Estimate, hint
 from runner.media.failures import ConversionError, Kind

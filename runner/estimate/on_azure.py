@@ -1,56 +1,25 @@
-"""Estimates of a run on this machine and on Azure, each with what it is based on."""
+"""The estimate of a run on Azure: how long its files travel and are converted, and what that costs."""
 
-import os
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from runner.azure.pools import Pool
-from runner.costs import covered
-from runner.estimate.calibration import Calibration
+from runner.estimate.basis import END, ENOUGH, GUESS, MEASURED, Basis, History, median
 from runner.estimate.looks import Look, Selection
-from runner.estimate.model import Job, Line, course, time_here
-from runner.estimate.speeds import Speeds, Timing
-from runner.formatting import count_text
-from runner.ledger import Ledger
-from runner.media.recipe import Recipe
+from runner.estimate.model import Course, Job, Line, course
+from runner.estimate.speeds import Speeds
 from runner.options import AUTO
 from runner.parallel import split_on_nodes
 from runner.prices import Prices
-from runner.records import AttemptRecord, RunRecord
 from runner.storage_use import ALL_GOES, OF_A_RUN, Staying, StorageUse, use_of_file
 
-_ENOUGH = 0.8
-"""Of the media must be of a kind that the ledger knows; else this machine is measured."""
-_MEASURED, _CALIBRATED, _GUESS = 0.15, 0.25, 1.0
-"""How far estimates of each kind may be off, as a share."""
 _GUESSED_UPLINK = 20e6 / 8
 """Bytes a second, of a usual line."""
 _BOOT = 180.0
 """Seconds from a node's allocation to its first task, where no run has shown it."""
-_END = 0.2
-"""Seconds between the end of a run and that of its command."""
 _WINDOW = 5
 """Minutes of idle time that the pool's formula looks back on before it removes nodes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What an estimate is based on."""
-
-    words: str
-    error: float
-    """How far it may be off, as a share."""
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """The run on this machine."""
-
-    seconds: float | None
-    jobs: int
-    basis: Basis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,111 +56,6 @@ class OnAzure:
         return None if self.amount is None or self.idle is None else self.amount + self.idle
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """The earlier runs of one recipe."""
-
-    attempts: tuple[AttemptRecord, ...]
-    runs: Mapping[str, RunRecord]
-
-    @classmethod
-    def of(cls, ledger: Ledger, recipe: Recipe) -> "History":
-        """Return all of them in *ledger*."""
-        return cls(tuple(ledger.attempts.earlier(recipe)), {run.id: run for run in ledger.runs()})
-
-    def where(self, is_it: Callable[[RunRecord], bool]) -> "History":
-        """Return those of the runs for which *is_it* is true."""
-        good = {name: run for name, run in self.runs.items() if is_it(run)}
-        return History(tuple(a for a in self.attempts if a.run in good), good)
-
-    @property
-    def timings(self) -> list[Timing]:
-        """How long its files took."""
-        return [
-            Timing(
-                os.path.splitext(a.source)[1].lower(),
-                a.source_size / a.media_seconds,
-                a.media_seconds,
-                a.seconds,
-                a.size,
-            )
-            for a in self.attempts
-            if a.media_seconds and a.source_size and a.size
-        ]
-
-    @property
-    def words(self) -> str:
-        """How much there is."""
-        runs = len({attempt.run for attempt in self.attempts})
-        return f"{count_text(len(self.attempts), 'file')} in {count_text(runs, 'earlier run')}"
-
-    def rate(self, step: str, size: Callable[[AttemptRecord], int | None]) -> float | None:
-        """Bytes a second while *step* went on, in all runs together."""
-        spans = defaultdict(list)
-        total = 0
-        for attempt in self.attempts:
-            for done in attempt.steps:
-                if done.name == step and (moved := size(attempt)):
-                    spans[attempt.run].append((done.began, done.ended))
-                    total += moved
-        seconds = sum(map(covered, spans.values()))
-        return total / seconds if seconds > 0 and total else None
-
-    @property
-    def starts(self) -> list[float]:
-        """The seconds in which each run's first task waited for a node."""
-        queued, began = defaultdict(list), defaultdict(list)
-        for a in self.attempts:
-            if a.queued and a.began:
-                queued[a.run].append(a.queued.timestamp())
-                began[a.run].append(a.began.timestamp())
-        return [max(0.0, min(began[run]) - min(queued[run])) for run in queued]
-
-
-def estimate_here(
-    found: Selection,
-    history: History,
-    jobs: int,
-    measure: Callable[[Sequence[Look]], Calibration] | None = None,
-    start: float = 0.0,
-) -> tuple[Here, Speeds | None]:
-    """How long this machine takes; *measure* finds out, if it is given, what its ledger does not know.
-
-    *start* is how many seconds a command takes before its run begins.
-    """
-    looks = found.looks
-    is_sound = any(look.conversion.recipe.media == "audio" for look in looks)
-    past = history.where(lambda run: run.backend == "local")
-    speeds = Speeds(past.timings, any_kind=is_sound)
-    if len(speeds) and speeds.covers(looks) >= _ENOUGH:
-        basis = Basis(f"based on {past.words}", _MEASURED + found.error)
-    elif measure is None:
-        return Here(None, jobs, Basis("`runner plan` measures it", _GUESS)), None
-    else:
-        measured = measure(looks)
-        speeds = Speeds(measured.timings, any_kind=True)
-        basis = Basis(
-            f"measured on parts of {count_text(measured.files, 'file')}", _CALIBRATED + found.error
-        )
-    if not len(speeds):
-        return Here(None, jobs, Basis("no file could be converted to measure it", _GUESS)), None
-    seconds = start + time_here(speeds.times(looks), jobs) + _overhead_here(past) + _END
-    return Here(seconds, jobs, basis), speeds
-
-
-def _overhead_here(past: History) -> float:
-    """Return the time that earlier runs took beyond that of their files."""
-    beyond = []
-    for run in past.runs.values():
-        of_it = [a for a in past.attempts if a.run == run.id]
-        if run.ended is None or run.exit_code or len(of_it) < run.files:
-            continue
-        workers = len({a.worker for a in of_it})
-        took = (run.ended - run.started).total_seconds()
-        beyond.append(took - time_here([a.seconds for a in of_it], workers))
-    return max(0.0, _median(beyond)) if beyond else 0.0
-
-
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """What an estimate for Azure is based on besides the files."""
@@ -218,7 +82,6 @@ def estimate_azure(
     found: Selection, history: History, here: Speeds | None, terms: Terms
 ) -> OnAzure:
     """Estimate how long Azure takes, and what that costs."""
-    around = terms.start + _END
     pool = terms.pool
     past = history.where(lambda run: run.backend == terms.account and run.vm_size == pool.vm_size)
     looks = sorted(found.looks, key=lambda look: look.conversion.source.estimated_seconds)[::-1]
@@ -227,40 +90,64 @@ def estimate_azure(
     line = replace(line, slots=_at_a_time(looks, terms))
     sent = [look.whole if terms.whole else look.sent for look in looks]
     back = [0.0] * len(looks) if terms.staying.results else results
-    jobs = list(
-        chain.from_iterable(
-            _in_pieces(look, Job(*facts), len(looks), line, terms)
-            for look, *facts in zip(looks, sent, times or [0.0] * len(looks), back, strict=True)
-        )
-    )
+    jobs = _jobs(looks, sent, times, back, line, terms)
     went = course(jobs, replace(line, overhead=_overhead(past, line, terms)))
-    nodes = max(1, min(line.nodes, -(-len(jobs) // line.slots)))
-    idle = nodes * (pool.autoscale_minutes + _WINDOW) * 60 if pool.autoscale_minutes else 0.0
-    boot = nodes * max(0.0, line.start - pool.autoscale_minutes * 30)
-    received = sum(back)
-    money = _money(terms, nodes)
-    known = times is not None
+    used = _NodeTime.of(len(jobs), line, went, pool)
     storage = _storage(sent, results, went.total, terms)
-    besides = _besides(received, storage, terms.prices)
+    money = _money(terms, used.nodes)
+    besides = _besides(sum(back), storage, terms.prices)
+    known = times is not None
     return OnAzure(
         pool=pool.id,
         vm_size=pool.vm_size,
-        seconds=around + went.total if known else None,
+        seconds=terms.start + went.total + END if known else None,
         start=line.start,
         upload=went.uploaded,
-        node_hours=(went.node_seconds + boot) / 3600,
-        nodes=nodes,
-        kinds=_kinds(pool, nodes),
+        node_hours=used.seconds / 3600,
+        nodes=used.nodes,
+        kinds=_kinds(pool, used.nodes),
         sent=sum(sent),
-        received=received,
-        amount=None if money is None or not known else money * (went.node_seconds + boot) + besides,
-        idle=None if money is None else money * idle,
+        received=sum(back),
+        amount=None if money is None or not known else money * used.seconds + besides,
+        idle=None if money is None else money * used.idle,
         prices=terms.prices,
         why_no_price=terms.why_no_price,
         storage=storage,
         bases=(basis.words, *notes),
         error=basis.error + found.error,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _NodeTime:
+    """What is paid for of nodes."""
+
+    nodes: int
+    seconds: float
+    """Of all nodes: their start, until the end of the run."""
+    idle: float
+    """Seconds of all nodes after the end, at most, until the pool removes them."""
+
+    @classmethod
+    def of(cls, tasks: int, line: Line, went: Course, pool: Pool) -> "_NodeTime":
+        nodes = max(1, min(line.nodes, -(-tasks // line.slots)))
+        boot = nodes * max(0.0, line.start - pool.autoscale_minutes * 30)
+        idle = nodes * (pool.autoscale_minutes + _WINDOW) * 60 if pool.autoscale_minutes else 0.0
+        return cls(nodes, went.node_seconds + boot, idle)
+
+
+def _jobs(
+    looks: Sequence[Look],
+    sent: Sequence[float],
+    times: Sequence[float] | None,
+    back: Sequence[float],
+    line: Line,
+    terms: Terms,
+) -> list[Job]:
+    """Return the tasks of all files; without *times* they take none."""
+    facts = zip(looks, sent, times or [0.0] * len(looks), back, strict=True)
+    pieces = (_in_pieces(look, Job(*job), len(looks), line, terms) for look, *job in facts)
+    return list(chain.from_iterable(pieces))
 
 
 def _in_pieces(look: Look, job: Job, files: int, line: Line, terms: Terms) -> list[Job]:
@@ -309,15 +196,15 @@ def _on_nodes(
     is_sound = any(look.conversion.recipe.media == "audio" for look in looks)
     speeds = Speeds(past.timings, any_kind=is_sound)
     size = terms.pool.vm_size
-    if len(speeds) and speeds.covers(looks) >= _ENOUGH:
-        basis = Basis(f"conversion based on {past.words} on {size}", _MEASURED)
+    if len(speeds) and speeds.covers(looks) >= ENOUGH:
+        basis = Basis(f"conversion based on {past.words} on {size}", MEASURED)
         return speeds.times(looks), speeds.results(looks), basis
     if here is None:
-        return None, [0.0] * len(looks), Basis(f"nothing was converted on {size} yet", _GUESS)
+        return None, [0.0] * len(looks), Basis(f"nothing was converted on {size} yet", GUESS)
     mine = terms.cores / terms.jobs
     theirs = (terms.pool.node_vcpus or 2 * terms.pool.task_slots) / _at_a_time(looks, terms)
     words = f"conversion scaled from this machine, as none was done on {size} yet: a guess"
-    return here.times(looks, mine / theirs), here.results(looks), Basis(words, _GUESS)
+    return here.times(looks, mine / theirs), here.results(looks), Basis(words, GUESS)
 
 
 def _at_a_time(looks: Sequence[Look], terms: Terms) -> int:
@@ -339,7 +226,7 @@ def _line(past: History, terms: Terms) -> tuple[Line, tuple[str, ...]]:
     down = past.rate("collect", lambda attempt: attempt.size)
     starts = past.starts
     if starts:
-        start = _median(starts)
+        start = median(starts)
     else:
         start = terms.pool.autoscale_minutes * 30 + _BOOT if terms.pool.autoscale_minutes else 0.0
         notes.append("start-up of the nodes is a guess")
@@ -366,7 +253,7 @@ def _overhead(past: History, line: Line, terms: Terms) -> float:
         start = past.where(lambda one, name=run.id: one.id == name).starts  # type: ignore[misc]
         took = course(jobs, replace(line, start=start[0] if start else line.start)).total
         beyond.append((run.ended - run.started).total_seconds() - took)
-    return max(0.0, _median(beyond)) if beyond else 0.0
+    return max(0.0, median(beyond)) if beyond else 0.0
 
 
 def _kinds(pool: Pool, nodes: int) -> str:
@@ -391,8 +278,3 @@ def _money(terms: Terms, nodes: int) -> float | None:
             return None
         total += count / nodes * (price or 0.0)
     return total / 3600
-
-
-def _median(values: Sequence[float]) -> float:
-    # Python's own takes 10 ms to import, at each start
-    return sorted(values)[len(values) // 2]
