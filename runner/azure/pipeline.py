@@ -102,9 +102,14 @@ class Pipeline:
 
     def close(self) -> None:
         """Stop everything that can be stopped at once; paid work is neither cancelled nor forgotten."""
-        self._context.stopped.set()
+        self._stop_threads()
         for workers in self._all_workers:
             workers.close()
+
+    def _stop_threads(self) -> None:
+        """Have each thread end after what it is doing."""
+        self._context.stopped.set()
+        self._submitter.wake()
 
     def _wake(self) -> None:
         self._inbox.put(None)
@@ -164,7 +169,7 @@ class Pipeline:
 
         Results that were just moved into place are still reported, and the job is set to end with its last task.
         """
-        self._context.stopped.set()
+        self._stop_threads()
         deadline = time.monotonic() + _PATIENCE
         ending = threading.Thread(target=self._try_to_finish, args=(self._jobs[-1],), daemon=True)
         ending.start()
@@ -192,7 +197,7 @@ class Pipeline:
 
     def _shut_down(self) -> Generator[Event | Notice | NodeUse, None, None]:
         """After a lost job: wait for what is starting, and leave in storage what is still needed."""
-        self._context.stopped.set()
+        self._stop_threads()
         for workers in (self._uploaders, self._downloaders):
             workers.close()
         for workers in (self._uploaders, self._downloaders):

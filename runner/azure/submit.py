@@ -82,6 +82,10 @@ class Submitter:
             self._expected -= 1
         self._staged.put(None)
 
+    def wake(self) -> None:
+        """Have `run` look at once whether the run is over."""
+        self._staged.put(None)
+
     @property
     def is_done(self) -> bool:
         """Whether everything expected is submitted, and the job will end by itself."""
