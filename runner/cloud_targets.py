@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from runner.addresses import BlobAddress
+from runner.existing_target import ExistingTarget
 from runner.models import Result, Source
 from runner.records import StoredResult
 from runner.result_blobs import ResultBlob, result_blob
-from runner.standing import Standing
 
 Listing = Callable[[], Iterable[tuple[str, ResultBlob]]]
 """All blobs below an address, each with its name."""
@@ -29,12 +29,12 @@ class CloudTargets:
     def expect(self, targets: Sequence[str]) -> None:
         """See `Targets`; all are listed at once anyway."""
 
-    def find(self, target: str) -> Standing | None:
+    def find(self, target: str) -> ExistingTarget | None:
         """See `Targets`."""
         blob = self._blobs.get(result_blob(self.address, target).name)
         if blob is None:
             return None
-        return Standing(blob.etag, blob.mtime_ns, _record_of(blob), blob.is_as_made)
+        return ExistingTarget(blob.etag, blob.mtime_ns, _record_of(blob), blob.is_as_made)
 
 
 def _record_of(blob: ResultBlob) -> StoredResult | None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from runner.azure.results import CloudResults
     from runner.azure.session import Session
     from runner.azure.shared_lock import SharedLock
+    from runner.existing_target import Targets
     from runner.ledger import Ledger
-    from runner.standing import Targets
 
 _FOLDERS = "clouds"
 """Below the user's state folder: one for each destination in a container."""

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from runner.engine import awaited, starting_threads
+from runner.existing_target import ExistingTarget, Targets
 from runner.folder_targets import FolderTargets
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
@@ -20,7 +21,6 @@ from runner.media.target import from_os, is_used_up, target_path
 from runner.media.verify import check_existing
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, State, TargetState
 from runner.records import KnownFailure, StoredResult
-from runner.standing import Standing, Targets
 
 
 class Action(Enum):
@@ -117,7 +117,7 @@ class Existing:
     def _targets_of(self, plan: Plan) -> Targets:
         return self.targets or FolderTargets(self.ledger, plan.destination)
 
-    def _about(self, conversion: Conversion, there: Standing) -> Decision:
+    def _about(self, conversion: Conversion, there: ExistingTarget) -> Decision:
         """Decide what to do where something already has the target's name."""
         if self.overwrite == "always":
             return Decision(Action.REPLACE, replaces=there.state)
@@ -134,7 +134,7 @@ class Existing:
         return _UP_TO_DATE
 
     def _about_an_outdated(
-        self, conversion: Conversion, record: StoredResult, there: Standing
+        self, conversion: Conversion, record: StoredResult, there: ExistingTarget
     ) -> Decision:
         """Decide what to do where the target was made from something else."""
         obstacle = self._obstacle(conversion, record, there)
@@ -150,7 +150,7 @@ class Existing:
             return _FAILED_BEFORE
         return Decision(Action.REPLACE, replaces=there.state)
 
-    def _obstacle(self, conversion: Conversion, record: StoredResult, there: Standing) -> str:
+    def _obstacle(self, conversion: Conversion, record: StoredResult, there: ExistingTarget) -> str:
         """Return why `--overwrite auto` keeps what is *there* although it is out of date; else ""."""
         if not there.is_as_made:
             return ", and it was changed after it was made"

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.existing_target import ExistingTarget
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
 from runner.media.paths import is_windows, mtime_ns_of
 from runner.media.target import find_status, look_up, nearest_folder, target_path
 from runner.models import Kind
 from runner.records import StoredResult
-from runner.standing import Standing
 
 _SHORT = 255
 """Characters of a path that every file system allows, whatever the limits of the names in it."""
@@ -55,7 +55,7 @@ class FolderTargets:
             self._expected.clear()
         return self._records[target] if target in self._records else self.ledger.find(target)
 
-    def find(self, target: str) -> Standing | None:
+    def find(self, target: str) -> ExistingTarget | None:
         """See `Targets`."""
         try:
             status = self._status(target)
@@ -66,7 +66,9 @@ class FolderTargets:
         if stat.S_ISDIR(status.st_mode):
             raise ConversionError(Kind.INPUT, "a folder has the name of its result")
         now, record = (status.st_size, mtime_ns_of(status)), self._record_of(target)
-        return Standing(now, now[1], record, record is not None and record.result.state == now)
+        return ExistingTarget(
+            now, now[1], record, record is not None and record.result.state == now
+        )
 
     def _status(self, target: str) -> os.stat_result | None:
         """Return the status of what has the name of *target*; None if nothing has it.

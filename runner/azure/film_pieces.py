@@ -6,7 +6,7 @@ from runner.media.ffmpeg import Ffmpeg, Limits, ProcessHandle
 from runner.media.orphans import LOG
 from runner.media.pieces import UnsplittableError
 from runner.media.splitting import cut_film
-from runner.media.suiting import Fitting
+from runner.media.suiting import RecipeFitter
 from runner.options import AUTO, OFF
 from runner.parallel import split_on_nodes
 
@@ -34,7 +34,7 @@ def cut_source(context: RunContext, item: WorkItem) -> None:
     source = (*recipe.input_arguments, "-i", f"file:{path}")
     try:
         picture = (
-            Fitting(recipe, source, lambda *words: ffmpeg.run(words)).suit().picture
+            RecipeFitter(recipe, source, lambda *words: ffmpeg.run(words)).suit().picture
             if recipe.film
             else None
         )

@@ -20,7 +20,7 @@ from runner.media.blob_source import CHANGED, GONE
 from runner.models import Conversion, Failure, Kind, Source
 
 
-class Way(Enum):
+class NodeCredential(Enum):
     """The credential with which nodes read the blobs of a container."""
 
     IDENTITY = "identity"
@@ -57,15 +57,15 @@ class NodeReads:
         """Return the address of *source*."""
         return BlobAddress.from_text(source.path, self._deployment.blob_endpoint)
 
-    def way(self, address: BlobAddress) -> Way:
+    def way(self, address: BlobAddress) -> NodeCredential:
         """As whom nodes read the blob at *address*."""
         match self.accounts.access(address):
             case Access.SIGNATURE:
-                return Way.GIVEN
+                return NodeCredential.GIVEN
             case Access.PUBLIC:
-                return Way.PUBLIC
+                return NodeCredential.PUBLIC
         is_given = self._deployment.nodes_may_read(address.account, address.container)
-        return Way.IDENTITY if is_given else Way.SIGNED
+        return NodeCredential.IDENTITY if is_given else NodeCredential.SIGNED
 
     def url(self, source: Source) -> NodeUrl:
         """Return what a task needs to read *source*.
@@ -75,12 +75,12 @@ class NodeReads:
         """
         address = self.address(source)
         match self.way(address):
-            case Way.GIVEN:
+            case NodeCredential.GIVEN:
                 return NodeUrl(address.url, self.accounts.signature(address))
-            case Way.SIGNED:
+            case NodeCredential.SIGNED:
                 return NodeUrl(address.url, self._signature(address))
             case way:
-                return NodeUrl(address.url, by_identity=way is Way.IDENTITY)
+                return NodeUrl(address.url, by_identity=way is NodeCredential.IDENTITY)
 
     def fault(self, source: Source) -> Failure | None:
         """Return what is wrong with *source* now: it is gone, or another version than planned.
@@ -96,20 +96,20 @@ class NodeReads:
         address = self.address(source)
         place = f"the container {address.container} of {address.account}"
         match self.way(address):
-            case Way.GIVEN:
+            case NodeCredential.GIVEN:
                 advice = "is it still valid? Run the command again with a new one"
                 message = f"the signature (SAS) of its address was refused: {advice}"
-            case Way.SIGNED:
+            case NodeCredential.SIGNED:
                 return Failure(Kind.TRANSIENT, "the signed URL of the task was refused: it expired")
-            case Way.PUBLIC:
+            case NodeCredential.PUBLIC:
                 message = f"{place} is no longer open to all"
-            case Way.IDENTITY:
+            case NodeCredential.IDENTITY:
                 command = right_to_read(address, self._deployment)
                 message = f"the nodes may not read {place}: `{command}` gives them the right"
         return Failure(Kind.ENVIRONMENT, message)
 
     def _check(self, address: BlobAddress) -> None:
-        if self.way(address) is not Way.SIGNED:
+        if self.way(address) is not NodeCredential.SIGNED:
             return
         try:
             self._keys_of(address).terms(self._lifetimes.read)

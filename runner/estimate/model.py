@@ -48,7 +48,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class SimulatedRun:
     """How a run on Azure goes, in seconds since its beginning."""
 
     total: float
@@ -60,7 +60,7 @@ class Course:
     """Seconds of all nodes, from when they start to work until the end."""
 
 
-def course(jobs: Sequence[Job], line: Line) -> Course:
+def simulate(jobs: Sequence[Job], line: Line) -> SimulatedRun:
     """Simulate *jobs*, in their order."""
     free = [0.0] * max(1, min(len(jobs), line.nodes * line.slots))
     sent, first, ends, last = 0.0, 0.0, [0.0], 0.0
@@ -80,4 +80,4 @@ def course(jobs: Sequence[Job], line: Line) -> Course:
     look = min(line.longest_look, max(line.first_look, last / 20)) / 2
     total = max(arrived, last) + look + line.overhead
     used = min(line.nodes, -(-len(free) // line.slots))
-    return Course(total, sent, first, last, used * max(0.0, total - first))
+    return SimulatedRun(total, sent, first, last, used * max(0.0, total - first))

@@ -7,7 +7,7 @@ from itertools import chain
 from runner.azure.pools import Pool
 from runner.estimate.basis import END, ENOUGH, GUESS, MEASURED, Basis, History, median
 from runner.estimate.looks import Look, Selection
-from runner.estimate.model import Course, Job, Line, course
+from runner.estimate.model import Job, Line, SimulatedRun, simulate
 from runner.estimate.speeds import Speeds
 from runner.options import AUTO
 from runner.parallel import split_on_nodes
@@ -91,7 +91,7 @@ def estimate_azure(
     sent = [look.whole if terms.whole else look.sent for look in looks]
     back = [0.0] * len(looks) if terms.staying.results else results
     jobs = _jobs(looks, sent, times, back, line, terms)
-    went = course(jobs, replace(line, overhead=_overhead(past, line, terms)))
+    went = simulate(jobs, replace(line, overhead=_overhead(past, line, terms)))
     used = _NodeTime.of(len(jobs), line, went, pool)
     storage = _storage(sent, results, went.total, terms)
     money = _money(terms, used.nodes)
@@ -129,7 +129,7 @@ class _NodeTime:
     """Seconds of all nodes after the end, at most, until the pool removes them."""
 
     @classmethod
-    def of(cls, tasks: int, line: Line, went: Course, pool: Pool) -> "_NodeTime":
+    def of(cls, tasks: int, line: Line, went: SimulatedRun, pool: Pool) -> "_NodeTime":
         nodes = max(1, min(line.nodes, -(-tasks // line.slots)))
         boot = nodes * max(0.0, line.start - pool.autoscale_minutes * 30)
         idle = nodes * (pool.autoscale_minutes + _WINDOW) * 60 if pool.autoscale_minutes else 0.0
@@ -251,7 +251,7 @@ def _overhead(past: History, line: Line, terms: Terms) -> float:
         jobs = [Job(float(a.sent or 0), a.seconds, back * (a.size or 0)) for a in of_it]
         jobs.sort(key=lambda job: -job.seconds)
         start = past.where(lambda one, name=run.id: one.id == name).starts  # type: ignore[misc]
-        took = course(jobs, replace(line, start=start[0] if start else line.start)).total
+        took = simulate(jobs, replace(line, start=start[0] if start else line.start)).total
         beyond.append((run.ended - run.started).total_seconds() - took)
     return max(0.0, median(beyond)) if beyond else 0.0
 

@@ -21,7 +21,7 @@ from runner.media.loudness import correcting, measuring
 from runner.media.orphans import LOG, note_of
 from runner.media.probe import parse_log
 from runner.media.source import has_checksums, is_free_format, without_tags
-from runner.media.suiting import Fitting, Suited
+from runner.media.suiting import RecipeFitter, SuitedRecipe
 from runner.media.tags import Tagging
 from runner.media.threads import thread_arguments
 from runner.media.work import Progress, Work
@@ -47,7 +47,7 @@ class Encoding:
         stem = os.path.join(work.scratch, work.name)
         self.work = work
         self.recipe = settle(work.recipe)
-        self.suited = Suited(self.recipe)
+        self.suited = SuitedRecipe(self.recipe)
         self.source = work.source
         """The file that ffmpeg reads: the user's, or a copy of a part of it."""
         self.result = stem + work.recipe.suffix
@@ -81,7 +81,7 @@ class Encoding:
         self.source = without_tags(self.work.source, self._copies[0])
         wish = self.work.recipe
         if wish.film or wish.copy_if_fits:
-            self._suit(self._fitting().suit())
+            self._suit(self._fitter().suit())
 
     def join(self, joined: Joined | None) -> None:
         """Take the video from finished pieces, or again from the source."""
@@ -110,7 +110,7 @@ class Encoding:
 
     def run_without_what_failed(self, ran: FfmpegResult) -> FfmpegResult:
         """Encode without the parts of a film that made *ran* fail, if there are any."""
-        if again := self._fitting().suit_again(self.suited, ran):
+        if again := self._fitter().suit_again(self.suited, ran):
             self._suit(again)
             return self.run_again()
         return ran
@@ -150,10 +150,10 @@ class Encoding:
             with suppress(OSError):
                 os.unlink(path)
 
-    def _fitting(self) -> Fitting:
-        return Fitting(self.work.recipe, self.input, self.run_quietly)
+    def _fitter(self) -> RecipeFitter:
+        return RecipeFitter(self.work.recipe, self.input, self.run_quietly)
 
-    def _suit(self, suited: Suited) -> None:
+    def _suit(self, suited: SuitedRecipe) -> None:
         self.suited = suited
         self.recipe = suited.picture.joined if self.joined and suited.picture else suited.recipe
 

@@ -38,7 +38,7 @@ _THROUGH_ZSCALE = ("-frames:v", "1", "-vf", "zscale", "-an", "-sn", "-f", "null"
 
 
 @dataclass(frozen=True)
-class Suited:
+class SuitedRecipe:
     """The recipe for one source."""
 
     recipe: Recipe
@@ -65,7 +65,7 @@ class SplitPicture:
 
 
 @dataclass(frozen=True)
-class Fitting:
+class RecipeFitter:
     """Adapts recipes to one source."""
 
     wish: Recipe
@@ -74,7 +74,7 @@ class Fitting:
     run: Callable[..., FfmpegResult]
     """Runs ffmpeg with the given arguments."""
 
-    def suit(self, avoided: Avoided = Avoided()) -> Suited:  # noqa: B008 - frozen
+    def suit(self, avoided: Avoided = Avoided()) -> SuitedRecipe:  # noqa: B008 - frozen
         """Return the recipe for this source.
 
         Raises:
@@ -82,20 +82,22 @@ class Fitting:
         """
         media = self.run(*self.source).media
         if media is None:
-            return Suited(settle(self.wish))  # the conversion will say why it cannot be opened
+            return SuitedRecipe(
+                settle(self.wish)
+            )  # the conversion will say why it cannot be opened
         if self.wish.film and not all(map(is_known, media.streams)):
             return self._looking_further().suit_film(avoided)
         if self.wish.film:
             return self.suit_film(avoided, media)
         recipe = settle(self.wish, media)
         if avoided.copies or not fits_sound(recipe, media):
-            return Suited(recipe)
+            return SuitedRecipe(recipe)
         copied = (f"0:a:{recipe.audio_stream}",)
-        return Suited(
+        return SuitedRecipe(
             replace(recipe, arguments=copying(recipe), audio_filter=""), _check(recipe, copied)
         )
 
-    def suit_again(self, first: Suited, ran: FfmpegResult) -> Suited | None:
+    def suit_again(self, first: SuitedRecipe, ran: FfmpegResult) -> SuitedRecipe | None:
         """Return the recipe after the *first* one failed; None if that was not its fault."""
         unreadable = frozenset(index for index in first.texts if not self._is_readable(index))
         refused = bool(first.check) and _REFUSED.search(ran.log) is not None
@@ -107,12 +109,12 @@ class Fitting:
         text = ("-map", f"0:{index}", "-c:s", "webvtt", "-f", "null", "-")
         return self.run("-xerror", *self.source, *text).code == 0
 
-    def _looking_further(self) -> Fitting:
+    def _looking_further(self) -> RecipeFitter:
         """Return one for a source with a stream that starts late, usually a recording."""
         wish = replace(self.wish, input_arguments=(*self.wish.input_arguments, *_FAR))
         return replace(self, wish=wish, source=(*_FAR, *self.source))
 
-    def suit_film(self, avoided: Avoided, media: MediaInfo | None = None) -> Suited:
+    def suit_film(self, avoided: Avoided, media: MediaInfo | None = None) -> SuitedRecipe:
         """Return the recipe for this source, a film, whose *media* may be known."""
         media = media or self.run(*self.source).media
         assert media is not None  # it was already opened
@@ -124,7 +126,7 @@ class Fitting:
             if "No such filter: 'zscale'" in ran.log:
                 raise ConversionError(Kind.SETTINGS, _NO_TONE_MAPPING, ran.log)
         recipe = replace(self.wish, arguments=film.arguments, audio_filter="")
-        return Suited(
+        return SuitedRecipe(
             recipe,
             _check(self.wish, film.copied),
             film.texts,

@@ -13,7 +13,7 @@ from runner.estimate.calibration import calibrate
 from runner.estimate.extracts import Extracts
 from runner.estimate.here import Here
 from runner.estimate.looks import Look, Selection, look_at
-from runner.estimate.model import Job, Line, course, time_here
+from runner.estimate.model import Job, Line, simulate, time_here
 from runner.estimate.on_azure import OnAzure
 from runner.estimate.speeds import Speeds, Timing, fit
 from runner.estimate.words import Estimate, hint
@@ -72,14 +72,14 @@ def test_two_workers_take_the_longest_first() -> None:
 
 def test_a_line_that_is_slow_decides_how_long_azure_takes() -> None:
     jobs = [Job(sent=100_000, seconds=5, result=1000)] * 4
-    went = course(jobs, LINE)
+    went = simulate(jobs, LINE)
     assert went.uploaded == pytest.approx(400)
     assert went.total == pytest.approx(400 + 5 + 0.1)
 
 
 def test_nodes_that_are_few_decide_where_the_line_is_fast() -> None:
     jobs = [Job(sent=1, seconds=100, result=0)] * 8
-    went = course(jobs, LINE)
+    went = simulate(jobs, LINE)
     assert went.total == pytest.approx(60 + 200, abs=0.1)  # 4 slots
     assert went.node_seconds == pytest.approx(2 * 200, abs=0.1)
 

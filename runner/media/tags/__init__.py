@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.media.tags.kinds import kind_of
-from runner.media.tags.pictures import Studio
+from runner.media.tags.pictures import PictureTool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ class Untagged(Exception):  # noqa: N818 - what it is, and how it came about
 
 
 @dataclass(frozen=True, kw_only=True)
-class Errand:
+class TaggingJob:
     """One result, and what its tags are made of."""
 
     source: str
@@ -59,7 +59,7 @@ class Errand:
     """Where ffmpeg wrote what it read of the source's tags and chapters."""
     covers: tuple[int, ...]
     """The source's streams that are pictures, by ffmpeg's count."""
-    studio: Studio
+    picture_tool: PictureTool
 
 
 @dataclass(frozen=True)
@@ -109,15 +109,15 @@ class Tagging:
             return ()
         from runner.media.tags.carrying import carry  # noqa: PLC0415 - the library takes 20 ms
 
-        errand = Errand(
+        job = TaggingJob(
             source=self.source,
             result=result,
             recipe=recipe,
             metadata=self._metadata,
             covers=tuple(s.index for s in media.streams if s.is_cover) if media else (),
-            studio=Studio(run, self.stem),
+            picture_tool=PictureTool(run, self.stem),
         )
-        return carry(errand)
+        return carry(job)
 
     def clean_up(self) -> None:
         """Delete what was made on the way."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.media.tags import (
     ONLY_FFMPEGS,
-    Errand,
+    TaggingJob,
     Untagged,
     ape,
     asf,
@@ -28,48 +28,48 @@ if TYPE_CHECKING:
 _UNREADABLE = "the source's tags are damaged: kept is what ffmpeg could read of them"
 
 
-def carry(errand: Errand) -> tuple[str, ...]:
+def carry(job: TaggingJob) -> tuple[str, ...]:
     """Give the result the source's tags; returns what is lost, a sentence each.
 
     Raises:
         Untagged: The result was being written to, and is not to be trusted any more.
         OSError: A file cannot be read.
     """
-    kind, name = kind_of(errand.result)
-    if kind == "" or (kind == "mp3" and errand.recipe.suffix.lower() != ".mp3"):
+    kind, name = kind_of(job.result)
+    if kind == "" or (kind == "mp3" and job.recipe.suffix.lower() != ".mp3"):
         return ()  # ffmpeg gives these what tags they can have
-    pairs, chapters = read(errand.metadata)
-    if not errand.recipe.keeps_length:
+    pairs, chapters = read(job.metadata)
+    if not job.recipe.keeps_length:
         chapters = []  # they would be at other times
-    tags, is_whole = read_tags(errand.source, pairs)
-    if changes_gain(errand.recipe):
+    tags, is_whole = read_tags(job.source, pairs)
+    if changes_gain(job.recipe):
         tags.drop_gain()
     notices = [] if is_whole else [_UNREADABLE]
-    if not (tags.pictures or (is_whole and kind_of(errand.source)[0])):
+    if not (tags.pictures or (is_whole and kind_of(job.source)[0])):
         # in a container that mutagen knows, what ffmpeg calls a cover may be one of its chapters'
-        tags.pictures = errand.studio.taken_out(errand.source, errand.covers)
-    notices += _fit_pictures(errand, tags, kind, name)
+        tags.pictures = job.picture_tool.taken_out(job.source, job.covers)
+    notices += _fit_pictures(job, tags, kind, name)
     try:
-        file, lost = _put(errand, tags, kind, name, chapters)
+        file, lost = _put(job, tags, kind, name, chapters)
     except HOSTILE as error:
         return (*notices, f"{ONLY_FFMPEGS}: {type(error).__name__}: {error}")
     try:
-        file.save(**_how_to_save(kind, errand.recipe.id3))
+        file.save(**_how_to_save(kind, job.recipe.id3))
     except HOSTILE as error:
         raise Untagged(f"{type(error).__name__}: {error}") from error
-    suffix = errand.recipe.suffix
+    suffix = job.recipe.suffix
     return (*notices, *(f"{suffix} cannot hold the tag {one}" for one in lost))
 
 
 def _put(
-    errand: Errand, tags: Tags, kind: str, name: str, chapters: list[Chapter]
+    job: TaggingJob, tags: Tags, kind: str, name: str, chapters: list[Chapter]
 ) -> tuple[Any, list[str]]:
     """Return the opened result with its new *tags*, not yet saved, and what it cannot hold."""
     if kind == "mp3":
-        file = id3.open_head(errand.result)
-        id3.put(file, tags, (), version=errand.recipe.id3)  # ffmpeg has written the chapters
+        file = id3.open_head(job.result)
+        id3.put(file, tags, (), version=job.recipe.id3)  # ffmpeg has written the chapters
         return file, []
-    file = open_as(name, errand.result)
+    file = open_as(name, job.result)
     if file.tags is None:
         file.add_tags()
     if kind == "vorbis":
@@ -77,7 +77,7 @@ def _put(
     if kind == "mp4":
         mp4.put(file.tags, tags)
     elif kind == "id3":
-        id3.put(file.tags, tags, chapters, version=errand.recipe.id3)
+        id3.put(file.tags, tags, chapters, version=job.recipe.id3)
     elif kind == "asf":
         asf.put(file.tags, tags)
     else:
@@ -91,13 +91,13 @@ def _how_to_save(kind: str, version: str) -> dict[str, Any]:
     return {"v2_version": 3} if kind in ("mp3", "id3") and version == "2.3" else {}
 
 
-def _fit_pictures(errand: Errand, tags: Tags, kind: str, name: str) -> list[str]:
+def _fit_pictures(job: TaggingJob, tags: Tags, kind: str, name: str) -> list[str]:
     """Have the pictures of *tags* in a form for the result; returns what is lost."""
     # many players show the first
     pictures = sorted((p for p in tags.pictures if p.data), key=lambda p: p.type != FRONT)
     tags.pictures, lost = [], []
     for picture in pictures:
-        shown = errand.studio.shown(picture)
+        shown = job.picture_tool.shown(picture)
         if shown is None and picture.mime.startswith("image/") and kind not in ("mp4", "asf"):
             shown = picture
         if shown is None:

@@ -20,7 +20,7 @@ _AS_PNG = ("image/gif", "image/bmp")
 
 
 @dataclass(frozen=True)
-class Studio:
+class PictureTool:
     """Works on pictures with ffmpeg."""
 
     run: Callable[[Sequence[str]], FfmpegResult]

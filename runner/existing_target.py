@@ -9,7 +9,7 @@ from runner.records import StoredResult
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ExistingTarget:
     """What has a target's name now."""
 
     state: TargetState
@@ -30,7 +30,7 @@ class Targets(Protocol):
     def expect(self, targets: Sequence[str]) -> None:
         """Hear that `find` is asked for these next, which may be looked up at once."""
 
-    def find(self, target: str) -> Standing | None:
+    def find(self, target: str) -> ExistingTarget | None:
         """Return what has the name of *target*.
 
         Raises:
