@@ -1,5 +1,6 @@
 """The entry point: handle Ctrl-C before importing anything that takes time."""
 
+import gc
 import sys
 import time
 from contextlib import suppress
@@ -19,10 +20,14 @@ def main() -> None:
 
             if show_overview():
                 return
+        gc.disable()  # what is imported stays, and there would be a look through all of it again and again
         from runner.cli import main as run  # noqa: PLC0415 - the imports take time
 
+        gc.enable()
         run(began)
     except KeyboardInterrupt:
         with suppress(OSError, ValueError, AttributeError):  # stderr may be closed
             sys.stderr.write("Error: interrupted\n")
         sys.exit(_INTERRUPTED)
+    finally:
+        gc.freeze()  # else the interpreter looks through everything once more before it ends

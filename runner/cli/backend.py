@@ -1,5 +1,6 @@
 """Decide where a run is done: on this machine, or on the Azure environment of a Pulumi stack."""
 
+import gc
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +164,8 @@ def _open(deployment: Any) -> "Session":
     from runner.azure.installation import require_clients  # noqa: PLC0415 - for Azure alone
 
     require_clients()
+    gc.disable()  # as in `runner.start`
     from runner.azure.session import Session  # noqa: PLC0415 - the Azure clients take 0.5 s
 
+    gc.enable()
     return Session(deployment)
