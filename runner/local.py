@@ -37,6 +37,7 @@ from runner.models import (
 )
 from runner.moved_results import MoveNotes
 from runner.options import AUTO, OFF, RunOptions
+from runner.own_cores import OwnCores, cores_for
 from runner.parallel import pieces_for, threads_for, usable_cores, useful_threads_of, workers_for
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch, pieces_folder
 from runner.uploads import Uploads
@@ -108,6 +109,7 @@ class _Workers:
         self._size = max(
             1, min(engine.jobs or workers_for(files, self._cores, self._useful), files)
         )
+        self._own_cores = OwnCores(cores_for(self._size, conversions.recipes))
         conversions = longest_first(conversions, self._size)
         self._waiting = AttemptsLeft(conversions)
         self._working = self._size
@@ -152,6 +154,7 @@ class _Workers:
             while task := self._next():
                 self._attempt(*task)
         finally:
+            self._own_cores.open()
             self._one_less()
 
     def _one_less(self) -> None:
@@ -190,7 +193,8 @@ class _Workers:
             return
         with self.copies.of(attempt.conversion) as source:
             work = self._describe(attempt.conversion, attempt.number, source)
-            made = convert(work, handle, attempt.progress)
+            with self._own_cores.one(handle):
+                made = convert(work, handle, attempt.progress)
         if keep is None:
             attempt.converted(made)
             return

@@ -19,7 +19,7 @@ from runner.media.process import Child
 from runner.media.target import from_os
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from runner.media.probe import MediaInfo
 
@@ -90,6 +90,12 @@ class ProcessHandle:
                 part.cancel()
             if self._process is not None:
                 self._process.kill_tree()
+
+    def spread(self, cores: Collection[int]) -> None:
+        """Let the process, which was kept on one core, run on all *cores*."""
+        with self._lock:
+            if self._process is not None:
+                self._process.spread(cores)
 
     @property
     def cancelled(self) -> bool:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from runner.media.environment import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 if sys.platform == "win32":
     from runner.media.job_object import JobObject
@@ -90,6 +90,18 @@ class Child(subprocess.Popen[bytes]):
             # macOS returns EPERM for a group in which all processes have ended
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+
+    def spread(self, cores: Collection[int]) -> None:
+        """Let it run on all *cores*, where it was kept on one; only Linux does so."""
+        if sys.platform == "linux" and self.returncode is None:  # as above
+            seen: set[str] = set()
+            with suppress(OSError):  # it has ended
+                # a thread that is not there yet may be started by one that still keeps to its core
+                while new := set(os.listdir(f"/proc/{self.pid}/task")) - seen:
+                    for thread in new:
+                        with suppress(OSError):
+                            os.sched_setaffinity(int(thread), cores)
+                    seen |= new
 
 
 def run(

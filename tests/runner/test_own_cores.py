@@ -1,0 +1,105 @@
+"""While every core has a worker, each ffmpeg keeps to a core of its own; the last ones use them all."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner.own_cores import cores_for
+from runner.parallel import usable_cores
+from tests.conftest import Run
+from tests.media import Media
+from tests.runner.programs import recipe
+from tests.stand_in import MakeStandIn
+
+CORES = usable_cores()
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or CORES < 2, reason="only Linux keeps programs on one of several cores"
+)
+
+_SAY_CORES = f"""
+def cores():
+    return len(os.sched_getaffinity(0))
+
+def each_has_started():
+    with open(os.path.join(HERE, "cores")) as file:
+        return len(file.readlines()) >= {CORES}
+
+if "-progress" in ARGUMENTS:
+    append("cores", " ".join(map(str, sorted(os.sched_getaffinity(0)))))
+    while not each_has_started():
+        time.sleep(0.02)
+"""
+_LAST = f"""
+def wait_for_all_cores(name):
+    until = time.monotonic() + 60
+    while cores() < {CORES} and time.monotonic() < until:
+        time.sleep(0.02)
+    append(name, str(cores()))
+
+if "-progress" in ARGUMENTS and "longest" in WORDS:
+    import threading
+    other = threading.Thread(target=wait_for_all_cores, args=("thread",))
+    other.start()
+    wait_for_all_cores("process")
+    other.join()
+"""
+
+
+@pytest.fixture
+def folder(media: Media, tmp_path: Path) -> Path:
+    """One file more than there are cores, one of them longer than the others."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    short = media("clip.wav").read_bytes()
+    (folder / "longest.wav").write_bytes(media("talk.wav").read_bytes())
+    for number in range(CORES):
+        (folder / f"{number}.wav").write_bytes(short)
+    return folder
+
+
+def test_the_first_ones_are_on_different_cores(
+    run: Run, folder: Path, destination: Path, stand_in: MakeStandIn
+) -> None:
+    ffmpeg = stand_in(_SAY_CORES)
+    done = run("convert", folder, "-o", destination, "--ffmpeg", ffmpeg.path)
+    assert done.exit_code == 0, done.error
+    first = ffmpeg.said("cores")[:CORES]
+    assert sorted(map(int, first)) == sorted(os.sched_getaffinity(0))
+
+
+def test_the_last_one_gets_all_cores_with_all_its_threads(
+    run: Run, folder: Path, destination: Path, stand_in: MakeStandIn
+) -> None:
+    ffmpeg = stand_in(_SAY_CORES + _LAST)
+    done = run("convert", folder, "-o", destination, "--ffmpeg", ffmpeg.path)
+    assert done.exit_code == 0, done.error
+    assert (ffmpeg.said("process"), ffmpeg.said("thread")) == ([str(CORES)], [str(CORES)])
+
+
+def test_who_asks_for_fewer_at_a_time_leaves_it_to_the_system(
+    run: Run, folder: Path, destination: Path, stand_in: MakeStandIn
+) -> None:
+    ffmpeg = stand_in(_SAY_CORES.replace(f">= {CORES}", ">= 1"))
+    done = run("convert", folder, "-o", destination, "--ffmpeg", ffmpeg.path, "-j", CORES - 1)
+    assert done.exit_code == 0, done.error
+    assert {len(cores.split()) for cores in ffmpeg.said("cores")} == {CORES}
+
+
+@pytest.mark.parametrize(
+    ("workers", "presets", "is_ours"),
+    [
+        (CORES, ("mp3",), True),
+        (CORES, ("flac", "podcast"), True),
+        # more would wait for each other while another core has nothing to do
+        (CORES + 1, ("mp3",), False),
+        (CORES, ("mp3", "mp4"), False),
+        (CORES, ("thumbnail",), False),
+    ],
+)
+def test_only_as_many_files_with_sound_alone_as_there_are_cores(
+    workers: int, presets: tuple[str, ...], *, is_ours: bool
+) -> None:
+    expected = os.sched_getaffinity(0) if is_ours else frozenset()
+    assert cores_for(workers, map(recipe, presets)) == expected
