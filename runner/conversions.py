@@ -77,9 +77,9 @@ class _Columns:
     """The facts of many conversions: about 70 bytes for each, where objects take 500."""
 
     def __init__(self) -> None:
-        self.folders = _Numbered()
+        self.folders = Numbered()
         """Of sources, and of targets; each with the separator at its end."""
-        self.tails = _Numbered()
+        self.tails = Numbered()
         """What targets have instead of the end of their sources' names, which often is a suffix."""
         self.recipes: list[Recipe] = []
         self.folder, self.target_folder, self.tail, self.recipe = (array("I") for _ in range(4))
@@ -137,7 +137,7 @@ class _Columns:
         return Conversion(source, self.target(row, name), recipes[self.recipe[row]])
 
 
-class _Numbered:
+class Numbered:
     """Texts by number, each once."""
 
     def __init__(self) -> None:
@@ -145,6 +145,7 @@ class _Numbered:
         self._numbers: dict[str, int] = {}
 
     def number(self, text: str) -> int:
+        """Return the number of *text*, which it gets when it is first asked for."""
         number = self._numbers.get(text)
         if number is None:
             number = self._numbers[text] = len(self.texts)

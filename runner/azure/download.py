@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
-from runner.azure.context import RunContext, WorkItem
+from runner.azure.context import RunContext
 from runner.azure.jobs import Finished
 from runner.azure.outcome import DENIED, GONE, failure_of
 from runner.azure.results import CloudResults
+from runner.azure.work_items import WorkItem
 from runner.azure.worker_package import pack_worker
 from runner.errors import RunnerError, SetupError, TransientError
 from runner.media.failures import ConversionError

@@ -1,6 +1,7 @@
 """Decide whether a film is converted in pieces on the nodes, and in which; the film is read here."""
 
-from runner.azure.context import RunContext, WorkItem
+from runner.azure.context import RunContext
+from runner.azure.work_items import WorkItem
 from runner.media.failures import ConversionError
 from runner.media.ffmpeg import Ffmpeg, Limits, ProcessHandle
 from runner.media.orphans import LOG

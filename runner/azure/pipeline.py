@@ -2,14 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
 from runner.azure.cleanup import Settled, interrupted_text, left_over_notice
-from runner.azure.context import RunContext, WorkItem
+from runner.azure.context import RunContext
 from runner.azure.download import download_result
 from runner.azure.errors import JobCancelledError, JobLostError, PoolLostError
 from runner.azure.job_state import AT_COST_LIMIT
@@ -21,6 +21,7 @@ from runner.azure.resume import resume_run
 from runner.azure.retry_policy import RetryPolicy
 from runner.azure.submit import Submitter
 from runner.azure.upload import upload_source
+from runner.azure.work_items import WorkItem
 from runner.azure.workers import Workers
 from runner.engine import Stop, next_of, starting_threads
 from runner.errors import InterruptedRunError, RunCancelledError, RunnerError, TransientError
@@ -31,6 +32,7 @@ from runner.models import Event, Failure, Kind, NodeUse, Notice, Plan, State
 
 _TRANSFERS_END = 5.0
 """Seconds in which a transfer notices that the run was stopped."""
+_MOMENT = 0.05
 _PATIENCE = 0.7
 """The longest wait after Ctrl-C, in seconds."""
 
@@ -76,6 +78,9 @@ class Pipeline:
             context.options.retries, min(self._up.at_a_time, len(plan.conversions))
         )
         self._left = len(plan.conversions)
+        self._todo: Iterator[int] = iter(())
+        """The places of the conversions that no uploader has been given yet."""
+        self._feeding = threading.Lock()
         self._settled = Settled(plan.done)
         self._collecting: set[str] = set()
         """The conversions whose tasks have ended but have not been downloaded yet."""
@@ -122,9 +127,10 @@ class Pipeline:
             self._submitter.expect()
             self._is_putting = True
             self._loops.put(self._put_ffmpeg)
+        self._todo = iter(todo)
         self._has_begun = True
-        for item in todo:
-            (self._submitter if item.blob else self._uploaders).put(item)
+        for _ in range(self._up.at_a_time):
+            self._feed()
         self._loops.put(self._submitter.run)
         self._loops.put(self._poller.run)
 
@@ -216,7 +222,21 @@ class Pipeline:
             f"{error} with {left} left; run the same command again to submit the rest"
         )
 
+    def _feed(self) -> None:
+        """Give the uploaders one more, as each begins with one: a million need not wait in their queue."""
+        with self._feeding:
+            place = next(self._todo, None)
+        if place is not None:
+            self._uploaders.put(self._context.in_flight.next_attempt(place))
+
     def _upload(self, item: WorkItem) -> None:
+        while self._submitter.is_behind:
+            if self._context.stopped.wait(_MOMENT) or self._context.at_limit.is_set():
+                return
+        self._feed()
+        if item.blob:
+            self._submitter.put(item)
+            return
         with self._up.of(item.conversion.source.size):
             self._upload_now(item)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from runner.azure.context import RunContext, WorkItem
+from runner.azure.context import RunContext
 from runner.azure.cost_limit import has_wound_down
 from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.errors import JobLostError, PoolLostError, word
@@ -16,6 +16,7 @@ from runner.azure.names import joining_task
 from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work
 from runner.azure.node_watch import NodeWatch
 from runner.azure.start_task_log import last_lines
+from runner.azure.work_items import WorkItem
 from runner.errors import TransientError
 from runner.models import Event, Notice, State
 
@@ -141,10 +142,10 @@ class Poller:
 
     def _note_piece(self, end: Finished) -> None:
         """Note the node time of a piece, which is part of that of its film."""
-        item = self.context.in_flight.find(joining_task(end.task))
-        if item is not None and end.started and end.ended:
-            item.pieces_seconds = item.pieces_seconds or {}
-            item.pieces_seconds[end.task] = (end.ended - end.started).total_seconds()
+        film = joining_task(end.task)
+        if film != end.task and end.started and end.ended:
+            seconds = (end.ended - end.started).total_seconds()
+            self.context.in_flight.piece_took(film, end.task, seconds)
 
     def _show_running(self, job: str) -> int:
         tasks = self.context.jobs.running(job, _SHOWN)
@@ -198,5 +199,5 @@ class Poller:
         is_over = word(facts.state) in ("completed", "terminating", "deleting")
         if is_over or thorough:
             self._take_in(job, everything=True)
-        if is_over and self.context.in_flight.of(job):
+        if is_over and self.context.in_flight.are_added_to(job):
             raise ended_early(facts)

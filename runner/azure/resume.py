@@ -1,40 +1,35 @@
 """Start a run, or resume an interrupted one without repeating what is already in storage and in Batch."""
 
-from typing import NamedTuple
+from array import array
+from collections.abc import Sequence
 
 from azure.batch.models import BatchJob
 
-from runner.azure.context import RunContext, WorkItem
+from runner.azure.context import RunContext
 from runner.azure.cost_limit import was_at_limit
 from runner.azure.errors import word
+from runner.azure.index import Index, id_of
 from runner.azure.job_state import AT_COST_LIMIT, POOL_REPLACED, refuse_disabled
-from runner.azure.jobs import Jobs
+from runner.azure.jobs import Jobs, Listed
 from runner.azure.names import TaskName, jobs_of
 from runner.azure.open_job import open_job
+from runner.azure.work_items import InFlightTasks, WorkItem
 from runner.azure.worker_package import pack_worker
 from runner.azure.workers import Stopped
+from runner.conversions import Conversions
 from runner.errors import SetupError
 from runner.models import Event, Plan, State
 
 
-class _KnownAttempt(NamedTuple):
-    """The newest attempt at a conversion that Batch knows."""
-
-    attempt: int
-    job: str
-    will_end: bool
-    cut_off: bool
-
-
 def resume_run(
     context: RunContext, plan: Plan, jobs: list[str]
-) -> tuple[list[WorkItem], int | None]:
+) -> tuple[Sequence[int], int | None]:
     """Store the plan and the worker and create the job, or find out how far the run has got.
 
-    Return the items to submit, longest first, and how many tasks the newest job has; None if it accepts
-    no more. Items with a blob are already in storage.
-    *jobs* is the run's first job; its other jobs are appended. Items whose tasks are in Batch
-    are added to `context.in_flight`.
+    Return the places of the conversions to submit, first those of sources in storage, and how many tasks the newest job has; None if it accepts
+    no more. What is known of them is noted in `context.in_flight`, which the items whose tasks
+    are in Batch are added to.
+    *jobs* is the run's first job; its other jobs are appended.
 
     Raises:
         RunnerError: Azure cannot be reached, refuses access, or has no usable pool.
@@ -44,26 +39,19 @@ def resume_run(
     context.stored.put(plan, context.options)
     if context.stopped.is_set():
         raise Stopped  # before there is anything to terminate
-    conversions = plan.longest_first()
+    places = range(len(context.in_flight.conversions))
     if open_job(context, plan.id):
-        return [WorkItem(conversions, place) for place in range(len(conversions))], 0
-    known, count = _known_attempts(context, jobs)
-    stored = context.stored.sources()
-    if not context.options.keep:
-        done = [stored.pop(c.id)[0] for c in plan.done if c.id in stored]
-        context.blobs.delete(context.deployment.input_container, done)
-    todo = []
-    for place, conversion in enumerate(conversions):
-        # an earlier command of this run has sent it, and nobody has counted that yet
-        blob, sent = stored.pop(conversion.id, ("", None))
-        item = WorkItem(conversions, place, blob=blob, sent=sent)
-        newest = known.pop(conversion.id, None)
-        if newest is None or not newest.will_end:
-            item.attempt = newest.attempt + 1 if newest else 1
-            todo.append(item)
+        return places, 0
+    count = _note_attempts(context, jobs)
+    _note_sources(context, plan)
+    stored, others = array("I"), array("I")
+    for place in places:
+        item = context.in_flight.known(place)
+        if item.is_added:
+            _resume(context, item)
         else:
-            _resume(context, item, newest)
-    return todo, count
+            (stored if item.blob else others).append(place)
+    return stored + others, count
 
 
 def _look_at_pool(jobs: Jobs) -> None:
@@ -72,11 +60,8 @@ def _look_at_pool(jobs: Jobs) -> None:
         raise SetupError(f"pool {pool.id} is being deleted: run `pulumi up`")
 
 
-def _known_attempts(
-    context: RunContext, jobs: list[str]
-) -> tuple[dict[str, _KnownAttempt], int | None]:
-    """Return the newest attempts that Batch knows, by conversion, and the newest job's tasks, as `resume_run` does."""
-    known: dict[str, _KnownAttempt] = {}
+def _note_attempts(context: RunContext, jobs: list[str]) -> int | None:
+    """Note the newest attempts that Batch knows; return the newest job's tasks, as `resume_run` does."""
     job, alive, count = "", False, 0
     for facts in jobs_of(context.jobs, context.run):
         if alive:  # it was full when the command was killed that filled it
@@ -87,14 +72,37 @@ def _known_attempts(
         alive = _is_alive(context, facts)
         count = 0
         for count, task in enumerate(context.jobs.tasks(job), 1):  # noqa: B007 - it stays
-            if name := TaskName.parse(task.task):
-                newest = known.get(name.conversion)
-                if newest is None or newest.attempt <= name.attempt:
-                    will_end = task.completed or alive
-                    known[name.conversion] = _KnownAttempt(
-                        name.attempt, job, will_end, task.cut_off
-                    )
-    return known, count if alive else None
+            _note_attempt(context.in_flight, job, task, will_end=task.completed or alive)
+    return count if alive else None
+
+
+def _note_attempt(table: InFlightTasks, job: str, task: Listed, *, will_end: bool) -> None:
+    name = TaskName.parse(task.task)
+    place = table.place_of(name.conversion) if name else None
+    if name is None or place is None:
+        return
+    item = table.known(place)
+    if item.attempt <= name.attempt:
+        item.attempt, item.job = name.attempt, job
+        item.is_added, item.is_undecided = will_end, will_end and task.cut_off
+        table.note(item)
+
+
+def _note_sources(context: RunContext, plan: Plan) -> None:
+    """Note which sources are in storage, and delete those of what is done."""
+    done = Index(Conversions.of(plan.done), id_of)
+    gone = []
+    for conversion, blob, size in context.stored.sources():
+        place = context.in_flight.place_of(conversion)
+        if place is not None:
+            item = context.in_flight.known(place)
+            # an earlier command of this run has sent it, and nobody has counted that yet
+            item.blob, item.sent = blob, size
+            context.in_flight.note(item)
+        elif done.find(conversion) is not None:
+            gone.append(blob)
+    if not context.options.keep:
+        context.blobs.delete(context.deployment.input_container, gone)
 
 
 def _is_alive(context: RunContext, job: BatchJob) -> bool:
@@ -113,9 +121,7 @@ def _is_alive(context: RunContext, job: BatchJob) -> bool:
     return False
 
 
-def _resume(context: RunContext, item: WorkItem, newest: _KnownAttempt) -> None:
-    item.attempt, item.job = newest.attempt, newest.job
-    item.is_added = item.is_earlier = True
-    item.is_undecided = newest.cut_off
+def _resume(context: RunContext, item: WorkItem) -> None:
+    item.is_earlier = True
     context.in_flight.add(item)
     context.report(Event(conversion=item.conversion, state=State.QUEUED, attempt=item.attempt))

@@ -1,6 +1,6 @@
 """Decide which conversions on Azure are tried again."""
 
-from runner.azure.context import WorkItem
+from runner.azure.work_items import WorkItem
 from runner.errors import TransientError
 from runner.models import Failure, Kind
 

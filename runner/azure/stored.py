@@ -1,6 +1,6 @@
 """One run in the container `input`: the plan of what is not collected yet, and the sources."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,18 +85,15 @@ class StoredRun:
             raise DamagedPlanError(self.run, error) from error
         return left
 
-    def sources(self) -> dict[str, tuple[str, int]]:
-        """Return the blobs of the sources, by conversion, with their bytes; each one is complete."""
-        blobs = self.blobs.sizes(self.container, f"{self.run}/")
-        return {
-            name.rpartition("/")[2].partition(".")[0]: (name, size)
-            for name, size in blobs
-            if name != self._plan
-        }
+    def sources(self) -> Iterator[tuple[str, str, int]]:
+        """Yield the id of the conversion of each source in storage, its blob, and its bytes; each one is complete."""
+        for name, size in self.blobs.sizes(self.container, f"{self.run}/"):
+            if name != self._plan:
+                yield name.removeprefix(f"{self.run}/").partition(".")[0], name, size
 
     def delete_sources(self, keep: Collection[str] = ()) -> None:
         """Delete the sources of all conversions except those in *keep*."""
-        gone = [blob for name, (blob, _) in self.sources().items() if name not in keep]
+        gone = [blob for conversion, blob, _ in self.sources() if conversion not in keep]
         self.blobs.delete(self.container, gone)
 
     def delete(self) -> None:

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
 from runner.azure.add_tasks import MOST_TASKS_A_CALL, JobEndedError
-from runner.azure.context import RunContext, WorkItem
+from runner.azure.context import RunContext
 from runner.azure.job_state import ended_from_outside
 from runner.azure.names import next_job
 from runner.azure.open_job import open_job
 from runner.azure.piece_tasks import build_pieces, with_pieces
 from runner.azure.task_spec import Task, build_task
+from runner.azure.work_items import WorkItem
 from runner.azure.workers import Workers
 from runner.media.failures import ConversionError
 from runner.models import Event, Failure, Kind, State
@@ -85,6 +86,11 @@ class Submitter:
     def wake(self) -> None:
         """Have `run` look at once whether the run is over."""
         self._staged.put(None)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more wait to be submitted than calls can take for now."""
+        return self._staged.qsize() > 2 * _CALLS * MOST_TASKS_A_CALL
 
     @property
     def is_done(self) -> bool:
@@ -222,7 +228,7 @@ class Submitter:
             if refused and (reason := refused.get(item.task)):
                 self._refuse(item, reason)
             else:
-                item.is_added = True
+                self._context.in_flight.added(item)
                 self._context.report(
                     Event(conversion=item.conversion, state=State.QUEUED, attempt=item.attempt)
                 )

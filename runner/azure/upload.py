@@ -5,8 +5,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from runner.azure.context import RunContext, WorkItem
+from runner.azure.context import RunContext
 from runner.azure.film_pieces import cut_source
+from runner.azure.work_items import WorkItem
 from runner.errors import RunnerError
 from runner.media.audio_copy import extract_audio
 from runner.media.failures import ConversionError

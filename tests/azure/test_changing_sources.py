@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from runner.azure.blobs import Blobs
-from runner.azure.context import WorkItem
 from runner.azure.engine import AzureEngine
 from runner.azure.upload import upload_source
+from runner.azure.work_items import WorkItem
 from runner.conversions import Conversions
 from runner.errors import RunnerError
 from runner.media.failures import ConversionError

@@ -23,7 +23,7 @@ from runner.azure.accounts import Accounts
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
 from runner.azure.clients import batch_client, sign_in
-from runner.azure.context import RunContext, WorkItem
+from runner.azure.context import RunContext
 from runner.azure.jobs import Finished, Jobs
 from runner.azure.names import BlobNames
 from runner.azure.node_reads import NodeReads
@@ -34,6 +34,7 @@ from runner.azure.signing import Lifetimes, Signer
 from runner.azure.stack import Deployment, choose_stack
 from runner.azure.stored import StoredRun
 from runner.azure.submit import Submitter
+from runner.azure.work_items import InFlightTasks, WorkItem
 from runner.conversions import Conversions
 from runner.media.choices import settle
 from runner.models import Conversion, Event, NodeUse, Notice, Source
@@ -271,12 +272,11 @@ class _Scale:
         self._ended = 0
         self._all = threading.Event()
         self._tasks = tasks
-        self._context = _context(deployment, self._news)
+        conversions = Conversions.of(map(_conversion, range(tasks)))
+        self._context = _context(deployment, self._news, conversions)
         self._jobs = [self._context.run]
         self._submitter = Submitter(self._context, self._jobs, lambda: None, self._news.put)
         self._follower = Poller(self._context, self._jobs, self._end, lambda: None)
-        conversions = Conversions.of(map(_conversion, range(tasks)))
-        self._items = [WorkItem(conversions, place, blob=f"run/{place}") for place in range(tasks)]
 
     def run(self) -> dict[str, float]:
         plan = _memory()
@@ -289,7 +289,12 @@ class _Scale:
         ]
         for thread in threads:
             thread.start()
-        for item in self._items:
+        for place, conversion in enumerate(self._context.in_flight.conversions):
+            while self._submitter.is_behind:  # as the threads that upload wait
+                time.sleep(0.01)
+            item = WorkItem(
+                self._context.in_flight.conversions, place, blob=f"run/{conversion.id}.mp4"
+            )
             self._submitter.put(item)
         while not self._submitter.is_done:
             time.sleep(0.05)
@@ -321,7 +326,9 @@ class _Scale:
 
 
 def _context(
-    deployment: Deployment, news: SimpleQueue[Event | Notice | NodeUse | BaseException]
+    deployment: Deployment,
+    news: SimpleQueue[Event | Notice | NodeUse | BaseException],
+    conversions: Conversions,
 ) -> RunContext:
     over = threading.Event()
     batch = batch_client(deployment, sign_in())
@@ -345,6 +352,7 @@ def _context(
         reads=reads,
         report=news.put,
         stopped=over,
+        in_flight=InFlightTasks("run", conversions),
     )
 
 
