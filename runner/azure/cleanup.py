@@ -1,47 +1,73 @@
 """Clean up after a run: only what can still be collected stays in storage."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import cached_property
 
+from runner.azure.index import Index, id_of, target_of
 from runner.azure.stored import StoredRun
-from runner.clashes import folded
+from runner.azure.work_items import InFlightTasks
+from runner.conversions import Conversions
 from runner.followup import FollowUp
 from runner.formatting import count_text
 from runner.models import Conversion, Event, Notice, Plan, State
+
+_SETTLED, _CONVERTED = 1, 2
 
 
 class Settled:
     """The conversions of a run that need no further work."""
 
-    def __init__(self, done: Iterable[Conversion]) -> None:
-        self._ids = set()
-        self._targets = set()
-        for conversion in done:
-            self._ids.add(conversion.id)
-            self._targets.add(folded(conversion.target))
+    def __init__(self, table: InFlightTasks, done: Sequence[Conversion]) -> None:
+        """*table* has the conversions of the run; *done* are others, which were done before."""
+        self._table = table
+        self._done = Conversions.of(done)
+        self._ends = bytearray(len(table.conversions))
+        """How each one in the table has ended."""
 
     def note(self, result: Event) -> None:
         """Note a final event."""
-        if not result.uncollected:
-            self._ids.add(result.conversion.id)
-        if result.state is State.CONVERTED:
-            self._targets.add(folded(result.conversion.target))
+        place = self._table.place_of(result.conversion.id)
+        if place is not None:
+            is_converted = result.state is State.CONVERTED
+            self._ends[place] |= is_converted * _CONVERTED | (not result.uncollected) * _SETTLED
 
-    def clear(self, stored: StoredRun, *, keep: bool) -> tuple[Conversion, ...]:
+    def clear(self, stored: StoredRun, *, keep: bool) -> Conversions:
         """Remove everything settled from storage, except sources to *keep*; return the conversions that are not settled.
 
         These are files that were not replaced here, or were not part of this command. An older version of a
         source does not count, because its target was converted again.
         """
-        left = stored.retain(
-            lambda c: c.id not in self._ids and folded(c.target) not in self._targets
-        )
+        left = stored.retain(lambda conversion: not self._is_settled(conversion))
         if not keep:
             stored.delete_sources(keep={conversion.id for conversion in left})
         return left
 
+    def _is_settled(self, conversion: Conversion) -> bool:
+        place = self._table.place_of(conversion.id)
+        if place is not None and self._ends[place] & _SETTLED:
+            return True
+        target = target_of(conversion)
+        place = self._targets.find(target)
+        if place is not None and self._ends[place] & _CONVERTED:
+            return True
+        done = (self._done_ids.find(conversion.id), self._done_targets.find(target))
+        return done != (None, None)
 
-def left_over_notice(left: tuple[Conversion, ...], plan: Plan, follow_up: FollowUp) -> Notice:
+    @cached_property
+    def _targets(self) -> Index:
+        return Index(self._table.conversions, target_of)
+
+    @cached_property
+    def _done_ids(self) -> Index:
+        return Index(self._done, id_of)
+
+    @cached_property
+    def _done_targets(self) -> Index:
+        return Index(self._done, target_of)
+
+
+def left_over_notice(left: Conversions, plan: Plan, follow_up: FollowUp) -> Notice:
     """Return the notice about the files of the run of *plan* that are *left* to collect."""
     files = f"{count_text(len(left), 'file')} of run {plan.id} left on Azure"
     if any(os.path.lexists(plan.destination / conversion.target) for conversion in left):

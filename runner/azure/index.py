@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Callable
 
+from runner.clashes import folded
 from runner.conversions import Conversions
 from runner.models import Conversion
 
@@ -40,3 +41,8 @@ class Index:
 def id_of(conversion: Conversion) -> str:
     """Return the id of *conversion*, as the key of an index."""
     return conversion.id
+
+
+def target_of(conversion: Conversion) -> str:
+    """Return the target of *conversion* as all file systems see it, as the key of an index."""
+    return folded(conversion.target)

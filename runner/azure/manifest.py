@@ -6,9 +6,10 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -50,20 +51,25 @@ class DamagedPlanError(SetupError):
 
 
 @contextmanager
-def manifest_of(plan: Plan, options: RunOptions) -> Iterator[IO[bytes]]:
-    """Return the *plan* of a run as a file to upload: one line of JSON for the run, then one per conversion."""
-    run, found = plan.id, Conversions.of(plan.conversions)
+def manifest_of(
+    plan: Plan, options: RunOptions, others: Sequence[Conversion] = ()
+) -> Iterator[IO[bytes]]:
+    """Return the *plan* of a run as a file to upload: one line of JSON for the run, then one per conversion.
+
+    *others* are conversions of the run that are not in *plan*.
+    """
+    run, parts = plan.id, (Conversions.of(plan.conversions), Conversions.of(others))
     with tempfile.TemporaryFile() as file:
         with gzip.open(file, "wt", encoding="ascii", newline="\n") as text:
-            recipes = {recipe.fingerprint: recipe.as_json() for recipe in found.recipes}
+            recipes = {r.fingerprint: r.as_json() for part in parts for r in part.recipes}
             head = {"v": _VERSION, "run": run, "recipes": recipes, "options": options.as_json()}
             # older runners would look for sources or results elsewhere
-            if found.blobs:
+            if any(part.blobs for part in parts):
                 head |= {"v": _WITH_ADDRESSES}
             if plan.address is not None:
                 head |= {"v": _WITH_ADDRESSES, "address": str(plan.address)}
             text.write(json.dumps(head) + "\n")
-            for conversion in found:
+            for conversion in chain.from_iterable(parts):
                 source = conversion.source
                 row = (source.path, source.size, source.mtime_ns, conversion.target)
                 recipe = conversion.recipe.fingerprint
@@ -71,10 +77,43 @@ def manifest_of(plan: Plan, options: RunOptions) -> Iterator[IO[bytes]]:
                 text.write(json.dumps([*row, recipe, *etag]) + "\n")
         if file.tell() > LONGEST:
             raise UsageError(
-                f"{len(found)} files are too many for one run on Azure: convert fewer at a time"
+                f"{sum(map(len, parts))} files are too many for one run on Azure: convert fewer at a time"
             )
         file.seek(0)
         yield file
+
+
+@dataclass(frozen=True)
+class OpenManifest:
+    """A run as stored, whose conversions are read one by one."""
+
+    run: str
+    options: RunOptions
+    address: BlobAddress | None
+    conversions: Iterator[Conversion]
+    """Raises `DamagedPlanError` where it cannot be read any further."""
+
+    def plan(self, destination: Path, conversions: Conversions) -> Plan:
+        """Return the plan of these *conversions*, for results in *destination*."""
+        folder = Path(os.path.abspath(destination))
+        return Plan(self.run, folder, conversions, address=self.address)
+
+
+def open_manifest(data: bytes, run: str) -> OpenManifest:
+    """Read the plan of *run* from *data*, one conversion after the other: a million take no memory.
+
+    Raises:
+        DamagedPlanError: It is not a plan of *run*.
+        SetupError: It was written by another version of runner.
+    """
+    with _damage_named(run):
+        lines = _lines(data)
+        head = _head(next(lines, b""), run)
+        options = RunOptions.from_json(text(head.get("options", "{}")))
+        recipes = _recipes(head.get("recipes"))
+        return OpenManifest(
+            run, options, _address(head.get("address")), _conversions(lines, recipes, run)
+        )
 
 
 def read_manifest(data: bytes, run: str, destination: Path) -> Manifest:
@@ -84,16 +123,19 @@ def read_manifest(data: bytes, run: str, destination: Path) -> Manifest:
         DamagedPlanError: It is not a plan of *run*.
         SetupError: It was written by another version of runner.
     """
+    stored = open_manifest(data, run)
+    conversions = Conversions.of(stored.conversions)
+    if share_targets(conversions):
+        raise DamagedPlanError(run, UnreadableError("two files have the same target"))
+    return Manifest(stored.plan(destination, conversions), stored.options)
+
+
+@contextmanager
+def _damage_named(run: str) -> Iterator[None]:
     try:
-        lines = _lines(data)
-        head = _head(next(lines, b""), run)
-        options = RunOptions.from_json(text(head.get("options", "{}")))
-        address = _address(head.get("address"))
-        conversions = _conversions(lines, _recipes(head.get("recipes")))
+        yield
     except (OSError, EOFError, zlib.error, UnreadableError, ConversionError) as error:
         raise DamagedPlanError(run, error) from error
-    plan = Plan(run, Path(os.path.abspath(destination)), conversions, address=address)
-    return Manifest(plan, options)
 
 
 def _head(line: bytes, run: str) -> dict[str, object]:
@@ -114,11 +156,16 @@ def _address(value: object) -> BlobAddress | None:
         raise UnreadableError("its destination is no address") from error
 
 
-def _conversions(lines: Iterator[bytes], recipes: dict[str, Recipe]) -> Conversions:
-    conversions = Conversions.of(_conversion(line, recipes) for line in lines)
-    if share_targets(conversions):
-        raise UnreadableError("two files have the same target")
-    return conversions
+def _conversions(
+    lines: Iterator[bytes], recipes: dict[str, Recipe], run: str
+) -> Iterator[Conversion]:
+    while True:
+        with _damage_named(run):
+            line = next(lines, None)
+            if line is None:
+                return
+            conversion = _conversion(line, recipes)
+        yield conversion
 
 
 def _lines(data: bytes) -> Iterator[bytes]:

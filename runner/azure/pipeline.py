@@ -81,7 +81,7 @@ class Pipeline:
         self._todo: Iterator[int] = iter(())
         """The places of the conversions that no uploader has been given yet."""
         self._feeding = threading.Lock()
-        self._settled = Settled(plan.done)
+        self._settled = Settled(context.in_flight, plan.done)
         self._collecting: set[str] = set()
         """The conversions whose tasks have ended but have not been downloaded yet."""
         self._has_begun = False

@@ -36,7 +36,7 @@ def resume_run(
     """
     _look_at_pool(context.jobs)
     context.blobs.put(context.deployment.tools_container, *pack_worker())
-    context.stored.put(plan, context.options)
+    context.stored.put(plan, context.options, context.in_flight.place_of)
     if context.stopped.is_set():
         raise Stopped  # before there is anything to terminate
     places = range(len(context.in_flight.conversions))

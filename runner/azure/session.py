@@ -18,12 +18,14 @@ from runner.azure.clients import batch_client, blob_client, sign_in
 from runner.azure.cost_limit import ended_at_limit
 from runner.azure.diagnosis import why_nothing_runs
 from runner.azure.engine import AzureEngine
+from runner.azure.index import Index, id_of
 from runner.azure.jobs import CANCELLED, Counts, Jobs
 from runner.azure.manifest import DamagedPlanError, Manifest
 from runner.azure.names import RUN_NAME, TaskName, jobs_of, result_in, run_of
 from runner.azure.stack import Deployment
 from runner.azure.start_task_log import last_lines
 from runner.azure.stored import StoredRun
+from runner.conversions import Conversions
 from runner.errors import SetupError, UsageError
 from runner.models import Conversion, Plan
 from runner.options import RunOptions
@@ -153,11 +155,11 @@ class Session:
 
     def shares_no_files_with(self, run: str, plan: Plan) -> bool:
         """Return whether *run* has no file in common with *plan*."""
-        stored = self._stored(run).read(plan.destination)
+        stored = self._stored(run).open()
         if stored is None:
             return False
-        ours = {conversion.id for conversion in plan.conversions}
-        return not any(conversion.id in ours for conversion in stored.plan.conversions)
+        ours = Index(Conversions.of(plan.conversions), id_of)
+        return all(ours.find(conversion.id) is None for conversion in stored.conversions)
 
     def cancel(self, run: str, is_here: IsHere) -> Cancelled:
         """End all tasks of *run*; results that are finished but not collected stay available.

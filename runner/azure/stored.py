@@ -1,22 +1,30 @@
 """One run in the container `input`: the plan of what is not collected yet, and the sources."""
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 from runner.azure.blobs import Blobs
+from runner.azure.index import Index, id_of, target_of
 from runner.azure.manifest import (
     LONGEST,
     DamagedPlanError,
     Manifest,
+    OpenManifest,
     manifest_of,
+    open_manifest,
     read_manifest,
 )
 from runner.azure.names import manifest_name
-from runner.clashes import folded
+from runner.conversions import Conversions
 from runner.media.strict import UnreadableError
 from runner.models import Conversion, Plan
 from runner.options import RunOptions
+
+PlaceOf = Callable[[str], int | None]
 
 
 @dataclass(frozen=True)
@@ -37,52 +45,64 @@ class StoredRun:
             DamagedPlanError: It cannot be read.
             SetupError: Another version of runner wrote it.
         """
-        try:
-            data = self.blobs.read(self.container, self._plan, LONGEST)
-        except UnreadableError as error:
-            raise DamagedPlanError(self.run, error) from error
+        data = self._data()
         return None if data is None else read_manifest(data, self.run, destination)
 
-    def put(self, plan: Plan, options: RunOptions) -> None:
+    def open(self) -> OpenManifest | None:
+        """Return the same, whose conversions are read one by one.
+
+        Raises:
+            DamagedPlanError: It cannot be read.
+            SetupError: Another version of runner wrote it.
+        """
+        data = self._data()
+        return None if data is None else open_manifest(data, self.run)
+
+    def _data(self) -> bytes | None:
+        with self._within_limits():
+            return self.blobs.read(self.container, self._plan, LONGEST)
+
+    @contextmanager
+    def _within_limits(self) -> Iterator[None]:
+        try:
+            yield
+        except UnreadableError as error:
+            raise DamagedPlanError(self.run, error) from error
+
+    def put(self, plan: Plan, options: RunOptions, place_of: PlaceOf) -> None:
         """Store *plan*, with the other conversions of an earlier plan of the run, and *options*.
 
         Earlier conversions with a target of *plan* are dropped: they are older versions of its sources.
+        *place_of* finds the conversions of *plan* by their ids.
         """
-        others: tuple[Conversion, ...] = ()
-        if stored := self.read(plan.destination):
-            ours = {conversion.id for conversion in plan.conversions}
-            done = {conversion.id for conversion in plan.done}
-            targets = {folded(conversion.target) for conversion in plan.conversions}
-            before = stored.plan.conversions
-            others = tuple(
-                c for c in before if c.id not in ours | done and folded(c.target) not in targets
-            )
-            if stored.options == options and {c.id for c in before} == ours | {
-                c.id for c in others
-            }:
+        others = Conversions.of(())
+        if stored := self.open():
+            before = _Before(plan, place_of)
+            others = Conversions.of(before.others(stored.conversions))
+            if stored.options == options and before.is_same:
                 return
-        with manifest_of(replace(plan, conversions=(*plan.conversions, *others)), options) as file:
+        with manifest_of(plan, options, others) as file:
             self.blobs.put(self.container, self._plan, file, overwrite=True)
 
-    def retain(self, wanted: Callable[[Conversion], bool]) -> tuple[Conversion, ...]:
+    def retain(self, wanted: Callable[[Conversion], bool]) -> Conversions:
         """Remove what is not *wanted* from the plan, or the whole plan if nothing is left; return what is left."""
-        left: tuple[Conversion, ...] = ()
+        left = Conversions.of(())
 
         def change(data: bytes) -> bytes | None:
             nonlocal left
-            stored = read_manifest(data, self.run, Path())
-            left = tuple(filter(wanted, stored.plan.conversions))
-            if len(left) == len(stored.plan.conversions):
+            stored = open_manifest(data, self.run)
+            total = count(1)
+            each = (conversion for conversion in stored.conversions if next(total))
+            left = Conversions.of(filter(wanted, each))
+            if len(left) == next(total) - 1:
                 return data
             if not left:
                 return None
-            with manifest_of(replace(stored.plan, conversions=left), stored.options) as file:
+            with manifest_of(stored.plan(Path(), left), stored.options) as file:
                 return file.read()
 
-        try:
+        with self._within_limits():
             self.blobs.update(self.container, self._plan, LONGEST, change)
-        except UnreadableError as error:
-            raise DamagedPlanError(self.run, error) from error
         return left
 
     def sources(self) -> Iterator[tuple[str, str, int]]:
@@ -103,3 +123,39 @@ class StoredRun:
     @property
     def _plan(self) -> str:
         return manifest_name(self.run)
+
+
+class _Before:
+    """The conversions of an earlier plan of a run, beside those of its *plan* now."""
+
+    def __init__(self, plan: Plan, place_of: PlaceOf) -> None:
+        self._plan = plan
+        self._place_of = place_of
+        self._found = 0
+        self._is_any_dropped = False
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the earlier plan had all of ours, and nothing that is to be dropped."""
+        return self._found == len(self._plan.conversions) and not self._is_any_dropped
+
+    def others(self, before: Iterator[Conversion]) -> Iterator[Conversion]:
+        """Yield those of *before* that are neither ours, nor done, nor older versions of ours."""
+        for conversion in before:
+            if self._place_of(conversion.id) is not None:
+                self._found += 1
+            elif self._done.find(conversion.id) is not None or self._has_target(conversion):
+                self._is_any_dropped = True
+            else:
+                yield conversion
+
+    def _has_target(self, conversion: Conversion) -> bool:
+        return self._targets.find(target_of(conversion)) is not None
+
+    @cached_property
+    def _done(self) -> Index:
+        return Index(Conversions.of(self._plan.done), id_of)
+
+    @cached_property
+    def _targets(self) -> Index:
+        return Index(Conversions.of(self._plan.conversions), target_of)

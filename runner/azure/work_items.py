@@ -95,7 +95,7 @@ class InFlightTasks:
         self._added: Counter[str] = Counter()
         """Of those in flight, by job."""
         self._undecided = 0
-        self._lock = threading.Lock()
+        self._lock, self._indexing = threading.Lock(), threading.Lock()
 
     @cached_property
     def _index(self) -> Index:
@@ -103,7 +103,8 @@ class InFlightTasks:
 
     def place_of(self, conversion: str) -> int | None:
         """Return the place of the conversion with this id; None if it is none of these."""
-        return self._index.find(conversion)
+        with self._indexing:  # which threads may do that look for the first one
+            return self._index.find(conversion)
 
     def known(self, place: int) -> WorkItem:
         """Return what was noted of the conversion at *place*; its attempt is 0 if there was none."""

@@ -1,0 +1,133 @@
+"""What is known of a run's tasks fits into a few bytes each, and comes back as it was."""
+
+import tracemalloc
+from typing import Any
+
+import pytest
+
+from runner.azure.index import Index, id_of, target_of
+from runner.azure.work_items import InFlightTasks, WorkItem
+from runner.conversions import Conversions
+from runner.media.pieces import Cut, Piece
+from runner.models import Conversion, Source, Step
+from runner.presets import BUILT_IN
+
+RUN = "20261126-0900-mossy-otter"
+MP3 = BUILT_IN["mp3"].recipe()
+MOST_OF_A_TASK = 64
+"""Bytes."""
+
+
+def table(files: int) -> Conversions:
+    return Conversions.of(
+        Conversion(Source(f"/in/{n:06}.wav", 10**9 + n, n), f"{n:06}.mp3", MP3)
+        for n in range(files)
+    )
+
+
+def facts(item: WorkItem | None) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in WorkItem.__slots__ if name != "conversions"}
+
+
+THREE = table(3)
+BLOB = f"{RUN}/{THREE[1].id}"
+CUT = Cut((Piece(0, 25, 0.0, 1.0), Piece(1, 25, 1.0, None)), 0.0)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {},
+        {"attempt": 9999, "retried": 7, "job": f"{RUN}--12", "is_added": True},
+        {"blob": BLOB, "sent": 0},
+        {"blob": f"{BLOB}.wav", "sent": 2**40, "sending": Step("send", 1.5, 3.25)},
+        {"is_earlier": True, "is_undecided": True},
+        {"cut": CUT},
+    ],
+)
+def test_an_item_comes_back_as_it_was(known: dict[str, Any]) -> None:
+    in_flight = InFlightTasks(RUN, THREE)
+    item = WorkItem(THREE, 1, **known)
+    in_flight.add(item)
+    assert facts(in_flight.find(item.task)) == facts(item)
+    assert facts(in_flight.take(item.task)) == facts(item)
+    assert in_flight.take(item.task) is None
+    assert (len(in_flight), in_flight.undecided, in_flight.jobs()) == (0, 0, set())
+
+
+@pytest.mark.parametrize(
+    "task", [f"{THREE[1].id}-a2", f"{THREE[0].id}-a1", f"{'0' * 24}-a1", "somebody-else's"]
+)
+def test_only_the_attempt_that_was_added_is_found(task: str) -> None:
+    in_flight = InFlightTasks(RUN, THREE)
+    in_flight.add(WorkItem(THREE, 1))
+    assert in_flight.find(task) is in_flight.take(task) is None
+    assert len(in_flight) == 1
+
+
+def test_each_job_is_counted_by_what_is_known_to_be_in_it() -> None:
+    in_flight = InFlightTasks(RUN, THREE)
+    items = [WorkItem(THREE, place, job="a") for place in range(3)]
+    for item in items:
+        in_flight.add(item)
+    assert not in_flight.are_added_to("a")
+    in_flight.added(items[0])
+    in_flight.added(items[0])
+    assert in_flight.are_added_to("a")
+    items[1].job = "b"  # as the first one had ended
+    in_flight.add(items[1])
+    assert (in_flight.jobs(), len(in_flight)) == ({"a", "b"}, 3)
+    in_flight.take(items[0].task)
+    assert not in_flight.are_added_to("a")
+    in_flight.added(items[0])  # it has ended before the service's answer came
+    assert not in_flight.are_added_to("a")
+    in_flight.take(items[2].task)
+    assert in_flight.jobs() == {"b"}
+
+
+def test_the_time_of_pieces_goes_with_their_film_and_not_with_its_next_attempt() -> None:
+    in_flight = InFlightTasks(RUN, THREE)
+    item = WorkItem(THREE, 1, cut=CUT)
+    in_flight.add(item)
+    in_flight.piece_took(item.task, f"{item.task}-p0", 2.0)
+    in_flight.piece_took(item.task, f"{item.task}-p0", 2.5)
+    in_flight.piece_took(THREE[0].id + "-a1", "not in flight", 1.0)
+    taken = in_flight.take(item.task)
+    assert taken
+    assert taken.pieces_seconds == {f"{item.task}-p0": 2.5}
+    again = taken.again()
+    in_flight.add(again)
+    assert facts(in_flight.take(again.task)) == facts(again)
+
+
+def test_a_million_tasks_in_flight_take_64_mb_on_top_of_the_plan() -> None:
+    few, many = (in_flight_bytes(table(files)) for files in (2_050, 4_100))
+    assert (many - few) / 2_050 < MOST_OF_A_TASK
+
+
+def in_flight_bytes(conversions: Conversions) -> int:
+    tracemalloc.start()
+    in_flight = InFlightTasks(RUN, conversions)
+    for place, conversion in enumerate(conversions):
+        sending = Step("send", 1.5 + place, 3.5 + place)
+        item = WorkItem(
+            conversions, place, blob=f"{RUN}/{conversion.id}.wav", sent=place, sending=sending
+        )
+        item.job = f"{RUN}--{place // 4_000}"
+        in_flight.add(item)
+        in_flight.added(item)
+        assert in_flight.find(item.task)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return held
+
+
+@pytest.mark.parametrize("files", [0, 1, 2, 1000])
+def test_each_conversion_is_found_by_its_id_and_by_its_target(files: int) -> None:
+    conversions = table(files)
+    ids, targets = Index(conversions, id_of), Index(conversions, target_of)
+    assert [ids.find(conversion.id) for conversion in conversions] == list(range(files))
+    assert [targets.find(target_of(conversion)) for conversion in conversions] == [*range(files)]
+    others = [Conversion(Source("/in/other.wav", 1, n), f"other {n}", MP3) for n in range(50)]
+    assert {ids.find(other.id) for other in others} == {None}
+    assert {targets.find(target_of(other)) for other in others} == {None}
