@@ -7,6 +7,7 @@ from runner.addresses import (
     endpoint_of,
     readings,
     signature_of,
+    signatures_of,
     without_signature,
 )
 from runner.errors import UsageError
@@ -123,3 +124,14 @@ def test_a_signature_is_taken_out_of_an_address_and_of_nothing_else() -> None:
     assert "sig" not in str(readings(f"{address}?{SIGNATURE}"))
     for plain in (address, "az://films/a?sig=1.mp4", "./in?sig=x"):
         assert (signature_of(plain), without_signature(plain)) == ("", plain)
+
+
+def test_signatures_are_kept_by_the_address_that_each_was_given_for() -> None:
+    first, second = f"{MEDIA}/films/x", f"{MEDIA}/films/y"
+    given = signatures_of([f"{first}?{SIGNATURE}", second, "in"])
+    assert given == {BlobAddress(MEDIA, "films", "x"): SIGNATURE}
+
+
+def test_another_name_is_in_the_same_container() -> None:
+    address = BlobAddress(MEDIA, "films", "x")
+    assert address.named("y/z") == BlobAddress(MEDIA, "films", "y/z")

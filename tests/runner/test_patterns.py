@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from runner.patterns import Patterns
+from runner.patterns import Patterns, base_of, fixed_part, path_matcher
 from runner.selection import Selection, find_files
 
 FILES = ("a.wav", "b.wav", "sub/a.wav", "sub/c.mp3", "sub/deep/a.wav", "[x].wav", "day 1/a.wav")
@@ -82,3 +82,32 @@ def test_a_folder_that_is_meant_is_told_from_a_file() -> None:
     patterns = Patterns(["drafts/"])
     assert patterns.match("drafts", is_folder=True)
     assert not patterns.match("drafts")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fixed", "base"),
+    [
+        ("in/a.wav", "in/a.wav", "in"),
+        ("in/take [1]*.wav", "in/take ", "in"),
+        ("in/**/*.wav", "in/", "in"),
+        ("*.wav", "", ""),
+    ],
+)
+def test_what_all_that_match_begin_with(pattern: str, fixed: str, base: str) -> None:
+    assert (fixed_part(pattern), base_of(pattern)) == (fixed, base)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        ("in/*.wav", "in/a.wav", True),
+        ("in/*.wav", "in/deep/a.wav", False),
+        ("in/**/*.wav", "in/very/deep/a.wav", True),
+        ("in/**/*.wav", "in/a.wav", True),
+        ("in/*.wav", "in/A.WAV", False),
+        ("in/*", "in/.hidden", False),
+        ("in/.*", "in/.hidden", True),
+    ],
+)
+def test_a_pattern_matches_a_whole_path(pattern: str, path: str, matches: bool) -> None:
+    assert path_matcher(pattern)(path) is matches
