@@ -65,7 +65,7 @@ def with_engine(folder: Path, source: Path, out: Path) -> None:
     """Deploy the example stack with Pulumi, and destroy it."""
     os.environ["PATH"] = f"{find_pulumi()}{os.pathsep}{os.environ['PATH']}"
     say("starting Azurite and the Batch emulator; a project with the example stack")
-    with estate(folder, speed=_SPEED) as ours:
+    with Azurite() as storage, estate(folder, storage, speed=_SPEED, processes=True) as ours:
         shell = Shell(ours.deployment.folder, ours.environment)
         shell("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", lines=32)
         work(shell, source, out)

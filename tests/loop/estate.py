@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
 from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 from imageio_ffmpeg import get_ffmpeg_exe
 
@@ -23,6 +24,8 @@ from tests.infra.engine import ROOT, Deployment
 
 RUNNER = str(Path(sys.executable).with_name("runner"))
 EXAMPLE = ROOT / "Pulumi.dev.yaml"
+CONTAINERS = ("input", "output", "tools")
+"""Those that a stack makes, by the names that they have where nobody gave others."""
 
 _APT_GET = """#!/bin/bash
 # The node's apt-get: installing ffmpeg puts it on the node's PATH.
@@ -84,19 +87,20 @@ class Estate:
 @contextmanager
 def estate(
     folder: Path,
+    behind: Azurite,
     *,
     speed: float,
-    processes: bool = True,
+    processes: bool = False,
     front: type[Proxy] | None = None,
     start: Start = start_process,
 ) -> Iterator[Estate]:
-    """Start the emulators and make a project of the example stack; *speed* is the service's clock's.
+    """Start an emulator and make a project of the example stack; *speed* is the service's clock's.
 
-    *processes* is whether Pulumi's engine starts its plugins as processes, *front* stands before the
-    storage, and *start* starts what runs on the nodes.
+    The storage is *behind*, perhaps behind a *front*; what the stack makes there goes in the end.
+    *processes* is whether Pulumi's engine starts its plugins as processes, and *start* starts what runs
+    on the nodes.
     """
     with (
-        Azurite() as behind,
         front(behind) if front else nullcontext(behind) as storage,
         Emulator(
             storage=storage.account,
@@ -114,7 +118,10 @@ def estate(
             "PROVIDER_BLOB_KEY": storage.key,
             "PROVIDER_CA_FILE": azure.ca_file,
         }
-        yield Estate(folder, azure, storage, deployment)
+        try:
+            yield Estate(folder, azure, storage, deployment)
+        finally:
+            delete_containers(behind, *CONTAINERS)
 
 
 def node_programs(folder: Path) -> Path:
@@ -132,6 +139,14 @@ def owner_of(storage: Storage) -> BlobServiceClient:
     """The storage, as its owner sees it."""
     key = AzureNamedKeyCredential(storage.name, storage.key)
     return BlobServiceClient(storage.blob_endpoint, key, connection_verify=storage.ca_file)
+
+
+def delete_containers(storage: Storage, *names: str) -> None:
+    """Delete those of *names* that there are: others use the storage after this test."""
+    with owner_of(storage) as owner:
+        for name in names:
+            with suppress(ResourceNotFoundError):
+                owner.delete_container(name)
 
 
 def without_home(folder: Path) -> dict[str, str]:

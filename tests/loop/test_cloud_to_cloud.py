@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 from tests.conftest import until
-from tests.loop.estate import RUNNER, Estate, estate, without_home
+from tests.emulator.azurite import Azurite
+from tests.loop.estate import RUNNER, Estate, delete_containers, estate, without_home
 from tests.media import Media
 from tests.watched import Watched
 
@@ -30,9 +31,9 @@ def results_of(ours: Estate) -> set[str]:
 
 
 def test_media_in_storage_are_converted_there_though_the_laptop_never_comes_back(
-    pulumi: None, media: Media, tmp_path: Path
+    pulumi: None, storage: Azurite, media: Media, tmp_path: Path
 ) -> None:
-    with estate(tmp_path / "azure", speed=300, processes=False, front=Watched) as ours:
+    with estate(tmp_path / "azure", storage, speed=300, front=Watched) as ours:
         ours.deployment.up()
         films, mp3 = make_containers(ours, "films", "mp3")
         ours.deployment.up(readContainers=[films], writeContainers=[mp3])
@@ -70,3 +71,4 @@ def test_media_in_storage_are_converted_there_though_the_laptop_never_comes_back
         of_media = [seen for seen in front.passed if seen.path.endswith((".wav", ".mp3"))]
         assert sum(seen.up + seen.down for seen in of_media) == 0
         ours.deployment.destroy()
+        delete_containers(storage, "films", "mp3")

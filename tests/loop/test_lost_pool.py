@@ -10,7 +10,7 @@ from tests.emulator import Emulator, Fault, VirtualTasks
 from tests.emulator.azurite import Azurite
 from tests.infra.mocked import deploy
 from tests.loop.composition import put_in_place
-from tests.loop.estate import RUNNER, owner_of, without_home
+from tests.loop.estate import CONTAINERS, RUNNER, delete_containers, owner_of, without_home
 from tests.media import Media
 
 FOR_EVER = VirtualTasks(seconds=1e9)
@@ -58,6 +58,5 @@ def test_a_pool_whose_mirror_hangs_ends_the_run_and_goes_to_zero(
             each.rpartition("/")[2]
             for each in owner.get_container_client("input").list_blob_names()
         }
-        for container in ("input", "output", "tools"):
-            owner.delete_container(container)
+    delete_containers(storage, *CONTAINERS)
     assert any(name.endswith(".wav") for name in kept), "the same command uploads nothing again"

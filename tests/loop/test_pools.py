@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.emulator.azurite import Azurite
 from tests.loop.estate import estate
 from tests.media import Media
 
@@ -12,9 +13,9 @@ POOLS = [
 
 
 def test_a_file_is_converted_on_the_pool_that_is_named(
-    pulumi: None, media: Media, tmp_path: Path
+    pulumi: None, storage: Azurite, media: Media, tmp_path: Path
 ) -> None:
-    with estate(tmp_path / "azure", speed=300, processes=False) as ours:
+    with estate(tmp_path / "azure", storage, speed=300) as ours:
         ours.deployment.up(pools=POOLS)
         sound, film = ours.deployment.outputs["pools"]
         assert ours.side_door(f"pools/{film['id']}")["taskSlotsPerNode"] == film["task_slots"] == 8

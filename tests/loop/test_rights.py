@@ -18,7 +18,7 @@ from tests.emulator.rights import Rights
 from tests.infra.mocked import OPERATOR, Deployed, deploy
 from tests.infra.provider.names import leaf
 from tests.loop.composition import put_in_place
-from tests.loop.estate import node_programs, owner_of
+from tests.loop.estate import CONTAINERS, delete_containers, node_programs
 from tests.media import Media
 
 ONE_NODE = {
@@ -80,9 +80,7 @@ def signed_in(
         try:
             yield Operator(azure, front)
         finally:
-            with owner_of(storage) as owner:
-                for container in ("input", "output", "tools"):
-                    owner.delete_container(container)
+            delete_containers(storage, *CONTAINERS)
 
 
 @pytest.fixture
