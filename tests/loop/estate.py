@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from tests.emulator.azurite import Azurite
 from tests.emulator.front import Proxy, Storage
 from tests.emulator.process import Start, start_process
 from tests.infra.engine import ROOT, Deployment
+from tests.warm_runner import start_warm
 
 RUNNER = str(Path(sys.executable).with_name("runner"))
 EXAMPLE = ROOT / "Pulumi.dev.yaml"
@@ -42,21 +43,9 @@ class Estate:
     storage: Storage
     deployment: Deployment
 
-    def runner(
-        self, *arguments: str, check: int | None = 0, **options: Any
-    ) -> subprocess.CompletedProcess[str]:
+    def runner(self, *arguments: str, check: int = 0) -> subprocess.CompletedProcess[str]:
         """Run `runner` in the project's folder, where the stack is selected."""
-        ended = subprocess.run(
-            [RUNNER, *arguments],
-            cwd=options.pop("cwd", self.deployment.folder),
-            env={**self.environment, **options.pop("env", {})},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-        assert check is None or ended.returncode == check, ended.stdout + ended.stderr
-        return ended
+        return run_warm(arguments, self.deployment.folder, self.environment, check)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -139,6 +128,16 @@ def owner_of(storage: Storage) -> BlobServiceClient:
     """The storage, as its owner sees it."""
     key = AzureNamedKeyCredential(storage.name, storage.key)
     return BlobServiceClient(storage.blob_endpoint, key, connection_verify=storage.ca_file)
+
+
+def run_warm(
+    words: Sequence[str], folder: Path, environment: Mapping[str, str], check: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run `runner` as a process of its own which need not load Azure's clients; it ends with *check*."""
+    running = start_warm(words, folder, environment)
+    out, err = running.communicate(timeout=240)
+    assert running.returncode == check, out + err
+    return subprocess.CompletedProcess(words, check, out, err)
 
 
 def delete_containers(storage: Storage, *names: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.conftest import until
 from tests.emulator.azurite import Azurite
-from tests.loop.estate import RUNNER, Estate, delete_containers, estate, without_home
+from tests.loop.estate import Estate, delete_containers, estate, run_warm, without_home
 from tests.media import Media
 from tests.watched import Watched
 
@@ -50,15 +50,7 @@ def test_media_in_storage_are_converted_there_though_the_laptop_never_comes_back
         def on(machine: Path, *command: str) -> subprocess.CompletedProcess[str]:
             machine.mkdir(exist_ok=True)
             environment = {**without_home(machine / "home"), **ours.azure.environment}
-            return subprocess.run(
-                [RUNNER, *command, *words],
-                cwd=machine,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=120,
-            )
+            return run_warm((*command, *words), machine, environment)
 
         run = on(laptop, "convert", "az://films", "--detach").stdout.strip()
         shutil.rmtree(laptop)
