@@ -4,13 +4,15 @@ The ways take turns in one run, as machines differ by the minute: quote the rati
 """
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imageio_ffmpeg import get_ffmpeg_exe
@@ -61,29 +63,73 @@ def _race(title: str, work: Path, lengths: list[int], rounds: int) -> Table:
         for way, measured in zip(ways, times, strict=True):
             shutil.rmtree(work / "ours", ignore_errors=True)
             measured.values.append(way.seconds(source))
+    times.append(_bound(source, work / "other"))
     shutil.rmtree(source)
     remark = (
-        f"To MP3, {CORES} at a time, {rounds} rounds; ours with probing, checks, hashes and ledger."
+        f"To MP3, {CORES} at a time, {rounds} rounds; ours with probing, checks, hashes and ledger. The bound is"
+        " what no way gets under with this ffmpeg: the longest file alone, or the CPU time of all, one after"
+        " the other on one core, shared out among the cores, whichever is more."
     )
     return compare(title, times[0], times[1:], remark)
+
+
+def _bound(source: Path, target: Path) -> Times:
+    """Measure the least time that any way can take for the files in *source*."""
+    longest = max(source.iterdir(), key=lambda path: path.stat().st_size)
+    alone = [word.replace("{}", longest.name) for word in _plain_ffmpeg(target)]
+    started = time.monotonic()
+    subprocess.run(alone, cwd=source, check=True)
+    least = time.monotonic() - started
+    with _one_core():
+        before = cpu_of_children()
+        _xargs(target, at_a_time=1).seconds(source)
+    shared = (cpu_of_children() - before) / CORES
+    which = "the longest file alone" if least > shared else "all CPU time, shared out"
+    return Times(f"the bound: {which}", [max(least, shared)])
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """Keep to one core, where the system can: what threads hand from core to core costs CPU time."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def cpu_of_children() -> float:
+    """Return the CPU seconds of the children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _ways(work: Path) -> Iterator[Way]:
     other = work / "other"
     other.mkdir(exist_ok=True)
-    embedded = [get_ffmpeg_exe(), *plain_arguments(other)]
+    embedded = _plain_ffmpeg(other)
     yield Way("runner convert", [RUNNER, "convert", ".", "-o", str(work / "ours"), "-q"])
-    xargs = ["xargs", "-0", "-I{}"]
-    yield Way(
-        "xargs -P, same ffmpeg, by name", [*xargs, f"-P{CORES}", *embedded], names_on_stdin=True
-    )
-    yield Way("xargs, one at a time", [*xargs, "-P1", *embedded], names_on_stdin=True)
+    yield replace(_xargs(other, at_a_time=CORES), name="xargs -P, same ffmpeg, by name")
+    yield _xargs(other, at_a_time=1)
     if parallel := shutil.which("parallel"):
         start = [parallel, "--will-cite", "-0", "-q", f"-j{CORES}"]
         yield Way("GNU parallel, same ffmpeg", [*start, *embedded], names_on_stdin=True)
         if system := shutil.which("ffmpeg"):
             theirs = [system, *embedded[1:]]
             yield Way("GNU parallel, the system's ffmpeg", [*start, *theirs], names_on_stdin=True)
+
+
+def _xargs(target: Path, *, at_a_time: int) -> Way:
+    xargs = ["xargs", "-0", "-I{}", f"-P{at_a_time}"]
+    return Way("xargs, one at a time", [*xargs, *_plain_ffmpeg(target)], names_on_stdin=True)
+
+
+def _plain_ffmpeg(target: Path) -> list[str]:
+    return [get_ffmpeg_exe(), *plain_arguments(target)]
 
 
 def plain_arguments(target: Path) -> list[str]:

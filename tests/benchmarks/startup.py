@@ -1,7 +1,6 @@
 """Measure how long it takes until a command says something."""
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from tests.benchmarks.local import RUNNER
+from tests.benchmarks.local import RUNNER, cpu_of_children
 from tests.benchmarks.tables import Table, Times
 
 
@@ -33,10 +32,10 @@ def _start_up(rounds: int) -> Table:
     cpu = [Times(name) for name in names]
     for _ in range(rounds):
         for command, measured, used in zip(names.values(), times, cpu, strict=True):
-            started, before = time.monotonic(), _cpu_of_children()
+            started, before = time.monotonic(), cpu_of_children()
             subprocess.run(command, check=True, capture_output=True)
             measured.values.append((time.monotonic() - started) * 1000)
-            used.values.append((_cpu_of_children() - before) * 1000)
+            used.values.append((cpu_of_children() - before) * 1000)
     rows = [
         [t.name, f"{t.median:.0f}", f"{c.median:.0f}", f"{cpu[0].median / c.median:.1f}"]
         for t, c in zip(times, cpu, strict=True)
@@ -57,21 +56,16 @@ def _first_line(work: Path, rounds: int) -> Table:
         (source / f"{number:05}.mp4").touch()
     wall, cpu = Times("wall"), Times("CPU")
     for _ in range(rounds):
-        started, before = time.monotonic(), _cpu_of_children()
+        started, before = time.monotonic(), cpu_of_children()
         command = [RUNNER, "convert", str(source), "-o", str(work / "none"), "-n"]
         with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as run:
             assert run.stderr is not None
             run.stderr.readline()
             wall.values.append((time.monotonic() - started) * 1000)
             run.kill()
-        cpu.values.append((_cpu_of_children() - before) * 1000)
+        cpu.values.append((cpu_of_children() - before) * 1000)
     shutil.rmtree(source)
     best = f"{min(wall.values):.0f}"
     row = ["runner convert -n", f"{wall.median:.0f}", best, f"{cpu.median:.0f}", "150"]
     columns = ("command", "wall ms, median", "wall ms, least", "CPU ms, median", "goal, ms")
     return Table("The first line with 10,000 files", columns, [row])
-
-
-def _cpu_of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
