@@ -72,15 +72,21 @@ class Cloud:
         self, container: str, wanted: Callable[[str], object] = lambda _: True
     ) -> dict[str, bytes]:
         """What is *wanted*, by its name, of what lies in *container*: "input", "output" or "tools"."""
+        listed = self.listed(container)
+        return self.read(container, {name: listed[name] for name in listed if wanted(name)})
+
+    def listed(self, container: str) -> dict[str, str]:
+        """The ETags of what lies in *container*, by name, in order."""
         client = self.blobs.get_container_client(self.container(container))
-        found = {}
-        for blob in sorted(client.list_blobs(), key=lambda blob: str(blob.name)):
-            if wanted(name := str(blob.name)):
-                key = (container, name, str(blob.etag))
-                if key not in self._read:
-                    self._read[key] = client.download_blob(name).readall()
-                found[name] = self._read[key]
-        return found
+        return dict(sorted((str(blob.name), str(blob.etag)) for blob in client.list_blobs()))
+
+    def read(self, container: str, listed: dict[str, str]) -> dict[str, bytes]:
+        """The content of what was *listed* in *container*."""
+        client = self.blobs.get_container_client(self.container(container))
+        for name, etag in listed.items():
+            if (container, name, etag) not in self._read:
+                self._read[container, name, etag] = client.download_blob(name).readall()
+        return {name: self._read[container, name, etag] for name, etag in listed.items()}
 
     def names(self, container: str) -> list[str]:
         """The names of what lies in *container*."""

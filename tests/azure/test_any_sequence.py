@@ -50,7 +50,7 @@ class _Commands(RuleBasedStateMachine):
 
     @rule(where=MACHINES, overwrite=st.sampled_from([(), ("--overwrite", "always")]))
     def attach(self, where: str, overwrite: tuple[str, ...]) -> None:
-        run = min(self.world.plans, default="20260101-0000-no-such")
+        run = min(self.world.look().plans, default="20260101-0000-no-such")
         done = self.world.follow(getattr(self.world, where), "attach", run, *overwrite)
         assert done.exit_code in (0, 1, 4), "4: there is nothing to collect"
 

@@ -49,7 +49,7 @@ def test_after_a_run_that_was_cut_off_and_taken_up_nothing_is_left(
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode in (130, -signal.SIGKILL), errors
-    world.check_that_nothing_is_left_behind(world.planned)
+    world.look().check_that_no_source_is_left_behind()
     assert world.follow(world.here, *CONVERT).exit_code == 1, "one file is bad"
     assert len(world.collected) == 2
     assert not world.cloud.stored("input")

@@ -179,7 +179,7 @@ def test_an_attach_that_keeps_what_is_there_says_what_replaces_it(make_a_world: 
     again = world.do(world.here, *attach.split()[1:])
     assert again.exit_code == 0, again.stderr
     assert {made_of(b"good a"), made_of(b"good c")} <= world.collected
-    assert not world.plans
+    assert not world.look().plans
 
 
 def test_cancel_says_how_many_results_wait_and_what_collects_them(

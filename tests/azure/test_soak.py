@@ -133,7 +133,7 @@ def hold_against_each_other(world: World) -> None:
         assert {target for target, state in newest.items() if state is State.FAILED} == bad
     assert world.cloud.stored("input") == {}, "a plan or a source is left"
     assert set(world.cloud.jobs().values()) == {"completed"}, "a job goes on"
-    uncollected = set(world.paid.values()) - {*results.values()}
+    uncollected = set(world.look().results.values()) - {*results.values()}
     assert all(is_outdated(result, wanted) for result in uncollected), "nobody knows of a result"
 
 

@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,9 @@ class World:
         assert "Traceback" not in result.stderr
         if words[0] == "clean":
             self.cleaned.add(self.run)
-        self.check()
+        stored = self.check()
         if words[0] in ("convert", "attach") and "Error: " not in result.stderr:
-            self._check_that_the_plan_is_needed(machine, result)
+            self._check_that_the_plan_is_needed(machine, result, stored.plans)
         return result
 
     def follow(self, machine: Machine, *words: str) -> Result:
@@ -189,28 +190,23 @@ class World:
         assert isinstance(executor, VirtualExecutor)
         return executor.running
 
-    @property
-    def paid(self) -> dict[tuple[str, str], bytes]:
-        """The results in storage, by run and conversion."""
-        found = {}
-        for name, content in self.cloud.stored("output", result_in).items():
-            if task := result_in(name):
-                found[name.partition("/")[0], task.conversion] = content
-        return found
-
-    @property
-    def plans(self) -> dict[str, Manifest]:
-        """The plans in storage, by run."""
-        found = {}
-        for name, content in self.cloud.stored("input", _is_plan).items():
-            run = name.partition("/")[0]
-            found[run] = read_manifest(content, run, Path())
-        return found
-
-    @property
-    def planned(self) -> dict[str, set[str]]:
-        """The ids of the conversions in each plan in storage, by run."""
-        return {run: {c.id for c in m.plan.conversions} for run, m in self.plans.items()}
+    def look(self) -> "InStorage":
+        """See what lies in storage: each listing is a request that takes its time."""
+        listed = self.cloud.listed("input")
+        read = self.cloud.read(
+            "input", {n: e for n, e in listed.items() if n.endswith(f"/{_PLAN}")}
+        )
+        runs = {name.partition("/")[0]: content for name, content in read.items()}
+        results = self.cloud.stored("output", result_in)
+        return InStorage(
+            sources=tuple(name for name in listed if name not in read),
+            plans={run: read_manifest(content, run, Path()) for run, content in runs.items()},
+            results={
+                (name.partition("/")[0], task.conversion): content
+                for name, content in results.items()
+                if (task := result_in(name))
+            },
+        )
 
     @property
     def _files(self) -> dict[Path, bytes]:
@@ -240,32 +236,30 @@ class World:
             for content in tree(machine.destination).values()
         }
 
-    def check(self) -> None:
-        """Hold what is promised against what is."""
+    def check(self) -> "InStorage":
+        """Hold what is promised against what is; returns what lies in storage."""
         self.brought |= self.collected
-        planned = self.planned
-        self._check_that_results_are_reachable(planned)
-        self.check_that_nothing_is_left_behind(planned)
+        stored = self.look()
+        self._check_that_results_are_reachable(stored)
+        stored.check_that_no_source_is_left_behind()
         for machine in (self.here, self.there):
             _check_ledger(machine)
+        return stored
 
-    def _check_that_results_are_reachable(self, plans: dict[str, set[str]]) -> None:
+    def _check_that_results_are_reachable(self, stored: "InStorage") -> None:
         named = {found[2] for text in self.said for found in _ATTACH.finditer(text)}
-        for (run, conversion), content in self.paid.items():
+        for (run, conversion), content in stored.results.items():
             if content not in self.brought and run not in self.cleaned:
-                assert conversion in plans.get(run, ()), f"a result of {run} is out of reach"
+                assert conversion in stored.planned(run), f"a result of {run} is out of reach"
                 assert run in named, f"nobody was told how to collect {run}"
 
-    def check_that_nothing_is_left_behind(self, plans: dict[str, set[str]]) -> None:
-        for blob in self.cloud.names("input"):
-            run, _, name = blob.partition("/")
-            assert name == _PLAN or name.partition(".")[0] in plans.get(run, ()), f"{blob} is left"
-
-    def _check_that_the_plan_is_needed(self, machine: Machine, result: Result) -> None:
+    def _check_that_the_plan_is_needed(
+        self, machine: Machine, result: Result, plans: Mapping[str, Manifest]
+    ) -> None:
         """After a run that came to its end: what it has collected is not in its plan any more."""
         found = re.search(r"^run (\S+)", result.stderr, re.MULTILINE)
         assert found is not None
-        manifest = self.plans.get(found[1])
+        manifest = plans.get(found[1])
         if manifest is None or (
             result.stdout and manifest.options.overwrite in ("if-newer", "always")
         ):
@@ -278,21 +272,41 @@ class World:
     def collect_all(self) -> None:
         """Do what was said of how the rest is collected; after that nothing is left."""
         self.end_tasks()
+        stored = self.check()
         for _ in range(2):  # the second time to replace what was kept
-            for run in self.plans:
+            for run in stored.plans:
                 said = [m for text in self.said for m in _ATTACH.finditer(text) if m[2] == run]
                 if said:
                     self.do(self.here, *shlex.split(said[-1][1]))
-        self.check()
+            if stored.plans:
+                stored = self.check()
         lost = {
-            content for (run, _), content in self.paid.items() if run not in self.cleaned
+            content for (run, _), content in stored.results.items() if run not in self.cleaned
         } - self.brought
         assert not lost
-        assert not self.cloud.names("input"), "all is collected, and something is left"
+        assert not stored.sources, "all is collected, and something is left"
+        assert not stored.plans, "all is collected, and something is left"
 
 
-def _is_plan(blob: str) -> bool:
-    return blob.endswith(_PLAN)
+@dataclass(frozen=True)
+class InStorage:
+    """What lies in storage."""
+
+    sources: tuple[str, ...]
+    """The names of what lies with the sources, without the plans."""
+    plans: Mapping[str, Manifest]
+    """By run."""
+    results: Mapping[tuple[str, str], bytes]
+    """What is paid for, by run and conversion."""
+
+    def planned(self, run: str) -> set[str]:
+        """The ids of the conversions in the plan of *run*."""
+        return {c.id for c in self.plans[run].plan.conversions} if run in self.plans else set()
+
+    def check_that_no_source_is_left_behind(self) -> None:
+        for blob in self.sources:
+            run, _, name = blob.partition("/")
+            assert name.partition(".")[0] in self.planned(run), f"{blob} is left"
 
 
 def _check_ledger(machine: Machine) -> None:
