@@ -8,6 +8,7 @@ from pathlib import Path
 from runner.addresses import BlobAddress
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
+from runner.azure.early_copies import EarlyCopies
 from runner.azure.flac_copies import FlacCopies
 from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames
@@ -62,6 +63,7 @@ class RunContext:
     result_signature: Callable[[BlobAddress], str] = lambda _: ""
     """What a node needs behind the address of a result that stays."""
     flac_copies: FlacCopies = field(default_factory=FlacCopies)
+    early_copies: EarlyCopies = field(default_factory=EarlyCopies)
 
     @property
     def notes(self) -> MoveNotes:

@@ -20,7 +20,7 @@ from runner.azure.poll import Poller
 from runner.azure.resume import resume_run
 from runner.azure.retry_policy import RetryPolicy
 from runner.azure.submit import Submitter
-from runner.azure.upload import upload_source
+from runner.azure.upload import copy_early, upload_source
 from runner.azure.work_items import WorkItem
 from runner.azure.workers import Workers
 from runner.engine import Stop, next_of, starting_threads
@@ -120,6 +120,7 @@ class Pipeline:
         self._inbox.put(None)
 
     def _begin(self) -> None:
+        copy_early(self._context)
         todo, tasks = resume_run(self._context, self._plan, self._jobs)
         self._submitter.begin_with(tasks)
         self._submitter.expect(len(todo) + self._context.in_flight.undecided)

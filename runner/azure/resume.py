@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from functools import partial
 
 from azure.batch.models import BatchJob
 
@@ -15,7 +16,7 @@ from runner.azure.names import TaskName, jobs_of
 from runner.azure.open_job import open_job
 from runner.azure.work_items import InFlightTasks, WorkItem
 from runner.azure.worker_package import pack_worker
-from runner.azure.workers import Stopped
+from runner.azure.workers import Stopped, meanwhile
 from runner.conversions import Conversions
 from runner.errors import SetupError
 from runner.models import Event, Plan, State
@@ -34,8 +35,10 @@ def resume_run(
     Raises:
         RunnerError: Azure cannot be reached, refuses access, or has no usable pool.
     """
+    # to sign in may take a second for each of the services
+    uploading = meanwhile(partial(_put_worker, context))
     _look_at_pool(context.jobs)
-    context.blobs.put(context.deployment.tools_container, *pack_worker())
+    uploading.result()
     context.stored.put(plan, context.options, context.in_flight.place_of)
     if context.stopped.is_set():
         raise Stopped  # before there is anything to terminate
@@ -52,6 +55,10 @@ def resume_run(
         else:
             (stored if item.blob else others).append(place)
     return stored + others, count
+
+
+def _put_worker(context: RunContext) -> None:
+    context.blobs.put(context.deployment.tools_container, *pack_worker())
 
 
 def _look_at_pool(jobs: Jobs) -> None:

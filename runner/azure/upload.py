@@ -3,6 +3,8 @@
 import os
 import time
 from contextlib import suppress
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from runner.azure.context import RunContext
@@ -15,6 +17,20 @@ from runner.media.flac_copy import wave_for_flac
 from runner.media.source import check_source, check_unchanged
 from runner.media.target import check_target, from_os, writable_target
 from runner.models import Conversion, Kind, Step
+
+
+def copy_early(context: RunContext) -> None:
+    """Begin to copy the audio of the run's first sources, before anything can be uploaded."""
+    if context.options.upload == "whole":
+        return
+
+    def copy(conversion: Conversion) -> str | None:
+        _check_source(conversion)
+        return _copy_for(context, conversion)
+
+    # not more than travel at a time, so that not more lie on the disk
+    first = islice(context.in_flight.conversions, context.options.transfers)
+    context.early_copies.begin(first, copy, context.stopped.is_set)
 
 
 def upload_source(context: RunContext, item: WorkItem) -> int:
@@ -47,14 +63,18 @@ def upload_source(context: RunContext, item: WorkItem) -> int:
 
 
 def _check(context: RunContext, item: WorkItem) -> None:
-    source = item.conversion.source
-    if not source.is_blob:
-        check_source(source.path)
-        check_unchanged(source.path, source.state)
+    _check_source(item.conversion)
     if context.staying(item.conversion) is not None:
         return  # the node looks at the place
     target = writable_target(context.destination, item.conversion.target)
     check_target(target, context.replaceable(item.conversion))
+
+
+def _check_source(conversion: Conversion) -> None:
+    source = conversion.source
+    if not source.is_blob:
+        check_source(source.path)
+        check_unchanged(source.path, source.state)
 
 
 def _upload_unchanged(context: RunContext, item: WorkItem, path: str) -> int:
@@ -90,15 +110,16 @@ def _audio_copy(context: RunContext, item: WorkItem) -> str | None:
     upload = context.options.upload
     if upload == "whole":
         return None
-    copy = _copy_for(context, item.conversion, is_wanted=upload == "audio-only")
+    copy = context.early_copies.take(item.conversion, partial(_copy_for, context))
     if copy is None and upload == "audio-only":
         message = "its audio cannot be sent alone without loss; --upload auto sends the whole file"
         raise ConversionError(Kind.INPUT, message)
     return copy
 
 
-def _copy_for(context: RunContext, conversion: Conversion, *, is_wanted: bool) -> str | None:
+def _copy_for(context: RunContext, conversion: Conversion) -> str | None:
     source, recipe = conversion.source.path, conversion.recipe
+    is_wanted = context.options.upload == "audio-only"
     stem = str(Path(context.scratch, f"{conversion.id}-audio"))
     if wave := wave_for_flac(source, recipe):
         return context.flac_copies.make(context.ffmpeg, wave, stem, is_wanted=is_wanted)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -64,3 +65,18 @@ class Workers(Generic[Item]):
             return
         except BaseException as error:  # noqa: BLE001 - raised again in the thread of the run
             self._failed(error)
+
+
+def meanwhile(work: Callable[[], None]) -> Future[None]:
+    """Do *work* in a thread of its own, which ends with the process; the future says how it went."""
+    done = Future[None]()
+
+    def run() -> None:
+        try:
+            work()
+            done.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - raised again where its end is waited for
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="meanwhile", daemon=True).start()
+    return done

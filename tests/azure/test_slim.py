@@ -1,6 +1,7 @@
 """Only the audio travels where that is all that is wanted, and it is the same audio."""
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from mutagen.mp4 import MP4
 from runner.media.audio_copy import extract_audio
 from runner.media.choices import settle
 from runner.models import State
+from runner.options import RunOptions
 from runner.presets import BUILT_IN
 from tests.azure.conftest import MP3, MakeEngine, Told, drive, plan_of
 from tests.azure.test_engines import sound_of
 from tests.cloud import Cloud
-from tests.conftest import names
+from tests.conftest import names, until
 from tests.media import Media
 from tests.runner.programs import converted, recipe, work
+from tests.stand_in import MakeStandIn
 
 FFMPEG = get_ffmpeg_exe()
 
@@ -210,6 +213,31 @@ def test_the_second_track_is_found_in_the_copy(
     command = [FFMPEG, "-v", "error", "-i", str(big), *settle(second).arguments, str(plain)]
     subprocess.run(command, check=True)
     assert sound_of(destination / "big.mp3") == sound_of(plain)
+
+
+def test_the_first_copies_are_made_before_batch_has_answered(
+    cloud: Cloud,
+    engine_on: MakeEngine,
+    stand_in: MakeStandIn,
+    media: Media,
+    tmp_path: Path,
+    destination: Path,
+) -> None:
+    media.put("clip.mkv", *(tmp_path / "in" / f"{name}.mkv" for name in "abcdef"))
+    ffmpeg = stand_in("if 'streamhash' in ARGUMENTS: append('copies', WORDS)")
+    engine = replace(engine_on(cloud), ffmpeg=str(ffmpeg.path))
+    cloud.fault("status", "get_pool", times=None)
+    with ThreadPoolExecutor() as pool:
+        run = pool.submit(drive, engine, plan_of(tmp_path / "in", destination))
+        until(lambda: len(ffmpeg.said("copies")) >= 2 * RunOptions().transfers)
+        early = ffmpeg.said("copies")
+        assert len(cloud.stored("input")) == 0
+        cloud.azure.faults.clear()
+        told = run.result()
+    assert {event.state for event in told.results.values()} == {State.CONVERTED}
+    # one run of ffmpeg to copy and one to check, and none of them a second time
+    assert len(early) == 2 * RunOptions().transfers
+    assert len(ffmpeg.said("copies")) == 2 * 6
 
 
 def test_no_more_copies_lie_on_this_disk_than_files_travel(
