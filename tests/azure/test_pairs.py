@@ -125,27 +125,57 @@ TABLE: tuple[tuple[Callable[[World], None], tuple[int, ...], tuple[int, ...]], .
     (retried, (1, 0, 4, 3, 0, 0), (1, 4, 0)),
     (cleaned, (1, 0, 4, 2, 4, 2), (1, 4, 4)),
 )
+REFUSED = (2, 3, 4)
+"""The exit codes of a command that finds nothing to do, and so changes nothing."""
+Command = tuple[str, str, int]
+"""Where it is given, what it is, and its exit code."""
+
+
+def commands_after(here: tuple[int, ...], there: tuple[int, ...]) -> list[list[Command]]:
+    """What is given after a moment, one list for each world: refused ones need none of their own.
+
+    As they leave all as it was, whatever comes next meets what it would meet without them.
+    """
+    given = [
+        (where, command, code)
+        for where, commands, codes in (("here", HERE, here), ("there", THERE, there))
+        for command, code in zip(commands, codes, strict=True)
+    ]
+    refused = [each for each in given if each[2] in REFUSED]
+    first, *others = (each for each in given if each[2] not in REFUSED)
+    return [[*refused, first], *([each] for each in others)]
+
+
 CELLS = [
-    pytest.param(moment, where, command, code, id=f"{moment.__name__}-{command}-{where}")
+    pytest.param(
+        moment,
+        commands,
+        id="-".join([moment.__name__, *(f"{command}.{where}" for where, command, _ in commands)]),
+    )
     for moment, here, there in TABLE
-    for where, commands, codes in (("here", HERE, here), ("there", THERE, there))
-    for command, code in zip(commands, codes, strict=True)
+    for commands in commands_after(here, there)
 ]
 
 
-@pytest.mark.parametrize(("moment", "where", "command", "code"), CELLS)
+@pytest.mark.parametrize(("moment", "commands"), CELLS)
 def test_what_is_paid_for_is_collected_or_can_be(
-    make_a_world: MakeWorld,
-    moment: Callable[[World], None],
-    where: str,
-    command: str,
-    code: int,
+    make_a_world: MakeWorld, moment: Callable[[World], None], commands: list[Command]
 ) -> None:
     world = make_a_world(MIXTURE)
     moment(world)
-    done = second(world, getattr(world, where), command)
-    assert done.exit_code == code, done.stderr
+    for where, command, code in commands:
+        before = what_is_there(world) if code in REFUSED else None
+        done = second(world, getattr(world, where), command)
+        assert done.exit_code == code, (command, where, done.stderr)
+        if before is not None:
+            assert what_is_there(world) == before, f"{command} {where} is refused, and acts"
     world.collect_all()
+
+
+def what_is_there(world: World) -> tuple[object, ...]:
+    """What a command that is refused leaves as it was."""
+    cloud = world.cloud
+    return cloud.attempts(), cloud.listed("input"), cloud.listed("output"), world.files
 
 
 @pytest.mark.parametrize(("sources", "code"), [(SUCCESS, 0), (FAILURE, 1)], ids=["good", "bad"])

@@ -134,9 +134,9 @@ class World:
 
     def do(self, machine: Machine, *words: str) -> Result:
         """Give a command, and hold what is always promised against what it leaves."""
-        before = self._files
+        before = self.files
         result = machine(*words)
-        after, newest = self._files, self._made_now
+        after, newest = self.files, self._made_now
         for path, content in before.items():
             is_kept = content == FOREIGN or after.get(path) == content
             assert is_kept or after.get(path) in newest, "a command took a result away"
@@ -209,7 +209,7 @@ class World:
         )
 
     @property
-    def _files(self) -> dict[Path, bytes]:
+    def files(self) -> dict[Path, bytes]:
         """What lies in the destinations, by where it lies."""
         return {
             machine.destination / name: content
