@@ -77,13 +77,16 @@ class Store:
     def open(self) -> Iterator[World]:
         """Give the world to look at and to change; what is changed stays, also after an error."""
         with self.lock:
-            world = World(**json.loads(self.path.read_text())) if self.path.exists() else World()
+            world = self._read()
             try:
                 yield world
             finally:
-                self.path.write_text(json.dumps(vars(world), indent=1))
+                self.path.write_text(json.dumps(vars(world)))
 
     def look(self) -> World:
         """Return the world as it is."""
-        with self.open() as world:
-            return world
+        with self.lock:
+            return self._read()
+
+    def _read(self) -> World:
+        return World(**json.loads(self.path.read_text())) if self.path.exists() else World()
