@@ -2,11 +2,13 @@
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from runner.own_cores import cores_for
+from runner.media.ffmpeg import ProcessHandle
+from runner.own_cores import OwnCores, cores_for
 from runner.parallel import usable_cores
 from tests.conftest import Run
 from tests.media import Media
@@ -27,6 +29,7 @@ def each_has_started():
         return len(file.readlines()) >= {CORES}
 
 if "-progress" in ARGUMENTS:
+    append("policies", str(os.sched_getscheduler(0)))
     append("cores", " ".join(map(str, sorted(os.sched_getaffinity(0)))))
     while not each_has_started():
         time.sleep(0.02)
@@ -67,6 +70,7 @@ def test_the_first_ones_are_on_different_cores(
     assert done.exit_code == 0, done.error
     first = ffmpeg.said("cores")[:CORES]
     assert sorted(map(int, first)) == sorted(os.sched_getaffinity(0))
+    assert set(ffmpeg.said("policies")[:CORES]) == {str(os.SCHED_BATCH)}
 
 
 def test_the_last_one_gets_all_cores_with_all_its_threads(
@@ -85,6 +89,7 @@ def test_who_asks_for_fewer_at_a_time_leaves_it_to_the_system(
     done = run("convert", folder, "-o", destination, "--ffmpeg", ffmpeg.path, "-j", CORES - 1)
     assert done.exit_code == 0, done.error
     assert {len(cores.split()) for cores in ffmpeg.said("cores")} == {CORES}
+    assert set(ffmpeg.said("policies")) == {str(os.SCHED_OTHER)}
 
 
 @pytest.mark.parametrize(
@@ -103,3 +108,30 @@ def test_only_as_many_files_with_sound_alone_as_there_are_cores(
 ) -> None:
     expected = os.sched_getaffinity(0) if is_ours else frozenset()
     assert cores_for(workers, map(recipe, presets)) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "during"),
+    [
+        ("SCHED_OTHER", "SCHED_BATCH"),
+        ("SCHED_BATCH", "SCHED_BATCH"),
+        ("SCHED_IDLE", "SCHED_IDLE"),  # `chrt --idle 0 runner …`
+    ],
+)
+def test_a_worker_is_afterwards_as_it_was(before: str, during: str) -> None:
+    seen = []
+
+    def see() -> None:
+        seen.append((os.sched_getscheduler(0), len(os.sched_getaffinity(0))))
+
+    def work() -> None:
+        os.sched_setscheduler(0, getattr(os, before), os.sched_param(0))
+        with own_cores.one(ProcessHandle()):
+            see()
+        see()
+
+    own_cores = OwnCores(os.sched_getaffinity(0))
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join()
+    assert seen == [(getattr(os, during), 1), (getattr(os, before), CORES)]
