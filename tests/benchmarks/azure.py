@@ -1,11 +1,11 @@
 """Measure the Azure engine against the stand-in cloud: overlap, bytes, and a job of 100,000 tasks.
 
-`python -m tests.benchmarks.azure` prints the tables of this file alone.
+`python -m tests.benchmarks.azure` prints the tables of this file alone; with a number the last one, of so many tasks.
 """
 
 import json
 import os
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,6 +29,7 @@ from runner.azure.names import BlobNames
 from runner.azure.node_reads import NodeReads
 from runner.azure.pace import Pace
 from runner.azure.poll import Poller
+from runner.azure.resume import resume_run
 from runner.azure.session import Session
 from runner.azure.signing import Lifetimes, Signer
 from runner.azure.stack import Deployment, choose_stack
@@ -37,7 +38,7 @@ from runner.azure.submit import Submitter
 from runner.azure.work_items import InFlightTasks, WorkItem
 from runner.conversions import Conversions
 from runner.media.choices import settle
-from runner.models import Conversion, Event, NodeUse, Notice, Source
+from runner.models import Conversion, Event, NodeUse, Notice, Plan, Source
 from runner.options import RunOptions
 from tests.benchmarks.local import MP3, RUNNER
 from tests.benchmarks.slow_storage import SlowStorage
@@ -222,29 +223,44 @@ def _ffmpeg(*arguments: object) -> None:
 # --- scale ---------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """A job of many tasks, submitted and followed, and its run resumed after its end."""
+
+    tasks: int
+    told: dict[str, float]
+    again: dict[str, float]
+    calls: int
+    adding: int
+
+
 def _scale(work: Path, tasks: int = TASKS) -> Table:
-    with stand_in_cloud(
-        work / "scale",
-        speed=SPEED,
-        virtual_tasks=VirtualTasks(seconds=30),
-        taskSlotsPerNode=SLOTS_A_NODE,
-        scaleSettings=fixed(NODES),
-    ) as cloud:
-        command = [sys.executable, "-m", "tests.benchmarks.azure", "follow", str(tasks)]
-        done = subprocess.run(
-            command, env=cloud.environment(work), check=True, stdout=subprocess.PIPE, text=True
-        )
-        told = json.loads(done.stdout)
-        calls = cloud.calls(*_FOLLOWING)
-        adding = cloud.calls("create_task_collection")
+    few, many = (_measure(work / f"{n}", n) for n in (tasks // 10, tasks))
+    told, again = many.told, many.again
     rows = [
-        ["tasks that ended, and were noticed once each", f"{told['ended']:,}"],
-        ["submission", f"{tasks / told['submitted']:,.0f} tasks/s, {adding:,} calls"],
+        ["tasks that ended, and were noticed once each", f"{told['ended']:,.0f}"],
+        ["submission", f"{tasks / told['submitted']:,.0f} tasks/s, {many.adding:,} calls"],
         ["CPU of the runner until then", f"{1000 * told['worked'] / tasks:.2f} ms a task"],
         ["from the first task to the last end", f"{told['seconds']:.0f} s"],
-        ["calls of Batch to follow, a task", f"{calls / tasks:.4f} ({calls:,} in all)"],
-        ["the runner's memory at its peak", f"{told['memory'] / 1e6:.0f} MB"],
-        ["of these the plan and what is imported", f"{told['plan'] / 1e6:.0f} MB"],
+        [
+            "calls of Batch to follow, a task",
+            f"{many.calls / tasks:.4f} ({many.calls:,} in all)",
+        ],
+        ["memory at its peak, of which is imported", _two(told["memory"], told["imports"])],
+        [
+            "memory at the peak of a command that resumes the run, of which is imported",
+            _two(again["memory"], again["imports"]),
+        ],
+        ["CPU until that knows all tasks", f"{1000 * again['resumed'] / tasks:.2f} ms a task"],
+        [
+            "bytes that each task more takes when submitted and followed, and when resumed",
+            f"{_growth(few, many, 'told'):.0f}, {_growth(few, many, 'again'):.0f}",
+        ],
+        ["of these for the plan", f"{_growth(few, many, 'told', 'plan'):.0f}"],
+        [
+            "a million tasks by these figures",
+            _two(_million(few, many, "told"), _million(few, many, "again")),
+        ],
     ]
     return Table(
         f"A job of {tasks:,} tasks",
@@ -252,16 +268,60 @@ def _scale(work: Path, tasks: int = TASKS) -> Table:
         rows,
         "The runner's own Submitter and Poller in a process of their own, by HTTPS with tokens, on an "
         f"emulated pool of {NODES} nodes with {SLOTS_A_NODE} slots whose tasks take 30 virtual seconds, "
-        f"at {SPEED:.0f} times the speed. Nothing is staged or collected: such tasks have no blobs.",
+        f"at {SPEED:.0f} times the speed; then another process that resumes the run, when all tasks have "
+        "ended and none was collected. Nothing is staged or collected: such tasks have no blobs. What each "
+        f"task takes is the difference to a job of {tasks // 10:,}.",
     )
 
 
-def follow(tasks: int) -> None:
-    """Be the runner: submit *tasks*, follow them to their ends, and print what that took."""
+def _measure(work: Path, tasks: int) -> _Measured:
+    with stand_in_cloud(
+        work,
+        speed=SPEED,
+        virtual_tasks=VirtualTasks(seconds=30),
+        taskSlotsPerNode=SLOTS_A_NODE,
+        scaleSettings=fixed(NODES),
+    ) as cloud:
+        told = _part(cloud, work, "follow", tasks)
+        calls, adding = cloud.calls(*_FOLLOWING), cloud.calls("create_task_collection")
+        again = _part(cloud, work, "resume", tasks)
+    assert told["ended"] == again["ended"] == tasks
+    return _Measured(tasks, told, again, calls, adding)
+
+
+def _growth(few: _Measured, many: _Measured, part: str, what: str = "memory") -> float:
+    """The bytes that each task more takes."""
+    more = getattr(many, part)[what] - getattr(few, part)[what]
+    return float(more) / (many.tasks - few.tasks)
+
+
+def _million(few: _Measured, many: _Measured, part: str) -> float:
+    held = getattr(many, part)["memory"]
+    return float(held + (1_000_000 - many.tasks) * _growth(few, many, part))
+
+
+def _two(first: float, second: float) -> str:
+    return f"{first / 1e6:.0f} MB, {second / 1e6:.0f} MB"
+
+
+def _part(cloud: Cloud, work: Path, part: str, tasks: int) -> dict[str, float]:
+    """What a process of its own measured."""
+    command = [sys.executable, "-m", "tests.benchmarks.azure", part, str(tasks)]
+    done = subprocess.run(
+        command, env=cloud.environment(work), check=True, stdout=subprocess.PIPE, text=True
+    )
+    told: dict[str, float] = json.loads(done.stdout)
+    return told
+
+
+def be_a_part(part: str, tasks: int) -> None:
+    """Be the runner: submit *tasks* or resume their run, follow them to their ends, and print what that took."""
     deployment = choose_stack(None, os.environ["RUNNER_OUTPUTS"]).deployment
     assert deployment is not None
+    imports = _memory()
     scale = _Scale(deployment, tasks)
-    print(json.dumps(scale.run()))  # noqa: T201
+    told = scale.submit() if part == "follow" else scale.resume()
+    print(json.dumps({"imports": imports, **told}))  # noqa: T201
 
 
 class _Scale:
@@ -278,7 +338,19 @@ class _Scale:
         self._submitter = Submitter(self._context, self._jobs, lambda: None, self._news.put)
         self._follower = Poller(self._context, self._jobs, self._end, lambda: None)
 
-    def run(self) -> dict[str, float]:
+    def resume(self) -> dict[str, float]:
+        began = time.process_time()
+        threading.Thread(target=self._listen, daemon=True).start()
+        conversions = self._context.in_flight.conversions
+        todo, _ = resume_run(self._context, Plan("run", Path("out"), conversions), self._jobs)
+        assert not todo
+        resumed = time.process_time() - began
+        threading.Thread(target=self._follower.run, daemon=True).start()
+        self._all.wait()
+        self._context.stopped.set()
+        return {"ended": self._ended, "resumed": resumed, "memory": _memory()}
+
+    def submit(self) -> dict[str, float]:
         plan = _memory()
         self._context.jobs.create(self._context.run)
         self._submitter.expect(self._tasks)
@@ -362,17 +434,23 @@ def _conversion(number: int) -> Conversion:
 
 
 def _memory() -> int:
-    """The most that this process has held, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most that this process has held, in bytes.
+
+    Not by `getrusage`, in which a process begins with what the one held that started it.
+    """
+    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(kilobytes) * 1024
 
 
 def main() -> None:
     """Print the tables, or be a part of one."""
-    if sys.argv[1:2] == ["follow"]:
-        follow(int(sys.argv[2]))
+    if sys.argv[1:2] in (["follow"], ["resume"]):
+        be_a_part(sys.argv[1], int(sys.argv[2]))
         return
-    for table in report():
-        print(table, flush=True)  # noqa: T201
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        tables = (_scale(Path(folder), int(n)) for n in sys.argv[1:])
+        for table in tables if sys.argv[1:] else report():
+            print(table, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
