@@ -33,6 +33,8 @@ from runner.models import Event, Failure, Kind, NodeUse, Notice, Plan, State
 _TRANSFERS_END = 5.0
 """Seconds in which a transfer notices that the run was stopped."""
 _MOMENT = 0.05
+_MOST_WAITING = 2_000
+"""Results that wait to be downloaded before more are taken in: of a resumed run, a million may be there."""
 _PATIENCE = 0.7
 """The longest wait after Ctrl-C, in seconds."""
 
@@ -71,7 +73,7 @@ class Pipeline:
         self._submitter = Submitter(context, self._jobs, self._wake, inbox.put)
         self._uploaders = Workers("upload", self._up.at_a_time, self._upload, inbox.put)
         self._downloaders = Workers("download", self._down.at_a_time, self._download, inbox.put)
-        self._poller = Poller(context, self._jobs, self._ended, self._wake)
+        self._poller = Poller(context, self._jobs, self._ended, self._wake, self._is_behind)
         self._loops = Workers[Callable[[], None]]("loop", 3, lambda loop: loop(), inbox.put)
         self._all_workers: list[Workers[Any]] = [self._uploaders, self._downloaders, self._loops]
         self._retry = RetryPolicy(
@@ -267,6 +269,9 @@ class Pipeline:
         else:
             self._context.report(event)
             self._submitter.drop()
+
+    def _is_behind(self) -> bool:
+        return self._downloaders.waiting > _MOST_WAITING
 
     def _ended(self, item: WorkItem, end: Finished) -> None:
         self._collecting.add(item.conversion.id)

@@ -1,9 +1,9 @@
 """Follow a run's tasks with a handful of requests per poll, however many tasks there are."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from runner.azure.context import RunContext
@@ -30,6 +30,21 @@ _SHOWN = 10
 _OVERLAP = timedelta(seconds=5)
 _LOOKS_WITHOUT_NEWS = 4
 _FAILED_LOOKS = 20
+_ROOM_AGAIN = 0.5
+"""Seconds after which there may be room to take in more."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass
+class _Listing:
+    """The finished tasks of a job, some of which may be taken in later."""
+
+    ends: Iterator[Finished]
+    newest: datetime | None = None
+    was_paused: bool = False
+    """Then it says nothing of what finished meanwhile: tasks that it had passed by."""
+
+
 _LONGER = 4
 """How many times as long to wait after a poll that failed."""
 
@@ -44,7 +59,11 @@ class Poller:
     """Called with each item whose task has finished."""
     wake: Callable[[], None]
     """Called when nothing of a run at its cost limit runs any more."""
+    is_behind: Callable[[], bool] = lambda: False
+    """Whether so many items wait to be collected that no more should be taken in for now."""
     _since: dict[str, datetime] = field(default_factory=dict)
+    _paused: dict[str, "_Listing"] = field(default_factory=dict)
+    """The listings of jobs that go on when there is room for more."""
     _without_news: int = 0
     """Polls since a task last finished."""
     _next_listing: int = _LOOKS_WITHOUT_NEWS
@@ -61,13 +80,16 @@ class Poller:
         """Poll at growing intervals, so that there are few requests per task."""
         started = time.monotonic()
         pace = self.context.pace
-        wait = 0.0  # tasks of a resumed run may have finished long ago
-        while not self.context.stopped.wait(wait):
-            wait = min(pace.longest_look, max(pace.first_look, (time.monotonic() - started) / 20))
-            self._nodes.look_if_due()
-            self._nodes.show()
+        wait = due = 0.0  # tasks of a resumed run may have finished long ago
+        while not self.context.stopped.wait(self._rest(due)):
+            is_due = time.monotonic() >= due
+            if is_due:
+                wait = (time.monotonic() - started) / 20
+                wait = min(pace.longest_look, max(pace.first_look, wait))
+                self._nodes.look_if_due()
+                self._nodes.show()
             try:
-                self._look()
+                self._look() if is_due else self._go_on()
                 self._failed_looks = 0
             except JobLostError:
                 raise
@@ -77,6 +99,16 @@ class Poller:
                     raise
                 self._say(f"{error} (still trying)")
                 wait = min(pace.longest_look, _LONGER * wait)
+            due = time.monotonic() + wait if is_due else due
+
+    def _rest(self, due: float) -> float:
+        """Return how long to do nothing, if the next poll is *due* then."""
+        left = max(0.0, due - time.monotonic())
+        return min(left, _ROOM_AGAIN) if self._paused else left
+
+    def _go_on(self) -> None:
+        for job in list(self._paused):
+            self._take_in(job)
 
     def look_at_nodes(self) -> None:
         """Look once more, at the end of a run."""
@@ -88,7 +120,7 @@ class Poller:
         for job in self.jobs:
             self._take_in(job, everything=True)
             self._show_running(job)
-        if all(over):
+        if all(over) and not self._paused:
             for job in self.jobs:
                 self.context.jobs.terminate(job, AT_COST_LIMIT)
             self.context.wound_down.set()
@@ -106,11 +138,11 @@ class Poller:
         jobs = [job for job in self.jobs if job in wanted]
         news = sum(self._take_in(job) for job in jobs)
         busy = sum(self._show_running(job) for job in jobs)
-        if news or busy:
+        if news or busy or self._paused:
             self._last_work = time.monotonic()
         else:
             self._explain()
-        self._listen_to_silence(jobs, news)
+        self._listen_to_silence(jobs, news + len(self._paused))
 
     def _listen_to_silence(self, jobs: list[str], news: int) -> None:
         """After some polls without *news*, check that nothing was missed and no task has disappeared."""
@@ -126,18 +158,28 @@ class Poller:
             self._next_listing *= 1 + thorough
 
     def _take_in(self, job: str, *, everything: bool = False) -> int:
-        since = self._since.get(job)
+        """Take in the finished tasks of *job*, as far as there is room for them; return how many."""
+        if job in self._paused and self.is_behind():
+            return 0
+        listing = self._paused.pop(job, None)
+        if listing is None or everything:
+            since = None if everything else self._since.get(job)
+            listing = _Listing(self.context.jobs.finished_since(job, since))
         news = 0
-        for end in self.context.jobs.finished_since(job, None if everything else since):
-            known = self._since.get(job)
-            if known is None or end.at - _OVERLAP > known:
-                self._since[job] = end.at - _OVERLAP
+        for end in listing.ends:
+            listing.newest = max(listing.newest or end.at, end.at)
             item = self.context.in_flight.take(end.task)
             if item is None:
                 self._note_piece(end)
             else:
                 news += 1
                 self.ended(item, end)
+                if self.is_behind():
+                    self._paused[job] = listing
+                    listing.was_paused = True
+                    return news
+        if listing.newest and not listing.was_paused:
+            self._since[job] = max(self._since.get(job, _LONG_AGO), listing.newest - _OVERLAP)
         return news
 
     def _note_piece(self, end: Finished) -> None:
@@ -199,5 +241,5 @@ class Poller:
         is_over = word(facts.state) in ("completed", "terminating", "deleting")
         if is_over or thorough:
             self._take_in(job, everything=True)
-        if is_over and self.context.in_flight.are_added_to(job):
+        if is_over and job not in self._paused and self.context.in_flight.are_added_to(job):
             raise ended_early(facts)

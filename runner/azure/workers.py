@@ -45,6 +45,11 @@ class Workers(Generic[Item]):
         """Add *item* to the queue."""
         self._queue.put(item)
 
+    @property
+    def waiting(self) -> int:
+        """How many items no thread has begun."""
+        return self._queue.qsize()
+
     def close(self) -> None:
         """Let each thread end once the queue is empty, without waiting for it."""
         for _ in self._threads:

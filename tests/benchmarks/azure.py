@@ -235,7 +235,7 @@ class _Measured:
 
 
 def _scale(work: Path, tasks: int = TASKS) -> Table:
-    few, many = (_measure(work / f"{n}", n) for n in (tasks // 10, tasks))
+    few, many = (_measure(work / f"{n}", n) for n in (tasks // 3, tasks))
     told, again = many.told, many.again
     rows = [
         ["tasks that ended, and were noticed once each", f"{told['ended']:,.0f}"],
@@ -270,7 +270,7 @@ def _scale(work: Path, tasks: int = TASKS) -> Table:
         f"emulated pool of {NODES} nodes with {SLOTS_A_NODE} slots whose tasks take 30 virtual seconds, "
         f"at {SPEED:.0f} times the speed; then another process that resumes the run, when all tasks have "
         "ended and none was collected. Nothing is staged or collected: such tasks have no blobs. What each "
-        f"task takes is the difference to a job of {tasks // 10:,}.",
+        f"task takes is the difference to a job of {tasks // 3:,}.",
     )
 
 
