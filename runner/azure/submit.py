@@ -115,7 +115,7 @@ class Submitter:
             # not after the run was stopped, when nobody wants it tried again
             if not batch or not (is_full or self._is_due(batch, due)) or self._begins_nothing:
                 continue
-            # what comes while all calls are busy goes along with the next one
+            # what comes while a call is under way goes along with the next one
             if self._turns.acquire(timeout=_LOOK_AROUND if is_full else 0):
                 self._hand_over(batch)
                 batch = []
@@ -132,7 +132,9 @@ class Submitter:
             return None
 
     def _is_due(self, batch: list[WorkItem], due: float) -> bool:
-        is_last = len(batch) == self._expected - self._adding
+        if self._adding:  # unless that call takes long
+            return time.monotonic() >= due + self._context.pace.hold
+        is_last = len(batch) == self._expected
         return is_last or time.monotonic() >= due
 
     def _hold(self, age: float) -> float:

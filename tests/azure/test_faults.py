@@ -87,6 +87,18 @@ def test_a_passing_fault_of_any_call_costs_one_more_call(
         assert cloud.calls(operation) == 2
 
 
+def test_what_is_uploaded_during_a_call_is_added_by_the_next_one(
+    cloud: Cloud, engine_on: MakeEngine, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    media.put("8-bit.wav", *(tmp_path / "in" / f"{name}.wav" for name in "abcdefgh"))
+    cloud.fault("slow", ADD, seconds=4)
+    told = drive(engine_on(cloud, hold=60.0), plan_of(tmp_path / "in", destination))
+    assert converted_once(cloud, told)
+    sent = [json.loads(s.content) for s in cloud.azure.requests if s.operation == ADD]
+    # the first one at once: its node need not wait for the others
+    assert [len(call["value"]) for call in sent] == [1, 7]
+
+
 @pytest.mark.parametrize("operation", ["create_job", ADD, "update_job"])
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after"])
 def test_a_lost_answer_does_nothing_twice(
