@@ -1,5 +1,6 @@
 """Good files that look strange are converted, by every ffmpeg that is at hand."""
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,19 @@ def look(path: Path, ffmpeg: str) -> MediaInfo:
     return media
 
 
+def seconds_of(wav: Path) -> float:
+    """The length of *wav*, by its chunks; all that they announce is there."""
+    data = wav.read_bytes()
+    chunks, at = {}, 12
+    while at < len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        chunks[name] = data[at + 8 : at + 8 + size]
+        assert len(chunks[name]) == size, name
+        at += 8 + size + size % 2
+    (bytes_a_second,) = struct.unpack_from("<I", chunks[b"fmt "], 8)
+    return len(chunks[b"data"]) / float(bytes_a_second)
+
+
 @pytest.mark.parametrize("name", SOUNDS)
 @every_ffmpeg
 def test_all_audio_of_an_odd_file_is_converted(
@@ -64,9 +78,8 @@ def test_all_audio_of_an_odd_file_is_converted(
 ) -> None:
     target = destination / "a.wav"
     converted(work(media(name), target, how=recipe("wav"), ffmpeg=ffmpeg))
-    length = look(target, media.ffmpeg).duration or 0
     # a film that is cut where its pictures begin may lose some sound before them
-    assert length == pytest.approx(LENGTHS.get(name, SECONDS), abs=0.15)
+    assert seconds_of(target) == pytest.approx(LENGTHS.get(name, SECONDS), abs=0.15)
 
 
 @pytest.mark.parametrize("preset", ["mp3", "opus"])
