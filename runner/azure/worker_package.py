@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 
 _ENTRY = """import sys
 from launch import unpacked
-sys.path[:0] = unpacked({name!r})
+sys.path[:0] = unpacked({name!r}, {size})
 from runner.media.node import main
 sys.exit(main())
 """
@@ -28,8 +28,8 @@ def pack_worker() -> tuple[str, bytes]:
     sources = _modules(files("runner.media"), "runner/media")
     sources |= _modules(files("mutagen"), "mutagen")
     sources |= {"runner/__init__.py": b"", "launch.py": sources["runner/media/launch.py"]}
-    name = f"worker-{_digest(sources)}"
-    sources["__main__.py"] = _ENTRY.format(name=name).encode()
+    name, size = f"worker-{_digest(sources)}", sum(map(len, sources.values()))
+    sources["__main__.py"] = _ENTRY.format(name=name, size=size).encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(sources):

@@ -16,21 +16,23 @@ SHARED = "AZ_BATCH_NODE_SHARED_DIR"
 https://learn.microsoft.com/azure/batch/batch-compute-node-environment-variables"""
 
 
-def unpacked(name: str) -> list[str]:
+def unpacked(name: str, size: int) -> list[str]:
     """Return where Python finds this worker's modules before it looks into the zip file, unpacking them if need be.
 
-    *name* is different for each version of them. Without such a folder, the zip file itself will do.
+    *name* is different for each version of them; they have *size* bytes. Without such a folder, or with a
+    damaged one, the zip file itself will do.
     """
     shared = os.environ.get(SHARED)
     if not shared:
         return []
     folder = os.path.join(shared, name)
-    if not os.path.isdir(folder):
-        try:
+    try:
+        if not os.path.isdir(folder):
             _unpack(sys.path[0], folder)
-        except OSError:  # another task was faster, or the disk is full
-            return [folder] if os.path.isdir(folder) else []
-    return [folder]
+        # after a crash of the node, a file may have its name, but not its content
+        return [folder] if _bytes_in(folder) == size else []
+    except OSError:  # another task has just been faster, or the disk is full
+        return []
 
 
 def _unpack(archive: str, folder: str) -> None:
@@ -40,9 +42,18 @@ def _unpack(archive: str, folder: str) -> None:
     part = f"{folder}.{os.getpid()}"
     try:
         with zipfile.ZipFile(archive) as file:
-            file.extractall(part)
-        if sys.platform != "win32":
-            os.sync()  # else a folder might have its name, but not its content, after a crash of the node
+            file.extractall(part, [name for name in file.namelist() if name != "__main__.py"])
         os.rename(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _bytes_in(folder: str) -> int:
+    total = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_dir():
+                total += entry.stat().st_size
+            elif entry.name != "__pycache__":
+                total += _bytes_in(entry.path)
+    return total
