@@ -10,14 +10,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from tests.in_process import run_here
+from tests.in_process import EMULATED_PACE, run_here
 from tests.media import Media, make_media
 from tests.stand_in import MakeStandIn, StandIn, kill_all, stand_in_for_ffmpeg
 
@@ -217,7 +217,7 @@ class Run:
         if self.warm and os.name == "posix":
             from tests.warm_runner import start_warm  # noqa: PLC0415 - for tests of Azure alone
 
-            running = start_warm(words, self.folder, environment)
+            running = start_warm(words, self.folder, environment, asdict(EMULATED_PACE))
             return cast("subprocess.Popen[str]", running)  # as far as any test asks
         return subprocess.Popen(
             [RUNNER, *words],

@@ -62,7 +62,7 @@ class ForkServer:
         folder: Path,
         environment: Mapping[str, str],
         streams: tuple[int, int, int],
-        pace: Mapping[str, float] | None = None,
+        pace: Mapping[str, Any] | None = None,
     ) -> Fork:
         """Start the program with *arguments*, in a session of its own; *streams* are its first three.
 

@@ -23,7 +23,7 @@ from runner.cli import main
 _THREADS = ("upload-", "download-", "loop-")
 """How threads are called that end with the process, and so may outlive the command in this one."""
 _PATIENCE = 10.0
-_PACE = Pace(first_look=0.05, longest_look=0.5, first_nodes=0.1, room=0.25, hold=0.2)
+EMULATED_PACE = Pace(first_look=0.05, longest_look=0.5, first_nodes=0.1, room=0.25, hold=0.2)
 """The emulated service answers at once, and nobody pays for the requests."""
 
 
@@ -105,7 +105,7 @@ def _as_program(words: tuple[str, ...], pace: Mapping[str, Any]) -> Iterator[Non
     before = (sys.argv, sys.modules["__main__"], sys.excepthook, list(logger.handlers))
     sys.argv = ["runner", *words]
     sys.modules["__main__"] = ModuleType("__main__")  # by which click finds the program's name
-    before_it = PACE.set(replace(_PACE, **pace))
+    before_it = PACE.set(replace(EMULATED_PACE, **pace))
     try:
         yield
     finally:

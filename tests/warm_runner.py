@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tests.forks import Fork, ForkServer
 
@@ -34,7 +34,7 @@ def start_warm(
     words: Sequence[str],
     folder: Path,
     environment: Mapping[str, str],
-    pace: Mapping[str, float] | None = None,
+    pace: Mapping[str, Any] | None = None,
 ) -> "RunningCommand":
     """Start `runner` with *words*, without input and in a session of its own; *pace* is what is other in its `Pace`."""
     (out, to_out), (err, to_err) = os.pipe(), os.pipe()

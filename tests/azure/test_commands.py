@@ -145,8 +145,9 @@ def test_a_detached_run_is_collected_from_another_machine(
     cloud.fault("upload", code="FileUploadMiscError")
     other = tmp_path_factory.mktemp("other")
     home = str(tmp_path_factory.mktemp("home"))
-    elsewhere = replace(on_cloud(run, cloud), folder=other)
-    attached = elsewhere("attach", name, "-o", "results", HOME=home, XDG_CONFIG_HOME=home)
+    its_own = {**run.environment, "HOME": home, "XDG_CONFIG_HOME": home}
+    elsewhere = on_cloud(replace(run, folder=other, environment=its_own), cloud)
+    attached = elsewhere("attach", name, "-o", "results")
     assert attached.exit_code == 0, "what failed before is no part of what is left"
     assert names(other / "results") == {"a.mp3", "b.mp3", "c.mp3"}
     assert max(cloud.attempts().values()) == 2, "the fault on the node cost one more attempt"

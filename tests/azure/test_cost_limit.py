@@ -4,11 +4,9 @@ import json
 import re
 import signal
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
 
@@ -27,7 +25,6 @@ def six(media: Media, tmp_path: Path) -> Path:
 
 def test_a_run_ends_at_its_limit_keeps_what_was_paid_and_goes_on_at_a_higher_one(
     run: Run,
-    started: Callable[..., Popen[str]],
     make_cloud: MakeCloud,
     gate: Gate,
     six: Path,
@@ -37,7 +34,7 @@ def test_a_run_ends_at_its_limit_keeps_what_was_paid_and_goes_on_at_a_higher_one
     cloud = make_cloud(speed=3600.0, ffmpeg=gate.program)
     here = on_cloud(run, cloud)
     words = ("convert", "in", "--where", "azure", "--price-per-hour", "1")
-    first = started(*words, "--max-cost", "3", **here.environment)
+    first = here.start(*words, "--max-cost", "3")
     until(lambda: gate.waiting == 2)
     until(lambda: cloud.calls("disable_job") > 0)
     gate.open()
@@ -64,7 +61,6 @@ def test_a_run_ends_at_its_limit_keeps_what_was_paid_and_goes_on_at_a_higher_one
 @posix_only
 def test_ctrl_c_while_a_run_ends_at_its_limit_leaves_it_to_go_on_later(
     run: Run,
-    started: Callable[..., Popen[str]],
     make_cloud: MakeCloud,
     gate: Gate,
     six: Path,
@@ -73,7 +69,7 @@ def test_ctrl_c_while_a_run_ends_at_its_limit_leaves_it_to_go_on_later(
     cloud = make_cloud(speed=3600.0, ffmpeg=gate.program)
     here = on_cloud(run, cloud)
     words = ("convert", "in", "--where", "azure", "--price-per-hour", "1")
-    first = started(*words, "--max-cost", "3", **here.environment)
+    first = here.start(*words, "--max-cost", "3")
     until(lambda: cloud.calls("disable_job") > 0)
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)

@@ -89,15 +89,19 @@ def test_a_record_that_makes_no_sense_is_none(data: bytes, why: str) -> None:
 
 def spoil_records(cloud: Cloud, conversion: str, change: str) -> None:
     """Have the nodes' Python make the *change* to what each task of *conversion* has recorded."""
+    python = getattr(sys, "_base_executable", sys.executable)
     program = Path(cloud.azure._node_path[0], "python3")
     program.write_text(
-        f"#!{sys.executable}\n"
-        "import json, os, subprocess, sys\n"
-        "code = subprocess.call([sys.executable, *sys.argv[1:]])\n"
-        f"if {conversion!r} in os.environ['AZ_BATCH_TASK_ID']:\n"
-        "    facts = json.load(open('record.json'))\n"
-        f"    {change}\n"
-        "    json.dump(facts, open('record.json', 'w'))\n"
+        f"#!{python} -IS\n"
+        "import os, sys\n"
+        f"command = [{python!r}, '-IS', *sys.argv[1:]]\n"
+        f"if {conversion!r} not in os.environ['AZ_BATCH_TASK_ID']:\n"
+        "    os.execv(command[0], command)\n"
+        "import json\n"
+        "code = os.spawnv(os.P_WAIT, command[0], command)\n"
+        "facts = json.load(open('record.json'))\n"
+        f"{change}\n"
+        "json.dump(facts, open('record.json', 'w'))\n"
         "sys.exit(code)\n"
     )
     program.chmod(0o755)

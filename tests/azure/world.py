@@ -11,7 +11,7 @@ import re
 import shlex
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ from tests.emulator import VirtualTasks
 from tests.emulator.model import Failure
 from tests.emulator.virtual import VirtualExecutor
 from tests.emulator.work import Work
-from tests.in_process import run_here
+from tests.in_process import EMULATED_PACE, run_here
 from tests.warm_runner import RunningCommand, start_warm
 
 SUCCESS = {"a.wav": b"good a", "c.wav": b"good c"}
@@ -110,7 +110,8 @@ class Machine:
 
     def start(self, *words: str) -> RunningCommand:
         """Start `runner` with *words* as a process of its own."""
-        return start_warm(words, self.folder, self.environment, self.pace)
+        pace = asdict(EMULATED_PACE) | self.pace
+        return start_warm(words, self.folder, self.environment, pace)
 
     @property
     def destination(self) -> Path:

@@ -88,6 +88,7 @@ class ProcessExecutor:
             tree.kill()
         for thread in threads:
             thread.join(timeout=10)
+        self._transfers.close()
 
 
 def make_node(root: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree as ET
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from tests.emulator.model import Failure, Json, key
 from tests.emulator.patterns import find_outputs
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 VERSION = {"x-ms-version": "2021-12-02"}
 TIMEOUT = 60
 TRIES = 3
+_CONNECTIONS = 32
 MESSAGES = {
     "BlobNotFound": "One of the specified Azure Blob(s) is not found.",
     "BlobAccessDenied": "Access for one of the specified Azure Blob(s) is denied.",
@@ -96,19 +97,17 @@ class Transfers:
         self.roles = roles
         self.faults = faults
         self.storage = storage
-        self._local = threading.local()
+        # one for all threads, which share its connections: to make one takes longer than most transfers
+        self._session = requests.Session()
+        self._session.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
+        # else this machine's proxies and REQUESTS_CA_BUNDLE would come first
+        self._session.trust_env = False
+        if storage is not None and storage.ca_file is not None:
+            self._session.verify = str(storage.ca_file)
 
-    @property
-    def session(self) -> requests.Session:
-        """The connections of this thread."""
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-            # else this machine's proxies and REQUESTS_CA_BUNDLE would come first
-            self._local.session.trust_env = False
-            if self.storage is not None and self.storage.ca_file is not None:
-                self._local.session.verify = str(self.storage.ca_file)
-        session: requests.Session = self._local.session
-        return session
+    def close(self) -> None:
+        """End the connections that are not in use."""
+        self._session.close()
 
     def download(self, entry: Json, directory: Path, work: Work) -> None:
         """Fetch what one resource file says into *directory*.
@@ -201,7 +200,7 @@ class Transfers:
         for attempt in range(TRIES):
             last = attempt == TRIES - 1
             try:
-                answer = self.session.request(method, url, timeout=TIMEOUT, **options)  # type: ignore[arg-type]  # requests' own options
+                answer = self._session.request(method, url, timeout=TIMEOUT, **options)  # type: ignore[arg-type]  # requests' own options
             except requests.Timeout as error:
                 if last:
                     raise TransferError(errors.timed_out, path) from error
