@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from runner.costs import Cost, cost_of
+from runner.costs import Cost, cost_with, use_of_attempts
 from runner.engine import Stop
 from runner.errors import CostLimitError
 from runner.ledger import Ledger
@@ -13,9 +13,6 @@ from runner.models import Event, NodeUse, Plan
 from runner.options import RunOptions
 from runner.prices import Prices
 from runner.storage_use import NOTHING, Staying, use_of_event
-
-if TYPE_CHECKING:
-    from runner.records import AttemptRecord
 
 
 class CostTerms(Protocol):
@@ -42,7 +39,7 @@ class CostMeter:
         self._ledger = ledger
         self._stop = stop
         self._uses: dict[tuple[str, float], NodeUse] | None = None
-        self._earlier: list[AttemptRecord] = []
+        self._earlier = use_of_attempts(())
         """What earlier commands of the same run did."""
         self._downloaded = 0
         self._storage = NOTHING
@@ -54,10 +51,10 @@ class CostMeter:
         run, ledger = self._plan.id, self._ledger
         if self._uses is None:
             self._uses = {(one.node, one.since): one for one in ledger.node_uses(run)}
-            self._earlier = ledger.attempts.all(run)
+            self._earlier = use_of_attempts(ledger.attempts.each(run), self._staying)
         ledger.record_node(run, use)
         self._uses[use.node, use.since] = use
-        cost = cost_of(self._uses.values(), self._earlier, self._terms.prices(), self._staying)
+        cost = cost_with(self._uses.values(), self._earlier, self._terms.prices())
         self._cost = replace(
             cost,
             downloaded=cost.downloaded + self._downloaded,

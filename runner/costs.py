@@ -1,7 +1,8 @@
 """What a run has cost: the hours of its nodes, by what was seen of them and by its tasks. Pure."""
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -156,37 +157,66 @@ def cost_of(
     staying: Staying = ALL_GOES,
 ) -> Cost:
     """Return the cost of the nodes seen in *uses*, or else of those named by *attempts*."""
-    periods: dict[str, list[Period]] = defaultdict(list)
-    kinds: dict[str, bool | None] = {}
+    return cost_with(uses, use_of_attempts(attempts, staying), prices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptsUse:
+    """What attempts came to: a million take 16 MB."""
+
+    busy: "Mapping[str, array[float]]"
+    """When each node worked on them: start, end, start, end, …"""
+    uploaded: int | None
+    downloaded: int
+    saved: int
+    storage: StorageUse
+
+
+def use_of_attempts(attempts: Iterable[AttemptRecord], staying: Staying = ALL_GOES) -> AttemptsUse:
+    """Return what *attempts* came to; they are looked at one by one, and once."""
+    busy: dict[str, array[float]] = defaultdict(lambda: array("d"))
     downloaded = saved = 0
+    uploaded: int | None = None
     stored = OF_A_RUN
-    sent: list[int] = []
-    for use in uses:
-        periods[use.node].append((use.since, use.until))
-        kinds[use.node] = use.spot
     for attempt in attempts:
         if attempt.began is not None and attempt.worker:
             began = attempt.began.timestamp()
-            periods[attempt.worker].append((began, began + attempt.seconds))
+            busy[attempt.worker].extend((began, began + attempt.seconds))
         stored += use_of_attempt(attempt, staying)
         if attempt.sent is not None:
-            sent.append(attempt.sent)
+            uploaded = (uploaded or 0) + attempt.sent
         if attempt.state is State.CONVERTED and attempt.size is not None:
             downloaded += 0 if staying.results else attempt.size
             saved += (attempt.source_size or attempt.size) - attempt.size
+    return AttemptsUse(
+        busy=busy, uploaded=uploaded, downloaded=downloaded, saved=saved, storage=stored
+    )
+
+
+def cost_with(uses: Iterable[NodeUse], attempts: AttemptsUse, prices: Prices | None) -> Cost:
+    """Return the cost of the nodes seen in *uses*, or else of those that worked on *attempts*."""
+    periods: dict[str, list[Period]] = defaultdict(list)
+    kinds: dict[str, bool | None] = {}
+    for use in uses:
+        periods[use.node].append((use.since, use.until))
+        kinds[use.node] = use.spot
+    for node in attempts.busy:
+        periods[node] += ()
     seconds: dict[bool | None, float] = defaultdict(float)
     for node, spans in periods.items():
-        seconds[kinds.get(node)] += covered(spans)
+        times = attempts.busy.get(node, array("d"))
+        busy = zip(times[::2], times[1::2], strict=True)
+        seconds[kinds.get(node)] += covered((*spans, *busy))
     return Cost(
         nodes=len(periods),
         spot_seconds=seconds[True],
         dedicated_seconds=seconds[False],
         other_seconds=seconds[None],
-        downloaded=downloaded,
+        downloaded=attempts.downloaded,
         prices=prices,
-        uploaded=sum(sent) if sent else None,
-        saved=saved,
-        storage=stored if periods else NOTHING,
+        uploaded=attempts.uploaded,
+        saved=attempts.saved,
+        storage=attempts.storage if periods else NOTHING,
     )
 
 

@@ -79,7 +79,7 @@ def _show_status(
     uses = ledger.node_uses(name)
     cost = None
     if uses:
-        attempts = ledger.attempts.all(name)
+        attempts = ledger.attempts.each(name)
         staying = Staying(results=ledger.results_stay, sources=run.options.keep)
         cost = cost_of(uses, attempts, run.prices, staying)
     if follow_up is None:

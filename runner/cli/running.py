@@ -57,7 +57,7 @@ def _cost(run: runs.Run, existing: Existing) -> Cost | None:
     ledger = existing.ledger
     if not run.vm_size or not (uses := ledger.node_uses(run.plan.id)):
         return None
-    attempts = ledger.attempts.all(run.plan.id)
+    attempts = ledger.attempts.each(run.plan.id)
     staying = Staying(results=ledger.results_stay, sources=run.options.keep)
     return cost_of(uses, attempts, run.prices(), staying)
 

@@ -1,10 +1,11 @@
 """What a run has cost, added up from what was seen of its nodes and from its tasks; what held it up."""
 
+import tracemalloc
 from dataclasses import asdict, replace
 
 import pytest
 
-from runner.costs import Cost, cost_as_json, cost_lines, cost_of, covered
+from runner.costs import Cost, cost_as_json, cost_lines, cost_of, covered, use_of_attempts
 from runner.models import NodeUse, State, Step
 from runner.prices import Prices, StoragePrices
 from runner.records import AttemptRecord
@@ -198,3 +199,16 @@ def test_the_timeline_has_the_start_of_the_node_and_the_parts_of_an_attempt() ->
     # one that was there long before was not made for this run
     old = replace(node, allocated=START - 9000, ready=START - 8000)
     assert facts(one, uses=(old,)).boots == ()
+
+
+def test_what_a_million_attempts_came_to_takes_16_mb() -> None:
+    def held(attempts: int) -> int:
+        done = attempt("a", State.CONVERTED, 900, 200, size=10**9, source_size=10**9, sent=10**9)
+        tracemalloc.start()
+        came_to = use_of_attempts(replace(done, seconds=float(n)) for n in range(attempts))
+        now, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert came_to.uploaded == attempts * 10**9
+        return now
+
+    assert (held(4000) - held(2000)) / 2000 < 24

@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -289,6 +290,23 @@ def test_all_of_a_ledger_of_the_version_before_is_taken_over(destination: Path) 
         assert known(ledger) == before
     with Ledger.open(destination) as ledger:
         assert known(ledger) == before
+
+
+@pytest.mark.parametrize("at_a_time", [1, 3, 2000])
+def test_each_attempt_is_told_once_however_many_are_read_at_a_time(
+    destination: Path, at_a_time: int
+) -> None:
+    with Ledger.open(destination) as ledger:
+        ledger.begin(Plan(RUN, destination, CONVERSIONS), "local", "", RunOptions())
+        for number in range(1, 8):
+            for conversion in CONVERSIONS[: 1 + number % 2]:
+                failure = Failure(Kind.TRANSIENT, "lost", "its log")
+                event = Event(conversion=conversion, state=State.FAILED, failure=failure)
+                ledger.record(RUN, replace(event, attempt=number))
+        each = list(ledger.attempts.each(RUN, at_a_time))
+        every = [replace(attempt, log="") for attempt in ledger.attempts.all(RUN)]
+    assert len(each) == len(every) > 7
+    assert sorted(each, key=repr) == sorted(every, key=repr)
 
 
 def ledger_rows(found: object) -> list[object]:
