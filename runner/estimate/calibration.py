@@ -13,10 +13,11 @@ from runner.estimate.extracts import Extracts
 from runner.estimate.looks import Look
 from runner.estimate.speeds import Timing
 from runner.media.failures import ConversionError
-from runner.media.ffmpeg import Limits
+from runner.media.ffmpeg import Limits, ProcessHandle
 from runner.media.recipe import Recipe
 from runner.media.work import Work
 from runner.media.worker import convert
+from runner.own_cores import OwnCores, cores_for
 
 _KINDS = 4
 """The kinds of files that are measured: those with most of the media."""
@@ -130,10 +131,12 @@ def _middle(kind: Sequence[Look]) -> float:
 
 def _at_once(chosen: Sequence[_Sample], ffmpeg: str, seconds: float) -> list[Timing]:
     scratch = tempfile.mkdtemp(prefix="runner-plan-")
+    # the files of a run here keep to cores, too
+    own_cores = OwnCores(cores_for(len(chosen), [one.look.conversion.recipe for one in chosen]))
     try:
         with ThreadPoolExecutor(len(chosen)) as pool:
             done = pool.map(
-                lambda each: _measure(each[1], ffmpeg, seconds, f"{scratch}/{each[0]}"),
+                lambda each: _measure(each[1], ffmpeg, seconds, f"{scratch}/{each[0]}", own_cores),
                 enumerate(chosen),
             )
             return [timing for timing in done if timing is not None]
@@ -141,23 +144,26 @@ def _at_once(chosen: Sequence[_Sample], ffmpeg: str, seconds: float) -> list[Tim
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _measure(sample: _Sample, ffmpeg: str, seconds: float, scratch: str) -> Timing | None:
+def _measure(
+    sample: _Sample, ffmpeg: str, seconds: float, scratch: str, own_cores: OwnCores
+) -> Timing | None:
     look = sample.look
     recipe = look.conversion.recipe
     part = min(seconds, sample.seconds)
+    work = Work(
+        source=sample.path,
+        target=f"{scratch}/result{recipe.suffix}",
+        scratch=scratch,
+        name="part",
+        recipe=_of_a_part(recipe, sample, part),
+        ffmpeg=ffmpeg,
+        limits=Limits(seconds=_LIMIT),
+    )
+    handle = ProcessHandle()
     began = time.monotonic()
     try:
-        made = convert(
-            Work(
-                source=sample.path,
-                target=f"{scratch}/result{recipe.suffix}",
-                scratch=scratch,
-                name="part",
-                recipe=_of_a_part(recipe, sample, part),
-                ffmpeg=ffmpeg,
-                limits=Limits(seconds=_LIMIT),
-            )
-        )
+        with own_cores.one(handle):
+            made = convert(work, handle)
     except ConversionError:
         return None
     took = time.monotonic() - began

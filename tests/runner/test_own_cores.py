@@ -92,6 +92,20 @@ def test_who_asks_for_fewer_at_a_time_leaves_it_to_the_system(
     assert set(ffmpeg.said("policies")) == {str(os.SCHED_OTHER)}
 
 
+def test_an_estimate_measures_as_a_run_converts(
+    run: Run, folder: Path, destination: Path, stand_in: MakeStandIn
+) -> None:
+    ffmpeg = stand_in(
+        'if "-progress" in ARGUMENTS: append("cores", str(len(os.sched_getaffinity(0))))'
+    )
+    done = run("plan", folder, "-o", destination, "--ffmpeg", ffmpeg.path, "--where", "local")
+    assert done.exit_code == 0, done.error
+    # the first one comes alone, as it takes longer
+    first, *measured = ffmpeg.said("cores")
+    assert first == str(CORES)
+    assert set(measured) == {"1"}
+
+
 @pytest.mark.parametrize(
     ("workers", "presets", "is_ours"),
     [
