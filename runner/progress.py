@@ -50,6 +50,8 @@ STOPPING = (
 
 _KNOWN = "not tried again, because neither the file nor the settings changed"
 _ACTIVE = (State.UPLOADING, State.RUNNING, State.DOWNLOADING)
+_ON_A_NODE = (State.RUNNING, State.DOWNLOADING)
+"""What happens to a conversion after it has waited for a node, if it runs on one."""
 
 
 @dataclass
@@ -61,8 +63,8 @@ class Tally:
     counts: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
     running: dict[str, Event] = field(default_factory=dict)
     """The newest event of each running conversion, by target."""
-    waiting: set[int] = field(default_factory=set)
-    """The hashes of the targets of conversions that are waiting for a node, which a million may."""
+    waiting: int = 0
+    """How many conversions are waiting for a node."""
     cloud: CloudProgress = field(default_factory=CloudProgress)
     media_done: float = 0.0
     """Seconds of media converted in this run, without the running files."""
@@ -79,14 +81,13 @@ class Tally:
             if isinstance(event, CloudStatus):
                 self.cloud.observe(event)
             return
+        self._count_waiting(event)
         target = event.conversion.target
-        self.waiting.discard(hash(target))
         if event.state in _ACTIVE:
             self.running[target] = event
             return
-        self.running.pop(target, None)
-        if event.state is State.QUEUED:
-            self.waiting.add(hash(target))
+        if event.state is not State.QUEUED or not self._is_on_a_node(target):
+            self.running.pop(target, None)
         if not event.state.is_final:
             return
         self.counts[event.state] += 1
@@ -96,6 +97,18 @@ class Tally:
             self.media_done += event.media_done
             self._guessed_known += guess
             self._real_known += event.media_total or guess
+
+    def _count_waiting(self, event: Event) -> None:
+        """Count those that wait without a word for each, as a million may."""
+        target = event.conversion.target
+        if event.state is State.QUEUED:
+            # the word that it waits may come after that of what it does
+            self.waiting += not self._is_on_a_node(target)
+        elif event.state in _ON_A_NODE and target not in self.running:
+            self.waiting = max(0, self.waiting - 1)
+
+    def _is_on_a_node(self, target: str) -> bool:
+        return target in self.running and self.running[target].state in _ON_A_NODE
 
     @property
     def total(self) -> int:
@@ -301,7 +314,7 @@ def status_line(tally: Tally) -> str:
         f"{tally.counts[State.FAILED]} failed",
         f"{tally.counts[State.UP_TO_DATE]} up to date",
         f"{tally.total - tally.finished} left",
-        f"{len(tally.waiting)} waiting for a node" if tally.waiting else "",
+        f"{tally.waiting} waiting for a node" if tally.waiting else "",
         f"{tally.speed:.0f}x",
         f"{seconds_text(left)} to go" if left is not None else "",
     ]

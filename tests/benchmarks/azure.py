@@ -393,7 +393,7 @@ class _Scale:
     def _listen(self) -> None:
         while True:
             news = self._news.get()
-            if isinstance(news, Notice):
+            if isinstance(news, Notice) and news.message:
                 sys.stderr.write(f"{news.message}\n")
 
 

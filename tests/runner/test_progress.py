@@ -11,7 +11,7 @@ from rich.console import Console
 
 from runner.cloud_progress import CloudProgress
 from runner.models import CloudStatus, Conversion, Event, Plan, Source, State
-from runner.progress import JsonLines, Lines
+from runner.progress import JsonLines, Lines, Tally
 from runner.terminal import Terminal
 from tests.conftest import names, posix_only, until
 from tests.media import Media
@@ -64,6 +64,38 @@ def test_a_terminal_shows_how_a_run_on_azure_moves(plan: Plan, width: int) -> No
     shown = console.file.getvalue()  # type: ignore[attr-defined] # it is a StringIO
     assert "up 4.5 MB/s  down 10.0 kB/s  nodes: 2 running" in shown
     assert "1 waiting for a node" in shown
+
+
+UP, WAITS, RUNS, DOWN = State.UPLOADING, State.QUEUED, State.RUNNING, State.DOWNLOADING
+AGAIN, DONE, FAILED = State.RETRYING, State.CONVERTED, State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("states", "waiting"),
+    [
+        ([UP], 0),
+        ([UP, WAITS], 1),
+        ([WAITS], 1),
+        ([UP, WAITS, RUNS], 0),
+        ([UP, WAITS, RUNS, RUNS, DOWN, DOWN, DONE], 0),
+        ([UP, WAITS, DOWN, DONE], 0),
+        ([UP, RUNS, WAITS], 0),
+        ([UP, RUNS, WAITS, RUNS, DOWN, DONE], 0),
+        ([UP, DOWN, WAITS, DONE], 0),
+        ([UP, WAITS, DOWN, AGAIN, WAITS], 1),
+        ([UP, WAITS, RUNS, DOWN, AGAIN, WAITS, DOWN, FAILED], 0),
+        ([UP, FAILED], 0),
+    ],
+    ids=lambda value: " ".join(s.value for s in value) if isinstance(value, list) else None,
+)
+def test_those_that_wait_for_a_node_are_counted_whatever_is_told_first(
+    plan: Plan, states: list[State], waiting: int
+) -> None:
+    tally = Tally(plan)
+    others = [Event(conversion=one, state=WAITS) for one in plan.conversions[1:]]
+    for event in (*others, *(Event(conversion=plan.conversions[0], state=s) for s in states)):
+        tally.observe(event)
+    assert tally.waiting == len(others) + waiting
 
 
 def test_there_is_a_status_line_now_and_then(plan: Plan, capfd: pytest.CaptureFixture[str]) -> None:
