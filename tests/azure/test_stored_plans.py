@@ -18,7 +18,7 @@ from tests.cloud import Cloud
 RUN = "20261126-0900-mossy-otter"
 OPTIONS = RunOptions()
 MOST_OF_A_CONVERSION = 128
-"""Bytes at the peak, with the compressed plan itself; as objects in a set they took more than 700."""
+"""Bytes at the peak, with the compressed plan itself; as objects they took 470."""
 
 
 @pytest.fixture
