@@ -27,9 +27,9 @@ def resume_run(
 ) -> tuple[Sequence[int], int | None]:
     """Store the plan and the worker and create the job, or find out how far the run has got.
 
-    Return the places of the conversions to submit, first those of sources in storage, and how many tasks the newest job has; None if it accepts
-    no more. What is known of them is noted in `context.in_flight`, which the items whose tasks
-    are in Batch are added to.
+    Return the places of the conversions to submit, first those whose sources are in storage, and how many tasks
+    the newest job has; None if it accepts no more. What is known of each is noted in `context.in_flight`, and
+    items whose tasks are in Batch are added to it.
     *jobs* is the run's first job; its other jobs are appended.
 
     Raises:
