@@ -8,6 +8,7 @@ from tests.conftest import until
 from tests.emulator.azurite import Azurite
 from tests.loop.estate import Estate, delete_containers, estate, run_warm, without_home
 from tests.media import Media
+from tests.warm_python import WarmPython
 from tests.watched import Watched
 
 
@@ -31,9 +32,10 @@ def results_of(ours: Estate) -> set[str]:
 
 
 def test_media_in_storage_are_converted_there_though_the_laptop_never_comes_back(
-    pulumi: None, storage: Azurite, media: Media, tmp_path: Path
+    pulumi: None, storage: Azurite, warm_python: WarmPython, media: Media, tmp_path: Path
 ) -> None:
-    with estate(tmp_path / "azure", storage, speed=300, front=Watched) as ours:
+    start = warm_python.start
+    with estate(tmp_path / "azure", storage, speed=300, front=Watched, start=start) as ours:
         ours.deployment.up()
         films, mp3 = make_containers(ours, "films", "mp3")
         ours.deployment.up(readContainers=[films], writeContainers=[mp3])

@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.emulator.azurite import Azurite
 from tests.loop.estate import estate
 from tests.media import Media
+from tests.warm_python import WarmPython
 
 POOLS = [
     {"name": "sound", "purpose": "talks"},
@@ -13,9 +14,9 @@ POOLS = [
 
 
 def test_a_file_is_converted_on_the_pool_that_is_named(
-    pulumi: None, storage: Azurite, media: Media, tmp_path: Path
+    pulumi: None, storage: Azurite, warm_python: WarmPython, media: Media, tmp_path: Path
 ) -> None:
-    with estate(tmp_path / "azure", storage, speed=300) as ours:
+    with estate(tmp_path / "azure", storage, speed=300, start=warm_python.start) as ours:
         ours.deployment.up(pools=POOLS)
         sound, film = ours.deployment.outputs["pools"]
         assert ours.side_door(f"pools/{film['id']}")["taskSlotsPerNode"] == film["task_slots"] == 8

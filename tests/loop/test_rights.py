@@ -14,12 +14,14 @@ from runner.errors import RunnerError
 from tests.emulator import Emulator, Settings
 from tests.emulator.azurite import Azurite
 from tests.emulator.front import StorageFront
+from tests.emulator.process import Start
 from tests.emulator.rights import Rights
 from tests.infra.mocked import OPERATOR, Deployed, deploy
 from tests.infra.provider.names import leaf
 from tests.loop.composition import put_in_place
 from tests.loop.estate import CONTAINERS, delete_containers, node_programs
 from tests.media import Media
+from tests.warm_python import WarmPython
 
 ONE_NODE = {
     "scale": "fixed",
@@ -51,7 +53,11 @@ MakeOperator = Callable[..., Operator]
 
 @contextmanager
 def signed_in(
-    declared: Deployed, storage: Azurite, folder: Path, environment: Callable[[str, str], None]
+    declared: Deployed,
+    storage: Azurite,
+    start: Start,
+    folder: Path,
+    environment: Callable[[str, str], None],
 ) -> Iterator[Operator]:
     """The operator of what *declared* declares, with its roles in both emulators and none besides."""
     rights = Rights()
@@ -70,6 +76,7 @@ def signed_in(
             certificates=front.certificates,
             node_path=[node_programs(folder)],
             speed=60,
+            start=start,
             rights=rights,
         ) as azure,
     ):
@@ -85,7 +92,7 @@ def signed_in(
 
 @pytest.fixture
 def operator(
-    storage: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    storage: Azurite, warm_python: WarmPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeOperator]:
     """Make the operator of a configuration."""
     monkeypatch.chdir(tmp_path)
@@ -95,7 +102,8 @@ def operator(
 
     def make(**configuration: str) -> Operator:
         declared = deploy(**{**ONE_NODE, **configuration})
-        opened.append(signed_in(declared, storage, tmp_path / "azure", monkeypatch.setenv))
+        start, folder = warm_python.start, tmp_path / "azure"
+        opened.append(signed_in(declared, storage, start, folder, monkeypatch.setenv))
         return opened[-1].__enter__()
 
     yield make
