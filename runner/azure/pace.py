@@ -19,6 +19,8 @@ class Pace:
     first_look: float = 0.25
     """Seconds between the first polls; later it is a twentieth of the time since the first one."""
     longest_look: float = 15.0
+    show: float = 1.0
+    """Seconds between looks at what runs, at least."""
     first_nodes: float = 2.0
     """Seconds between the first looks at the nodes, for their cost; the intervals grow likewise."""
     nodes: float = 15.0

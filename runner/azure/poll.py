@@ -70,6 +70,7 @@ class Poller:
     """After this many polls without news, all tasks are listed."""
     _failed_looks: int = 0
     _last_work: float = field(default_factory=time.monotonic)
+    _next_show: float = 0.0
     _said: dict[str, float] = field(default_factory=dict)
     _nodes: NodeWatch = field(init=False)
 
@@ -137,12 +138,21 @@ class Poller:
         wanted = self.context.in_flight.jobs()
         jobs = [job for job in self.jobs if job in wanted]
         news = sum(self._take_in(job) for job in jobs)
-        busy = sum(self._show_running(job) for job in jobs)
-        if news or busy or self._paused:
+        if news or self._paused:
             self._last_work = time.monotonic()
-        else:
-            self._explain()
+        self._look_at_work(jobs, is_stuck=not (news or self._paused))
         self._listen_to_silence(jobs, news + len(self._paused))
+
+    def _look_at_work(self, jobs: list[str], *, is_stuck: bool) -> None:
+        """Show what runs, or why nothing does: not at each of the first polls, which are there for what ends."""
+        now = time.monotonic()
+        if now < self._next_show:
+            return
+        self._next_show = now + self.context.pace.show
+        if sum(self._show_running(job) for job in jobs):
+            self._last_work = now
+        elif is_stuck:
+            self._explain()
 
     def _listen_to_silence(self, jobs: list[str], news: int) -> None:
         """After some polls without *news*, check that nothing was missed and no task has disappeared."""

@@ -173,7 +173,8 @@ def engine_on() -> Iterator[MakeEngine]:
             stack.callback(session.storage.close)
             paces = {f.name: options.pop(f.name) for f in fields(Pace) if f.name in options}
             pace = replace(
-                Pace(first_look=0.05, longest_look=0.2, first_nodes=0.1, room=0.25), **paces
+                Pace(first_look=0.05, longest_look=0.2, show=0.05, first_nodes=0.1, room=0.25),
+                **paces,
             )
             detach = options.pop("detach", False)
             chosen = RunOptions(**{"overwrite": "always", **options})

@@ -351,7 +351,7 @@ def test_tokens_are_renewed_in_a_long_run(
             storage=storage,
             accounts=Accounts(cloud.deployment, storage=storage),
             ffmpeg=get_ffmpeg_exe(),
-            pace=Pace(first_look=0.2, first_nodes=0.4, room=1.0),
+            pace=Pace(first_look=0.2, show=0.2, first_nodes=0.4, room=1.0),
         )
         opening = threading.Timer(3, gate.open)  # when the first tokens are no good any more
         opening.start()

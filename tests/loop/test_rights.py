@@ -97,7 +97,7 @@ def operator(
     """Make the operator of a configuration."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    pace = PACE.set(Pace(first_look=0.05, longest_look=0.5, first_nodes=0.1, room=0.25))
+    pace = PACE.set(Pace(first_look=0.05, longest_look=0.5, show=0.05, first_nodes=0.1, room=0.25))
     opened = []
 
     def make(**configuration: str) -> Operator:
