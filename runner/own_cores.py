@@ -24,7 +24,9 @@ class OwnCores:
 
     def __init__(self, cores: Iterable[int] = ()) -> None:
         self._all = frozenset(cores)
-        self._free = sorted(self._all)
+        self._free = sorted(
+            self._all, reverse=True
+        )  # the first file is the longest, and the first cores may be the fast ones
         self._lock = threading.Lock()
         self._running: dict[int, ProcessHandle] = {}
         """By the system's numbers of the threads that keep to one core."""

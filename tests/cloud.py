@@ -189,7 +189,8 @@ def stand_in_cloud(
     programs.mkdir(parents=True, exist_ok=True)
     (programs / "ffmpeg").symlink_to(ffmpeg or get_ffmpeg_exe())
     key = AzureNamedKeyCredential(storage.name, storage.key)
-    trusted: dict[str, Any] = {"connection_verify": storage.ca_file}
+    # threads of tests use these while commands change the environment of this process
+    trusted: dict[str, Any] = {"connection_verify": storage.ca_file, "use_env_settings": False}
     with (
         Emulator(
             settings=settings,

@@ -51,6 +51,8 @@ def hold_back_the_first_tasks(world: World) -> None:
 def until_there_should_be_a_second_job(cloud: Cloud) -> None:
     until(cloud.jobs)
     cloud.fault("status", "create_job", status=503, times=None)
+    # what was sent before the kill must have arrived: the service would add it afterwards, and to the full job
+    until(lambda: len(cloud.tasks()) == MOST)
     until(lambda: refused(cloud, "create_job"))
     assert len(cloud.jobs()) == 1
 
@@ -77,7 +79,7 @@ def test_a_run_of_several_jobs_goes_on_where_it_was_killed(
     world = make_a_world(SOURCES)
     machine = replace(world.here, pace={"tasks_a_job": MOST})
     moment.hold(world)
-    process = machine.start("convert", "in")
+    process = machine.start("convert", "in", "--transfers", "1")  # in the order of the plan
     moment.wait(world.cloud)
     process.kill()
     process.communicate()

@@ -174,7 +174,9 @@ def test_what_is_paid_for_is_collected_or_can_be(
             assert what_is_there(world) == before, f"{command} {where} is refused, and acts"
         else:
             done = second(world, machine, command)
-        assert done.exit_code == code, (command, where, done.stderr)
+        # who detaches may be so quick, or the poller: what is over then waits for `attach`, or is collected
+        either = command == "detach" and moment in (over, cancelled_when_over)
+        assert done.exit_code in ((code, 1) if either else (code,)), (command, where, done.stderr)
     world.collect_all()
 
 

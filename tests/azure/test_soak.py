@@ -132,7 +132,8 @@ def hold_against_each_other(world: World) -> None:
         bad = {name.replace(".wav", ".mp3") for name, made in wanted.items() if made[:3] == b"bad"}
         assert {target for target, state in newest.items() if state is State.FAILED} == bad
     assert world.cloud.stored("input") == {}, "a plan or a source is left"
-    assert set(world.cloud.jobs().values()) == {"completed"}, "a job goes on"
+    jobs = world.cloud.jobs()
+    assert set(jobs.values()) == {"completed"}, f"a job goes on: {jobs}, {world.cloud.attempts()}"
     uncollected = set(world.look().results.values()) - {*results.values()}
     assert all(is_outdated(result, wanted) for result in uncollected), "nobody knows of a result"
 
