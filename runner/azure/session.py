@@ -153,6 +153,11 @@ class Session:
         """Return the jobs of *run*, newest last."""
         return [job.id or "" for job in jobs_of(self.jobs, run)]
 
+    def let_end(self, run: str) -> None:
+        """Let each job of *run* end with its last task; whoever continues the run opens another one."""
+        for job in self.jobs_of(run):
+            self.jobs.finish(job)
+
     def shares_no_files_with(self, run: str, plan: Plan) -> bool:
         """Return whether *run* has no file in common with *plan*."""
         stored = self._stored(run).open()

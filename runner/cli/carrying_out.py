@@ -1,5 +1,6 @@
 """Carry out the plan of `runner convert`: show it, or convert what is left of it."""
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from runner.cli.running import run_and_report
 from runner.cli.sources import agree_on_sources
 from runner.cli.todo import left_to_do, show_plan
 from runner.encoders import require_encoders
-from runner.errors import ExitCode
+from runner.errors import ExitCode, TransientError
 from runner.existing import Existing
 from runner.ffmpeg_program import find_ffmpeg
 from runner.followup import FollowUp
@@ -162,6 +163,9 @@ def _resumed_plan(
             # of those that it has converted, sources may be gone: they are of this run all the same
             done = tuple(ledger.sources.gone(run))
             return replace(plan, id=run, done=done).verified_by(options.verify), options
+        if session:  # if it was killed, nobody told its job that no more tasks come
+            with suppress(TransientError):
+                session.let_end(run)
     return plan, run_options_of(ctx)
 
 

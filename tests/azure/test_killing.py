@@ -1,5 +1,6 @@
 """`kill -9` of the runner at any moment, then the same command: nothing twice, nothing lost."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -99,6 +100,19 @@ def test_killed_while_uploading(
     kill(process)
     assert len(sources(cloud)) < FILES
     go_on(azure_run, cloud, destination)
+
+
+def test_the_job_of_a_killed_run_ends_though_no_command_has_its_files_any_more(
+    cloud: Cloud, azure_run: Run, many: Path, stuck: Path
+) -> None:
+    process = azure_run.start(*COMMAND, "--ffmpeg", stuck)
+    until(lambda: cloud.jobs() and len(sources(cloud)) >= 2)
+    kill(process)
+    for source in many.iterdir():
+        os.utime(source, (1, 1))
+    assert azure_run(*COMMAND).exit_code == 0
+    assert len(cloud.jobs()) == 2
+    until(lambda: set(cloud.jobs().values()) == {"completed"})
 
 
 def test_killed_while_submitting(
