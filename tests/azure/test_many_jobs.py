@@ -51,14 +51,19 @@ def hold_back_the_first_tasks(world: World) -> None:
 def until_there_should_be_a_second_job(cloud: Cloud) -> None:
     until(cloud.jobs)
     cloud.fault("status", "create_job", status=503, times=None)
-    # what was sent before the kill must have arrived: the service would add it afterwards, and to the full job
-    until(lambda: len(cloud.tasks()) == MOST)
     until(lambda: refused(cloud, "create_job"))
+    # what was sent before the kill has arrived, or the service would add it to the full job afterwards
+    until(lambda: 0 not in answers(cloud, "create_task_collection"))
     assert len(cloud.jobs()) == 1
 
 
 def refused(cloud: Cloud, operation: str) -> bool:
-    return any(seen.operation == operation and seen.status == 503 for seen in cloud.azure.requests)
+    return 503 in answers(cloud, operation)
+
+
+def answers(cloud: Cloud, operation: str) -> list[int]:
+    """The status of each answer; 0 where there is none yet."""
+    return [seen.status for seen in cloud.azure.requests if seen.operation == operation]
 
 
 MOMENTS = {
