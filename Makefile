@@ -48,8 +48,8 @@ demo-cloud: .venv/azurite
 pulumi:
 	tools/pulumi/build.sh
 
-# How many tests run at a time: one more than there are cores, as many of them wait.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
+# How many tests run at a time: two for each core, as many of them wait.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 test: .venv/dev .venv/azurite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
