@@ -18,6 +18,7 @@ from runner.azure.clients import batch_client, blob_client, sign_in
 from runner.azure.cost_limit import ended_at_limit
 from runner.azure.diagnosis import why_nothing_runs
 from runner.azure.engine import AzureEngine
+from runner.azure.errors import word
 from runner.azure.index import Index, id_of
 from runner.azure.jobs import CANCELLED, Counts, Jobs
 from runner.azure.manifest import DamagedPlanError, Manifest
@@ -155,8 +156,9 @@ class Session:
 
     def let_end(self, run: str) -> None:
         """Let each job of *run* end with its last task; whoever continues the run opens another one."""
-        for job in self.jobs_of(run):
-            self.jobs.finish(job)
+        for job in jobs_of(self.jobs, run):
+            if word(job.state) != "completed":  # most are: there is nothing to ask for
+                self.jobs.finish(job.id or "")
 
     def shares_no_files_with(self, run: str, plan: Plan) -> bool:
         """Return whether *run* has no file in common with *plan*."""
