@@ -25,6 +25,11 @@ unexport PYTHONDONTWRITEBYTECODE
 	$(BIN)/python -m tests.emulator.azurite install
 	touch $@
 
+# The oldest ffmpeg that is supported, for the tests: 4.2.2, in a folder of its own beside the newest.
+.venv/ffmpeg-4.2: .venv/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ imageio-ffmpeg==0.4.9
+	touch $@
+
 install: .venv/runner
 
 # What `pulumi up` and `runner` need on Azure.
@@ -51,7 +56,7 @@ pulumi:
 # How many tests run at a time: two for each core, as many of them wait.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-test: .venv/dev .venv/azurite
+test: .venv/dev .venv/azurite .venv/ffmpeg-4.2
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # What needs neither ffmpeg nor Azurite nor Pulumi: under a minute, for while you write.

@@ -6,6 +6,8 @@ import os
 import re
 from functools import lru_cache
 
+from runner.media.static_program import is_static
+
 # Parts of the names that clouds, Pulumi and others use: AZURE_CLIENT_SECRET,
 # RUNNER_BATCH_KEY, PULUMI_CONFIG_PASSPHRASE, AZURE_STORAGE_CONNECTION_STRING, GITHUB_TOKEN …
 _NAMES = re.compile(
@@ -15,10 +17,26 @@ _NAMES = re.compile(
 )
 _VALUES = re.compile(r"(?i)\b(?:AccountKey|SharedAccessKey|SharedAccessSignature)=|[?&]sig=")
 
+_NO_MODULES = "/nonexistent"
+
 
 def without_secrets() -> dict[str, str]:
     """Return the environment of this process without anything that signs in somewhere."""
     return {name: value for name, value in os.environ.items() if not _is_secret(name, value)}
+
+
+def environment_for(program: str) -> dict[str, str]:
+    """Return the environment to start *program* in: `without_secrets`.
+
+    A static ffmpeg crashes at the service names of many MPEG-TS files: to convert them, its glibc loads
+    modules of this system's glibc, which is another version. So it is led to a folder without any, and
+    leaves such names as they are. Seen with the 4.2.2 and 7.0.2 of imageio-ffmpeg, of John Van Sickle's builds,
+    on glibc 2.36: https://sourceware.org/glibc/wiki/FAQ (static linking, iconv).
+    """
+    environment = without_secrets()
+    if is_static(program):
+        environment.setdefault("GCONV_PATH", _NO_MODULES)
+    return environment
 
 
 @lru_cache(maxsize=1024)  # it is asked for each program that is started

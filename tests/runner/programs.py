@@ -1,7 +1,7 @@
 """The ffmpegs that the worker is tested with, and a worker to test."""
 
 import os
-import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,16 +15,26 @@ from runner.media.worker import convert
 from runner.presets import BUILT_IN
 
 _OTHERS = os.environ.get("RUNNER_TEST_FFMPEGS", "")
-"""Further programs, such as those of other versions, separated as in PATH."""
+"""Further programs, such as that of a distribution, separated as in PATH."""
+
+
+def _oldest() -> str | None:
+    """Return the oldest version that is supported, 4.2.2, which `make test` installs beside the other."""
+    folder = Path(sys.prefix, "ffmpeg-4.2", "imageio_ffmpeg", "binaries")
+    return next((str(path) for path in folder.glob("ffmpeg-*")), None)
 
 
 def _programs() -> list[object]:
-    system = shutil.which("ffmpeg")
-    absent = pytest.mark.skip(reason="this machine has no ffmpeg on PATH")
+    oldest = _oldest()
+    absent = pytest.mark.skip(reason="ffmpeg 4.2.2 is not installed: run make .venv/ffmpeg-4.2")
     return [
         pytest.param(get_ffmpeg_exe(), id="embedded"),
-        pytest.param(system, id="system", marks=() if system else (absent,)),
-        *(pytest.param(path, id=Path(path).name) for path in _OTHERS.split(os.pathsep) if path),
+        pytest.param(oldest, id="oldest", marks=() if oldest else (absent,)),
+        *(
+            pytest.param(path, id=f"given-{Path(path).name}")
+            for path in _OTHERS.split(os.pathsep)
+            if path
+        ),
     ]
 
 
