@@ -16,8 +16,8 @@ from azure.core.credentials import AzureNamedKeyCredential
 from azure.storage.blob import BlobServiceClient
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from runner.azure.deployment import OUTPUTS_SCHEMA, Deployment
 from runner.azure.pools import Pool
-from runner.azure.stack import OUTPUTS_SCHEMA, Deployment
 from tests.conftest import until
 from tests.emulator import Emulator, Fault, Settings, VirtualTasks
 from tests.emulator.azurite import Azurite

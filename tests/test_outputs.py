@@ -4,8 +4,8 @@ import json
 from dataclasses import fields
 
 from infra.outputs import SCHEMA, Outputs, PoolOutputs
+from runner.azure.deployment import OUTPUTS_SCHEMA, Deployment
 from runner.azure.pools import Pool
-from runner.azure.stack import OUTPUTS_SCHEMA, Deployment
 from tests.infra.mocked import deploy
 
 POOLS = [{"name": "sound"}, {"name": "film", "vmSize": "Standard_D16ads_v5", "default": True}]

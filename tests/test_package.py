@@ -17,8 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from runner import __version__
+from runner.azure.deployment import OUTPUTS_SCHEMA, Deployment
 from runner.azure.pools import Pool
-from runner.azure.stack import OUTPUTS_SCHEMA, Deployment
 from tests.conftest import Result, Run
 from tests.media import Media
 from tests.test_licences import needed

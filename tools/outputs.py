@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DECLARED = ROOT / "infra" / "outputs.py"
-READERS = (ROOT / "runner" / "azure" / "stack.py", ROOT / "runner" / "azure" / "pools.py")
+READERS = (ROOT / "runner" / "azure" / "deployment.py", ROOT / "runner" / "azure" / "pools.py")
 
 BEFORE = """# Outputs of the stack
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
+from runner.azure.deployment import Deployment
 from runner.azure.pools import Pool
-from runner.azure.stack import Deployment
 from runner.cli import cli
 from runner.cli.help import Command
 from runner.errors import ExitCode

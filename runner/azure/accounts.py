@@ -20,8 +20,8 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from runner.addresses import BlobAddress, readings
 from runner.azure.clients import blob_client, sign_in
+from runner.azure.deployment import Deployment
 from runner.azure.errors import azure_errors, code_of, is_transient
-from runner.azure.stack import Deployment
 from runner.errors import SetupError
 from runner.formatting import printable
 

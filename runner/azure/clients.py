@@ -12,8 +12,8 @@ from azure.core.pipeline.transport import HttpRequest, HttpResponse
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
+from runner.azure.deployment import Deployment
 from runner.azure.request_log import Transport
-from runner.azure.stack import Deployment
 from runner.errors import SetupError
 
 BATCH_KEY = "RUNNER_BATCH_KEY"

@@ -8,6 +8,7 @@ from pathlib import Path
 from runner.addresses import BlobAddress
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
+from runner.azure.deployment import Deployment
 from runner.azure.early_copies import EarlyCopies
 from runner.azure.flac_copies import FlacCopies
 from runner.azure.jobs import Jobs
@@ -15,7 +16,6 @@ from runner.azure.names import BlobNames
 from runner.azure.node_reads import NodeReads
 from runner.azure.pace import Pace
 from runner.azure.results import CloudResults
-from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
 from runner.azure.task_spec import StayingResult
 from runner.azure.work_items import InFlightTasks

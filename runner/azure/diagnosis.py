@@ -5,9 +5,9 @@ from datetime import datetime
 
 from azure.batch import models as batch
 
+from runner.azure.deployment import Deployment
 from runner.azure.errors import redacted, word
 from runner.azure.node_health import Alarm, PoolLook, node_alarms
-from runner.azure.stack import Deployment
 from runner.formatting import count_text
 
 _QUOTA = "request more in the portal (Quotas), or choose another vmSize"

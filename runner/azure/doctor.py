@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from runner.azure.deployment import Deployment
 from runner.azure.diagnosis import alarms
 from runner.azure.errors import NoRoleError
 from runner.azure.node_health import failed_start
 from runner.azure.pools import Pool
 from runner.azure.session import Session
 from runner.azure.signing import Lifetimes, Signer
-from runner.azure.stack import Deployment
 from runner.errors import RunnerError
 from runner.findings import Finding
 from runner.formatting import printable

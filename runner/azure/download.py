@@ -8,9 +8,9 @@ from datetime import datetime
 from itertools import pairwise
 
 from runner.azure.context import RunContext
-from runner.azure.jobs import Finished
 from runner.azure.outcome import DENIED, GONE, failure_of
 from runner.azure.results import CloudResults
+from runner.azure.tasks import FinishedTask
 from runner.azure.work_items import WorkItem
 from runner.azure.worker_package import pack_worker
 from runner.errors import RunnerError, SetupError, TransientError
@@ -29,7 +29,7 @@ _LONGEST_LOG = 64 * 1024
 """Bytes."""
 
 
-def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event:
+def download_result(context: RunContext, item: WorkItem, end: FinishedTask) -> Event:
     """Return the event for the *end* of an attempt: its result, or its failure.
 
     Raises:
@@ -45,36 +45,35 @@ def download_result(context: RunContext, item: WorkItem, end: Finished) -> Event
     is_certain = failure is None and context.results is not None
     elsewhere = None if is_certain else _fault_in_storage(context, item, end)
     failure = elsewhere or failure
-    uncollected = failure is None
     if failure is None:
         assert record is not None
         try:
-            if context.results is not None:
-                result = _staying(context.results, item, record)
-            else:
-                result = _fetch(context, item, record)
-            event = _converted(item, end, record, result)
-            steps = (*steps_of(item, end, record), Step("collect", began, time.time()))
-            return replace(event, execution=replace(event.execution, steps=steps))
+            event = _converted(item, end, record, _result(context, item, record))
         except ConversionError as error:
             failure = error.failure
-            uncollected = failure.kind is not Kind.TRANSIENT
-    # the node's log says nothing about problems on this machine
-    log = failure.log or ("" if uncollected or elsewhere else _log(context, item))
-    return Event(
-        conversion=item.conversion,
-        state=State.FAILED,
-        attempt=item.attempt,
-        seconds=_seconds(end) + sum((item.pieces_seconds or {}).values()),
-        failure=Failure(failure.kind, failure.message, log),
-        log=log,
-        versions=_versions(record),
-        uncollected=uncollected,
-        execution=_execution(item, end),
-    )
+            if failure.kind is not Kind.TRANSIENT:
+                # a problem on this machine, about which the node's log says nothing
+                return replace(_failed(item, end, record, failure), uncollected=True)
+        else:
+            steps = (*steps_of(item, end, record), Step("collect", began, time.time()))
+            return replace(event, execution=replace(event.execution, steps=steps))
+    log = failure.log or ("" if elsewhere else _log(context, item))
+    return _failed(item, end, record, replace(failure, log=log))
 
 
-def _fault_in_storage(context: RunContext, item: WorkItem, end: Finished) -> Failure | None:
+def _result(context: RunContext, item: WorkItem, record: Record) -> Result:
+    """Return the result that *record* describes, which is then where it belongs.
+
+    Raises:
+        ConversionError: It is not in storage, or not as the node left it.
+        RunnerError: As of `download_result`.
+    """
+    if context.results is not None:
+        return _staying(context.results, item, record)
+    return _fetch(context, item, record)
+
+
+def _fault_in_storage(context: RunContext, item: WorkItem, end: FinishedTask) -> Failure | None:
     """Return what happened to a source that nodes read in place; Batch cannot pin it to a version.
 
     One that is the planned version before its task and after it is the one that was read.
@@ -134,7 +133,7 @@ def _fetch(context: RunContext, item: WorkItem, record: Record) -> Result:
     return Result(size=status.st_size, sha256=record.sha256, mtime_ns=mtime_ns_of(status))
 
 
-def _converted(item: WorkItem, end: Finished, record: Record, result: Result) -> Event:
+def _converted(item: WorkItem, end: FinishedTask, record: Record, result: Result) -> Event:
     return Event(
         conversion=item.conversion,
         state=State.CONVERTED,
@@ -145,6 +144,19 @@ def _converted(item: WorkItem, end: Finished, record: Record, result: Result) ->
         result=result,
         log=record.log,
         notices=record.notices,
+        versions=_versions(record),
+        execution=_execution(item, end),
+    )
+
+
+def _failed(item: WorkItem, end: FinishedTask, record: Record | None, failure: Failure) -> Event:
+    return Event(
+        conversion=item.conversion,
+        state=State.FAILED,
+        attempt=item.attempt,
+        seconds=_seconds(end) + sum((item.pieces_seconds or {}).values()),
+        failure=failure,
+        log=failure.log,
         versions=_versions(record),
         execution=_execution(item, end),
     )
@@ -193,11 +205,11 @@ def _versions(record: Record | None) -> str:
     return record.versions.partition(" Copyright")[0] if record else ""
 
 
-def _seconds(end: Finished) -> float:
+def _seconds(end: FinishedTask) -> float:
     return (end.ended - end.started).total_seconds() if end.ended and end.started else 0.0
 
 
-def _execution(item: WorkItem, end: Finished) -> Execution:
+def _execution(item: WorkItem, end: FinishedTask) -> Execution:
     return Execution(
         worker=end.node,
         queued=_stamp(end.created),
@@ -206,7 +218,7 @@ def _execution(item: WorkItem, end: Finished) -> Execution:
     )
 
 
-def steps_of(item: WorkItem, end: Finished, record: Record) -> tuple[Step, ...]:
+def steps_of(item: WorkItem, end: FinishedTask, record: Record) -> tuple[Step, ...]:
     """Return when each step of an attempt was done; those on the node by the service's and the node's clocks."""
     sent = (item.sending,) if item.sending else ()
     if end.started is None or end.ended is None:

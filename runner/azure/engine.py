@@ -16,6 +16,7 @@ from runner.azure.accounts import Accounts
 from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
 from runner.azure.context import RunContext
+from runner.azure.deployment import Deployment
 from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames
 from runner.azure.node_reads import NodeReads
@@ -24,7 +25,6 @@ from runner.azure.pace import PACE, Pace
 from runner.azure.pipeline import News, Pipeline
 from runner.azure.results import CloudResults
 from runner.azure.signing import Lifetimes, Signer, lifetimes
-from runner.azure.stack import Deployment
 from runner.azure.stored import StoredRun
 from runner.azure.task_spec import longest_task
 from runner.azure.work_items import InFlightTasks

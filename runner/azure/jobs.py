@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from azure.batch import BatchClient
@@ -16,9 +15,10 @@ from azure.core.exceptions import (
 )
 from azure.core.rest import HttpRequest
 
-from runner.azure.errors import JobLostError, azure_errors, code_of, redacted, translated, word
+from runner.azure.errors import JobLostError, azure_errors, code_of, translated, word
 from runner.azure.pool_client import PoolClient
 from runner.azure.retrying import call_with_retry
+from runner.azure.tasks import FinishedTask, ListedTask, TaskCounts
 from runner.errors import SetupError
 
 # The service ends the job after this time, even if runner is gone.
@@ -31,48 +31,6 @@ CANCELLED = "cancelled by runner"
 _MARK = ("made-by", "runner")
 AT_LIMIT = ("stopped-by", "max-cost")
 """In the metadata of a job that was disabled at its run's cost limit."""
-_KILLED = 128
-"""An exit code above it is a signal's, as a shell says it."""
-_SELECTED = ["id", "state", "stateTransitionTime", "executionInfo", "creationTime", "nodeInfo"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A task that has finished."""
-
-    task: str
-    at: datetime
-    exit_code: int | None
-    succeeded: bool
-    """Whether the service counts it as a success: exit code 0, and all transfers worked."""
-    code: str
-    """The code of the failure, such as "FileUploadAccessDenied"; empty for none."""
-    message: str
-    started: datetime | None
-    """When it started, including the download of the source."""
-    ended: datetime | None
-    created: datetime | None = None
-    node: str = ""
-    """The id of the node that it ran on last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A task, and how far it has come."""
-
-    task: str
-    completed: bool
-    cut_off: bool
-    """Whether it ended before the worker could report an outcome."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """The number of tasks in each state of a job; the service may lag behind."""
-
-    active: int
-    running: int
-    completed: int
 
 
 class JobQuotaError(SetupError):
@@ -194,22 +152,22 @@ class Jobs:
         except AzureError as error:
             raise self._job_error(error, job) from None
 
-    def tasks(self, job: str) -> Iterator[Listed]:
+    def tasks(self, job: str) -> Iterator[ListedTask]:
         """Return all tasks of *job*."""
         with azure_errors(f"listing the tasks of job {job}", "batch"):
-            for task in self._client.list_tasks(job, select=["id", "state", "executionInfo"]):
-                completed = word(task.state) == "completed"
-                yield Listed(task.id or "", completed, completed and _is_cut_off(task))
+            for task in self._client.list_tasks(job, select=[*ListedTask.SELECTED]):
+                yield ListedTask.of(task)
 
-    def finished_since(self, job: str, since: datetime | None) -> Iterator[Finished]:
+    def finished_since(self, job: str, since: datetime | None) -> Iterator[FinishedTask]:
         """Yield the tasks of *job* that finished at *since* or later; without it, all finished ones."""
         condition = "state eq 'completed'"
         if since is not None:
             stamp = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             condition += f" and stateTransitionTime ge DateTime'{stamp}'"
         with self._following(job):
-            for task in self._client.list_tasks(job, filter=condition, select=_SELECTED):
-                yield _finished(task)
+            selected = [*FinishedTask.SELECTED]
+            for task in self._client.list_tasks(job, filter=condition, select=selected):
+                yield FinishedTask.of(task)
 
     def running(self, job: str, most: int) -> list[str]:
         """Return the ids of some running tasks of *job*, *most* at most."""
@@ -219,11 +177,11 @@ class Jobs:
             ).by_page()
             return [task.id or "" for task in next(pages, ())]
 
-    def counts(self, job: str) -> Counts:
+    def counts(self, job: str) -> TaskCounts:
         """Return the number of tasks of *job* in each state."""
         with self._following(job):
             counts = self._client.get_job_task_counts(job).task_counts
-        return Counts(counts.active, counts.running, counts.completed)
+        return TaskCounts(counts.active, counts.running, counts.completed)
 
     def job(self, job: str) -> batch.BatchJob | None:
         """Return *job* as the service reports it; None if it does not exist."""
@@ -271,31 +229,3 @@ class Jobs:
         if code == "poolnotfound":
             return SetupError(f"job {job}: there is no pool {self.pool.id}: run `pulumi up`")
         return translated(error, f"job {job}", "batch")
-
-
-def _is_cut_off(task: batch.BatchTask) -> bool:
-    """Return whether *task* never started, was terminated or killed, or its outputs did not arrive."""
-    info = task.execution_info
-    if info is None or word(info.result) == "success":
-        return False
-    code = info.failure_info.code if info.failure_info else None
-    was_killed = info.exit_code is None or info.exit_code > _KILLED
-    return was_killed or (code or "").lower() != "failureexitcode"
-
-
-def _finished(task: batch.BatchTask) -> Finished:
-    info = task.execution_info
-    failure = info.failure_info if info else None
-    assert task.id is not None
-    return Finished(
-        task=task.id,
-        at=task.state_transition_time or datetime.now(UTC),
-        exit_code=info.exit_code if info else None,
-        succeeded=info is not None and word(info.result) == "success",
-        code=(failure.code or "") if failure else "",
-        message=redacted((failure.message or "") if failure else ""),
-        started=info.start_time if info else None,
-        ended=info.end_time if info else None,
-        created=task.creation_time,
-        node=(task.node_info.node_id or "") if task.node_info else "",
-    )

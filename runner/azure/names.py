@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from azure.batch.models import BatchJob
 
+from runner.azure.deployment import Deployment
 from runner.azure.jobs import Jobs
-from runner.azure.stack import Deployment
 from runner.media.node import RESULT
 from runner.models import Conversion, Source
 

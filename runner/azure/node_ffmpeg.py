@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from runner.azure.blobs import Blobs
+from runner.azure.deployment import Deployment
 from runner.azure.pools import Pool
-from runner.azure.stack import Deployment
 from runner.azure.workers import Stopped
 from runner.errors import RunnerError
 from runner.media.environment import without_secrets

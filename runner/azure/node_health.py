@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from azure.batch import models as batch
 
+from runner.azure.deployment import Deployment
 from runner.azure.errors import redacted, word
-from runner.azure.stack import Deployment
 
 PATIENCE = timedelta(minutes=10)
 """A run whose pool only has failed nodes ends after this time; somebody may be fixing them."""

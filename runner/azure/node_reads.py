@@ -8,12 +8,12 @@ from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
 from runner.addresses import BlobAddress
 from runner.azure.accounts import Access, Accounts
+from runner.azure.deployment import Deployment
 from runner.azure.errors import NoRoleError
 from runner.azure.listing import Listing
 from runner.azure.names import NodeUrl
 from runner.azure.reading import right_to_read
 from runner.azure.signing import DelegationKeys, Lifetimes
-from runner.azure.stack import Deployment
 from runner.blob_selection import BlobFacts
 from runner.errors import SetupError
 from runner.media.blob_source import CHANGED, GONE

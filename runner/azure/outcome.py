@@ -1,6 +1,6 @@
 """What the end of a task means for its conversion. Pure."""
 
-from runner.azure.jobs import Finished
+from runner.azure.tasks import FinishedTask
 from runner.media.node import Record
 from runner.models import Failure, Kind
 
@@ -40,7 +40,7 @@ GONE = "blobnotfound"
 
 
 def failure_of(
-    end: Finished, record: Record | None, *, signed: bool, unreadable: str = ""
+    end: FinishedTask, record: Record | None, *, signed: bool, unreadable: str = ""
 ) -> Failure | None:
     """Return why the task failed; None if it did not.
 
@@ -59,7 +59,7 @@ def failure_of(
     return Failure(*_classify(code, end, signed=signed), record.log if record else "")
 
 
-def _classify(code: str, end: Finished, *, signed: bool) -> tuple[Kind, str]:
+def _classify(code: str, end: FinishedTask, *, signed: bool) -> tuple[Kind, str]:
     words = f"{end.code}: {end.message}" if end.code else f"exit code {end.exit_code}"
     if code in _DENIED:
         return _denied(end, signed=signed)
@@ -80,7 +80,7 @@ def _exited(code: int) -> tuple[Kind, str]:
     return Kind.INTERNAL, f"the worker exited with code {code} and left no record"
 
 
-def _denied(end: Finished, *, signed: bool) -> tuple[Kind, str]:
+def _denied(end: FinishedTask, *, signed: bool) -> tuple[Kind, str]:
     if signed:
         return Kind.TRANSIENT, "the signed URL of the task was refused: it expired"
     uploading = end.code.lower().startswith("fileupload")
@@ -91,7 +91,7 @@ def _denied(end: Finished, *, signed: bool) -> tuple[Kind, str]:
     )
 
 
-def _ended(end: Finished) -> tuple[Kind, str]:
+def _ended(end: FinishedTask) -> tuple[Kind, str]:
     if "wall" in end.message.lower() or "time" in end.message.lower():
         return Kind.TIMEOUT, "took longer than its time limit"
     return (

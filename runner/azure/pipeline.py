@@ -1,40 +1,30 @@
-"""The steps of a run, in threads that overlap file by file: upload, submit, poll and download."""
+"""A run from its first upload to its clean-up: upload, submit, poll and download, in threads that overlap file by file."""
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any
 
 from runner.azure.cleanup import Settled, interrupted_text, left_over_notice
 from runner.azure.context import RunContext
-from runner.azure.download import download_result
 from runner.azure.errors import JobCancelledError, JobLostError, PoolLostError
 from runner.azure.job_state import AT_COST_LIMIT
-from runner.azure.jobs import Finished
-from runner.azure.lanes import Lanes
 from runner.azure.node_ffmpeg import put_ffmpeg
 from runner.azure.poll import Poller
 from runner.azure.resume import resume_run
-from runner.azure.retry_policy import RetryPolicy
 from runner.azure.submit import Submitter
-from runner.azure.upload import copy_early, upload_source
-from runner.azure.work_items import WorkItem
+from runner.azure.transfers import Transfers
+from runner.azure.upload import copy_early
 from runner.azure.workers import Workers
 from runner.engine import Stop, next_of, starting_threads
 from runner.errors import InterruptedRunError, RunCancelledError, RunnerError, TransientError
 from runner.followup import FollowUp
 from runner.formatting import count_text
-from runner.media.failures import ConversionError
-from runner.models import Event, Failure, Kind, NodeUse, Notice, Plan, State
+from runner.models import Event, NodeUse, Notice, Plan
 
 _TRANSFERS_END = 5.0
 """Seconds in which a transfer notices that the run was stopped."""
-_MOMENT = 0.05
-_MOST_WAITING = 2_000
-"""Results that wait to be downloaded before more are taken in: of a resumed run, a million may be there."""
 _PATIENCE = 0.7
 """The longest wait after Ctrl-C, in seconds."""
 
@@ -68,24 +58,16 @@ class Pipeline:
         self._follow_up = follow_up
         self._jobs = [plan.id]
         """The run's jobs, newest last; only the loops append to it, and nothing is ever removed."""
-        # results are about as large as their sources, or smaller
-        self._up, self._down = Lanes(context.options), Lanes(context.options)
         self._submitter = Submitter(context, self._jobs, self._wake, inbox.put)
-        self._uploaders = Workers("upload", self._up.at_a_time, self._upload, inbox.put)
-        self._downloaders = Workers("download", self._down.at_a_time, self._download, inbox.put)
-        self._poller = Poller(context, self._jobs, self._ended, self._wake, self._is_behind)
-        self._loops = Workers[Callable[[], None]]("loop", 3, lambda loop: loop(), inbox.put)
-        self._all_workers: list[Workers[Any]] = [self._uploaders, self._downloaders, self._loops]
-        self._retry = RetryPolicy(
-            context.options.retries, min(self._up.at_a_time, len(plan.conversions))
+        self._transfers = Transfers(context, self._submitter, inbox.put)
+        self._poller = Poller(
+            *(context, self._jobs, self._transfers.download),
+            self._wake,
+            self._transfers.is_behind,
         )
+        self._loops = Workers[Callable[[], None]]("loop", 3, lambda loop: loop(), inbox.put)
         self._left = len(plan.conversions)
-        self._todo: Iterator[int] = iter(())
-        """The places of the conversions that no uploader has been given yet."""
-        self._feeding = threading.Lock()
         self._settled = Settled(context.in_flight, plan.done)
-        self._collecting: set[str] = set()
-        """The conversions whose tasks have ended but have not been downloaded yet."""
         self._has_begun = False
         self._is_putting = False
 
@@ -94,8 +76,8 @@ class Pipeline:
         self._stop.listen(self._wake)
         if self._left:
             with starting_threads():
-                for workers in self._all_workers:
-                    workers.start()
+                self._transfers.start()
+                self._loops.start()
             # in a thread, like everything that waits for Azure, so that this one can react to a stop
             self._loops.put(self._begin)
             try:
@@ -110,8 +92,8 @@ class Pipeline:
     def close(self) -> None:
         """Stop everything that can be stopped at once; paid work is neither cancelled nor forgotten."""
         self._stop_threads()
-        for workers in self._all_workers:
-            workers.close()
+        self._transfers.close()
+        self._loops.close()
 
     def _stop_threads(self) -> None:
         """Have each thread end after what it is doing."""
@@ -130,10 +112,8 @@ class Pipeline:
             self._submitter.expect()
             self._is_putting = True
             self._loops.put(self._put_ffmpeg)
-        self._todo = iter(todo)
         self._has_begun = True
-        for _ in range(self._up.at_a_time):
-            self._feed()
+        self._transfers.upload(todo)
         self._loops.put(self._submitter.run)
         self._loops.put(self._poller.run)
 
@@ -166,7 +146,7 @@ class Pipeline:
                 yield news
             if self._stop.at_limit and self._has_begun:
                 self._context.at_limit.set()
-            if self._context.wound_down.is_set() and not self._collecting and self._left:
+            if self._context.wound_down.is_set() and not self._transfers.awaited and self._left:
                 return
             if self._stop.gently and self._left:
                 yield from self._leave()
@@ -182,8 +162,7 @@ class Pipeline:
         deadline = time.monotonic() + _PATIENCE
         ending = threading.Thread(target=self._try_to_finish, args=(self._jobs[-1],), daemon=True)
         ending.start()
-        self._downloaders.close()
-        self._downloaders.wait(_PATIENCE)
+        self._transfers.finish_downloads(_PATIENCE)
         yield from self._drain()
         ending.join(max(0.0, deadline - time.monotonic()))
 
@@ -198,8 +177,7 @@ class Pipeline:
     def _note(self, news: Event | Notice | NodeUse) -> None:
         if isinstance(news, Notice | NodeUse):
             return
-        if news.failure is not None or news.state.is_final:
-            self._collecting.discard(news.conversion.id)
+        self._transfers.note(news)
         if news.state.is_final:
             self._left -= 1
             self._settled.note(news)
@@ -207,10 +185,8 @@ class Pipeline:
     def _shut_down(self) -> Generator[Event | Notice | NodeUse, None, None]:
         """After a lost job: wait for what is starting, and leave in storage what is still needed."""
         self._stop_threads()
-        for workers in (self._uploaders, self._downloaders):
-            workers.close()
-        for workers in (self._uploaders, self._downloaders):
-            workers.wait(_TRANSFERS_END)
+        self._transfers.close()
+        self._transfers.wait(_TRANSFERS_END)
         yield from self._drain()
         with suppress(RunnerError):  # the next command finds whatever is left
             self._settled.clear(self._context.stored, keep=self._context.options.keep)
@@ -224,108 +200,6 @@ class Pipeline:
         return TransientError(
             f"{error} with {left} left; run the same command again to submit the rest"
         )
-
-    def _feed(self) -> None:
-        """Give the uploaders one more, as each begins with one: a million need not wait in their queue."""
-        with self._feeding:
-            place = next(self._todo, None)
-        if place is not None:
-            self._uploaders.put(self._context.in_flight.next_attempt(place))
-
-    def _upload(self, item: WorkItem) -> None:
-        while self._submitter.is_behind:
-            if self._context.stopped.wait(_MOMENT) or self._context.at_limit.is_set():
-                return
-        self._feed()
-        if item.blob:
-            self._submitter.put(item)
-            return
-        with self._up.of(item.conversion.source.size):
-            self._upload_now(item)
-
-    def _upload_now(self, item: WorkItem) -> None:
-        if self._context.stopped.is_set() or self._context.at_limit.is_set():
-            return
-        if not item.conversion.source.is_blob:
-            self._context.report(
-                Event(conversion=item.conversion, state=State.UPLOADING, attempt=item.attempt)
-            )
-        try:
-            upload_source(self._context, item)
-        except ConversionError as error:
-            self._upload_failed(item, error.failure)
-        except TransientError as error:
-            self._retry.count_fault(error)
-            self._upload_failed(item, Failure(Kind.TRANSIENT, str(error)))
-        else:
-            self._retry.succeeded()
-            self._submitter.put(item)
-
-    def _upload_failed(self, item: WorkItem, failure: Failure) -> None:
-        event = _failed(item, failure)
-        if self._retry.may_try_again(item, failure):
-            self._context.report(replace(event, state=State.RETRYING))
-            self._uploaders.put(item.again())
-        else:
-            self._context.report(event)
-            self._submitter.drop()
-
-    def _is_behind(self) -> bool:
-        return self._downloaders.waiting > _MOST_WAITING
-
-    def _ended(self, item: WorkItem, end: Finished) -> None:
-        self._collecting.add(item.conversion.id)
-        self._downloaders.put((item, end))
-
-    def _download(self, work: tuple[WorkItem, Finished]) -> None:
-        with self._down.of(work[0].conversion.source.size):
-            self._download_now(work)
-
-    def _download_now(self, work: tuple[WorkItem, Finished]) -> None:
-        item, end = work
-        if self._context.stopped.is_set():
-            return
-        self._context.report(
-            Event(conversion=item.conversion, state=State.DOWNLOADING, attempt=item.attempt)
-        )
-        try:
-            event = download_result(self._context, item, end)
-        except TransientError as error:
-            self._retry.count_fault(error)
-            item.tries += 1
-            if item.tries <= self._context.options.retries:
-                self._downloaders.put(work)
-            else:
-                event = _failed(item, Failure(Kind.TRANSIENT, str(error)))
-                self._context.report(replace(event, uncollected=True))
-                self._give_up(item)
-            return
-        self._retry.succeeded()
-        self._settle(item, event)
-
-    def _settle(self, item: WorkItem, event: Event) -> None:
-        """Try the conversion of *item* again as a new attempt, or report *event* as its final one."""
-        if event.failure is None or not self._retry.may_try_again(item, event.failure):
-            self._context.report(event)
-            self._give_up(item)
-            if not event.uncollected:
-                self._discard_source(item)
-            return
-        if not item.is_undecided:
-            self._submitter.expect()
-        self._context.report(replace(event, state=State.RETRYING))
-        (self._submitter if item.blob else self._uploaders).put(item.again())
-
-    def _give_up(self, item: WorkItem) -> None:
-        """There is no other attempt: whoever waits to hear of one hears that."""
-        if item.is_undecided:
-            self._submitter.drop()
-
-    def _discard_source(self, item: WorkItem) -> None:
-        context = self._context
-        if item.blob and not context.options.keep:
-            with suppress(TransientError):  # it is tried again at the end of the run
-                context.blobs.delete(context.deployment.input_container, [item.blob])
 
     def _clear_up(self) -> Generator[Event | Notice | NodeUse, None, None]:
         """After the last file, end the jobs and delete the sources in storage."""
@@ -356,7 +230,7 @@ class Pipeline:
             return InterruptedRunError(
                 "stopped before the run began; run the same command again to continue"
             )
-        going_on, ended = len(self._context.in_flight), len(self._collecting)
+        going_on, ended = len(self._context.in_flight), len(self._transfers.awaited)
         return InterruptedRunError(
             interrupted_text(going_on, ended, self._plan.id, self._follow_up)
         )
@@ -364,9 +238,3 @@ class Pipeline:
     def _try_to_finish(self, job: str) -> None:
         with suppress(RunnerError):
             self._context.jobs.finish(job)
-
-
-def _failed(item: WorkItem, failure: Failure) -> Event:
-    return Event(
-        conversion=item.conversion, state=State.FAILED, attempt=item.attempt, failure=failure
-    )

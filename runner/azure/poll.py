@@ -11,11 +11,11 @@ from runner.azure.cost_limit import has_wound_down
 from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.errors import JobLostError, PoolLostError, word
 from runner.azure.job_state import AT_COST_LIMIT, ended_early, refuse_disabled
-from runner.azure.jobs import Finished
 from runner.azure.names import joining_task
 from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work
 from runner.azure.node_watch import NodeWatch
 from runner.azure.start_task_log import last_lines
+from runner.azure.tasks import FinishedTask
 from runner.azure.work_items import WorkItem
 from runner.errors import TransientError
 from runner.models import Event, Notice, State
@@ -39,7 +39,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class _Listing:
     """The finished tasks of a job, some of which may be taken in later."""
 
-    ends: Iterator[Finished]
+    ends: Iterator[FinishedTask]
     newest: datetime | None = None
     was_paused: bool = False
     """Then it says nothing of what finished meanwhile: tasks that it had passed by."""
@@ -55,7 +55,7 @@ class Poller:
 
     context: RunContext
     jobs: list[str]
-    ended: Callable[[WorkItem, Finished], None]
+    ended: Callable[[WorkItem, FinishedTask], None]
     """Called with each item whose task has finished."""
     wake: Callable[[], None]
     """Called when nothing of a run at its cost limit runs any more."""
@@ -192,7 +192,7 @@ class Poller:
             self._since[job] = max(self._since.get(job, _LONG_AGO), listing.newest - _OVERLAP)
         return news
 
-    def _note_piece(self, end: Finished) -> None:
+    def _note_piece(self, end: FinishedTask) -> None:
         """Note the node time of a piece, which is part of that of its film."""
         film = joining_task(end.task)
         if film != end.task and end.started and end.ended:

@@ -4,8 +4,8 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from runner.addresses import BlobAddress
 from runner.azure.accounts import Accounts
+from runner.azure.deployment import Deployment
 from runner.azure.errors import NoRoleError, code_of, translated
-from runner.azure.stack import Deployment
 from runner.blob_selection import ARCHIVED, REHYDRATING
 from runner.errors import RunnerError, SetupError, TransientError
 from runner.media.blob_source import CHANGED, GONE

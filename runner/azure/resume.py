@@ -11,9 +11,10 @@ from runner.azure.cost_limit import was_at_limit
 from runner.azure.errors import word
 from runner.azure.index import Index, id_of
 from runner.azure.job_state import AT_COST_LIMIT, POOL_REPLACED, refuse_disabled
-from runner.azure.jobs import Jobs, Listed
+from runner.azure.jobs import Jobs
 from runner.azure.names import TaskName, jobs_of
 from runner.azure.open_job import open_job
+from runner.azure.tasks import ListedTask
 from runner.azure.work_items import InFlightTasks, WorkItem
 from runner.azure.worker_package import pack_worker
 from runner.azure.workers import Stopped, meanwhile
@@ -83,7 +84,7 @@ def _note_attempts(context: RunContext, jobs: list[str]) -> int | None:
     return count if alive else None
 
 
-def _note_attempt(table: InFlightTasks, job: str, task: Listed, *, will_end: bool) -> None:
+def _note_attempt(table: InFlightTasks, job: str, task: ListedTask, *, will_end: bool) -> None:
     name = TaskName.parse(task.task)
     place = table.place_of(name.conversion) if name else None
     if name is None or place is None:

@@ -16,16 +16,17 @@ from runner.azure.accounts import Accounts
 from runner.azure.blobs import Blobs
 from runner.azure.clients import batch_client, blob_client, sign_in
 from runner.azure.cost_limit import ended_at_limit
+from runner.azure.deployment import Deployment
 from runner.azure.diagnosis import why_nothing_runs
 from runner.azure.engine import AzureEngine
 from runner.azure.errors import word
 from runner.azure.index import Index, id_of
-from runner.azure.jobs import CANCELLED, Counts, Jobs
+from runner.azure.jobs import CANCELLED, Jobs
 from runner.azure.manifest import DamagedPlanError, Manifest
 from runner.azure.names import RUN_NAME, TaskName, jobs_of, result_in, run_of
-from runner.azure.stack import Deployment
 from runner.azure.start_task_log import last_lines
 from runner.azure.stored import StoredRun
+from runner.azure.tasks import TaskCounts
 from runner.conversions import Conversions
 from runner.errors import SetupError, UsageError
 from runner.models import Conversion, Plan
@@ -39,7 +40,7 @@ class JobStatus:
     """The state of a run's tasks."""
 
     jobs: tuple[str, ...]
-    counts: Counts
+    counts: TaskCounts
     why: str
     """Why nothing runs; empty if something does, or if nothing is waiting."""
 
@@ -222,7 +223,7 @@ class Session:
         facts = list(jobs_of(self.jobs, run))
         jobs = [job.id or "" for job in facts]
         each = [self.jobs.counts(job) for job in jobs]
-        counts = Counts(
+        counts = TaskCounts(
             sum(count.active for count in each),
             sum(count.running for count in each),
             sum(count.completed for count in each),

@@ -14,8 +14,8 @@ from azure.storage.blob import (
     generate_container_sas,
 )
 
+from runner.azure.deployment import Deployment
 from runner.azure.errors import azure_errors
-from runner.azure.stack import Deployment
 from runner.conversions import Conversions
 from runner.models import Plan
 

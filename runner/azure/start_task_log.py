@@ -1,9 +1,9 @@
 """Read the end of a start task's log, from the node or from storage, where start tasks upload it."""
 
 from runner.azure.blobs import Blobs
+from runner.azure.deployment import Deployment
 from runner.azure.errors import redacted
 from runner.azure.jobs import Jobs
-from runner.azure.stack import Deployment
 from runner.errors import RunnerError
 from runner.formatting import printable
 from runner.media.strict import UnreadableError

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 from azure.batch import models as batch
 
+from runner.azure.deployment import Deployment
 from runner.azure.names import BlobNames, NodeUrl, TaskName, safe_suffix
-from runner.azure.stack import Deployment
 from runner.azure.worker_package import pack_worker
 from runner.media.blob_source import SourceBlob
 from runner.media.blob_target import BlobTarget
@@ -70,16 +70,7 @@ def build_task(
     source = f"source{safe_suffix(os.path.splitext(name)[1])}"
     task = str(TaskName(conversion.id, attempt))
     folder = blob_names.results(task)
-    order = Order(
-        source=source,
-        recipe=conversion.recipe,
-        seconds=seconds,
-        size=conversion.source.size,
-        identity=deployment.pool_identity_id,
-        target=staying.target if staying else None,
-        target_signature=staying.signature if staying else "",
-        source_blob=_pinned(conversion, there) if staying and there else None,
-    )
+    order = _order(conversion, source, seconds, deployment, staying, there)
     return {
         "id": task,
         "commandLine": COMMAND,
@@ -97,6 +88,27 @@ def build_task(
         "constraints": constraints(seconds),
         "requiredSlots": deployment.pool.slots_for(conversion.recipe),
     }
+
+
+def _order(
+    conversion: Conversion,
+    source: str,
+    seconds: float | None,
+    deployment: Deployment,
+    staying: StayingResult | None,
+    there: NodeUrl | None,
+) -> Order:
+    """Return what the worker is to do with the file *source*, which in storage may be *there*."""
+    return Order(
+        source=source,
+        recipe=conversion.recipe,
+        seconds=seconds,
+        size=conversion.source.size,
+        identity=deployment.pool_identity_id,
+        target=staying.target if staying else None,
+        target_signature=staying.signature if staying else "",
+        source_blob=_pinned(conversion, there) if staying and there else None,
+    )
 
 
 @lru_cache

@@ -32,7 +32,7 @@ from runner.prices import Prices, money_text, own_price
 from runner.storage_use import Staying
 
 if TYPE_CHECKING:
-    from runner.azure.stack import Deployment
+    from runner.azure.deployment import Deployment
 
 _MOST_LOOKED_UP = 500
 """The most files that are checked for existing results before a run begins."""

@@ -22,15 +22,15 @@ from azure.core.exceptions import (
 )
 
 from runner.azure import task_spec
+from runner.azure.deployment import Deployment
 from runner.azure.diagnosis import alarms
 from runner.azure.errors import is_transient, translated
-from runner.azure.jobs import Finished, _finished
 from runner.azure.manifest import Manifest, manifest_of, read_manifest
 from runner.azure.names import BlobNames, NodeUrl, TaskName, safe_suffix
 from runner.azure.node_health import PoolLook
 from runner.azure.outcome import failure_of
 from runner.azure.session import Session, _is_before
-from runner.azure.stack import Deployment
+from runner.azure.tasks import FinishedTask
 from runner.azure.worker_package import pack_worker
 from runner.errors import ExitCode, SetupError
 from runner.media.node import ORDER, Order, Record
@@ -40,12 +40,12 @@ from tests.azure.conftest import MP3
 from tests.azure.test_stack import OUTPUTS
 
 WHEN = datetime(2026, 11, 22, tzinfo=UTC)
-DONE = Finished("t", WHEN, 0, succeeded=True, code="", message="", started=WHEN, ended=WHEN)
+DONE = FinishedTask("t", WHEN, 0, succeeded=True, code="", message="", started=WHEN, ended=WHEN)
 GOOD = Record(size=1, sha256="x", media_seconds=1.0)
 BAD = Record(kind="input", message="damaged", log="words")
 
 
-def ended(code: str, message: str = "words", exit_code: int | None = None) -> Finished:
+def ended(code: str, message: str = "words", exit_code: int | None = None) -> FinishedTask:
     return replace(DONE, succeeded=False, code=code, message=message, exit_code=exit_code)
 
 
@@ -128,7 +128,7 @@ def test_exit_code_0_does_not_count_where_the_upload_failed() -> None:
     ],
 )
 def test_the_end_of_a_task_without_a_record_has_a_kind(
-    end: Finished, kind: Kind, said: str
+    end: FinishedTask, kind: Kind, said: str
 ) -> None:
     failure = failure_of(end, None, signed=False)
     assert failure is not None
@@ -503,7 +503,7 @@ def test_why_a_task_failed_is_told_without_signatures() -> None:
             "message": ADDRESS,
         },
     }
-    end = _finished(BatchTask({"id": "t", "executionInfo": info}))
+    end = FinishedTask.of(BatchTask({"id": "t", "executionInfo": info}))
     assert end.message == "cannot fetch https://store/tools/x?sp=r&sig=… 403"
     failure = failure_of(end, None, signed=True)
     assert failure

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.batch.models import BatchNode, BatchPool
 
+from runner.azure.deployment import Deployment
 from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work, node_alarms
-from runner.azure.stack import Deployment
 from tests.azure.test_stack import OUTPUTS
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from runner.azure.context import RunContext
-from runner.azure.jobs import Finished
 from runner.azure.poll import Poller
+from runner.azure.tasks import FinishedTask
 from runner.azure.work_items import WorkItem
 from runner.conversions import Conversions
 from runner.models import Conversion, Plan, Source
@@ -36,7 +36,7 @@ def test_no_more_is_taken_in_than_there_is_room_for(
     until(lambda: context.jobs.counts(RUN).completed == FILES)
     waiting: SimpleQueue[str] = SimpleQueue()
 
-    def take(item: WorkItem, end: Finished) -> None:
+    def take(item: WorkItem, end: FinishedTask) -> None:
         assert item.task == end.task
         waiting.put(end.task)
 

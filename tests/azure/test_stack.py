@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from runner import __version__
-from runner.azure.stack import OUTPUTS_SCHEMA, Deployment, choose_stack
+from runner.azure.deployment import OUTPUTS_SCHEMA, Deployment
+from runner.azure.stack import choose_stack
 from runner.errors import SetupError, UsageError
 from tests.conftest import Run
 from tests.media import Media

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from azure.batch import models as batch
 
+from runner.azure.deployment import Deployment
 from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.node_health import PATIENCE, PoolLook, no_node_can_work
-from runner.azure.stack import Deployment
 from runner.engine import Stop
 from runner.errors import ExitCode, InterruptedRunError, SetupError
 from runner.models import Notice, State

@@ -24,7 +24,8 @@ from runner.azure.add_tasks import TaskAdder
 from runner.azure.blobs import Blobs
 from runner.azure.clients import batch_client, sign_in
 from runner.azure.context import RunContext
-from runner.azure.jobs import Finished, Jobs
+from runner.azure.deployment import Deployment
+from runner.azure.jobs import Jobs
 from runner.azure.names import BlobNames
 from runner.azure.node_reads import NodeReads
 from runner.azure.pace import Pace
@@ -32,9 +33,10 @@ from runner.azure.poll import Poller
 from runner.azure.resume import resume_run
 from runner.azure.session import Session
 from runner.azure.signing import Lifetimes, Signer
-from runner.azure.stack import Deployment, choose_stack
+from runner.azure.stack import choose_stack
 from runner.azure.stored import StoredRun
 from runner.azure.submit import Submitter
+from runner.azure.tasks import FinishedTask
 from runner.azure.work_items import InFlightTasks, WorkItem
 from runner.conversions import Conversions
 from runner.media.choices import settle
@@ -383,7 +385,7 @@ class _Scale:
             "plan": plan,
         }
 
-    def _end(self, item: WorkItem, end: Finished) -> None:
+    def _end(self, item: WorkItem, end: FinishedTask) -> None:
         assert end.succeeded
         assert end.task == item.task
         self._ended += 1
