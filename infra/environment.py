@@ -10,7 +10,7 @@ from infra.access import Access
 from infra.account import Account
 from infra.configuration import from_pulumi
 from infra.existing import look_up
-from infra.lasting import watch_for_changes
+from infra.immutable import watch_for_changes
 from infra.monitoring import Monitoring
 from infra.network import Network
 from infra.node_ffmpeg import PACKAGE

@@ -20,24 +20,22 @@ class Rule:
     name: str
     reason: str
     destination: str
-    ports: tuple[str, ...]
+    ports: tuple[str, ...] = ("443",)
     protocol: str = "Tcp"
 
 
 def outbound_rules(settings: Settings) -> Iterator[Rule]:
     """Return the rules for what a node in simplified communication mode must reach.
 
-    https://learn.microsoft.com/azure/batch/simplified-compute-node-communication. DNS, identity tokens and the host's own services need no rule, because security groups do not apply to
-    their addresses.
+    https://learn.microsoft.com/azure/batch/simplified-compute-node-communication. DNS, identity tokens and
+    the host's own services need no rule, because security groups do not apply to their addresses.
     """
     region = settings.service_tag_region or SERVICE_TAG_REGIONS[settings.location]
-    private = settings.private_subresources
-    if private:
+    if private := settings.private_subresources:
         yield Rule(
             name="private-endpoints",
             reason="Batch and storage, at their addresses in this network",
             destination=settings.private_endpoint_subnet_cidr,
-            ports=("443",),
             protocol="*",
         )
     if "nodeManagement" not in private:
@@ -45,7 +43,6 @@ def outbound_rules(settings: Settings) -> Iterator[Rule]:
             name="batch-node-management",
             reason="The node's agent talks to the Batch service; Azure reserves UDP for it too",
             destination=f"BatchNodeManagement.{region}",
-            ports=("443",),
             protocol="*",
         )
     if "blob" not in private:
@@ -53,14 +50,12 @@ def outbound_rules(settings: Settings) -> Iterator[Rule]:
             name="storage",
             reason="Sources in, results and logs out",
             destination=f"Storage.{region}",
-            ports=("443",),
         )
     if settings.monitor_agent:
         yield Rule(
             name="azure-monitor",
             reason="The Azure Monitor agent sends what it collects",
             destination="AzureMonitor",
-            ports=("443",),
         )
     if installs_packages(settings):
         yield Rule(

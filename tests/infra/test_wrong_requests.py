@@ -15,8 +15,8 @@ from tests.infra.engine import THIS_MONTH
 from tests.infra.mocked import Deployed, deploy
 from tests.infra.provider import schema
 from tests.infra.provider.azure import Azure
+from tests.infra.provider.immutable import IMMUTABLE_PROPERTIES
 from tests.infra.provider.kinds import BATCH_SERVICE, KINDS, SUBSCRIPTION, Inputs
-from tests.infra.provider.lasting import KEPT
 from tests.infra.provider.limits import LIMITS, NAMES
 from tests.infra.provider.names import leaf, made_up_id
 from tests.infra.provider.refusals import ArmError
@@ -237,7 +237,7 @@ def test_what_the_program_asks_for_is_taken(of: dict[str, str], stored: Any) -> 
 
 def test_every_kind_has_a_name_and_every_rule_a_kind() -> None:
     assert KINDS.keys() <= NAMES.keys()
-    assert {*LIMITS, *KEPT} <= NAMES.keys()
+    assert {*LIMITS, *IMMUTABLE_PROPERTIES} <= NAMES.keys()
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import time
 from typing import Any
 
 from tests.infra.provider import hooks, private_link, schema
+from tests.infra.provider.immutable import check_changes
 from tests.infra.provider.kinds import KINDS, SUBSCRIPTION, Inputs, answer, outputs_of
-from tests.infra.provider.lasting import check_changes
 from tests.infra.provider.limits import check_limits
 from tests.infra.provider.names import leaf
 from tests.infra.provider.refusals import ArmError

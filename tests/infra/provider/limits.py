@@ -126,7 +126,7 @@ def matching(path: str, pattern: str, code: str = "InvalidRequestContent") -> Li
     )
 
 
-def lasting(path: str, low: timedelta, high: timedelta, code: str) -> Limit:
+def duration(path: str, low: timedelta, high: timedelta, code: str) -> Limit:
     """Bound a duration, which ISO 8601 writes."""
 
     def allows(value: str) -> bool:
@@ -195,8 +195,8 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = {
         "batch:Pool": (
             at_most("displayName", 1024, BATCH),
             between("taskSlotsPerNode", 1, 256, BATCH),
-            lasting("scaleSettings.autoScale.evaluationInterval", MINUTES_5, HOURS_168, BATCH),
-            lasting("scaleSettings.fixedScale.resizeTimeout", MINUTES_5, HOURS_168, BATCH),
+            duration("scaleSettings.autoScale.evaluationInterval", MINUTES_5, HOURS_168, BATCH),
+            duration("scaleSettings.fixedScale.resizeTimeout", MINUTES_5, HOURS_168, BATCH),
             between("scaleSettings.fixedScale.targetDedicatedNodes", 0, 2**31 - 1, BATCH),
             between("scaleSettings.fixedScale.targetLowPriorityNodes", 0, 2**31 - 1, BATCH),
             between("startTask.maxTaskRetryCount", -1, 2**31 - 1, BATCH),

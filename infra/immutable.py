@@ -16,29 +16,29 @@ import pulumi
 Inputs = Mapping[str, Any]
 
 
-def stays(old: object, new: object) -> bool:
+def unchanged(old: object, new: object) -> bool:
     """Return whether Azure allows a change from *old* to *new*: never."""
     return old == new
 
 
-def only_grows(old: object, new: object) -> bool:
+def not_switched_off(old: object, new: object) -> bool:
     """Return whether it allows the change of something that cannot be switched off again."""
     return not old or bool(new)
 
 
-def converts(old: object, new: object) -> bool:
+def convertible(old: object, new: object) -> bool:
     """Return whether it allows a change of redundancy: to and from zones only on request."""
     return old == new or {old, new} == {"Standard_LRS", "Standard_GRS"}
 
 
-def holds(old: object, new: object) -> bool:
+def covers_old_ranges(old: object, new: object) -> bool:
     """Return whether it allows a change of address ranges: only to larger ones, as their subnets are in use."""
     olds, news = ([IPv4Network(each) for each in ranges or ()] for ranges in (old, new))  # type: ignore[attr-defined]  # lists of strings
     return all(any(was.subnet_of(space) for space in news) for was in olds)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lasting:
+class ImmutableProperty:
     """A property that cannot change after its resource was created."""
 
     path: str
@@ -46,53 +46,53 @@ class Lasting:
     setting: str
     """The setting that would change it."""
     why: str
-    allows: Callable[[object, object], bool] = stays
+    allows: Callable[[object, object], bool] = unchanged
 
 
-LOCATION = Lasting(
+LOCATION = ImmutableProperty(
     path="location",
     setting="azure-native:location",
     why="nothing can move to another region; make another stack there",
 )
 
-LASTING: Mapping[str, tuple[Lasting, ...]] = {
+IMMUTABLE: Mapping[str, tuple[ImmutableProperty, ...]] = {
     "keyvault:Vault": (
-        Lasting(
+        ImmutableProperty(
             path="properties.softDeleteRetentionInDays",
             setting="keyVaultSoftDeleteDays",
             why="a vault keeps its original number of days",
         ),
-        Lasting(
+        ImmutableProperty(
             path="properties.enablePurgeProtection",
             setting="keyVaultPurgeProtection",
             why="it cannot be switched off again",
-            allows=only_grows,
+            allows=not_switched_off,
         ),
     ),
     "storage:StorageAccount": (
-        Lasting(
+        ImmutableProperty(
             path="sku.name",
             setting="storageRedundancy",
             why="request a conversion in the portal, or make another stack",
-            allows=converts,
+            allows=convertible,
         ),
-        Lasting(
+        ImmutableProperty(
             path="encryption.keyVaultProperties.keyName",
             setting="storageEncryptionKey",
             why="Azure keeps using the old key; choose Microsoft's key in the portal",
-            allows=only_grows,
+            allows=not_switched_off,
         ),
     ),
     "network:VirtualNetwork": (
-        Lasting(
+        ImmutableProperty(
             path="addressSpace.addressPrefixes",
             setting="vnetCidr",
             why="the nodes' subnet is in it (a larger range around it is possible); or make another stack",
-            allows=holds,
+            allows=covers_old_ranges,
         ),
     ),
     "consumption:Budget": (
-        Lasting(
+        ImmutableProperty(
             path="timePeriod.startDate",
             setting="budgetStart",
             why="a budget keeps its first month; to change it, set monthlyBudget 0, run `pulumi up`, then set both",
@@ -103,7 +103,7 @@ LASTING: Mapping[str, tuple[Lasting, ...]] = {
 its new name, of a Batch account and others by azure-native itself."""
 
 
-class LastingError(Exception):
+class SettingRefusedError(Exception):
     """A setting was changed that Azure cannot change."""
 
 
@@ -119,13 +119,13 @@ def refuse_change(args: pulumi.ResourceHookArgs) -> None:
     """Refuse an update of a property that cannot change.
 
     Raises:
-        LastingError: With the setting and its old value.
+        SettingRefusedError: With the setting and its old value.
     """
     kind = args.type.removeprefix("azure-native:")
-    for each in (LOCATION, *LASTING.get(kind, ())):
+    for each in (LOCATION, *IMMUTABLE.get(kind, ())):
         old, new = at(args.old_inputs, each.path), at(args.new_inputs, each.path)
         if not each.allows(old, new):
-            raise LastingError(
+            raise SettingRefusedError(
                 f"{each.setting}: {shown(new)}: was {shown(old)}, and cannot be changed: {each.why}"
             )
 
@@ -144,11 +144,11 @@ def refuse_month(args: pulumi.ResourceHookArgs) -> None:
     This is only for new budgets: the month of an existing one may be in the past.
 
     Raises:
-        LastingError: With a month that is allowed.
+        SettingRefusedError: With a month that is allowed.
     """
     start = date.fromisoformat(str(at(args.new_inputs, "timePeriod.startDate"))[:10])
     if words := month_fault(start, datetime.now(UTC).date()):
-        raise LastingError(f"budgetStart: {start}: {words}")
+        raise SettingRefusedError(f"budgetStart: {start}: {words}")
 
 
 def month_fault(start: date, today: date) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from infra.checks import key_of
 from infra.configuration import NOT_CONFIGURED
-from infra.lasting import LASTING, LastingError, month_fault, refuse_change
+from infra.immutable import IMMUTABLE, SettingRefusedError, month_fault, refuse_change
 from infra.settings import Settings
 from tests.infra.engine import THIS_MONTH, Deployment
 from tests.infra.existing import (
@@ -29,8 +29,8 @@ from tests.infra.existing import (
 )
 from tests.infra.mocked import OPERATOR, Deployed, Registered, deploy_beside
 from tests.infra.provider.azure import Azure
+from tests.infra.provider.immutable import IMMUTABLE_PROPERTIES
 from tests.infra.provider.kinds import KINDS
-from tests.infra.provider.lasting import KEPT
 from tests.infra.provider.names import leaf
 from tests.infra.provider.store import Store
 
@@ -219,7 +219,7 @@ def brought_about(arm: Azure, before: Deployed, after: Deployed) -> Iterator[str
             )
             try:
                 refuse_change(args)
-            except LastingError as error:
+            except SettingRefusedError as error:
                 yield str(error)
                 return  # what depends on it is not reached
             else:
@@ -235,7 +235,7 @@ def is_replaced(was: Registered, each: Registered) -> bool:
     )
 
 
-TAKEN_WITHOUT_EFFECT = {
+ACCEPTED_WITHOUT_EFFECT = {
     "addressSpace.addressPrefixes",
     # that a key is no longer named changes nothing: Azure goes on with it
     "encryption.keyVaultProperties.keyName",
@@ -244,9 +244,9 @@ TAKEN_WITHOUT_EFFECT = {
 
 def test_the_program_refuses_nothing_that_azure_takes() -> None:
     """The other way round is what the changes above are for."""
-    for kind, each in LASTING.items():
-        kept = {rule.path for rule in KEPT.get(f"azure-native:{kind}", ())}
-        assert {rule.path for rule in each} - kept <= TAKEN_WITHOUT_EFFECT, kind
+    for kind, each in IMMUTABLE.items():
+        known = {rule.path for rule in IMMUTABLE_PROPERTIES.get(f"azure-native:{kind}", ())}
+        assert {rule.path for rule in each} - known <= ACCEPTED_WITHOUT_EFFECT, kind
 
 
 def test_a_resource_stays_in_its_region() -> None:
@@ -254,7 +254,7 @@ def test_a_resource_stays_in_its_region() -> None:
         "urn", "id", "logs", "azure-native:operationalinsights:Workspace",
         old_inputs={"location": "westeurope"}, new_inputs={"location": "eastus"},
     )  # fmt: skip
-    with pytest.raises(LastingError, match="azure-native:location: eastus: was westeurope"):
+    with pytest.raises(SettingRefusedError, match="azure-native:location: eastus: was westeurope"):
         refuse_change(args)
 
 

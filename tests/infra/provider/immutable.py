@@ -60,7 +60,7 @@ def _premium(old: str, new: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class ImmutableProperty:
     """A property that Azure keeps as it was made, and its words when one wants another."""
 
     path: str
@@ -76,27 +76,27 @@ class Kept:
             raise ArmError(self.status, self.code, words)
 
 
-LOCATION = Kept(
+LOCATION = ImmutableProperty(
     path="location",
     code="InvalidResourceLocation",
     message="The resource already exists in another location. Resources cannot be moved by an update.",
     status=409,
 )
 
-KEPT: dict[str, tuple[Kept, ...]] = {
+IMMUTABLE_PROPERTIES: dict[str, tuple[ImmutableProperty, ...]] = {
     "azure-native:keyvault:Vault": (
-        Kept(
+        ImmutableProperty(
             path="properties.softDeleteRetentionInDays",
             code="BadRequest",
             message='The property "softDeleteRetentionInDays" has been set already and it can\'t be modified.',
         ),
-        Kept(
+        ImmutableProperty(
             path="properties.enablePurgeProtection",
             code="BadRequest",
             message='The property "enablePurgeProtection" cannot be set to false.',
             allowed=switched_on,
         ),
-        Kept(
+        ImmutableProperty(
             path="properties.enableSoftDelete",
             code="BadRequest",
             message='The property "enableSoftDelete" cannot be set to false.',
@@ -104,55 +104,67 @@ KEPT: dict[str, tuple[Kept, ...]] = {
         ),
     ),
     "azure-native:consumption:Budget": (
-        Kept(
+        ImmutableProperty(
             path="timePeriod.startDate",
             code="400",
             message="Start date of budgets cannot be updated. Please delete and create a new budget",
         ),
-        Kept(path="timeGrain", code="400"),
-        Kept(path="category", code="400"),
+        ImmutableProperty(path="timeGrain", code="400"),
+        ImmutableProperty(path="category", code="400"),
     ),
     "azure-native:storage:StorageAccount": (
-        Kept(
+        ImmutableProperty(
             path="sku.name",
             code="InvalidAccountType",
             message="Storage account type conversion is not supported.",
             allowed=zones_kept,
         ),
-        Kept(path="kind", code="AccountPropertyCannotBeUpdated"),
-        Kept(path="isHnsEnabled", code="AccountPropertyCannotBeUpdated"),
-        Kept(path="isNfsV3Enabled", code="AccountPropertyCannotBeUpdated", allowed=as_before),
-        Kept(path="dnsEndpointType", code="AccountPropertyCannotBeUpdated", allowed=as_before),
-        Kept(path="extendedLocation", code="AccountPropertyCannotBeUpdated"),
-        Kept(
+        ImmutableProperty(path="kind", code="AccountPropertyCannotBeUpdated"),
+        ImmutableProperty(path="isHnsEnabled", code="AccountPropertyCannotBeUpdated"),
+        ImmutableProperty(
+            path="isNfsV3Enabled", code="AccountPropertyCannotBeUpdated", allowed=as_before
+        ),
+        ImmutableProperty(
+            path="dnsEndpointType", code="AccountPropertyCannotBeUpdated", allowed=as_before
+        ),
+        ImmutableProperty(path="extendedLocation", code="AccountPropertyCannotBeUpdated"),
+        ImmutableProperty(
             path="encryption.requireInfrastructureEncryption",
             code="AccountPropertyCannotBeUpdated",
         ),
-        Kept(path="immutableStorageWithVersioning.enabled", code="AccountPropertyCannotBeUpdated"),
-        Kept(
+        ImmutableProperty(
+            path="immutableStorageWithVersioning.enabled", code="AccountPropertyCannotBeUpdated"
+        ),
+        ImmutableProperty(
             path="largeFileSharesState",
             code="AccountPropertyCannotBeUpdated",
             allowed=lambda old, new: old != "Enabled" or new in {None, "Enabled"},
         ),
     ),
     "azure-native:storage:BlobContainer": (
-        Kept(path="defaultEncryptionScope", code="InvalidRequestPropertyValue"),
-        Kept(path="denyEncryptionScopeOverride", code="InvalidRequestPropertyValue"),
-        Kept(path="immutableStorageWithVersioning.enabled", code="InvalidRequestPropertyValue"),
+        ImmutableProperty(path="defaultEncryptionScope", code="InvalidRequestPropertyValue"),
+        ImmutableProperty(path="denyEncryptionScopeOverride", code="InvalidRequestPropertyValue"),
+        ImmutableProperty(
+            path="immutableStorageWithVersioning.enabled", code="InvalidRequestPropertyValue"
+        ),
     ),
     "azure-native:network:Subnet": (
-        Kept(path="defaultOutboundAccess", code="SubnetDefaultOutboundAccessCannotBeUpdated"),
+        ImmutableProperty(
+            path="defaultOutboundAccess", code="SubnetDefaultOutboundAccessCannotBeUpdated"
+        ),
     ),
     "azure-native:network:NatGateway": (
-        Kept(path="sku.name", code="NatGatewaySkuCannotBeChanged"),
-        Kept(path="zones", code="ResourceAvailabilityZonesCannotBeModified"),
+        ImmutableProperty(path="sku.name", code="NatGatewaySkuCannotBeChanged"),
+        ImmutableProperty(path="zones", code="ResourceAvailabilityZonesCannotBeModified"),
     ),
     "azure-native:network:PublicIPAddress": (
-        Kept(path="zones", code="ResourceAvailabilityZonesCannotBeModified"),
-        Kept(path="publicIPAllocationMethod", code="PublicIPAddressAllocationCannotBeChanged"),
+        ImmutableProperty(path="zones", code="ResourceAvailabilityZonesCannotBeModified"),
+        ImmutableProperty(
+            path="publicIPAllocationMethod", code="PublicIPAddressAllocationCannotBeChanged"
+        ),
     ),
     "azure-native:operationalinsights:Workspace": (
-        Kept(path="features.clusterResourceId", code="BadRequest"),
+        ImmutableProperty(path="features.clusterResourceId", code="BadRequest"),
     ),
 }
 """What is refused one by one; the locations of all kinds besides."""
@@ -160,8 +172,8 @@ KEPT: dict[str, tuple[Kept, ...]] = {
 
 def check_changes(token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Refuse a change to what cannot change."""
-    for kept in (LOCATION, *KEPT.get(token, ())):
-        kept.check(old, new)
+    for each in (LOCATION, *IMMUTABLE_PROPERTIES.get(token, ())):
+        each.check(old, new)
     allowed = CHANGEABLE.get(token)
     if allowed is None:
         return
