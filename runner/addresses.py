@@ -103,8 +103,8 @@ def readings(text: str, stack_endpoint: str = "") -> tuple[BlobAddress, ...]:
         return tuple(found)
     if _CONTAINER.fullmatch(first):
         raise UsageError(
-            f"{printable(text)}: there is no stack here whose account could have the container {first}; "
-            f"choose one with --stack or --outputs, or write az://ACCOUNT/{first}/…"
+            f"{printable(text)}: no stack is selected, so the account of container {first} is not known; "
+            f"choose a stack with --stack or --outputs, or write az://ACCOUNT/{first}/…"
         )
     raise _refused(text)
 

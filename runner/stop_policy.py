@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from runner.engine import Stop
 from runner.errors import ExitCode, InterruptedRunError, RunnerError, SetupError, UsageError
+from runner.formatting import count_text
 from runner.models import Event, Kind, Plan, State
 
 _ALIKE = 3
@@ -43,7 +44,8 @@ class StopPolicy:
         elif self._alike == self._settled == few:
             self._give_up(UsageError(f"every file failed with the same error: {failure.message}"))
         elif self._failed == self._fail_fast:
-            message = f"stopped after {self._failed} failed files (--fail-fast)"
+            failed = count_text(self._failed, "failed file")
+            message = f"stopped after {failed} (--fail-fast)"
             self._give_up(_StoppedEarlyError(message))
 
     @contextmanager

@@ -5,6 +5,7 @@ import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
+from pathlib import Path
 
 from runner.errors import SetupError
 from runner.followup import joined
@@ -46,6 +47,9 @@ def _is_installed(module: str) -> bool:
 
 def _installer() -> list[str]:
     """Return the command that installs into this Python's environment; `uv tool` makes environments without pip."""
+    environment = Path(sys.prefix)
+    if (environment / "pipx_metadata.json").is_file():
+        return ["pipx", "inject", environment.name]
     if find_spec("pip"):
         return [sys.executable, "-m", "pip", "install"]
     return ["uv", "pip", "install", "--python", sys.executable]

@@ -1,6 +1,8 @@
 """`runner convert`: from the command line to a plan; the rest is imported once files are being looked for."""
 
+import json
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -99,14 +101,30 @@ def _watch(request: Request) -> ExitCode:
 
 
 def _show_settings(ctx: click.Context) -> None:
-    """Show each option and where its value comes from."""
+    """Show each option as a settings file has it, and where its value comes from."""
     origins = {
         ParameterSource.COMMANDLINE: "command line",
         ParameterSource.ENVIRONMENT: "environment",
         ParameterSource.DEFAULT: "default",
     }
     settings = settings_of(ctx)
-    for name, value in ctx.params.items():
+    for option in ctx.command.get_params(ctx):
+        name = str(option.name)
+        if not isinstance(option, click.Option) or name not in ctx.params:
+            continue
         source = ctx.get_parameter_source(name)
         origin = origins.get(source) if source else None
-        say(f"{name} = {value!r}  ({origin or settings.origins.get(name)})")
+        value = _shown(option, ctx.params[name])
+        say(f"{_long_name(option)} = {value}  ({origin or settings.origins.get(name)})")
+
+
+def _shown(option: click.Option, value: object) -> str:
+    """Return *value* as TOML writes it; in words, if there is none."""
+    if value is None:
+        usual = (option.show_default, option.default)
+        return next((words for words in usual if isinstance(words, str)), "not set")
+    if isinstance(value, bool | int | float | list | tuple):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str | Path):
+        return json.dumps(str(value), ensure_ascii=False)
+    return "not shown"  # the address to notify is a secret

@@ -244,9 +244,11 @@ def _run_line(run: RunRecord, *, running: bool) -> str:
 
 def _outcome(run: RunRecord, took: str) -> str:
     counts = {"converted": run.converted, "up to date": run.up_to_date, "failed": run.failed}
-    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing done"
-    said = f"{said} in {took}"
     meaning = ExitCode(run.exit_code or 0)
+    if meaning is ExitCode.OK:  # `--detach` leaves them to Azure
+        counts["submitted to Azure"] = run.files - sum(counts.values())
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    said = f"{said or 'nothing converted'} in {took}"
     if meaning in (ExitCode.OK, ExitCode.SOME_FAILED):
         return said
     # a run that was not even started is in no ledger

@@ -25,11 +25,11 @@ def presets(name: str | None) -> None:
         every = {**BUILT_IN, **own}.values()
         width = max(len(preset.name) for preset in every)
         for preset in every:
-            show(f"{preset.name:{width}}  {preset.suffix:6} {preset.summary}{_origin(preset)}")
+            show(f"{preset.name:{width}}  {preset.suffix:6} {_summary(preset)}")
         return
     preset = find_preset(name, own)
     recipe = preset.recipe()
-    say(f"{preset.name}: {preset.summary}{_origin(preset)}")
+    say(f"{preset.name}: {_summary(preset)}")
     if preset.audio_filter:
         say(f"audio filter: {preset.audio_filter}")
     if preset.loudness is not None:
@@ -39,5 +39,7 @@ def presets(name: str | None) -> None:
     click.echo(shlex.join(plain_arguments(recipe)))
 
 
-def _origin(preset: Preset) -> str:
-    return "" if preset.origin == "built-in" else f"  ({preset.origin})"
+def _summary(preset: Preset) -> str:
+    if preset.origin == "built-in":
+        return preset.summary
+    return f"{preset.summary or 'your own preset'}  ({preset.origin})"

@@ -90,7 +90,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **op
         run = Run(
             plan=plan,
             backend=backend.name,
-            where=f"the failed files of {old.id} {backend.words}",
+            where=f"failed files of {old.id} · {backend.words}",
             command=follow_up.retry(old.id),
             options=chosen,
             follow_up=follow_up,

@@ -39,7 +39,7 @@ def lines(estimate: Estimate) -> list[str]:
         said.append(f"on Azure: no estimate ({estimate.why_no_azure})")
     else:
         said += _of_azure(estimate.azure)
-    return [*said, recommendation(estimate)]
+    return [*said, *filter(None, [recommendation(estimate)])]
 
 
 def _of_files(found: Selection) -> str:
@@ -125,12 +125,12 @@ def _about(seconds: float, error: float) -> str:
 
 
 def recommendation(estimate: Estimate) -> str:
-    """One sentence."""
+    """Return one sentence; an empty one if nothing is known of either."""
     here, azure = estimate.here.seconds, estimate.azure
     if not estimate.found.looks:
         return _nothing(estimate.found.unreadable)
     if azure is None or azure.seconds is None:
-        return "Convert here." if here is not None else "Run `runner plan` to measure it."
+        return "Convert here." if here is not None else ""
     price = (
         ""
         if azure.amount is None or azure.prices is None

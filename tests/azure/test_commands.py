@@ -342,7 +342,7 @@ def test_fail_fast_says_why_it_stopped_and_what_goes_on(
     _, errors = process.communicate(timeout=90)
     assert process.returncode == 1
     assert (
-        "stopped after 1 failed files (--fail-fast); stopped here; 2 tasks still running" in errors
+        "stopped after 1 failed file (--fail-fast); stopped here; 2 tasks still running" in errors
     )
 
 

@@ -78,7 +78,7 @@ def test_after_fail_fast_the_rest_can_be_collected(make_a_world: MakeWorld) -> N
     # all is submitted before the first one fails
     assert world.do(world.here, *CONVERT, "--detach").exit_code == 0
     stopped = world.follow(world.here, *CONVERT, "--fail-fast", "1")
-    assert "stopped after 1 failed files (--fail-fast)" in stopped.stderr
+    assert "stopped after 1 failed file (--fail-fast)" in stopped.stderr
     world.collect_all()
 
 

@@ -202,7 +202,7 @@ def test_a_run_posts_its_summary_and_its_address_is_nowhere(
     assert (head, name[:8]) == ("runner: some files failed", f"run {first['run'][:4]}")
     assert any("converted, 1 failed" in line for line in lines), lines
     assert (second["up_to_date"], last["event"]) == (1, "error")
-    assert "stopped after 1 failed files" in last["text"]
+    assert "stopped after 1 failed file" in last["text"]
     more = [run("runs"), run("status"), run("logs"), run("report")]
     said = "".join(end.stdout + end.stderr for end in (*ends, *more))
     assert SECRET not in said + "".join(program.said("environment"))

@@ -102,7 +102,7 @@ def test_an_error_of_the_run_ends_the_json(run: Run, folder: Path) -> None:
     assert last == {
         "v": 1,
         "event": "error",
-        "message": "stopped after 1 failed files (--fail-fast)",
+        "message": "stopped after 1 failed file (--fail-fast)",
         "exit_code": 1,
     }
     assert result.exit_code == 1
@@ -120,8 +120,11 @@ def test_verbose_says_where_settings_come_from(run: Run, folder: Path, tmp_path:
     text = run("convert", "in", "--to", "wav", "-v", "-n", RUNNER_JOBS="3").stderr
     assert "retries = 7  (.runner.toml)" in text
     assert "jobs = 3  (environment)" in text
-    assert "to = 'wav'  (command line)" in text
-    assert "verify = 'duration'  (default)" in text
+    assert 'to = "wav"  (command line)' in text
+    assert 'verify = "duration"  (default)' in text
+    assert 'out = "out"  (default)' in text, "as a settings file has it"
+    assert "timeout = auto  (default)" in text
+    assert "dry-run = true  (command line)" in text
 
 
 @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
