@@ -1,6 +1,7 @@
-"""The live display of a run on a terminal. Only this module imports rich's live display."""
+"""The live displays on a terminal: of a run, and of `status --watch`. Only this module imports rich's."""
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -135,6 +136,34 @@ class Terminal:
             cells.append(f"{share:.0%}" if share is not None else _SHORT.get(event.state, ""))
             table.add_row(*cells)
         return table
+
+
+class Refreshed:
+    """Lines on standard output, each time over those before; the last ones stay, as plain lines."""
+
+    def __init__(self, leave: Callable[[list[str]], None]) -> None:
+        """*leave* prints the last lines: a terminal then breaks them where it must, so they can be copied."""
+        self._leave = leave
+        self._lines: list[str] = []
+        self._live = Live(console=Console(highlight=False), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+        self._leave(self._lines)
+
+    def __call__(self, lines: list[str]) -> None:
+        """Show *lines* in place of those before."""
+        self._lines = lines
+        self._live.update(Text("\n".join(map(printable_text, lines))), refresh=True)
 
 
 def is_capable() -> bool:

@@ -2,8 +2,10 @@
 
 import json
 import re
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
@@ -61,18 +63,34 @@ def status(
         session = None if run.backend == "local" or not run.unfinished else _session(options)
         if session is not None:
             session = session.on(session.deployment.on_that_of_a_run(run.options.pool))
-        while True:
-            follow_up = None if options["as_json"] else follow_up_of(ctx)
-            going = _show_status(ledger, run.id, session, follow_up)
-            if not (options["watch"] and going and is_anybody_there()):
-                return
-            time.sleep(_WATCH_EVERY)
+        follow_up = None if options["as_json"] else follow_up_of(ctx)
+        with _writer(options) as write:
+            while True:
+                lines, going = _status(ledger, run.id, session, follow_up)
+                write(lines)
+                if not (options["watch"] and going and is_anybody_there()):
+                    return
+                time.sleep(_WATCH_EVERY)
 
 
-def _show_status(
+def _writer(options: dict[str, Any]) -> AbstractContextManager[Callable[[list[str]], None]]:
+    """Return what writes lines: with `--watch` on a terminal, each time over those before."""
+    if options["watch"] and not options["as_json"] and sys.stdout.isatty():
+        from runner.terminal import Refreshed  # noqa: PLC0415 - rich takes 0.1 s to import
+
+        return Refreshed(_show_all)
+    return nullcontext(_show_all)
+
+
+def _show_all(lines: list[str]) -> None:
+    for line in lines:
+        show(line)
+
+
+def _status(
     ledger: Ledger, name: str, session: "Session | None", follow_up: FollowUp | None
-) -> bool:
-    """Show the state of the run, in JSON without *follow_up*; return whether it is still running."""
+) -> tuple[list[str], bool]:
+    """Return the state of the run in lines, in JSON without *follow_up*, and whether it is still running."""
     run, running = ledger.run(name), ledger.lock.is_held()
     job_status = session.job_status(name) if session else None
     sources = ledger.sources.counts(name)
@@ -84,20 +102,19 @@ def _show_status(
         cost = cost_of(uses, attempts, run.prices, staying)
     if follow_up is None:
         tasks = asdict(job_status.counts) if job_status else None
-        click.echo(_run_json(run, tasks=tasks, cost=cost))
+        lines = [_run_json(run, tasks=tasks, cost=cost)]
     else:
-        for line in _status_lines(run, ledger.attempts.to_tell(name), job_status, running=running):
-            show(line)
+        told = ledger.attempts.to_tell(name)
+        lines = list(_status_lines(run, told, job_status, running=running))
         if sources:
-            show(f"  {sources_text(sources)}")
+            lines.append(f"  {sources_text(sources)}")
         if cost:
-            for line in cost_lines(cost):
-                show(f"  {line}")
+            lines += (f"  {line}" for line in cost_lines(cost))
         if job_status is not None and not running:
             collect, end = follow_up.attach(name), follow_up.cancel(name)
-            show(f"  collect the results with `{collect}`, or cancel the run with `{end}`")
+            lines.append(f"  collect the results with `{collect}`, or cancel the run with `{end}`")
     busy = job_status is not None and job_status.counts.active + job_status.counts.running > 0
-    return busy or (running and run.ended is None)
+    return lines, busy or (running and run.ended is None)
 
 
 def _status_lines(

@@ -1,14 +1,16 @@
 """What the ledger remembers: runs, status, logs, retry, clean."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from runner.ledger import Ledger
-from tests.conftest import Run, names, until
+from tests.conftest import RUNNER, Run, names, until
 from tests.media import Media
 from tests.stand_in import MakeStandIn
 
@@ -71,6 +73,28 @@ def test_status_is_shown_again_until_the_run_ends(
     assert first.endswith("  1 file  running\n")
     assert "  1 file  1 converted in " in last
     assert watching.wait() == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo terminal")
+def test_on_a_terminal_the_status_is_shown_in_place_and_stays_in_whole_lines(
+    run: Run, mixed: Path
+) -> None:
+    import pty  # noqa: PLC0415 - POSIX only
+
+    main, side = pty.openpty()
+    environment = {**run.environment, "TERM": "xterm-256color", "COLUMNS": "30"}
+    subprocess.run(
+        [RUNNER, "status", "--watch"], cwd=run.folder, env=environment, stdout=side, check=True
+    )
+    os.close(side)
+    seen = b""
+    with suppress(OSError):  # how Linux says that the other side is closed
+        while block := os.read(main, 4096):
+            seen += block
+    os.close(main)
+    *replaced, left = seen.decode().split("\x1b[2K")
+    assert replaced, "it erases what it showed"
+    assert left.replace("\r", "").endswith(run("status").stdout)
 
 
 def test_a_run_is_found_by_how_its_name_starts(run: Run, mixed: Path) -> None:
