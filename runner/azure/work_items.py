@@ -111,7 +111,6 @@ class InFlightTasks:
         attempt, retried, job, suffix, flags, sent, began, ended = _ROW.unpack_from(
             self._rows, place * _ROW.size
         )
-        is_stored, is_in_flight = flags & _STORED, flags & _IN_FLIGHT
         return WorkItem(
             self.conversions,
             place,
@@ -119,12 +118,12 @@ class InFlightTasks:
             retried=retried,
             is_earlier=bool(flags & _EARLIER),
             is_undecided=bool(flags & _UNDECIDED),
-            blob=f"{self._blob(place)}{self._suffixes.texts[suffix]}" if is_stored else "",
+            blob=f"{self._blob(place)}{self._suffixes.texts[suffix]}" if flags & _STORED else "",
             sent=None if sent == _UNKNOWN else sent,
             sending=Step("send", began, ended) if began else None,
             job=self._jobs.texts[job] if attempt else "",
-            cut=self._cuts.get(place) if is_in_flight else None,
-            pieces_seconds=self._pieces_seconds.get(place) if is_in_flight else None,
+            cut=self._cuts.get(place),
+            pieces_seconds=self._pieces_seconds.get(place),
             is_added=bool(flags & _ADDED),
         )
 

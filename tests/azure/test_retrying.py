@@ -15,7 +15,10 @@ from azure.core.exceptions import (
 from runner.azure.clients import blob_client
 from runner.azure.retry_policy import RetryPolicy
 from runner.azure.retrying import TRIES, call_with_retry, wait_before
+from runner.azure.work_items import WorkItem
+from runner.conversions import Conversions
 from runner.errors import TransientError
+from runner.models import Failure, Kind
 
 
 class Calls:
@@ -117,6 +120,43 @@ def test_a_line_that_is_down_ends_the_run_rather_than_fail_its_files(
     faults = [TransientError("no line")] * (files * (1 + retries))
     with pytest.raises(TransientError, match="no line"):
         list(map(policy.count_fault, faults))
+
+
+@pytest.mark.parametrize(
+    ("at_a_time", "retries", "last"),
+    [(1, 2, 12), (4, 2, 12), (5, 2, 15), (16, 2, 48), (16, 9, 48), (16, 1, 32), (16, 0, 16)],
+)
+def test_a_run_ends_when_each_of_those_that_travel_has_failed_as_often_as_it_may(
+    at_a_time: int, retries: int, last: int
+) -> None:
+    policy = RetryPolicy(retries, at_a_time)
+    policy.count_fault(TransientError("no line"))
+    policy.succeeded()  # so the count begins anew
+    for _ in range(last - 1):
+        policy.count_fault(TransientError("no line"))
+    with pytest.raises(TransientError, match="no line"):
+        policy.count_fault(TransientError("no line"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "retried", "is_earlier", "again"),
+    [
+        (Kind.TRANSIENT, 0, False, True),
+        (Kind.TRANSIENT, 1, False, True),
+        (Kind.TRANSIENT, 2, False, False),
+        (Kind.TRANSIENT, 2, True, False),
+        (Kind.ENVIRONMENT, 0, False, False),
+        (Kind.ENVIRONMENT, 2, True, True),
+        (Kind.INPUT, 0, True, False),
+        (Kind.TIMEOUT, 0, False, False),
+        (Kind.INTERNAL, 0, False, False),
+    ],
+)
+def test_a_conversion_is_tried_again_where_another_attempt_may_succeed(
+    kind: Kind, retried: int, is_earlier: bool, again: bool
+) -> None:
+    item = WorkItem(Conversions.of([]), 0, retried=retried, is_earlier=is_earlier)
+    assert RetryPolicy(2, 4).may_try_again(item, Failure(kind, "")) is again
 
 
 def test_a_moment_without_a_line_ends_no_run_in_which_many_files_travel() -> None:

@@ -100,6 +100,31 @@ def test_the_time_of_pieces_goes_with_their_film_and_not_with_its_next_attempt()
     assert facts(in_flight.take(again.task)) == facts(again)
 
 
+@pytest.mark.parametrize(("cut", "tasks"), [(None, 1), (CUT, 3)])
+def test_an_attempt_takes_a_task_for_each_piece_and_one_for_the_result(
+    cut: Cut | None, tasks: int
+) -> None:
+    assert WorkItem(THREE, 1, cut=cut).tasks == tasks
+
+
+@pytest.mark.parametrize(("blob", "sent"), [(BLOB, 0), ("", None)])
+def test_a_retry_has_the_next_number_and_sends_no_source_that_is_there(
+    blob: str, sent: int | None
+) -> None:
+    item = WorkItem(THREE, 1, attempt=3, retried=1, blob=blob, sent=17, job="a", is_earlier=True)
+    assert facts(item.again()) == facts(
+        WorkItem(THREE, 1, attempt=4, retried=2, blob=blob, sent=sent)
+    )
+
+
+def test_a_command_that_goes_on_has_all_its_retries_and_sends_no_source_that_is_there() -> None:
+    in_flight = InFlightTasks(RUN, THREE)
+    in_flight.note(WorkItem(THREE, 1, attempt=3, retried=2, blob=BLOB, sent=17, job="a"))
+    expected = WorkItem(THREE, 1, attempt=4, blob=BLOB, sent=17)
+    assert facts(in_flight.next_attempt(1)) == facts(expected)
+    assert facts(in_flight.next_attempt(2)) == facts(WorkItem(THREE, 2, attempt=1, sent=0))
+
+
 def test_a_million_tasks_in_flight_take_64_mb_on_top_of_the_plan() -> None:
     few, many = (in_flight_bytes(table(files)) for files in (2_050, 4_100))
     assert (many - few) / 2_050 < MOST_OF_A_TASK
