@@ -67,6 +67,7 @@ def test_storage_costs_its_operations_the_sources_while_they_are_there_and_soft_
     assert cost_lines(cost)[-1] == (
         "Azure: storage is 0.0059 USD of the cost; 1.0 GB stays there until `runner clean`, at 0.02 USD a month"
     )
+    assert cost.text.endswith(" by a list")  # nothing is left out of the amount
     kept = cost_of([], [done], PRICES, Staying(sources=True))
     assert (kept.storage.uploaded, kept.storage.stays) == (0, 2 * 10**9)
     in_the_cloud = cost_of([], [replace(done, sent=0)], PRICES, Staying(results=True))
@@ -80,19 +81,43 @@ def test_without_the_price_of_the_download_that_is_said() -> None:
     assert cost.text.endswith(
         "by --price-per-hour, without the download and storage (price unknown)"
     )
+    assert cost.amount == pytest.approx(10 / 3600 * 0.1)
+    nothing = cost_of([], [], WITHOUT_STORAGE)
+    assert nothing.text == "0 nodes for 0 s in all: 0.00 USD by a list"
+
+
+@pytest.mark.parametrize(
+    ("size", "staying", "line"),
+    [
+        (30, Staying(), "30 B down, results 10 B larger than their sources"),
+        (19, Staying(), "19 B down, results 1 B smaller than their sources"),
+        (20, Staying(), "20 B down"),
+        (20, Staying(results=True), "0 B down"),
+    ],
+)
+def test_results_may_be_larger_than_their_sources(size: int, staying: Staying, line: str) -> None:
+    done = attempt("a", State.CONVERTED, 0, 10, size=size, source_size=20)
+    cost = cost_of([use("node-1", 0, 10)], [done], PRICES, staying)
+    lines = cost_lines(cost)
+    assert f"Azure: {line}" in lines
+    assert ("stays there" in lines[-1]) is not staying.results, lines
 
 
 def test_programs_get_the_same_figures() -> None:
-    uses = [use("node-1", 0, 10.12345), use("node-2", 0, 5, spot=False), use("n", 0, 2, spot=None)]
+    uses = [
+        use("node-1", 0, 10.12345),
+        use("node-2", 0, 5.0006, spot=False),
+        use("n", 0, 2.0006, spot=None),
+    ]
     cost = cost_of(uses, [], PRICES)
-    assert cost.seconds == pytest.approx(17.12345)
+    assert cost.seconds == pytest.approx(17.12465)
     assert cost_as_json(cost) == {
         "nodes": 3,
         "spot_seconds": 10.123,
-        "dedicated_seconds": 5,
-        "other_seconds": 2,
+        "dedicated_seconds": 5.001,
+        "other_seconds": 2.001,
         "amount": pytest.approx(
-            (10.12345 * 0.036 + 7 * 0.36) / 3600 + (3 * 0.05 + 2 * 0.004) / 10_000
+            (10.12345 * 0.036 + 7.0012 * 0.36) / 3600 + (3 * 0.05 + 2 * 0.004) / 10_000
         ),
         "prices": asdict(PRICES),
         "bytes_up": None,

@@ -1,6 +1,7 @@
 """When a run stops before its end, and what it leaves for the same command. Nothing is converted."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from runner.engine import Stop
 from runner.errors import (
+    CostLimitError,
     InterruptedRunError,
     RunCancelledError,
     RunnerError,
@@ -16,9 +18,24 @@ from runner.errors import (
 )
 from runner.existing import Existing
 from runner.ledger import Ledger
-from runner.models import Conversion, Event, Failure, Kind, LeftOut, Notice, Plan, Source, State
+from runner.models import (
+    Conversion,
+    Event,
+    Execution,
+    Failure,
+    Kind,
+    LeftOut,
+    NodeUse,
+    Notice,
+    Plan,
+    Result,
+    Source,
+    State,
+)
 from runner.options import RunOptions
+from runner.prices import Prices, StoragePrices
 from runner.runs import Run, convert
+from runner.stop_policy import StopPolicy
 from tests.runner.programs import recipe
 
 CONVERTED = None
@@ -161,14 +178,28 @@ def test_a_failure_that_is_known_from_before_counts_for_no_stop(ledger: Ledger) 
     assert again.ended == 2
 
 
+@pytest.mark.parametrize(
+    ("pressed", "left", "stopped"), [(True, 2, True), (True, 0, False), (False, 2, False)]
+)
+def test_only_a_run_that_was_stopped_with_files_left_ends_as_interrupted(
+    pressed: bool, left: int, stopped: bool, ledger: Ledger
+) -> None:
+    stop = Stop()
+    policy = StopPolicy(planned(ledger, 3), None, stop)
+    if pressed:
+        stop.request()
+    with pytest.raises(InterruptedRunError, match="2 of 3 files") if stopped else nullcontext():
+        policy.raise_if_stopped(left)
+
+
 @dataclass
 class Told:
     """An engine that tells what it is given, and then fails, if it does."""
 
-    news: list[Event | Notice]
+    news: Sequence[Event | Notice | NodeUse]
     error: RunnerError | None = None
 
-    def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice, None, None]:
+    def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice | NodeUse, None, None]:
         yield from self.news
         if self.error is not None:
             raise self.error
@@ -222,3 +253,115 @@ def test_what_is_left_to_be_collected_is_gone_on_with_unless_it_is_given_up(
         assert raised is error  # noqa: PT017 - it need not be raised
     (record,) = ledger.runs()
     assert (record.unfinished, record.exit_code) == (unfinished, 130 if error else 0)
+
+
+HOURLY = Prices(spot=1.0, dedicated=2.0, egress=0.08, origin="a list")
+HOUR = NodeUse(node="node-1", spot=True, since=0, until=3600)
+CLOUD = Execution(worker="node-1", began=0.0)
+
+
+def metered(
+    ledger: Ledger,
+    news: Sequence[Event | Notice | NodeUse],
+    max_cost: float | None,
+    *,
+    plan: Plan | None = None,
+    prices: Prices | None = HOURLY,
+) -> CostLimitError | None:
+    """Carry out three files on nodes of a price; return with what the run ended at its limit."""
+    run = Run(
+        plan=plan or planned(ledger, 3),
+        backend="an account",
+        command="",
+        options=RunOptions(max_cost=max_cost),
+        vm_size="Standard_D4ads_v5",
+        prices=lambda: prices,
+    )
+    try:
+        convert(run, Told(news), Existing(ledger), lambda _: None, Stop())
+    except CostLimitError as error:
+        return error
+    return None
+
+
+def ended(plan: Plan, state: State = State.CONVERTED, size: int = 10**9) -> list[Event]:
+    result = Result(size=size, sha256="0a" * 32) if state is State.CONVERTED else None
+    failure = None if result else Failure(Kind.INPUT, "damaged")
+    return [
+        Event(conversion=conversion, state=state, result=result, failure=failure, execution=CLOUD)
+        for conversion in plan.conversions
+    ]
+
+
+@pytest.mark.parametrize(
+    ("max_cost", "prices", "stops"),
+    [
+        (1.01, HOURLY, False),
+        (1.0, HOURLY, True),
+        (0.5, HOURLY, True),
+        (None, HOURLY, False),
+        (0.5, Prices(dedicated=2.0), False),  # of what is not known, nobody can say that it is more
+        (0.5, None, False),
+    ],
+)
+def test_a_run_with_files_left_ends_at_its_limit(
+    max_cost: float | None, prices: Prices | None, stops: bool, ledger: Ledger
+) -> None:
+    error = metered(ledger, [HOUR], max_cost, prices=prices)
+    assert (error is not None) is stops
+    if error:
+        assert str(error) == (
+            f"stopped at --max-cost {max_cost:g} USD with 3 of 3 files left (1 node for 1 h 00 m Spot"
+            " in all: 1.00 USD by a list, without storage (price unknown)); the same command with a higher limit goes on"
+        )
+    (record,) = ledger.runs()
+    assert (record.vm_size, record.prices) == ("Standard_D4ads_v5", prices)
+    assert ledger.node_uses(record.id) == [HOUR]
+
+
+def test_a_run_whose_last_file_reaches_the_limit_has_ended_well(ledger: Ledger) -> None:
+    plan = planned(ledger, 3)
+    assert metered(ledger, [HOUR, *ended(plan)], 1.0, plan=plan) is None
+
+
+def test_what_was_seen_of_a_node_last_is_what_it_costs(ledger: Ledger) -> None:
+    longer = replace(HOUR, until=2 * 3600)
+    another = replace(HOUR, node="node-2", spot=False)
+    assert metered(ledger, [HOUR, longer, another], 4.01) is None
+    assert metered(ledger, [longer, another], 4.0)
+
+
+A_CENT_A_WRITE = StoragePrices(sku="Hot LRS", gigabyte_month=0, writes=100, reads=0, others=0)
+
+
+@pytest.mark.parametrize(
+    ("state", "results_stay", "storage", "amount"),
+    [
+        (State.CONVERTED, False, None, 1.16),
+        (State.CONVERTED, True, None, 1.0),
+        (State.FAILED, False, None, 1.0),
+        # the plan, the worker and what else a run stores, and for each file its source, record and logs
+        (State.FAILED, False, A_CENT_A_WRITE, 1.11),
+    ],
+)
+def test_downloads_and_storage_count_towards_the_limit(
+    state: State,
+    results_stay: bool,
+    storage: StoragePrices | None,
+    amount: float,
+    ledger: Ledger,
+) -> None:
+    ledger.results_stay = results_stay
+    plan, prices = planned(ledger, 3), replace(HOURLY, storage=storage)
+    news: list[Event | NodeUse] = [HOUR, *ended(plan, state)[:2], HOUR]
+    assert metered(ledger, news, amount + 0.001, plan=plan, prices=prices) is None
+    ledger.forget([plan.id])
+    assert metered(ledger, news, amount - 0.001, plan=plan, prices=prices)
+
+
+def test_what_earlier_commands_of_the_run_paid_counts_towards_its_limit(ledger: Ledger) -> None:
+    plan = planned(ledger, 3)
+    assert metered(ledger, [HOUR, *ended(plan)[:2]], 2.0, plan=plan) is None
+    later = replace(HOUR, since=9000, until=9000 + 1800)
+    assert metered(ledger, [later], 1.67, plan=plan) is None
+    assert metered(ledger, [later], 1.66, plan=plan)
