@@ -144,7 +144,7 @@ def test_fail_fast_counts_all_failures_and_nothing_else(
     count, error = carry_out(ledger, ends, fail_fast=fail_fast)
     assert count == ended
     assert (error is not None) is (ended < len(ends))
-    assert error is None or f"stopped after {fail_fast} failed files" in str(error)
+    assert error is None or f"stopped after {fail_fast} failed file" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ A_CENT_A_WRITE = StoragePrices(sku="Hot LRS", gigabyte_month=0, writes=100, read
 
 
 @pytest.mark.parametrize(
-    ("state", "results_stay", "storage", "amount"),
+    ("state", "results_stay", "a_write", "amount"),
     [
         (State.CONVERTED, False, None, 1.16),
         (State.CONVERTED, True, None, 1.0),
@@ -347,12 +347,12 @@ A_CENT_A_WRITE = StoragePrices(sku="Hot LRS", gigabyte_month=0, writes=100, read
 def test_downloads_and_storage_count_towards_the_limit(
     state: State,
     results_stay: bool,
-    storage: StoragePrices | None,
+    a_write: StoragePrices | None,
     amount: float,
     ledger: Ledger,
 ) -> None:
     ledger.results_stay = results_stay
-    plan, prices = planned(ledger, 3), replace(HOURLY, storage=storage)
+    plan, prices = planned(ledger, 3), replace(HOURLY, storage=a_write)
     news: list[Event | NodeUse] = [HOUR, *ended(plan, state)[:2], HOUR]
     assert metered(ledger, news, amount + 0.001, plan=plan, prices=prices) is None
     ledger.forget([plan.id])
