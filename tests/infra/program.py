@@ -3,6 +3,7 @@
 import gc
 from typing import Any
 
+import pulumi.log
 import pulumi.resource
 import pulumi.runtime.resource
 from pulumi.runtime.proto.source_pb2 import StackTrace
@@ -25,6 +26,8 @@ def _collapse(alias: Any, name: str, kind: str, parent: Any) -> Any:
 pulumi.resource.collapse_alias_to_urn = _collapse  # type: ignore[attr-defined,assignment] # it imports that
 # The lines of the program that made each resource, which only Pulumi Cloud shows: a fifth of what is left.
 pulumi.runtime.resource._get_stack_trace = StackTrace  # without any frame
+# And what it tells for debugging, by a call to the engine each time, which nobody is shown: another quarter.
+pulumi.log.debug = lambda *_what, **_of: None
 
 # loaded for good, see pytest_collection_finish
 gc.collect()

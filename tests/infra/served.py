@@ -1,8 +1,8 @@
 """Pulumi's plugins in this process, which saves the seconds of CPU that it takes to start them.
 
 The engine attaches to the plugins whose ports it is told, and the program is run as Pulumi's Automation
-API runs one in its own process. The test of the README's commands and that of the workflow which
-deploys have the engine start processes, as it does for users.
+API runs one in its own process. The test of the README's commands has the engine start processes, as it
+does for users.
 """
 
 from collections.abc import Iterator, Mapping

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -69,19 +68,12 @@ def steps(job: str) -> Iterator[str]:
             yield step["run"]
 
 
-def plugins(job: str, deployment: Deployment) -> AbstractContextManager[dict[str, str]]:
-    """Where the engine finds its plugins: for `up` it starts them, as for users; else they are here."""
-    if job == "up":
-        return nullcontext({})
-    from tests.infra.served import served  # noqa: PLC0415 - it loads Pulumi's SDK for Azure
-
-    return served(deployment.store.path, deployment.environment)
-
-
 @pytest.mark.parametrize(("job", "done"), [("preview", False), ("up", True)])
 def test_the_steps_do_what_they_say(
     new: Deployment, github: tuple[str, list[str]], tmp_path: Path, job: str, done: bool
 ) -> None:
+    from tests.infra.served import served  # noqa: PLC0415 - it loads Pulumi's SDK for Azure
+
     url, asked = github
     given = {name: filled_in(value) for name, value in WORKFLOW["env"].items()}
     here = {"AZURE_FEDERATED_TOKEN_FILE": str(tmp_path / "token")}
@@ -96,12 +88,11 @@ def test_the_steps_do_what_they_say(
         **given,
         **here,
         **backend,
-        "PULUMI_CONFIG_PASSPHRASE": "test",  # the stack of these tests has one
         "ACTIONS_ID_TOKEN_REQUEST_URL": url,
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of the job",
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
     }
-    with plugins(job, new) as attached:
+    with served(new.store.path, new.environment) as attached:
         for script in steps(job):
             # as GitHub runs a step that names no shell
             ended = subprocess.run(
