@@ -16,7 +16,7 @@ from runner.errors import ExitCode, SetupError
 from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
-from runner.media.node import Record
+from runner.media.record import Record
 from runner.media.strict import UnreadableError
 from runner.media.target import writable_target
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, Source, State

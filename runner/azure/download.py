@@ -15,8 +15,9 @@ from runner.azure.work_items import WorkItem
 from runner.azure.worker_package import pack_worker
 from runner.errors import RunnerError, SetupError, TransientError
 from runner.media.failures import ConversionError
-from runner.media.node import LONGEST_RECORD, RECORD, RESULT, Record
+from runner.media.order import RESULT
 from runner.media.paths import mtime_ns_of
+from runner.media.record import LONGEST_RECORD, RECORD, Record
 from runner.media.strict import UnreadableError
 from runner.media.target import check_target, from_os, move_into_place, writable_target
 from runner.models import Event, Execution, Failure, Kind, Result, State, Step

@@ -8,7 +8,7 @@ from azure.batch.models import BatchJob
 
 from runner.azure.deployment import Deployment
 from runner.azure.jobs import Jobs
-from runner.media.node import RESULT
+from runner.media.order import RESULT
 from runner.models import Conversion, Source
 
 RUN_NAME = re.compile(r"(\d{8})-\d{4}-[a-z]+-[a-z]+")

@@ -1,7 +1,7 @@
 """What the end of a task means for its conversion. Pure."""
 
 from runner.azure.tasks import FinishedTask
-from runner.media.node import Record
+from runner.media.record import Record
 from runner.models import Failure, Kind
 
 _TRANSIENT = (

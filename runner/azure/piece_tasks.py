@@ -10,7 +10,7 @@ from azure.batch import models as batch
 
 from runner.azure.names import BlobNames, piece_task
 from runner.azure.task_spec import Task, build_task, constraints, keep_file, resource_file
-from runner.media.node import ORDER, PIECE, Order, piece_file
+from runner.media.order import ORDER, PIECE, Order, piece_file
 from runner.media.pieces import Cut, Piece
 from runner.models import Conversion
 

@@ -17,7 +17,8 @@ from runner.azure.names import BlobNames, NodeUrl, TaskName, safe_suffix
 from runner.azure.worker_package import pack_worker
 from runner.media.blob_source import SourceBlob
 from runner.media.blob_target import BlobTarget
-from runner.media.node import ORDER, RECORD, RESULT, Order
+from runner.media.order import ORDER, RESULT, Order
+from runner.media.record import RECORD
 from runner.models import Conversion
 
 WORKER = "worker.pyz"

@@ -9,7 +9,8 @@ import pytest
 
 from runner.azure.doctor import image_finding
 from runner.azure.worker_package import pack_worker
-from runner.media.node import ORDER, RECORD, Order, Record
+from runner.media.order import ORDER, Order
+from runner.media.record import RECORD, Record
 from tests.azure.conftest import MP3, MakeCloud, on_cloud
 from tests.cloud import IDENTITY, POOL, Cloud, fixed
 from tests.conftest import Run, until

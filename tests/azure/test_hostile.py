@@ -11,7 +11,7 @@ import pytest
 from azure.storage.blob import ContentSettings
 
 from runner.azure.blobs import Blobs
-from runner.media.node import LONGEST_RECORD, Record
+from runner.media.record import LONGEST_RECORD, Record
 from runner.media.strict import UnreadableError
 from runner.models import Kind, State
 from tests.azure.conftest import MakeEngine, drive, plan_of

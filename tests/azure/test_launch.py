@@ -10,8 +10,9 @@ import pytest
 
 from runner.azure.worker_package import pack_worker
 from runner.media.launch import SHARED
-from runner.media.node import ORDER, RECORD, Order, Record
+from runner.media.order import ORDER, Order
 from runner.media.recipe import Recipe
+from runner.media.record import RECORD, Record
 
 GONE = "the file is gone"
 NAME = pack_worker()[0].removesuffix(".pyz")

@@ -33,7 +33,8 @@ from runner.azure.session import Session, _is_before
 from runner.azure.tasks import FinishedTask
 from runner.azure.worker_package import pack_worker
 from runner.errors import ExitCode, SetupError
-from runner.media.node import ORDER, Order, Record
+from runner.media.order import ORDER, Order
+from runner.media.record import Record
 from runner.models import Conversion, Failure, Kind, Plan, Source
 from runner.options import RunOptions
 from tests.azure.conftest import MP3

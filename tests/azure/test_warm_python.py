@@ -10,7 +10,8 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from runner.azure.task_spec import WORKER
 from runner.azure.worker_package import pack_worker
-from runner.media.node import ORDER, RECORD, Order, Record
+from runner.media.order import ORDER, Order
+from runner.media.record import RECORD, Record
 from runner.presets import BUILT_IN
 from tests.conftest import until
 from tests.emulator.node_agent import SYSTEM_PATH

@@ -22,7 +22,8 @@ from runner.azure.jobs import Jobs
 from runner.azure.manifest import Manifest, read_manifest
 from runner.azure.names import result_in
 from runner.ledger import Ledger
-from runner.media.node import ORDER, RECORD, Order
+from runner.media.order import ORDER, Order
+from runner.media.record import RECORD
 from tests.cloud import POOL, Cloud
 from tests.conftest import Result, tree, until
 from tests.emulator import VirtualTasks
