@@ -9,7 +9,7 @@ from runner.media.failures import ConversionError, Kind
 from runner.media.target import OURS, check_name
 
 if TYPE_CHECKING:
-    from runner.media.blob_target import MadeFrom
+    from runner.media.made_from import MadeFrom
 
 _LONGEST = 1024
 """Characters, as the service counts them."""

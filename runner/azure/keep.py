@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from runner.azure.results import CloudResults
 from runner.media.blob_requests import BlobRequests
-from runner.media.blob_target import MadeFrom, TargetBlob, store_result
+from runner.media.blob_target import TargetBlobClient, store_result
 from runner.media.failures import ConversionError, Kind
+from runner.media.made_from import MadeFrom
 from runner.media.work import ConversionResult
 from runner.models import Conversion, Plan, Result
 from runner.options import RunOptions
@@ -42,11 +43,11 @@ class BlobKeep:
                     raise
         return _result(store_result(blob, path, result, before_commit))
 
-    def _blob(self, plan: Plan, conversion: Conversion) -> TargetBlob:
+    def _blob(self, plan: Plan, conversion: Conversion) -> TargetBlobClient:
         anything = self.options.overwrite == "always"
         replaces = plan.replaces.get(conversion.target)
         target = self.results.target_of(conversion, plan.id, replaces, anything=anything)
-        return TargetBlob(target, BlobRequests(self.results.accounts.token))
+        return TargetBlobClient(target, BlobRequests(self.results.accounts.token))
 
 
 def _result(made: MadeFrom) -> Result:

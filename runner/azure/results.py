@@ -17,7 +17,8 @@ from runner.azure.errors import NoRoleError, code_of, translated
 from runner.azure.listing import PAGE
 from runner.azure.reading import scope_of
 from runner.errors import RunnerError, SetupError
-from runner.media.blob_target import BlobTarget, MadeFrom
+from runner.media.blob_target import BlobTarget
+from runner.media.made_from import MadeFrom
 from runner.models import Conversion, TargetState
 from runner.result_blobs import ResultBlob, ours_in, prefix_of, result_blob
 

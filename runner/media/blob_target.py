@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import re
-import sys
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from runner.media.blob_requests import Answer, BlobError, BlobRequests, Request
 from runner.media.failures import ConversionError, Kind
+from runner.media.made_from import MadeFrom
 from runner.media.strict import read_as
 
 if TYPE_CHECKING:
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
 _BLOCK = 8 * 1024 * 1024
 """Bytes; the most held in memory, except for results of more than 400 GB."""
 _MOST_BLOCKS = 50_000
-_LONGEST_PATH = 2000
-"""Letters: all metadata of a blob together may have 8 KiB."""
-_LONGEST_NOTICES = 1000
-_PREFIX = "runner_"
-_SHARED = {"run", "recipe", "version"}
-"""What many results have alike: held once, where all results are listed."""
 _CHANGED = ("BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet")
 _NO_RIGHT = (
     *("AuthorizationPermissionMismatch", "AuthorizationFailure", "AuthenticationFailed"),
@@ -38,62 +31,6 @@ _NO_RIGHT = (
         "InsufficientAccountPermissions",
     ),
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MadeFrom:
-    """What a result was made from, and what it is: the metadata of its blob, each `runner_…`."""
-
-    conversion: str
-    """The id of the conversion: equal if the same source is made into the same target in the same way."""
-    run: str
-    source: str
-    """The address of the source, for people; very long ones are cut off."""
-    source_etag: str = ""
-    """Of a source that is a blob."""
-    source_size: int
-    """Bytes; so is the next but three."""
-    source_mtime_ns: int
-    recipe: str
-    """The recipe's fingerprint."""
-    version: str
-    """Of the runner."""
-    sha256: str = ""
-    size: int = 0
-    md5: str = ""
-    """The value of Content-MD5: a blob with another one was changed since."""
-    media_seconds: float = 0.0
-    notices: str = ""
-    """What was noticed, a line each."""
-
-    def as_headers(self) -> dict[str, str]:
-        """Return the headers that store it: ASCII, because each value is percent-encoded."""
-        texts = {name: str(value) for name, value in asdict(self).items() if value != ""}
-        encoded = {name: _encoded(value) for name, value in texts.items()}
-        encoded["source"] = _cut(encoded["source"], _LONGEST_PATH)
-        if "notices" in encoded:
-            encoded["notices"] = _cut(encoded["notices"], _LONGEST_NOTICES)
-        return {f"x-ms-meta-{_PREFIX}{name}": value for name, value in encoded.items()}
-
-    @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> MadeFrom | None:
-        """Read the *metadata* of a blob; none where runner did not make it."""
-        texts = {
-            name.lower()[len(_PREFIX) :]: unquote(value, errors="surrogateescape")
-            for name, value in metadata.items()
-            if name.lower().startswith(_PREFIX)
-        }
-        facts: dict[str, object] = dict(texts)
-        for name in _SHARED & texts.keys():
-            facts[name] = sys.intern(texts[name])
-        try:
-            for name in ("source_size", "source_mtime_ns", "size"):
-                facts[name] = int(texts.get(name, "0"))
-            facts["media_seconds"] = float(texts.get("media_seconds", "0"))
-            made = read_as(cls, facts)
-        except ValueError:  # also what is unreadable
-            return None
-        return made if made.sha256 else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +59,7 @@ class BlobTarget:
 
 
 @dataclass(frozen=True)
-class TargetBlob:
+class TargetBlobClient:
     """The blob of one result, as *requests* may reach it."""
 
     target: BlobTarget
@@ -225,7 +162,7 @@ class TargetBlob:
 
     def _ours_in(self, answer: Answer) -> MadeFrom | None:
         """Return what this same conversion has stored there, in this attempt or another one."""
-        made, ours = _metadata_of(answer), self.target.made_from
+        made, ours = MadeFrom.from_headers(dict(answer.headers)), self.target.made_from
         is_same = made is not None and made.conversion == ours.conversion
         if made is None or not is_same or (self.target.anything and made.run != ours.run):
             return None
@@ -252,12 +189,12 @@ class TargetBlob:
 
 
 def store_result(
-    blob: TargetBlob,
+    blob: TargetBlobClient,
     path: str,
     result: ConversionResult,
     before_commit: Callable[[], None] = lambda: None,
 ) -> MadeFrom:
-    """Store the verified *result*, which is the file at *path*; see `TargetBlob.put`."""
+    """Store the verified *result*, which is the file at *path*; see `TargetBlobClient.put`."""
     made = replace(
         blob.target.made_from,
         sha256=result.sha256,
@@ -293,24 +230,5 @@ def _no_right(target: BlobTarget, error: BlobError) -> str:
     )
 
 
-def _metadata_of(answer: Answer) -> MadeFrom | None:
-    start = "x-ms-meta-"
-    named = {
-        name[len(start) :]: value
-        for name, value in answer.headers.items()
-        if name.lower().startswith(start)
-    }
-    return MadeFrom.from_metadata(named)
-
-
 def _same(etag: str, other: str) -> bool:
     return bool(other) and etag.strip('"') == other.strip('"')
-
-
-def _encoded(text: str) -> str:
-    return quote(text.encode("utf-8", "surrogateescape"), safe="/")
-
-
-def _cut(encoded: str, longest: int) -> str:
-    """Return the beginning of *encoded*, without a partial escape at its end."""
-    return encoded if len(encoded) <= longest else re.sub("%.?$", "", encoded[:longest])

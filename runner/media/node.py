@@ -77,10 +77,10 @@ def _carried_out(order: Order) -> Record:
     if order.target is None:
         return _success(convert(_work(order)))
     from runner.media.blob_requests import BlobRequests, Identity  # noqa: PLC0415 - as in `Order.from_json`
-    from runner.media.blob_target import TargetBlob, store_result  # noqa: PLC0415 - as above
+    from runner.media.blob_target import TargetBlobClient, store_result  # noqa: PLC0415 - as above
 
     token = Identity(order.identity) if order.identity else None
-    blob = TargetBlob(order.target, BlobRequests(token, order.target_signature))
+    blob = TargetBlobClient(order.target, BlobRequests(token, order.target_signature))
     if (made := blob.made()) is not None:
         # an attempt whose record was lost with its node has not worked in vain
         notices = tuple(made.notices.splitlines())

@@ -10,8 +10,9 @@ from aiohttp import web
 from azure.storage.blob import BlobClient, BlobServiceClient
 
 from runner.media.blob_requests import BlobRequests, Identity, SignInError
-from runner.media.blob_target import BlobTarget, MadeFrom, TargetBlob, store_result
+from runner.media.blob_target import BlobTarget, TargetBlobClient, store_result
 from runner.media.failures import ConversionError, Kind
+from runner.media.made_from import MadeFrom
 from runner.media.work import ConversionResult
 from tests.azure.conftest import MakeCloud
 from tests.cloud import IDENTITY, POOL, Cloud
@@ -84,7 +85,7 @@ def result_of(path: Path) -> ConversionResult:
     )
 
 
-def target_at(endpoint: str, cloud: Cloud, **facts: object) -> TargetBlob:
+def target_at(endpoint: str, cloud: Cloud, **facts: object) -> TargetBlobClient:
     """The blob of a result there, in blocks of 4 kB, written without any wait between tries."""
     container = cloud.container("output")
     target = BlobTarget(
@@ -94,7 +95,7 @@ def target_at(endpoint: str, cloud: Cloud, **facts: object) -> TargetBlob:
         made_from=MADE_FROM,
     )
     requests = BlobRequests(Identity(IDENTITY, wait=_at_once), wait=_at_once)
-    return TargetBlob(replace(target, **facts), requests, block_size=4096)  # type: ignore[arg-type] # names of fields
+    return TargetBlobClient(replace(target, **facts), requests, block_size=4096)  # type: ignore[arg-type] # names of fields
 
 
 def _at_once(_: float) -> None:

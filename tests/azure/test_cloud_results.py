@@ -9,8 +9,8 @@ import pytest
 from azure.storage.blob import BlobClient
 
 from runner.addresses import BlobAddress
-from runner.media.blob_target import MadeFrom
 from runner.media.failures import ConversionError
+from runner.media.made_from import MadeFrom
 from runner.models import Plan, State
 from runner.result_blobs import result_blob
 from tests.azure.conftest import Gate, MakeCloud, MakeEngine, drive, on_cloud, plan_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.media.blob_source import CHANGED, GONE
-from runner.media.blob_target import MadeFrom
+from runner.media.made_from import MadeFrom
 from tests.azure.conftest import Gate, MakeCloud, on_cloud
 from tests.azure.media_store import MediaStore, media_store
 from tests.azure.test_cloud_results import Laptops, result_at, results_in

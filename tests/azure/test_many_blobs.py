@@ -9,7 +9,7 @@ from runner.addresses import BlobAddress
 from runner.azure.listing import Listing
 from runner.azure.session import Session
 from runner.cloud_targets import CloudTargets
-from runner.media.blob_target import MadeFrom
+from runner.media.made_from import MadeFrom
 from runner.result_blobs import ResultBlob
 from tests.azure.conftest import MakeCloud
 from tests.benchmarks.blobs import MOST_CALLS, MOST_OF_A_RESULT, ManyBlobs

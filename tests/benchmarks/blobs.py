@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from runner.addresses import BlobAddress
-from runner.media.blob_target import MadeFrom
+from runner.media.made_from import MadeFrom
 from tests.benchmarks.local import MP3, RUNNER
 from tests.benchmarks.many import measure
 from tests.benchmarks.tables import Table
