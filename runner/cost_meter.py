@@ -50,9 +50,9 @@ class CostMeter:
         """Take in a node that was seen."""
         run, ledger = self._plan.id, self._ledger
         if self._uses is None:
-            self._uses = {(one.node, one.since): one for one in ledger.node_uses(run)}
+            self._uses = {(one.node, one.since): one for one in ledger.runs.node_uses(run)}
             self._earlier = use_of_attempts(ledger.attempts.each(run), self._staying)
-        ledger.record_node(run, use)
+        ledger.runs.record_node(run, use)
         self._uses[use.node, use.since] = use
         cost = cost_with(self._uses.values(), self._earlier, self._terms.prices())
         self._cost = replace(
@@ -76,7 +76,7 @@ class CostMeter:
         """Write down at what prices it was counted."""
         if self._terms.vm_size:
             prices = self._terms.prices()
-            self._ledger.record_prices(self._plan.id, self._terms.vm_size, prices)
+            self._ledger.runs.record_prices(self._plan.id, self._terms.vm_size, prices)
 
     def raise_if_at_limit(self, left: int) -> None:
         """Raise `CostLimitError` if the run ended at its limit with files left."""

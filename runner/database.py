@@ -58,6 +58,10 @@ class Rows(Protocol):
         """Return the rows of *query* with *values*, each as *read* makes it."""
 
 
+Write = Callable[[Callable[[sqlite3.Connection], object]], None]
+"""Does something in one transaction."""
+
+
 class Database:
     """The file of one ledger; all access to it goes through `use`."""
 

@@ -181,10 +181,10 @@ class Destination:
         A runner that is at work there will see by itself that it was cancelled.
         """
         if self.cloud is None:
-            ledger.abandon(run)
+            ledger.runs.abandon(run)
             return
         with suppress(TransientError), ledger.lock.held_for(run):
-            ledger.abandon(run)
+            ledger.runs.abandon(run)
 
     def has_ledger(self) -> bool:
         """Return whether there was ever a run."""

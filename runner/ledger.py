@@ -18,22 +18,18 @@ from runner.conversions import Conversions
 from runner.database import FOLDER, Database
 from runner.destination_lock import DestinationLock, RunLock
 from runner.errors import ExitCode, SetupError, UsageError
-from runner.followup import FollowUp
 from runner.media.strict import UnreadableError, text
-from runner.models import Event, NodeUse, Plan, State
+from runner.models import Event, Plan, State
 from runner.options import RunOptions
-from runner.prices import Prices
-from runner.recording import Recording, Words, as_bytes, record_node, target_key
+from runner.recording import Recording, Words, as_bytes, target_key
 from runner.records import (
     KnownFailure,
-    RunRecord,
     StoredResult,
-    node_use,
 )
+from runner.run_table import RunTable
 from runner.source_records import SourceTable
 
 Row = TypeVar("Row")
-_HERE = FollowUp()
 _RESULT = (
     "source, source_size, source_mtime_ns, word, size, mtime_ns, sha256, notices, source_etag"
     " FROM paths JOIN results ON file = paths.id JOIN words ON words.id = results.recipe"
@@ -168,21 +164,6 @@ class Ledger:
 
         self._write(write)
 
-    def abandon(self, run: str) -> None:
-        """Record that *run* will not be resumed."""
-        facts = (int(ExitCode.INTERRUPTED), time.time(), run)
-        self._write(
-            lambda db: db.execute(
-                "UPDATE runs SET unfinished = 0, exit_code = ?, ended = coalesce(ended, ?)"
-                " WHERE id = ? AND unfinished",
-                facts,
-            )
-        )
-
-    def resumable(self, backend: str) -> list[str]:
-        """Return the interrupted or detached runs on *backend* that can be resumed; newest first."""
-        return [run.id for run in self.runs() if run.backend == backend and run.unfinished]
-
     def record(self, run: str, event: Event) -> None:
         """Record the end of an attempt."""
 
@@ -201,6 +182,11 @@ class Ledger:
                 recording.known_failure(event, self._made_with)
 
         self._write(write)
+
+    @property
+    def runs(self) -> RunTable:
+        """All runs."""
+        return RunTable(self._rows, self._write)
 
     @property
     def attempts(self) -> AttemptTable:
@@ -244,56 +230,9 @@ class Ledger:
         )
         return {(known.target, known.source): known for known in rows}
 
-    def runs(self) -> list[RunRecord]:
-        """Return all runs, newest first."""
-        return self._rows(
-            RunRecord.from_row,
-            "SELECT id, backend, command, started, ended, exit_code, files, converted, up_to_date,"
-            " failed, unfinished, options, runner, vm_size, prices FROM runs ORDER BY started DESC",
-        )
-
-    def run(self, name: str | None, follow_up: FollowUp = _HERE) -> RunRecord:
-        """Return the run called *name*, or whose name starts with it; without a name, the newest.
-
-        *follow_up* makes the command in the error message.
-
-        Raises:
-            UsageError: There is none, or there are several.
-        """
-        found = [run for run in self.runs() if name is None or run.id.startswith(name)]
-        if not found:
-            raise UsageError(
-                f"no run '{name}' here; list them with `{follow_up.runs}`"
-                if name
-                else "no runs yet"
-            )
-        if name and len(found) > 1 and found[0].id != name:
-            raise UsageError(f"'{name}' could be {', '.join(run.id for run in found[:5])}")
-        return found[0]
-
-    def record_node(self, run: str, use: NodeUse) -> None:
-        """Write down how long a node was there for *run*."""
-        self._write(lambda db: record_node(db, run, use))
-
-    def record_prices(self, run: str, vm_size: str, prices: Prices | None) -> None:
-        """Write down on which nodes *run* was done, and what they cost."""
-        facts = (vm_size, prices.as_json() if prices else "", run)
-        self._write(
-            lambda db: db.execute("UPDATE runs SET vm_size = ?, prices = ? WHERE id = ?", facts)
-        )
-
-    def node_uses(self, run: str) -> list[NodeUse]:
-        """Return the nodes seen while *run* was followed."""
-        return self._rows(
-            node_use,
-            "SELECT node, spot, since, until, allocated, ready FROM node_uses WHERE run = ?"
-            " ORDER BY since",
-            run,
-        )
-
     def forget_before(self, moment: datetime) -> int:
         """Remove the finished runs that began before *moment*; return how many."""
-        old = [run for run in self.runs() if run.started < moment]
+        old = [run for run in self.runs.all() if run.started < moment]
         return self.forget([run.id for run in old if run.backend == "local" or not run.unfinished])
 
     def forget(self, runs: Sequence[str]) -> int:

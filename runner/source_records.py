@@ -4,11 +4,11 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from runner.database import Rows
+from runner.database import Rows, Write
 from runner.media.paths import mtime_ns_of
 from runner.media.strict import UnreadableError, text, whole
 from runner.models import Conversion, Recipe, Source
@@ -112,7 +112,7 @@ class SourceTable:
     """The ledger's memory of the sources; each call is committed when it returns."""
 
     rows: Rows
-    write: Callable[[Callable[[sqlite3.Connection], object]], None]
+    write: Write
 
     def ask(self, records: Iterable[SourceRecord]) -> None:
         """Write down *records* before their run reads them.

@@ -15,12 +15,12 @@ from runner.formatting import display_path, printable_text, shortened
 from runner.models import CloudStatus, Event, Notice, Plan, State
 from runner.progress import (
     STOPPING,
-    Tally,
     failure_line,
     is_for_everybody,
     status_line,
     whole_status,
 )
+from runner.tally import Tally
 
 _REFRESHES_A_SECOND = 2
 _NARROW = 60

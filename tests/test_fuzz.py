@@ -22,8 +22,9 @@ from runner.media.target import writable_target
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, Source, State
 from runner.options import RunOptions
 from runner.presets import BUILT_IN
-from runner.progress import Tally, failure_line
+from runner.progress import failure_line
 from runner.report import event_as_json
+from runner.tally import Tally
 from tests.conftest import Run
 from tests.fuzz import cases, mutated_bytes, mutated_json, mutated_plan, text_of, told
 from tests.media import Media
@@ -142,13 +143,13 @@ def ledger_in(destination: Path) -> bytes:
 
 def use_ledger(ledger: Ledger, *, writes: bool) -> None:
     """Do all that commands do with a ledger."""
-    for run in ledger.runs():
+    for run in ledger.runs.all():
         ledger.attempts.newest(run.id)
         ledger.attempts.failed(run.id)
         ledger.attempts.to_tell(run.id)
     ledger.attempts.at("a.mp3")
     ledger.find("a.mp3")
-    ledger.resumable("local")
+    ledger.runs.resumable("local")
     if not writes:
         return
     ledger.forget(["20261121-1412-mossy-otter"])
@@ -171,7 +172,7 @@ def test_any_ledger_is_read_or_set_aside(tmp_path: Path, quiet: None) -> None:
                 assert file.read_bytes() == damaged
                 with Ledger.read(destination) as ledger:
                     use_ledger(ledger, writes=True)
-                    assert (ledger.run(RUN).converted, ledger.run(RUN).files) == (1, 3)
+                    assert (ledger.runs.find(RUN).converted, ledger.runs.find(RUN).files) == (1, 3)
         shutil.rmtree(destination)
 
 

@@ -77,7 +77,7 @@ def attach(
         plan = manifest.plan
         _refuse_other_place(plan, place)
         follow_up = follow_up_of(ctx)
-        here = [known for known in ledger.runs() if known.id == plan.id]
+        here = [known for known in ledger.runs.all() if known.id == plan.id]
         began_with = here[0].options if here else manifest.options
         asked = run_options_of(ctx, began_with)
         refuse_other_choice(asked, began_with)
@@ -151,8 +151,8 @@ def _refuse_other_place(plan: Plan, place: Destination) -> None:
 def _run_on_azure(session: "Session", ledger: Ledger, name: str | None) -> str:
     """Return the run that *name* means: one of this destination, or one that only Batch knows."""
     backend = session.deployment.batch_account
-    known = [run.id for run in ledger.runs() if run.backend == backend]
+    known = [run.id for run in ledger.runs.all() if run.backend == backend]
     if name is None:
-        return next(iter([*ledger.resumable(backend), *known]), "") or session.newest_run()
+        return next(iter([*ledger.runs.resumable(backend), *known]), "") or session.newest_run()
     matching = [run for run in known if run.startswith(name)]
     return matching[0] if len(matching) == 1 else name

@@ -157,9 +157,9 @@ def _resumed_plan(
     Nothing is then submitted twice, and the run continues as it started.
     """
     session = backend.session
-    for run in ledger.resumable(backend.name) if session else ():
+    for run in ledger.runs.resumable(backend.name) if session else ():
         if session and not session.shares_no_files_with(run, plan):
-            options = run_options_of(ctx, ledger.run(run).options)
+            options = run_options_of(ctx, ledger.runs.find(run).options)
             # of those that it has converted, sources may be gone: they are of this run all the same
             done = tuple(ledger.sources.gone(run))
             return replace(plan, id=run, done=done).verified_by(options.verify), options

@@ -199,7 +199,7 @@ def refuse_limit_without_watcher(options: RunOptions, *, detach: bool) -> None:
 def cost_so_far(ledger: Ledger, run: str, estimated: Estimate) -> float:
     """Return what *run* had cost before this command."""
     prices = estimated.azure and estimated.azure.prices
-    uses, attempts = ledger.node_uses(run), ledger.attempts.each(run)
+    uses, attempts = ledger.runs.node_uses(run), ledger.attempts.each(run)
     cost = cost_of(uses, attempts, prices or None, Staying(results=ledger.results_stay))
     return cost.amount or 0.0
 

@@ -43,7 +43,7 @@ def runs(destination: Path | str, *, as_json: bool, **options: Any) -> None:
     """List the runs of an output folder, newest first."""
     with find_destination(destination, options).read() as ledger:
         running = ledger.lock.is_held()
-        for run in ledger.runs():
+        for run in ledger.runs.all():
             show(_run_json(run) if as_json else _run_line(run, running=running))
 
 
@@ -59,7 +59,7 @@ def status(
 ) -> None:
     """Show the state of RUN, or of the newest run; the first letters of its name are enough."""
     with find_destination(destination, options).read() as ledger:
-        run = ledger.run(name, follow_up_of(ctx))
+        run = ledger.runs.find(name, follow_up_of(ctx))
         session = None if run.backend == "local" or not run.unfinished else _session(options)
         if session is not None:
             session = session.on(session.deployment.on_that_of_a_run(run.options.pool))
@@ -91,10 +91,10 @@ def _status(
     ledger: Ledger, name: str, session: "Session | None", follow_up: FollowUp | None
 ) -> tuple[list[str], bool]:
     """Return the state of the run in lines, in JSON without *follow_up*, and whether it is still running."""
-    run, running = ledger.run(name), ledger.lock.is_held()
+    run, running = ledger.runs.find(name), ledger.lock.is_held()
     job_status = session.job_status(name) if session else None
     sources = ledger.sources.counts(name)
-    uses = ledger.node_uses(name)
+    uses = ledger.runs.node_uses(name)
     cost = None
     if uses:
         attempts = ledger.attempts.each(name)
@@ -210,7 +210,7 @@ def clean(
     place = find_destination(destination, options, lambda: backend.session)
     if backend.session is None or place.has_ledger():
         with place.read() as ledger, ledger.lock.held_for("clean"):
-            run = name and ledger.run(name, follow_up_of(ctx)).id
+            run = name and ledger.runs.find(name, follow_up_of(ctx)).id
             count = ledger.forget([run]) if run else ledger.forget_before(before)
         say(f"forgot {count_text(count, 'run')} in {place}")
     if backend.session is not None:
@@ -234,10 +234,10 @@ def _attempts_of(
         for file in filter(None, (what, place.target_at(what))):
             if attempts := ledger.attempts.at(file):
                 return attempts[:1] if attempts[0].number == 1 else attempts
-        if not any(run.id.startswith(what) for run in ledger.runs()):
+        if not any(run.id.startswith(what) for run in ledger.runs.all()):
             missing = f"no file or run '{printable(what)}' is recorded in {printable(str(place))}"
             raise UsageError(f"{missing}; list the runs with `{follow_up.runs}`")
-    return ledger.attempts.failed(ledger.run(what, follow_up).id)
+    return ledger.attempts.failed(ledger.runs.find(what, follow_up).id)
 
 
 def _age(text: str) -> timedelta:

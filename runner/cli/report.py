@@ -53,9 +53,9 @@ def report(
     follow_up = follow_up_of(ctx)
     place = find_destination(destination, options)
     with place.read() as ledger:
-        run = ledger.run(name, follow_up)
+        run = ledger.runs.find(name, follow_up)
         attempts = tuple(ledger.attempts.all(run.id))
-        uses = tuple(ledger.node_uses(run.id))
+        uses = tuple(ledger.runs.node_uses(run.id))
         facts = RunFacts(run, attempts, uses, results_stay=ledger.results_stay)
     page = page or Path(f"report-{run.id}.html")
     now = datetime.now().astimezone()

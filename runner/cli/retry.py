@@ -77,7 +77,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **op
     put_sources_right(place.folder)
     with place.read(for_run=True) as ledger:
         follow_up = follow_up_of(ctx)
-        old = ledger.run(name, follow_up)
+        old = ledger.runs.find(name, follow_up)
         failed = _worth_retrying(ledger, old.id)
         blobs = BlobSources(options, cache(lambda: _backend(ctx, old, options)))
         with asking_for_signatures([old.command]):

@@ -55,7 +55,7 @@ def run_and_report(
 def _cost(run: runs.Run, existing: Existing) -> Cost | None:
     """Return what *run* used on Azure, if it did anything there."""
     ledger = existing.ledger
-    if not run.vm_size or not (uses := ledger.node_uses(run.plan.id)):
+    if not run.vm_size or not (uses := ledger.runs.node_uses(run.plan.id)):
         return None
     attempts = ledger.attempts.each(run.plan.id)
     staying = Staying(results=ledger.results_stay, sources=run.options.keep)

@@ -173,7 +173,7 @@ class Watch:
 
     def _count(self) -> None:
         with Ledger.peek(self.ledger) as ledger:
-            runs = ledger.runs()[:1]
+            runs = ledger.runs.all()[:1]
         for run in runs:
             if run.id != self._newest:
                 self._newest = run.id

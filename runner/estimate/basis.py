@@ -39,7 +39,9 @@ class History:
     @classmethod
     def of(cls, ledger: Ledger, recipe: Recipe) -> "History":
         """Return all of them in *ledger*."""
-        return cls(tuple(ledger.attempts.earlier(recipe)), {run.id: run for run in ledger.runs()})
+        return cls(
+            tuple(ledger.attempts.earlier(recipe)), {run.id: run for run in ledger.runs.all()}
+        )
 
     def where(self, is_it: Callable[[RunRecord], bool]) -> "History":
         """Return those of the runs for which *is_it* is true."""

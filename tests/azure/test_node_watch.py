@@ -32,7 +32,7 @@ def test_a_run_knows_its_nodes_and_when_each_part_of_an_attempt_was_done(
             [spot],
         )
     with Ledger.read(destination) as ledger:
-        attempts = ledger.attempts.newest(ledger.run(None).id)
+        attempts = ledger.attempts.newest(ledger.runs.find(None).id)
     assert node[:2] == (attempts[0].worker, spot)
     assert 0 <= node[2] < 60
     assert node[3] is not None

@@ -127,7 +127,9 @@ def hold_against_each_other(world: World) -> None:
             made = wanted[Path(record.source.path).name]
             assert record.source.size == len(made)
         newest = {
-            a.target: a.state for run in ledger.runs()[:2] for a in ledger.attempts.newest(run.id)
+            a.target: a.state
+            for run in ledger.runs.all()[:2]
+            for a in ledger.attempts.newest(run.id)
         }
         bad = {name.replace(".wav", ".mp3") for name, made in wanted.items() if made[:3] == b"bad"}
         assert {target for target, state in newest.items() if state is State.FAILED} == bad

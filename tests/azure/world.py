@@ -320,7 +320,7 @@ def _check_ledger(machine: Machine) -> None:
             known = ledger.find(target)
             if known is not None and content != FOREIGN:
                 assert known.result.sha256 in ("", hashlib.sha256(content).hexdigest())
-        for run in ledger.runs():
+        for run in ledger.runs.all():
             ends = run.converted + run.up_to_date + run.failed
             if run.exit_code in (0, 1) and not run.unfinished:
                 assert ends == run.files, run

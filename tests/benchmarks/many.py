@@ -168,7 +168,7 @@ def _done(source: Path, results: Path) -> Table:
 def _opening(results: Path) -> list[str]:
     started, before = time.monotonic(), time.process_time()
     with Ledger.read(results) as ledger:
-        ledger.runs()
+        ledger.runs.all()
     took, cpu = time.monotonic() - started, time.process_time() - before
     return ["opening the ledger", "", f"{took:.3f}", f"{cpu:.3f}", "", "", "0.05 s"]
 

@@ -34,7 +34,7 @@ class Attempt:
 def attempts_in(destination: Path, start: float) -> list[Attempt]:
     """Return the attempts of the only run in *destination*."""
     with Ledger.read(destination) as ledger:
-        (run,) = ledger.runs()
+        (run,) = ledger.runs.all()
         return [Attempt.of(record, start) for record in ledger.attempts.all(run.id)]
 
 

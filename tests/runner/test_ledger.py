@@ -127,12 +127,12 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "bytes for a number": shapeless("files = x'00'"),
 }
 READ: dict[str, Callable[[Ledger], object]] = {
-    "runs": lambda ledger: ledger.runs(),
-    "run": lambda ledger: [run.id for run in ledger.runs()],
+    "runs": lambda ledger: ledger.runs.all(),
+    "run": lambda ledger: [run.id for run in ledger.runs.all()],
     "find": lambda ledger: ledger.find("0.mp3"),
     "attempts": lambda ledger: ledger.attempts.newest(RUN),
     "attempts_at": lambda ledger: ledger.attempts.at("1.mp3"),
-    "resumable": lambda ledger: ledger.resumable("local"),
+    "resumable": lambda ledger: ledger.runs.resumable("local"),
 }
 
 
@@ -159,11 +159,11 @@ def test_a_damaged_ledger_is_set_aside_by_whoever_reads_it(
         # sqlite itself may have taken note that it opened the file
         assert len(kept[0]) == len(before)
         assert f"it was kept as {destination / '.runner' / 'ledger.damaged-'}" in caplog.text
-        assert ledger.runs() == []
+        assert ledger.runs.all() == []
         begin(ledger, destination)
         ledger.record(RUN, DONE)
     with Ledger.read(destination) as ledger:
-        assert ledger.run(None).files == 40
+        assert ledger.runs.find(None).files == 40
         assert ledger.find("0.mp3")
 
 
@@ -179,7 +179,7 @@ def test_after_damage_in_the_middle_of_a_run_the_ledger_records_the_rest(
         ledger.end(RUN, ExitCode.SOME_FAILED, {State.FAILED: 1})
     assert len(set_aside(file)) == 1
     with Ledger.read(destination) as ledger:
-        run = ledger.run(None)
+        run = ledger.runs.find(None)
         assert (run.id, run.files, run.failed, run.exit_code) == (RUN, 40, 1, 1)
         assert ledger.find("0.mp3")
         assert [attempt.target for attempt in ledger.attempts.newest(RUN)] == ["0.mp3", "1.mp3"]
@@ -252,7 +252,7 @@ def known(ledger: Ledger) -> list[object]:
     """All that a ledger tells of `MANY`."""
     targets = [conversion.target for conversion, _, _ in MANY]
     return [
-        ledger.runs(),
+        ledger.runs.all(),
         [ledger.find(target) for target in targets],
         [ledger.attempts.at(target) for target in targets],
         [ledger.attempts.at(conversion.source.path) for conversion, _, _ in MANY[2:3]],
@@ -377,11 +377,11 @@ def test_a_ledger_of_an_older_version_can_be_looked_into(destination: Path, vers
         db.execute(f"PRAGMA user_version = {version}")
     before = everything(destination)
     with Ledger.peek(destination) as ledger:
-        assert [run.id for run in ledger.runs()] == [RUN]
+        assert [run.id for run in ledger.runs.all()] == [RUN]
         assert not ledger.damage
     assert everything(destination) == before
     with Ledger.read(destination) as ledger:
-        assert [run.id for run in ledger.runs()] == [RUN]
+        assert [run.id for run in ledger.runs.all()] == [RUN]
 
 
 def test_a_damaged_ledger_that_another_runner_works_with_stays(
@@ -390,11 +390,11 @@ def test_a_damaged_ledger_that_another_runner_works_with_stays(
     written(4096, b"\xa5" * (file.stat().st_size - 4096))(file)
     with Ledger.peek(destination) as other, other.lock.held_for(RUN):  # noqa: SIM117 - one after another
         with pytest.raises(SetupError) as caught, Ledger.read(destination) as ledger:
-            ledger.runs()
+            ledger.runs.all()
     assert "another runner is using it: wait until that has finished" in str(caught.value)
     assert not set_aside(file)
     with Ledger.read(destination) as ledger:
-        assert ledger.runs() == []
+        assert ledger.runs.all() == []
     assert len(set_aside(file)) == 1
 
 

@@ -101,7 +101,7 @@ def test_what_is_typed_wins_over_what_is_stored_and_is_stored_in_its_turn(
     assert "not replaced" in kept.failures[0]
     assert "not replaced" in run("retry").failures[0]
     with Ledger.read(destination) as ledger:
-        found = {run.options for run in ledger.runs()[:2]}
+        found = {run.options for run in ledger.runs.all()[:2]}
     assert found == {RunOptions(overwrite="never", verify="decode", retries=0)}
     assert run("retry", "--overwrite", "always").exit_code == 0
 

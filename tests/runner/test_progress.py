@@ -11,7 +11,8 @@ from rich.console import Console
 
 from runner.cloud_progress import CloudProgress
 from runner.models import CloudStatus, Conversion, Event, Plan, Source, State
-from runner.progress import JsonLines, Lines, Tally
+from runner.progress import JsonLines, Lines
+from runner.tally import Tally
 from runner.terminal import Terminal
 from tests.conftest import names, posix_only, until
 from tests.media import Media
