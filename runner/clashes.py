@@ -49,14 +49,7 @@ def settle_clashes(
         groups = _sharing_a_target(conversions)
     reasons = _impossible_names(conversions.targets) if is_windows(system) else {}
     for group in groups:
-        named = [place for place in group if place not in reasons]
-        if len(named) > 1:
-            first, second = (conversions[place] for place in named[:2])
-            others = dict.fromkeys(named, first) | {named[0]: second}
-            reasons |= {
-                place: _shares_its_name(conversions[place], other, len(named))
-                for place, other in others.items()
-            }
+        reasons |= _sharing_a_name(conversions, [place for place in group if place not in reasons])
     for place in _overwriting_sources(conversions, root):
         reasons.setdefault(place, _overwrites(conversions[place], root))
     if not reasons:
@@ -167,6 +160,18 @@ def _with_mark(conversion: Conversion) -> Conversion:
     digest = hashlib.blake2b(os.fsencode(conversion.source.path), digest_size=3).hexdigest()
     stem, suffix = os.path.splitext(conversion.target)
     return replace(conversion, target=f"{stem}~{digest}{suffix}")
+
+
+def _sharing_a_name(conversions: Conversions, group: list[int]) -> dict[int, str]:
+    """Return why each of *group*, which share a target, is left out; nothing for a single one."""
+    if len(group) < 2:
+        return {}
+    first, second = (conversions[place] for place in group[:2])
+    others = dict.fromkeys(group, first) | {group[0]: second}
+    return {
+        place: _shares_its_name(conversions[place], other, len(group))
+        for place, other in others.items()
+    }
 
 
 def _shares_its_name(conversion: Conversion, other: Conversion, count: int) -> str:

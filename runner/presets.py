@@ -218,29 +218,41 @@ def _read_preset(name: str, values: Any, origin: str) -> Preset:
     suffix = values.get("suffix")
     if not isinstance(suffix, str) or not suffix.strip(".") or "/" in suffix:
         raise UsageError(f'{where} needs a suffix such as suffix = ".mp3"')
+    suffix = f".{suffix.removeprefix('.')}"
     media = values.get("media", "audio")
     if media not in MEDIA:
         raise UsageError(f"{where}: media must be one of {', '.join(MEDIA)}, not '{media}'")
-    film = values.get("film", False)
-    if film not in (False, True) or (film and media != "video"):
-        raise UsageError(f'{where}: film must be true or false, and needs media = "video"')
-    if film and f".{suffix.removeprefix('.')}".lower() not in CONTAINERS:
-        raise UsageError(f"{where}: film makes {', '.join(CONTAINERS)}, not '{suffix}'")
-    loudness = values.get("loudness")
-    if film and loudness is not None:
-        raise UsageError(f"{where}: loudness works for one audio track, but film keeps all of them")
-    if loudness is not None and not (isinstance(loudness, (int, float)) and -70 <= loudness <= -5):
-        raise UsageError(
-            f"{where}: loudness must be a number from -70 to -5 (LUFS), not '{loudness}'"
-        )
+    film = _read_film(values, media, suffix, where)
     return Preset(
         name=name,
         summary=str(values.get("summary", "")),
-        suffix=f".{suffix.removeprefix('.')}",
+        suffix=suffix,
         arguments=tuple(arguments),
         media=media,
         film=film,
         audio_filter=str(values.get("audio_filter", "")),
-        loudness=None if loudness is None else float(loudness),
+        loudness=_read_loudness(values, where, film=film),
         origin=origin,
     )
+
+
+def _read_film(values: Mapping[str, Any], media: str, suffix: str, where: str) -> bool:
+    film = values.get("film", False)
+    if film not in (False, True) or (film and media != "video"):
+        raise UsageError(f'{where}: film must be true or false, and needs media = "video"')
+    if film and suffix.lower() not in CONTAINERS:
+        raise UsageError(f"{where}: film makes {', '.join(CONTAINERS)}, not '{values['suffix']}'")
+    return bool(film)
+
+
+def _read_loudness(values: Mapping[str, Any], where: str, *, film: bool) -> float | None:
+    loudness = values.get("loudness")
+    if loudness is None:
+        return None
+    if film:
+        raise UsageError(f"{where}: loudness works for one audio track, but film keeps all of them")
+    if not (isinstance(loudness, (int, float)) and -70 <= loudness <= -5):
+        raise UsageError(
+            f"{where}: loudness must be a number from -70 to -5 (LUFS), not '{loudness}'"
+        )
+    return float(loudness)

@@ -97,12 +97,7 @@ def attach(
             planned_now=False,
             targets=place.targets(),
         )
-        output = OutputOptions(
-            as_json=options["as_json"],
-            quiet=options["quiet"],
-            verbose=options["verbose"],
-            notify=options["notify"],
-        )
+        output = OutputOptions.of(options)
         engine = backend.engine(run, ffmpeg=ffmpeg)
         with asking_for_signatures([known.command for known in here]):
             exit_code = run_and_report(run, engine, existing, output)

@@ -63,13 +63,7 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
 
     Press Ctrl-C once to let the running conversions finish, twice to stop at once.
     """
-    output = OutputOptions(
-        as_json=options["as_json"],
-        quiet=options["quiet"],
-        verbose=options["verbose"],
-        live=options["progress"],
-        notify=options["notify"],
-    )
+    output = OutputOptions.of(options)
     if output.verbose:
         _show_settings(ctx)
     preset = chosen_preset(ctx, options, settings_of(ctx), ctx.meta.get("ffmpeg", ()))

@@ -10,9 +10,10 @@ import os
 import select
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import click
 
@@ -43,6 +44,17 @@ class OutputOptions:
     """Whether it is one of many short runs, which are summed up at the end of all."""
     notify: "Address | None" = None
     """Where to post how the run went."""
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Return what the *options* of a command that does a run say."""
+        return cls(
+            as_json=options["as_json"],
+            quiet=options["quiet"],
+            verbose=options["verbose"],
+            live=options.get("progress", True),
+            notify=options["notify"],
+        )
 
 
 class _Outlet(io.RawIOBase):

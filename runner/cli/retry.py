@@ -100,12 +100,7 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **op
             refuse_limit_without_watcher(chosen, detach=options["detach"])
         jobs = options["jobs"] or usable_cores()
         existing = Existing(ledger, program, chosen.overwrite, jobs, targets=place.targets())
-        output = OutputOptions(
-            as_json=options["as_json"],
-            quiet=options["quiet"],
-            verbose=options["verbose"],
-            notify=options["notify"],
-        )
+        output = OutputOptions.of(options)
         engine = backend.engine(run, ffmpeg=program, jobs=options["jobs"], detach=options["detach"])
         exit_code = run_and_report(run, engine, existing, output)
     if options["detach"] and backend.session is not None:

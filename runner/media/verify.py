@@ -66,12 +66,8 @@ def check_length(
     if recipe.media == "audio" and decoded == 0:
         raise ConversionError(Kind.INPUT, "no sound in it could be decoded", ran.log)
     shortest = ran.seconds if decoded is None else min(ran.seconds, decoded)
-    skipped = recipe.skipped_seconds
-    if length and skipped is not None and _ENDS_EARLY.search(ran.log):
-        # seeking may be slightly off; ffmpeg itself reports a file that breaks off
-        there = shortest + skipped
-        if there < length * 0.98:
-            raise ConversionError(Kind.INPUT, _short(there, length, ran), ran.log)
+    if length:
+        _check_after_skipping(recipe, ran, shortest, length)
     if ran.seconds and (not length or not recipe.keeps_length or _reaches(shortest, length, rate)):
         return
     made = _length_of(read_streams(ffmpeg.program, result)) or ran.seconds or decoded
@@ -81,6 +77,17 @@ def check_length(
         made = min(made, ran.seconds)  # when copying, ffmpeg 4 keeps the length in FLAC's header
     if length and recipe.keeps_length:
         _check_what_is_there(ffmpeg, source, recipe, ran, length, made)
+
+
+def _check_after_skipping(
+    recipe: Recipe, ran: FfmpegResult, shortest: float, length: float
+) -> None:
+    """Refuse a source that ffmpeg says breaks off, if `-ss` hides it from the other checks."""
+    skipped = recipe.skipped_seconds
+    if skipped is not None and _ENDS_EARLY.search(ran.log):
+        there = shortest + skipped
+        if there < length * 0.98:  # seeking may be slightly off
+            raise ConversionError(Kind.INPUT, _short(there, length, ran), ran.log)
 
 
 def check_ending(path: str, recipe: Recipe, ran: FfmpegResult) -> tuple[str, ...]:
