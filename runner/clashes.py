@@ -38,26 +38,26 @@ def settle_clashes(
         UsageError: *on_clash* is "error", and there are clashes.
     """
     groups = _sharing_a_target(conversions)
-    if repeats := {place for group in groups for place in _repeats(conversions, group)}:
+    if repeats := {index for group in groups for index in _repeats(conversions, group)}:
         conversions = conversions.only(n for n in range(len(conversions)) if n not in repeats)
         groups = _sharing_a_target(conversions)
     if on_clash == "suffix" and groups:
-        marked = {place for group in groups for place in group}
+        marked = {index for group in groups for index in group}
         conversions = Conversions.of(
-            _with_mark(c) if place in marked else c for place, c in enumerate(conversions)
+            _with_mark(c) if index in marked else c for index, c in enumerate(conversions)
         )
         groups = _sharing_a_target(conversions)
     reasons = _impossible_names(conversions.targets) if is_windows(system) else {}
     for group in groups:
-        reasons |= _sharing_a_name(conversions, [place for place in group if place not in reasons])
-    for place in _overwriting_sources(conversions, root):
-        reasons.setdefault(place, _overwrites(conversions[place], root))
+        reasons |= _sharing_a_name(conversions, [index for index in group if index not in reasons])
+    for index in _overwriting_sources(conversions, root):
+        reasons.setdefault(index, _overwrites(conversions[index], root))
     if not reasons:
         return conversions, []
     if on_clash == "error":
-        raise _refusal({conversions[place]: why for place, why in reasons.items()})
+        raise _refusal({conversions[index]: why for index, why in reasons.items()})
     left_out = [
-        LeftOut(conversions[place], Failure(Kind.NAME, reason)) for place, reason in reasons.items()
+        LeftOut(conversions[index], Failure(Kind.NAME, reason)) for index, reason in reasons.items()
     ]
     return conversions.only(n for n in range(len(conversions)) if n not in reasons), left_out
 
@@ -115,31 +115,31 @@ def name_fault(target: str) -> str:
 
 
 def _impossible_names(targets: Iterable[str]) -> dict[int, str]:
-    return {place: fault for place, target in enumerate(targets) if (fault := name_fault(target))}
+    return {index: fault for index, target in enumerate(targets) if (fault := name_fault(target))}
 
 
 def _sharing_a_target(conversions: Conversions) -> list[list[int]]:
-    """Return the places of those that share a target, together, in the order of the first of each."""
+    """Return the indices of those that share a target, together, in the order of the first of each."""
     # a set of numbers takes half the memory of a set of names, and mostly there is nothing to find
     hashes = array("q", map(hash, map(folded, conversions.targets)))
     if len(set(hashes)) == len(hashes):
         return []
     counts = Counter(hashes)
     groups: dict[str, list[int]] = {}
-    for place, (found, target) in enumerate(zip(hashes, conversions.targets, strict=True)):
+    for index, (found, target) in enumerate(zip(hashes, conversions.targets, strict=True)):
         if counts[found] > 1:
-            groups.setdefault(folded(target), []).append(place)
+            groups.setdefault(folded(target), []).append(index)
     return [group for group in groups.values() if len(group) > 1]
 
 
 def _repeats(conversions: Conversions, group: Iterable[int]) -> Iterator[int]:
-    """Yield those places of *group* that have a conversion of an earlier one, as of a file that was named twice."""
+    """Yield those indices of *group* that have a conversion of an earlier one, as of a file that was named twice."""
     seen: dict[str, list[Conversion]] = {}
-    for place in group:
-        conversion = conversions[place]
+    for index in group:
+        conversion = conversions[index]
         before = seen.setdefault(folded(conversion.source.path), [])
         if any(_is_repeat(conversion, one) for one in before):
-            yield place
+            yield index
         else:
             before.append(conversion)
 
@@ -166,11 +166,11 @@ def _sharing_a_name(conversions: Conversions, group: list[int]) -> dict[int, str
     """Return why each of *group*, which share a target, is left out; nothing for a single one."""
     if len(group) < 2:
         return {}
-    first, second = (conversions[place] for place in group[:2])
+    first, second = (conversions[index] for index in group[:2])
     others = dict.fromkeys(group, first) | {group[0]: second}
     return {
-        place: _shares_its_name(conversions[place], other, len(group))
-        for place, other in others.items()
+        index: _shares_its_name(conversions[index], other, len(group))
+        for index, other in others.items()
     }
 
 
@@ -183,7 +183,7 @@ def _shares_its_name(conversion: Conversion, other: Conversion, count: int) -> s
 
 
 def _overwriting_sources(conversions: Conversions, root: str) -> Iterator[int]:
-    """Yield the places of those whose target is one of the sources."""
+    """Yield the indices of those whose target is one of the sources."""
     real = cache(resolved)  # a folder may be reached by several ways
     folders = {real(os.path.dirname(folder)) for folder in conversions.source_folders}
     suspects = {
@@ -199,10 +199,10 @@ def _overwriting_sources(conversions: Conversions, root: str) -> Iterator[int]:
         return os.path.join(real(folder), folded(name))
 
     sources = {key(c.source.path) for c in conversions if not c.source.is_blob}
-    for place, target in enumerate(conversions.targets):
+    for index, target in enumerate(conversions.targets):
         is_suspect = target[: target.rfind("/") + 1] in suspects
         if is_suspect and key(os.path.join(root, *target.split("/"))) in sources:
-            yield place
+            yield index
 
 
 def _overwrites(conversion: Conversion, root: str) -> str:

@@ -249,9 +249,9 @@ class Conversions(Sequence[Conversion]):
         """The size of all sources."""
         return sum(max(self._columns.sizes[row], 0) for row in self._rows)
 
-    def only(self, places: Iterable[int]) -> "Conversions":
-        """Those at *places*, in that order."""
-        return self._with_rows(array("I", map(self._rows.__getitem__, places)))
+    def only(self, indices: Iterable[int]) -> "Conversions":
+        """Those at *indices*, in that order."""
+        return self._with_rows(array("I", map(self._rows.__getitem__, indices)))
 
     def longest_first(self) -> "Conversions":
         """Sort by length, longest first: a long file that starts last would keep everything waiting."""

@@ -120,12 +120,12 @@ class Destination:
         left_out = list(plan.left_out)
         kept = array("I")
         conversions = Conversions.of(plan.conversions)
-        for place, conversion in enumerate(conversions):
+        for index, conversion in enumerate(conversions):
             if self._overwrites(conversion):
                 why = "its result would overwrite it; choose another place with -o"
                 left_out.append(LeftOut(conversion, Failure(Kind.NAME, why)))
             else:
-                kept.append(place)
+                kept.append(index)
         return replace(
             plan,
             conversions=conversions.only(kept),

@@ -33,15 +33,15 @@ def _by_heads(conversions: Conversions) -> Conversions:
     """Return *conversions* by the lengths in their heads; those without one where their sizes put them."""
     until = time.monotonic() + _PATIENCE
     known: dict[int, float] = {}
-    for place, conversion in enumerate(conversions):
+    for index, conversion in enumerate(conversions):
         if time.monotonic() > until:
             break
         if (seconds := _seconds_of(conversion)) is not None:
-            known[place] = seconds
+            known[index] = seconds
     guesses = [conversion.source.estimated_seconds for conversion in conversions]
     guessed = sum(map(guesses.__getitem__, known))
     scale = sum(known.values()) / guessed if guessed else 1.0
-    lengths = [known.get(place, scale * guess) for place, guess in enumerate(guesses)]
+    lengths = [known.get(index, scale * guess) for index, guess in enumerate(guesses)]
     return conversions.only(sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True))
 
 

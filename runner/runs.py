@@ -180,16 +180,16 @@ def _events(
     for one in plan.left_out:
         yield Event(conversion=one.conversion, state=State.FAILED, failure=one.failure)
     decided = _Decided(Conversions.of(plan.conversions))
-    for place, (conversion, decision) in enumerate(existing.decisions(plan)):
-        decided.note(place, conversion, decision)
+    for index, (conversion, decision) in enumerate(existing.decisions(plan)):
+        decided.note(index, conversion, decision)
         if decision.action is Action.UP_TO_DATE:
             yield Event(conversion=conversion, state=State.UP_TO_DATE)
         elif decision.action not in _TO_DO:
             yield existing.failed(conversion, decision)
     checked = existing.check(plan, decided.all.only(decided.to_check))
-    for place, event in zip(decided.to_check, _until(stop, checked), strict=False):
+    for index, event in zip(decided.to_check, _until(stop, checked), strict=False):
         if event.state is State.UP_TO_DATE:
-            decided.done.append(place)
+            decided.done.append(index)
         yield event
     if not stop.gently:
         # even with nothing to do: this removes what a killed run left behind
@@ -199,30 +199,30 @@ def _events(
 _TO_DO = (Action.CONVERT, Action.REPLACE, Action.CHECK)
 
 
-def _places() -> "array[int]":
+def _indices() -> "array[int]":
     return array("I")
 
 
 @dataclass(frozen=True)
 class _Decided:
-    """The decisions about the conversions of a run, by their places among all of them."""
+    """The decisions about the conversions of a run, by their indices among all of them."""
 
     all: Conversions
-    to_convert: "array[int]" = field(default_factory=_places)
-    to_check: "array[int]" = field(default_factory=_places)
-    done: "array[int]" = field(default_factory=_places)
+    to_convert: "array[int]" = field(default_factory=_indices)
+    to_check: "array[int]" = field(default_factory=_indices)
+    done: "array[int]" = field(default_factory=_indices)
     replaces: dict[str, TargetState] = field(default_factory=dict)
 
-    def note(self, place: int, conversion: Conversion, decision: Decision) -> None:
+    def note(self, index: int, conversion: Conversion, decision: Decision) -> None:
         match decision.action:
             case Action.CONVERT | Action.REPLACE:
-                self.to_convert.append(place)
+                self.to_convert.append(index)
                 if decision.replaces:
                     self.replaces[conversion.target] = decision.replaces
             case Action.CHECK:
-                self.to_check.append(place)
+                self.to_check.append(index)
             case Action.UP_TO_DATE | Action.FAILED_BEFORE | Action.REFUSED:
-                self.done.append(place)
+                self.done.append(index)
 
     def left_of(self, plan: Plan) -> Plan:
         """Return the part of *plan* that is left for an engine."""

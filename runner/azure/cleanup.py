@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 
-from runner.azure.index import Index, id_of, target_of
+from runner.azure.conversion_index import ConversionIndex, id_of, target_of
 from runner.azure.stored import StoredRun
 from runner.azure.work_items import InFlightTasks
 from runner.conversions import Conversions
@@ -27,10 +27,10 @@ class Settled:
 
     def note(self, result: Event) -> None:
         """Note a final event."""
-        place = self._table.place_of(result.conversion.id)
-        if place is not None:
+        index = self._table.index_of(result.conversion.id)
+        if index is not None:
             is_converted = result.state is State.CONVERTED
-            self._ends[place] |= is_converted * _CONVERTED | (not result.uncollected) * _SETTLED
+            self._ends[index] |= is_converted * _CONVERTED | (not result.uncollected) * _SETTLED
 
     def clear(self, stored: StoredRun, *, keep: bool) -> Conversions:
         """Remove everything settled from storage, except sources to *keep*; return the conversions that are not settled.
@@ -44,27 +44,27 @@ class Settled:
         return left
 
     def _is_settled(self, conversion: Conversion) -> bool:
-        place = self._table.place_of(conversion.id)
-        if place is not None and self._ends[place] & _SETTLED:
+        index = self._table.index_of(conversion.id)
+        if index is not None and self._ends[index] & _SETTLED:
             return True
         target = target_of(conversion)
-        place = self._targets.find(target)
-        if place is not None and self._ends[place] & _CONVERTED:
+        index = self._targets.find(target)
+        if index is not None and self._ends[index] & _CONVERTED:
             return True
         done = (self._done_ids.find(conversion.id), self._done_targets.find(target))
         return done != (None, None)
 
     @cached_property
-    def _targets(self) -> Index:
-        return Index(self._table.conversions, target_of)
+    def _targets(self) -> ConversionIndex:
+        return ConversionIndex(self._table.conversions, target_of)
 
     @cached_property
-    def _done_ids(self) -> Index:
-        return Index(self._done, id_of)
+    def _done_ids(self) -> ConversionIndex:
+        return ConversionIndex(self._done, id_of)
 
     @cached_property
-    def _done_targets(self) -> Index:
-        return Index(self._done, target_of)
+    def _done_targets(self) -> ConversionIndex:
+        return ConversionIndex(self._done, target_of)
 
 
 def left_over_notice(left: Conversions, plan: Plan, follow_up: FollowUp) -> Notice:

@@ -7,9 +7,9 @@ from functools import partial
 from azure.batch.models import BatchJob
 
 from runner.azure.context import RunContext
+from runner.azure.conversion_index import ConversionIndex, id_of
 from runner.azure.cost_limit import was_at_limit
 from runner.azure.errors import word
-from runner.azure.index import Index, id_of
 from runner.azure.job_state import AT_COST_LIMIT, POOL_REPLACED, refuse_disabled
 from runner.azure.jobs import Jobs
 from runner.azure.names import TaskName, jobs_of
@@ -28,7 +28,7 @@ def resume_run(
 ) -> tuple[Sequence[int], int | None]:
     """Store the plan and the worker and create the job, or find out how far the run has got.
 
-    Return the places of the conversions to submit, first those whose sources are in storage, and how many tasks
+    Return the indices of the conversions to submit, first those whose sources are in storage, and how many tasks
     the newest job has; None if it accepts no more. What is known of each is noted in `context.in_flight`, and
     items whose tasks are in Batch are added to it.
     *jobs* is the run's first job; its other jobs are appended.
@@ -40,21 +40,21 @@ def resume_run(
     uploading = meanwhile(partial(_put_worker, context))
     _look_at_pool(context.jobs)
     uploading.result()
-    context.stored.put(plan, context.options, context.in_flight.place_of)
+    context.stored.put(plan, context.options, context.in_flight.index_of)
     if context.stopped.is_set():
         raise Stopped  # before there is anything to terminate
-    places = range(len(context.in_flight.conversions))
+    indices = range(len(context.in_flight.conversions))
     if open_job(context, plan.id):
-        return places, 0
+        return indices, 0
     count = _note_attempts(context, jobs)
     _note_sources(context, plan)
     stored, others = array("I"), array("I")
-    for place in places:
-        item = context.in_flight.known(place)
+    for index in indices:
+        item = context.in_flight.known(index)
         if item.is_added:
             _resume(context, item)
         else:
-            (stored if item.blob else others).append(place)
+            (stored if item.blob else others).append(index)
     return stored + others, count
 
 
@@ -86,10 +86,10 @@ def _note_attempts(context: RunContext, jobs: list[str]) -> int | None:
 
 def _note_attempt(table: InFlightTasks, job: str, task: ListedTask, *, will_end: bool) -> None:
     name = TaskName.parse(task.task)
-    place = table.place_of(name.conversion) if name else None
-    if name is None or place is None:
+    index = table.index_of(name.conversion) if name else None
+    if name is None or index is None:
         return
-    item = table.known(place)
+    item = table.known(index)
     if item.attempt <= name.attempt:
         item.attempt, item.job = name.attempt, job
         item.is_added, item.is_undecided = will_end, will_end and task.cut_off
@@ -98,12 +98,12 @@ def _note_attempt(table: InFlightTasks, job: str, task: ListedTask, *, will_end:
 
 def _note_sources(context: RunContext, plan: Plan) -> None:
     """Note which sources are in storage, and delete those of what is done."""
-    done = Index(Conversions.of(plan.done), id_of)
+    done = ConversionIndex(Conversions.of(plan.done), id_of)
     gone = []
     for conversion, blob, size in context.stored.sources():
-        place = context.in_flight.place_of(conversion)
-        if place is not None:
-            item = context.in_flight.known(place)
+        index = context.in_flight.index_of(conversion)
+        if index is not None:
+            item = context.in_flight.known(index)
             # an earlier command of this run has sent it, and nobody has counted that yet
             item.blob, item.sent = blob, size
             context.in_flight.note(item)

@@ -15,12 +15,12 @@ from azure.storage.blob import BlobServiceClient
 from runner.azure.accounts import Accounts
 from runner.azure.blobs import Blobs
 from runner.azure.clients import batch_client, blob_client, sign_in
+from runner.azure.conversion_index import ConversionIndex, id_of
 from runner.azure.cost_limit import ended_at_limit
 from runner.azure.deployment import Deployment
 from runner.azure.diagnosis import why_nothing_runs
 from runner.azure.engine import AzureEngine
 from runner.azure.errors import word
-from runner.azure.index import Index, id_of
 from runner.azure.jobs import CANCELLED, Jobs
 from runner.azure.manifest import DamagedPlanError, Manifest
 from runner.azure.names import RUN_NAME, TaskName, jobs_of, result_in, run_of
@@ -166,7 +166,7 @@ class Session:
         stored = self._stored(run).open()
         if stored is None:
             return False
-        ours = Index(Conversions.of(plan.conversions), id_of)
+        ours = ConversionIndex(Conversions.of(plan.conversions), id_of)
         return all(ours.find(conversion.id) is None for conversion in stored.conversions)
 
     def cancel(self, run: str, is_here: IsHere) -> Cancelled:

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from runner.azure.blobs import Blobs
-from runner.azure.index import Index, id_of, target_of
+from runner.azure.conversion_index import ConversionIndex, id_of, target_of
 from runner.azure.manifest import (
     LONGEST,
     DamagedPlanError,
@@ -24,7 +24,7 @@ from runner.media.strict import UnreadableError
 from runner.models import Conversion, Plan
 from runner.options import RunOptions
 
-PlaceOf = Callable[[str], int | None]
+IndexOf = Callable[[str], int | None]
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,15 @@ class StoredRun:
         except UnreadableError as error:
             raise DamagedPlanError(self.run, error) from error
 
-    def put(self, plan: Plan, options: RunOptions, place_of: PlaceOf) -> None:
+    def put(self, plan: Plan, options: RunOptions, index_of: IndexOf) -> None:
         """Store *plan*, with the other conversions of an earlier plan of the run, and *options*.
 
         Earlier conversions with a target of *plan* are dropped: they are older versions of its sources.
-        *place_of* finds the conversions of *plan* by their ids.
+        *index_of* finds the conversions of *plan* by their ids.
         """
         others = Conversions.of(())
         if stored := self.open():
-            before = _Before(plan, place_of)
+            before = _Before(plan, index_of)
             others = Conversions.of(before.others(stored.conversions))
             if stored.options == options and before.is_same:
                 return
@@ -128,9 +128,9 @@ class StoredRun:
 class _Before:
     """The conversions of an earlier plan of a run, beside those of its *plan* now."""
 
-    def __init__(self, plan: Plan, place_of: PlaceOf) -> None:
+    def __init__(self, plan: Plan, index_of: IndexOf) -> None:
         self._plan = plan
-        self._place_of = place_of
+        self._index_of = index_of
         self._found = 0
         self._is_any_dropped = False
 
@@ -142,7 +142,7 @@ class _Before:
     def others(self, before: Iterator[Conversion]) -> Iterator[Conversion]:
         """Yield those of *before* that are neither ours, nor done, nor older versions of ours."""
         for conversion in before:
-            if self._place_of(conversion.id) is not None:
+            if self._index_of(conversion.id) is not None:
                 self._found += 1
             elif self._done.find(conversion.id) is not None or self._has_target(conversion):
                 self._is_any_dropped = True
@@ -153,9 +153,9 @@ class _Before:
         return self._targets.find(target_of(conversion)) is not None
 
     @cached_property
-    def _done(self) -> Index:
-        return Index(Conversions.of(self._plan.done), id_of)
+    def _done(self) -> ConversionIndex:
+        return ConversionIndex(Conversions.of(self._plan.done), id_of)
 
     @cached_property
-    def _targets(self) -> Index:
-        return Index(Conversions.of(self._plan.conversions), target_of)
+    def _targets(self) -> ConversionIndex:
+        return ConversionIndex(Conversions.of(self._plan.conversions), target_of)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from runner.azure.index import Index, id_of
+from runner.azure.conversion_index import ConversionIndex, id_of
 from runner.azure.names import TaskName
 from runner.conversions import Conversions, Numbered
 from runner.media.pieces import Cut
@@ -18,7 +18,7 @@ class WorkItem:
     """One conversion in progress; only one thread uses it at a time."""
 
     conversions: Conversions
-    place: int
+    index: int
     attempt: int = 1
     retried: int = 0
     """Extra attempts that this runner has made."""
@@ -47,7 +47,7 @@ class WorkItem:
     @property
     def conversion(self) -> Conversion:
         """What is converted into what; it is made anew each time."""
-        return self.conversions[self.place]
+        return self.conversions[self.index]
 
     @property
     def task(self) -> str:
@@ -63,7 +63,7 @@ class WorkItem:
         """Return the next attempt at the same conversion."""
         return WorkItem(
             self.conversions,
-            self.place,
+            self.index,
             attempt=self.attempt + 1,
             retried=self.retried + 1,
             blob=self.blob,
@@ -80,7 +80,7 @@ _UNKNOWN = -1
 class InFlightTasks:
     """The items whose tasks are in Batch, and what is known of the others; safe for several threads.
 
-    A million of them take about 50 MB: one row each, and a place in the index by which tasks find them.
+    A million of them take about 50 MB: one row each, and an entry in the index by which tasks find them.
     """
 
     def __init__(self, run: str, conversions: Conversions) -> None:
@@ -98,40 +98,40 @@ class InFlightTasks:
         self._lock, self._indexing = threading.Lock(), threading.Lock()
 
     @cached_property
-    def _index(self) -> Index:
-        return Index(self.conversions, id_of)
+    def _by_id(self) -> ConversionIndex:
+        return ConversionIndex(self.conversions, id_of)
 
-    def place_of(self, conversion: str) -> int | None:
-        """Return the place of the conversion with this id; None if it is none of these."""
+    def index_of(self, conversion: str) -> int | None:
+        """Return the index of the conversion with this id; None if it is none of these."""
         with self._indexing:  # which threads may do that look for the first one
-            return self._index.find(conversion)
+            return self._by_id.find(conversion)
 
-    def known(self, place: int) -> WorkItem:
-        """Return what was noted of the conversion at *place*; its attempt is 0 if there was none."""
+    def known(self, index: int) -> WorkItem:
+        """Return what was noted of the conversion at *index*; its attempt is 0 if there was none."""
         attempt, retried, job, suffix, flags, sent, began, ended = _ROW.unpack_from(
-            self._rows, place * _ROW.size
+            self._rows, index * _ROW.size
         )
         return WorkItem(
             self.conversions,
-            place,
+            index,
             attempt=attempt,
             retried=retried,
             is_earlier=bool(flags & _EARLIER),
             is_undecided=bool(flags & _UNDECIDED),
-            blob=f"{self._blob(place)}{self._suffixes.texts[suffix]}" if flags & _STORED else "",
+            blob=f"{self._blob(index)}{self._suffixes.texts[suffix]}" if flags & _STORED else "",
             sent=None if sent == _UNKNOWN else sent,
             sending=Step("send", began, ended) if began else None,
             job=self._jobs.texts[job] if attempt else "",
-            cut=self._cuts.get(place),
-            pieces_seconds=self._pieces_seconds.get(place),
+            cut=self._cuts.get(index),
+            pieces_seconds=self._pieces_seconds.get(index),
             is_added=bool(flags & _ADDED),
         )
 
-    def next_attempt(self, place: int) -> WorkItem:
-        """Return the attempt after what was noted of the conversion at *place*."""
-        known = self.known(place)
+    def next_attempt(self, index: int) -> WorkItem:
+        """Return the attempt after what was noted of the conversion at *index*."""
+        known = self.known(index)
         return WorkItem(
-            self.conversions, place, attempt=known.attempt + 1, blob=known.blob, sent=known.sent
+            self.conversions, index, attempt=known.attempt + 1, blob=known.blob, sent=known.sent
         )
 
     def note(self, item: WorkItem, flags: int = 0) -> None:
@@ -140,11 +140,11 @@ class InFlightTasks:
         flags |= item.is_added * _ADDED | bool(item.blob) * _STORED
         _ROW.pack_into(
             self._rows,
-            item.place * _ROW.size,
+            item.index * _ROW.size,
             item.attempt,
             item.retried,
             self._jobs.number(item.job),
-            self._suffixes.number(item.blob.removeprefix(self._blob(item.place))),
+            self._suffixes.number(item.blob.removeprefix(self._blob(item.index))),
             flags,
             _UNKNOWN if item.sent is None else item.sent,
             item.sending.began if item.sending else 0.0,
@@ -154,16 +154,16 @@ class InFlightTasks:
     def add(self, item: WorkItem) -> None:
         """Note that the task of *item* is in its job, or is on its way there."""
         with self._lock:
-            self._remove(item.place)  # it may have been in a job that has ended
+            self._remove(item.index)  # it may have been in a job that has ended
             self.note(item, _IN_FLIGHT)
             if item.cut:
-                self._cuts[item.place] = item.cut
+                self._cuts[item.index] = item.cut
             self._counted(item, 1)
 
     def added(self, item: WorkItem) -> None:
         """Note that the service is known to have the task of *item*, if that has not finished already."""
         with self._lock:
-            kept = self._kept(item.place)
+            kept = self._kept(item.index)
             if kept and kept.attempt == item.attempt and not kept.is_added:
                 kept.is_added = True
                 self._added[kept.job] += 1
@@ -174,7 +174,7 @@ class InFlightTasks:
         with self._lock:
             item = self._find(task)
             if item is not None:
-                self._remove(item.place)
+                self._remove(item.index)
             return item
 
     def find(self, task: str) -> WorkItem | None:
@@ -186,7 +186,7 @@ class InFlightTasks:
         """Note that the task *piece*, which made a piece of the film of *task*, ran for *seconds*."""
         with self._lock:
             if item := self._find(task):
-                self._pieces_seconds.setdefault(item.place, {})[piece] = seconds
+                self._pieces_seconds.setdefault(item.index, {})[piece] = seconds
 
     def are_added_to(self, job: str) -> bool:
         """Return whether any of the items' tasks are known to be in *job*."""
@@ -206,29 +206,29 @@ class InFlightTasks:
         with self._lock:
             return self._count.total()
 
-    def _blob(self, place: int) -> str:
-        """Return the name of the blob for the source at *place*, without its suffix."""
-        return f"{self._run}/{self.conversions[place].id}"
+    def _blob(self, index: int) -> str:
+        """Return the name of the blob for the source at *index*, without its suffix."""
+        return f"{self._run}/{self.conversions[index].id}"
 
     def _find(self, task: str) -> WorkItem | None:
         name = TaskName.parse(task)
-        place = self.place_of(name.conversion) if name else None
-        if name is None or place is None:
+        index = self.index_of(name.conversion) if name else None
+        if name is None or index is None:
             return None
-        item = self._kept(place)
+        item = self._kept(index)
         return item if item and item.attempt == name.attempt else None
 
-    def _kept(self, place: int) -> WorkItem | None:
-        """Return the item at *place*, if it is in flight."""
-        flags = _ROW.unpack_from(self._rows, place * _ROW.size)[4]
-        return self.known(place) if flags & _IN_FLIGHT else None
+    def _kept(self, index: int) -> WorkItem | None:
+        """Return the item at *index*, if it is in flight."""
+        flags = _ROW.unpack_from(self._rows, index * _ROW.size)[4]
+        return self.known(index) if flags & _IN_FLIGHT else None
 
-    def _remove(self, place: int) -> None:
-        if item := self._kept(place):
+    def _remove(self, index: int) -> None:
+        if item := self._kept(index):
             self._counted(item, -1)
             self.note(item)
-            self._cuts.pop(place, None)
-            self._pieces_seconds.pop(place, None)
+            self._cuts.pop(index, None)
+            self._pieces_seconds.pop(index, None)
 
     def _counted(self, item: WorkItem, by: int) -> None:
         self._count[item.job] += by

@@ -15,18 +15,18 @@ _TO_DO = (Action.CONVERT, Action.REPLACE)
 def left_to_do(plan: Plan, existing: Existing) -> Conversions:
     """Return the conversions of *plan* to be done, as far as names and the ledger tell."""
     decisions = enumerate(existing.decisions(plan))
-    places = (place for place, (_, decision) in decisions if decision.action in _TO_DO)
-    return Conversions.of(plan.conversions).only(places)
+    indices = (index for index, (_, decision) in decisions if decision.action in _TO_DO)
+    return Conversions.of(plan.conversions).only(indices)
 
 
 def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> Conversions:
     """Print the output of `--dry-run`, line by line as it is decided; return what is to be converted."""
-    places = array("I")
+    indices = array("I")
     lines = ManyLines()
-    for place, (conversion, decision) in enumerate(existing.decisions(plan)):
+    for index, (conversion, decision) in enumerate(existing.decisions(plan)):
         action = decision.action
         if action in _TO_DO:
-            places.append(place)
+            indices.append(index)
         if output.as_json:
             lines.write(json.dumps(plan_as_json(conversion, action.value)))
         elif not output.quiet:
@@ -38,5 +38,5 @@ def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> Conversi
         if output.as_json:
             show(json.dumps(plan_as_json(one.conversion, "left out")))
         say(left_out_line(one))
-    say(f"dry run: {len(places)} of {plan.files} files to convert, nothing done")
-    return Conversions.of(plan.conversions).only(places)
+    say(f"dry run: {len(indices)} of {plan.files} files to convert, nothing done")
+    return Conversions.of(plan.conversions).only(indices)

@@ -116,8 +116,8 @@ def look_at(
     Of sources in storage only *extracts* are looked into: else all of them would come here.
     """
     table = Conversions.of(conversions).longest_first()
-    files = [place for place, one in enumerate(table) if not one.source.is_blob]
-    blobs = [place for place, one in enumerate(table) if one.source.is_blob] if extracts else []
+    files = [index for index, one in enumerate(table) if not one.source.is_blob]
+    blobs = [index for index, one in enumerate(table) if one.source.is_blob] if extracts else []
     chosen = _some(files, MOST_LOOKS) + _some(blobs, MOST_BLOBS)
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         found = list(pool.map(lambda one: _look(one, ffmpeg, extracts), table.only(chosen)))
@@ -125,17 +125,17 @@ def look_at(
     # whoever cannot be opened fails at once; a blob that cannot be read here may be good all the same
     doubtful = set(blobs)
     seen = {p for p, look in zip(chosen, found, strict=True) if look or p not in doubtful}
-    rest = table.only(place for place in range(len(table)) if place not in seen)
+    rest = table.only(index for index in range(len(table)) if index not in seen)
     scale = _Scale.of(good)
     looks = (*{look.conversion.source.path: look for look in good}.values(), *scale.guesses(rest))
     error = _error(good, len(table)) if rest else 0.0
     return Selection(looks, len(seen), len(seen) - len(good), error)
 
 
-def _some(places: list[int], most: int) -> list[int]:
-    if len(places) <= most:
-        return places
-    return random.Random(len(places)).sample(places, most)  # noqa: S311 - no secret
+def _some(indices: list[int], most: int) -> list[int]:
+    if len(indices) <= most:
+        return indices
+    return random.Random(len(indices)).sample(indices, most)  # noqa: S311 - no secret
 
 
 def _look(conversion: Conversion, ffmpeg: str, extracts: Extracts | None) -> Look | None:
@@ -202,8 +202,8 @@ class _Scale:
     def guesses(self, conversions: Conversions) -> Iterator[Look]:
         """Guess at each of *conversions*, the longest first; of very many, one stands for those after it."""
         each = -(-len(conversions) // _MOST_GUESSES) or 1
-        for place in range(0, len(conversions), each):
-            yield from repeat(self.guess(conversions[place]), min(each, len(conversions) - place))
+        for index in range(0, len(conversions), each):
+            yield from repeat(self.guess(conversions[index]), min(each, len(conversions) - index))
 
     def guess(self, conversion: Conversion) -> Look:
         size = max(conversion.source.size, 0)

@@ -52,10 +52,10 @@ def failed_files(facts: RunFacts, names: Names) -> tuple[FailedFiles, ...]:
         found[attempt.kind, pattern_of(attempt.message)].append(attempt)
     logs_of_each = max(1, _MOST_LOGS // max(1, len(found)))
     reasons = []
-    for place, ((kind, pattern), attempts) in enumerate(
+    for index, ((kind, pattern), attempts) in enumerate(
         sorted(found.items(), key=lambda each: -len(each[1]))
     ):
-        logs = logs_of_each if place < _MOST_LOGS else 0
+        logs = logs_of_each if index < _MOST_LOGS else 0
         message = common_text(pattern, {attempt.message for attempt in attempts})
         files = tuple(
             _failure(attempt, names, message, has_log=number < logs)

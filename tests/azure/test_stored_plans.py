@@ -36,7 +36,7 @@ def put(
     stored: StoredRun, planned: Conversions, done: Conversions | tuple[()] = (), options: RunOptions = OPTIONS
 ) -> None:  # fmt: skip
     plan = Plan(RUN, Path("out"), planned, done=done)
-    stored.put(plan, options, InFlightTasks(RUN, planned).place_of)
+    stored.put(plan, options, InFlightTasks(RUN, planned).index_of)
 
 
 def names(stored: StoredRun) -> str:
@@ -93,10 +93,10 @@ def test_a_plan_of_a_million_is_read_without_keeping_its_conversions(
     change: str, stored: StoredRun
 ) -> None:
     def work(planned: Conversions) -> Callable[[], object]:
-        place_of = InFlightTasks(RUN, planned).place_of
+        index_of = InFlightTasks(RUN, planned).index_of
         if change == "put":
-            return lambda: stored.put(Plan(RUN, Path("out"), planned), OPTIONS, place_of)
-        return lambda: stored.retain(lambda c: place_of(c.id) is None)
+            return lambda: stored.put(Plan(RUN, Path("out"), planned), OPTIONS, index_of)
+        return lambda: stored.retain(lambda c: index_of(c.id) is None)
 
     few, many = (peak_of(stored, work, files) for files in (2_050, 4_100))
     assert (many - few) / 2_050 < MOST_OF_A_CONVERSION

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runner.azure.index import Index, id_of, target_of
+from runner.azure.conversion_index import ConversionIndex, id_of, target_of
 from runner.azure.work_items import InFlightTasks, WorkItem
 from runner.conversions import Conversions
 from runner.media.pieces import Cut, Piece
@@ -67,7 +67,7 @@ def test_only_the_attempt_that_was_added_is_found(task: str) -> None:
 
 def test_each_job_is_counted_by_what_is_known_to_be_in_it() -> None:
     in_flight = InFlightTasks(RUN, THREE)
-    items = [WorkItem(THREE, place, job="a") for place in range(3)]
+    items = [WorkItem(THREE, index, job="a") for index in range(3)]
     for item in items:
         in_flight.add(item)
     assert not in_flight.are_added_to("a")
@@ -133,12 +133,12 @@ def test_a_million_tasks_in_flight_take_64_mb_on_top_of_the_plan() -> None:
 def in_flight_bytes(conversions: Conversions) -> int:
     tracemalloc.start()
     in_flight = InFlightTasks(RUN, conversions)
-    for place, conversion in enumerate(conversions):
-        sending = Step("send", 1.5 + place, 3.5 + place)
+    for index, conversion in enumerate(conversions):
+        sending = Step("send", 1.5 + index, 3.5 + index)
         item = WorkItem(
-            conversions, place, blob=f"{RUN}/{conversion.id}.wav", sent=place, sending=sending
+            conversions, index, blob=f"{RUN}/{conversion.id}.wav", sent=index, sending=sending
         )
-        item.job = f"{RUN}--{place // 4_000}"
+        item.job = f"{RUN}--{index // 4_000}"
         in_flight.add(item)
         in_flight.added(item)
         assert in_flight.find(item.task)
@@ -150,7 +150,7 @@ def in_flight_bytes(conversions: Conversions) -> int:
 @pytest.mark.parametrize("files", [0, 1, 2, 1000])
 def test_each_conversion_is_found_by_its_id_and_by_its_target(files: int) -> None:
     conversions = table(files)
-    ids, targets = Index(conversions, id_of), Index(conversions, target_of)
+    ids, targets = ConversionIndex(conversions, id_of), ConversionIndex(conversions, target_of)
     assert [ids.find(conversion.id) for conversion in conversions] == list(range(files))
     assert [targets.find(target_of(conversion)) for conversion in conversions] == [*range(files)]
     others = [Conversion(Source("/in/other.wav", 1, n), f"other {n}", MP3) for n in range(50)]

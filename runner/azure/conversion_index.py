@@ -8,8 +8,8 @@ from runner.conversions import Conversions
 from runner.models import Conversion
 
 
-class Index:
-    """The places of *conversions* by their *key*, which is made anew when it is compared.
+class ConversionIndex:
+    """The indices of *conversions* by their *key*, which is made anew when it is compared.
 
     A hash table with at most half of its slots in use: 8 to 16 bytes for each conversion, where a `dict`
     with its keys takes 200.
@@ -21,19 +21,19 @@ class Index:
         slots = 1 << (2 * len(conversions)).bit_length()
         self._last = slots - 1
         self._slots = array("I", [0]) * slots
-        """One more than the place of a conversion; 0 where there is none."""
-        for place, conversion in enumerate(conversions, 1):
+        """One more than the index of a conversion; 0 where there is none."""
+        for index, conversion in enumerate(conversions, 1):
             slot = hash(key(conversion)) & self._last
             while self._slots[slot]:
                 slot = (slot + 1) & self._last
-            self._slots[slot] = place
+            self._slots[slot] = index
 
     def find(self, text: str) -> int | None:
-        """Return the place of the conversion whose key is *text*; None if there is none."""
+        """Return the index of the conversion whose key is *text*; None if there is none."""
         slot = hash(text) & self._last
-        while place := self._slots[slot]:
-            if self._key(self._conversions[place - 1]) == text:
-                return place - 1
+        while index := self._slots[slot]:
+            if self._key(self._conversions[index - 1]) == text:
+                return index - 1
             slot = (slot + 1) & self._last
         return None
 
