@@ -1,4 +1,4 @@
-"""Look up how long files are where it is written in their heads, so that the longest begin first."""
+"""Look up how long files are where it is written in their headers, so that the longest begin first."""
 
 import os
 import time
@@ -19,7 +19,7 @@ _LONGEST = 1e7
 def longest_first(conversions: Conversions, at_a_time: int) -> Conversions:
     """Return *conversions*, of which so many are done *at_a_time*, by length, the longest first.
 
-    Their sizes tell roughly, and for audio their heads exactly. Of films, sizes tell better how long
+    Their sizes tell roughly, and for audio their headers exactly. Of films, sizes tell better how long
     they take to encode; and sources from elsewhere are not here yet.
     """
     by_size = conversions.longest_first()
@@ -30,7 +30,7 @@ def longest_first(conversions: Conversions, at_a_time: int) -> Conversions:
 
 
 def _by_heads(conversions: Conversions) -> Conversions:
-    """Return *conversions* by the lengths in their heads; those without one where their sizes put them."""
+    """Return *conversions* by the lengths in their headers; those without one where their sizes put them."""
     until = time.monotonic() + _PATIENCE
     known: dict[int, float] = {}
     for index, conversion in enumerate(conversions):

@@ -22,7 +22,7 @@ from runner.media.ffmpeg import Limits, ProcessHandle
 from runner.media.pieces import Split
 from runner.media.source import check_unchanged
 from runner.media.target import ANYTHING, from_os, writable_target
-from runner.media.work import ConversionResult, Work, tell_nobody
+from runner.media.work import ConversionResult, Work, ignore_move
 from runner.media.worker import convert
 from runner.models import (
     Conversion,
@@ -265,7 +265,7 @@ class _Workers:
             mtime_ns=conversion.source.mtime_ns if self._engine.options.keep_times else None,
             # a copy of a blob is ours alone
             expected=None if conversion.source.is_blob else conversion.source.state,
-            before_move=tell_nobody if self._engine.keep else partial(self.notes.write, conversion),
+            before_move=ignore_move if self._engine.keep else partial(self.notes.write, conversion),
         )
 
     def _threads(self) -> int | None:

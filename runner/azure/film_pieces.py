@@ -6,8 +6,8 @@ from runner.media.failures import ConversionError
 from runner.media.ffmpeg import Ffmpeg, Limits, ProcessHandle
 from runner.media.orphans import LOG
 from runner.media.pieces import UnsplittableError
+from runner.media.recipe_adapter import RecipeAdapter
 from runner.media.splitting import cut_film
-from runner.media.suiting import RecipeFitter
 from runner.options import AUTO, OFF
 from runner.parallel import split_on_nodes
 
@@ -35,7 +35,7 @@ def cut_source(context: RunContext, item: WorkItem) -> None:
     source = (*recipe.input_arguments, "-i", f"file:{path}")
     try:
         picture = (
-            RecipeFitter(recipe, source, lambda *words: ffmpeg.run(words)).suit().picture
+            RecipeAdapter(recipe, source, lambda *words: ffmpeg.run(words)).adapt().picture
             if recipe.film
             else None
         )

@@ -19,7 +19,7 @@ _MAPPED = re.compile(r"0:a:(\d+)\??")
 
 
 @lru_cache(maxsize=64)  # of one file it is asked six times
-def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
+def resolve_recipe(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
     """Return *recipe* for a source with *media*: with the number of its stream, and without any `{...}`.
 
     If nothing is known about the source yet, it is assumed to be simple: that is right for nearly all, and
@@ -30,7 +30,7 @@ def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
     """
     if recipe.film:
         return recipe  # a film keeps all of them
-    if not is_open(recipe):
+    if not is_unresolved(recipe):
         return replace(recipe, audio_stream=recipe.audio_stream or _mapped(recipe.arguments))
     number = _number(recipe, media)
     words = {
@@ -42,14 +42,14 @@ def settle(recipe: Recipe, media: MediaInfo | None = None) -> Recipe:
     )
 
 
-def is_open(recipe: Recipe) -> bool:
+def is_unresolved(recipe: Recipe) -> bool:
     """Return whether the audio stream or its bit depth in *recipe* is still undecided."""
     words = any("{audio}" in part or "{pcm}" in part for part in recipe.arguments)
     return recipe.is_preset and (words or recipe.loudness is not None)
 
 
 def left_out(recipe: Recipe, media: MediaInfo | None) -> str:
-    """Return a sentence about the audio streams that *recipe*, which is settled, leaves out; or ""."""
+    """Return a sentence about the audio streams that *recipe*, which is resolved, leaves out; or ""."""
     streams = media.all("audio") if media else ()
     if len(streams) < 2 or recipe.media != "audio":
         return ""

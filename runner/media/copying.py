@@ -64,7 +64,7 @@ def fits_picture(recipe: Recipe, video: Stream, samples: Samples) -> bool:
 
 
 def fits_sound(recipe: Recipe, media: MediaInfo) -> bool:
-    """Return whether the chosen audio of *media* is already what *recipe*, which is settled, makes."""
+    """Return whether the chosen audio of *media* is already what *recipe*, which is resolved, makes."""
     sound = media.stream("audio", recipe.audio_stream)
     if sound is None or recipe.loudness is not None or not recipe.is_preset:
         return False
@@ -97,7 +97,7 @@ def copying(recipe: Recipe) -> tuple[str, ...]:
 
 
 def encoded_again(recipe: Recipe, media: MediaInfo) -> str:
-    """Return a sentence if *recipe*, which is settled, encodes what it could copy, losing quality."""
+    """Return a sentence if *recipe*, which is resolved, encodes what it could copy, losing quality."""
     if recipe.copy_if_fits:
         return ""
     video = media.stream("video")

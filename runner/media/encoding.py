@@ -10,18 +10,18 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from runner.media.blame import cause_of, classify_log
-from runner.media.choices import settle
+from runner.media.choices import resolve_recipe
 from runner.media.exit_code import has_not_started
 from runner.media.failures import ConversionError, Kind
 from runner.media.ffmpeg import LOG_LEVEL, Ffmpeg, FfmpegResult, ProcessHandle
+from runner.media.ffmpeg_errors import cause_of, classify_log
 from runner.media.frames import copy_frames
 from runner.media.joining import WITHOUT_JOIN
 from runner.media.loudness import correcting, measuring
 from runner.media.orphans import LOG, note_of
 from runner.media.probe import parse_log
+from runner.media.recipe_adapter import AdaptedRecipe, RecipeAdapter
 from runner.media.source import has_checksums, is_free_format, without_tags
-from runner.media.suiting import RecipeFitter, SuitedRecipe
 from runner.media.tags import Tagging
 from runner.media.threads import thread_arguments
 from runner.media.work import Progress, Work
@@ -46,8 +46,8 @@ class Encoding:
     ) -> None:
         stem = os.path.join(work.scratch, work.name)
         self.work = work
-        self.recipe = settle(work.recipe)
-        self.suited = SuitedRecipe(self.recipe)
+        self.recipe = resolve_recipe(work.recipe)
+        self.adapted = AdaptedRecipe(self.recipe)
         self.source = work.source
         """The file that ffmpeg reads: the user's, or a copy of a part of it."""
         self.result = stem + work.recipe.suffix
@@ -81,18 +81,18 @@ class Encoding:
         self.source = without_tags(self.work.source, self._copies[0])
         wish = self.work.recipe
         if wish.film or wish.copy_if_fits:
-            self._suit(self._fitter().suit())
+            self._adopt(self._adapter().adapt())
 
     def join(self, joined: Joined | None) -> None:
         """Take the video from finished pieces, or again from the source."""
         self.joined = joined
-        self._suit(self.suited)
+        self._adopt(self.adapted)
 
     def run(self) -> FfmpegResult:
         """Encode the source as a simple one, and again if it is not."""
         with suppress(_NotPlainError):
             ran = self.run_again()
-            self._settle(ran.media)
+            self._resolve(ran.media)
             return ran
         return self.run_again()
 
@@ -105,13 +105,13 @@ class Encoding:
         words = (*recipe.arguments, *limits, *filters, *self.tagging.words(recipe))
         # the last level counts: without ffmpeg's words nothing would tell damage from a whole file
         output = (*LOG_LEVEL, "-y", f"file:{self.result}", *self.tagging.second_output(recipe))
-        output += self.suited.check
+        output += self.adapted.check
         return self._run((*words, *output), done_before=self._passes - 1)
 
     def run_without_what_failed(self, ran: FfmpegResult) -> FfmpegResult:
         """Encode without the parts of a film that made *ran* fail, if there are any."""
-        if again := self._fitter().suit_again(self.suited, ran):
-            self._suit(again)
+        if again := self._adapter().adapt_again(self.adapted, ran):
+            self._adopt(again)
             return self.run_again()
         return ran
 
@@ -150,21 +150,21 @@ class Encoding:
             with suppress(OSError):
                 os.unlink(path)
 
-    def _fitter(self) -> RecipeFitter:
-        return RecipeFitter(self.work.recipe, self.input, self.run_quietly)
+    def _adapter(self) -> RecipeAdapter:
+        return RecipeAdapter(self.work.recipe, self.input, self.run_quietly)
 
-    def _suit(self, suited: SuitedRecipe) -> None:
-        self.suited = suited
-        self.recipe = suited.picture.joined if self.joined and suited.picture else suited.recipe
+    def _adopt(self, adapted: AdaptedRecipe) -> None:
+        self.adapted = adapted
+        self.recipe = adapted.picture.joined if self.joined and adapted.picture else adapted.recipe
 
-    def _settle(self, media: MediaInfo | None) -> None:
+    def _resolve(self, media: MediaInfo | None) -> None:
         """Check whether the recipe suits the source's content.
 
         Raises:
             _NotPlainError: It did not; now it does.
         """
-        better = settle(self.work.recipe, media)
-        if media and self.recipe == settle(self.work.recipe) != better:
+        better = resolve_recipe(self.work.recipe, media)
+        if media and self.recipe == resolve_recipe(self.work.recipe) != better:
             self.recipe = better
             raise _NotPlainError
 
@@ -183,7 +183,7 @@ class Encoding:
     def _run(self, output: tuple[str, ...], *, done_before: int) -> FfmpegResult:
         # copied streams and text subtitles can be left out, so an error in them must end the attempt
         may_end = self.stops_at_faults and self.recipe.verify != "none"
-        strict = ("-xerror",) if may_end and (self.suited.check or self.suited.texts) else ()
+        strict = ("-xerror",) if may_end and (self.adapted.check or self.adapted.texts) else ()
         return self.ffmpeg.run(
             (*strict, *self.input, *(self.joined.input if self.joined else ()), *output),
             lambda seconds, log: self._report(seconds, log, done_before),
@@ -193,7 +193,7 @@ class Encoding:
         if self._total is None:
             with open(log_path, "rb") as file:
                 media = parse_log(file.read(1 << 16).decode(errors="replace"))
-            self._settle(media)
+            self._resolve(media)
             # 0 means that it was looked for but is unknown
             self._total = (media and media.duration) or 0.0
         if self._total and self.joined:

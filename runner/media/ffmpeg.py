@@ -169,8 +169,8 @@ class Ffmpeg:
         samples = {int(stream): int(count) for stream, _, count in decoded if count}
         frames = {int(stream): int(count) for stream, count, _ in decoded}
         ran = FfmpegResult(process.returncode, done, without_verbose(words), samples, frames)
-        if watchdog.verdict:
-            raise ConversionError(Kind.TIMEOUT, watchdog.verdict, ran.log)
+        if watchdog.reason:
+            raise ConversionError(Kind.TIMEOUT, watchdog.reason, ran.log)
         if how := ended_from_outside(process.returncode, words):
             raise ConversionError(Kind.TRANSIENT, f"ffmpeg {how}", ran.log)
         return ran
@@ -203,7 +203,7 @@ class _Watchdog(threading.Thread):
 
     def __init__(self, process: Child, deadline: float | None, stall: float):
         super().__init__(daemon=True, name="watchdog")
-        self.verdict = ""
+        self.reason = ""
         self._process = process
         self._deadline = deadline
         self._stall = stall
@@ -229,10 +229,10 @@ class _Watchdog(threading.Thread):
         while not self._over.wait(self._patience()):
             now = time.monotonic()
             if self._deadline is not None and now >= self._deadline:
-                self.verdict = "took longer than its time limit"
+                self.reason = "took longer than its time limit"
             elif now >= self._last + self._stall:
-                self.verdict = f"made no progress for {self._stall:.0f} s"
-            if self.verdict:
+                self.reason = f"made no progress for {self._stall:.0f} s"
+            if self.reason:
                 self._process.kill_tree()
                 return
 

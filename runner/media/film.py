@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from runner.media.choices import chosen_audio, listed, settle
+from runner.media.choices import chosen_audio, listed, resolve_recipe
 from runner.media.containers import CONTAINERS, NAMES, TEXTS, Container
 from runner.media.copying import fits_picture
 from runner.media.failures import ConversionError, Kind
@@ -84,7 +84,7 @@ class _Streams:
 def plain_arguments(recipe: Recipe) -> tuple[str, ...]:
     """Return the arguments of *recipe* for a simple source, with at most one video and one audio track."""
     if not recipe.film:
-        return settle(recipe).arguments
+        return resolve_recipe(recipe).arguments
     picture = Stream(0, "video", "", details=", yuv420p(tv), 1920x1080, 25 fps")
     sound = Stream(1, "audio", "", details=", 48000 Hz, stereo, fltp (default)", layout="stereo")
     return make_film(recipe, MediaInfo("", None, (picture, sound)), Samples()).arguments

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runner.media.flac import find_flac
-from runner.media.heads import READERS, Head
+from runner.media.frame_headers import READERS, FrameHeader
 from runner.media.layout import Gap, Layout, gap_between
 from runner.media.tag_bytes import TAG_MARKS, tag_length
 
@@ -103,7 +103,7 @@ class _Search:
             without_data=empty,
         )
 
-    def _read(self, position: int) -> Head | None:
+    def _read(self, position: int) -> FrameHeader | None:
         mark, read = READERS[self.demuxer]
         if not mark and tag_length(self.data, position):
             return None  # a header of one byte may be a letter of a tag
@@ -121,7 +121,7 @@ class _Search:
             return replace(gap, unknown=0)  # padding for a longer tag
         return gap
 
-    def _next(self, position: int, like: Head | None) -> int | None:
+    def _next(self, position: int, like: FrameHeader | None) -> int | None:
         """Return where frames *like* one start, from *position* on; None if there are none."""
         mark = READERS[self.demuxer][0]
         while position < len(self.data):
@@ -140,7 +140,7 @@ class _Search:
                 position = min(found) if mark else position + 1
         return None
 
-    def _is_run(self, position: int, like: Head | None) -> bool:
+    def _is_run(self, position: int, like: FrameHeader | None) -> bool:
         enough = _IN_A_ROW if READERS[self.demuxer][0] else _IN_A_ROW_WITHOUT_MARK
         for count in range(enough):
             frame = self._read(position)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from runner.media.ffmpeg import FfmpegResult, ProcessHandle
     from runner.media.listing import Packets
     from runner.media.pieces import Split
-    from runner.media.suiting import SplitPicture
+    from runner.media.recipe_adapter import SplitPicture
 
 # what is in the film besides this stream is for the whole
 _ALONE = ("-map_metadata", "-1", "-map_chapters", "-1", "-an", "-sn", "-dn")

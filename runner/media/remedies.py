@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.media import mono
-from runner.media.doubts import Doubt, doubts_of
+from runner.media.complaints import Complaint, complaints_of
+from runner.media.damage import check_all_is_decoded, check_complaints, check_layout, goes_back
 from runner.media.failures import ConversionError, Kind
 from runner.media.frames import find_frames, find_hidden_frames
-from runner.media.judgement import check_all_is_decoded, check_layout, goes_back, weigh
 from runner.media.listing import Track, list_packets
 from runner.media.loudness import is_corrected
 from runner.media.tags import leaves_tags_to_ffmpeg
@@ -42,7 +42,7 @@ def encode(encoding: Encoding) -> tuple[FfmpegResult, list[str]]:
     """
     ran, said = _encode_somehow(encoding)
     if ran.code == 0 and ran.media and encoding.recipe.verify != "none":
-        ran = _weigh_complaints(encoding, ran, ran.media, said)
+        ran = _check_complaints(encoding, ran, ran.media, said)
         ran = _without_hole(encoding, ran)
     if ran.code == 0 and _is_lost_in_mono(encoding, ran):
         encoding.recipe = mono.of_one_channel(encoding.recipe, ran)
@@ -76,7 +76,7 @@ def _could_go_on(encoding: Encoding, ran: FfmpegResult) -> bool:
     return ran.media is not None and encoding.failure(ran).failure.kind is Kind.INPUT
 
 
-def _weigh_complaints(
+def _check_complaints(
     encoding: Encoding, ran: FfmpegResult, source: MediaInfo, said: list[str]
 ) -> FfmpegResult:
     """Find out what ffmpeg complained about in the *source*, if it did.
@@ -84,18 +84,18 @@ def _weigh_complaints(
     Raises:
         ConversionError: The source is damaged inside, so there is no valid result.
     """
-    recipe, doubts = encoding.recipe, _doubts(ran)
+    recipe, complaints = encoding.recipe, _complaints(ran)
     if layout := find_frames(encoding.source, source.format):
-        check_layout(layout, source.duration, ran, is_doubted=bool(doubts))
+        check_layout(layout, source.duration, ran, has_complaints=bool(complaints))
         said += layout.notices
-        if doubts and not layout.is_clean:
+        if complaints and not layout.is_clean:
             ran = encoding.run_frames_alone(layout)
-            doubts = _doubts(ran)
-        if layout.without_data >= len(doubts):
-            doubts = ()
+            complaints = _complaints(ran)
+        if layout.without_data >= len(complaints):
+            complaints = ()
         if recipe.keeps_length:
             check_all_is_decoded(layout, ran, source)
-    said += weigh(encoding.ffmpeg, encoding.input, doubts, ran, source.duration)
+    said += check_complaints(encoding.ffmpeg, encoding.input, complaints, ran, source.duration)
     if recipe.media == "audio" and recipe.is_preset and goes_back(recipe, ran, source):
         encoding.first_filter = _RESTAMP
         return encoding.run()
@@ -131,8 +131,8 @@ def _hole(encoding: Encoding, ran: FfmpegResult) -> float:
     return lost if lost > tolerance(ran.seconds) else 0.0
 
 
-def _doubts(ran: FfmpegResult) -> tuple[Doubt, ...]:
-    return doubts_of(ran) if ran.code == 0 else ()
+def _complaints(ran: FfmpegResult) -> tuple[Complaint, ...]:
+    return complaints_of(ran) if ran.code == 0 else ()
 
 
 def _is_lost_in_mono(encoding: Encoding, ran: FfmpegResult) -> bool:

@@ -9,7 +9,7 @@ import stat
 from typing import BinaryIO
 
 from runner.media.failures import ConversionError, Kind
-from runner.media.held import patiently
+from runner.media.files_in_use import retry_while_in_use
 from runner.media.paths import mtime_ns_of
 from runner.media.tag_bytes import tag_length
 from runner.media.target import from_os, is_used_up
@@ -35,7 +35,7 @@ def check_source(path: str) -> None:
             raise ConversionError(Kind.INPUT, _what_it_is(path, status.st_mode))
         if status.st_size == 0:
             raise ConversionError(Kind.INPUT, "the file is empty")
-        patiently(lambda: _read_a_byte(path))
+        retry_while_in_use(lambda: _read_a_byte(path))
     except OSError as error:
         if is_used_up(error):
             raise from_os(error) from error

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from runner.media.listing import Packets
     from runner.media.pieces import Cut
     from runner.media.recipe import Recipe
-    from runner.media.suiting import SplitPicture
+    from runner.media.recipe_adapter import SplitPicture
     from runner.media.work import Progress, Work
 
 _LIST = "list.txt"
@@ -54,7 +54,7 @@ def encode_pieces(encoding: Encoding, watch: Callable[[Progress], None]) -> str:
         ConversionError: A temporary error ended it. Finished pieces are kept.
         Stopped: The handle was cancelled. Finished pieces are kept.
     """
-    work, picture = encoding.work, encoding.suited.picture
+    work, picture = encoding.work, encoding.adapted.picture
     if work.cut is not None:
         return _take_pieces(encoding, work.cut, picture)
     split = work.split
@@ -109,7 +109,7 @@ def encode_piece(work: Work, piece: Piece) -> str:
     try:
         os.makedirs(work.scratch, exist_ok=True)
         encoding.prepare()
-        picture = encoding.suited.picture
+        picture = encoding.adapted.picture
         if picture is None:
             raise UnsplittableError("it has no video to encode")
         split = Split(folder=os.path.join(work.scratch, "pieces"), threads=work.threads)

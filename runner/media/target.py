@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind
-from runner.media.held import is_held, patiently
+from runner.media.files_in_use import is_in_use, retry_while_in_use
 from runner.media.paths import below, extended, is_windows, local_name, mtime_ns_of, resolved
 
 if TYPE_CHECKING:
@@ -168,9 +168,9 @@ def _replace(result: str, target: str) -> None:
         ConversionError: Another program holds what is there.
     """
     try:
-        patiently(lambda: os.replace(result, target))
+        retry_while_in_use(lambda: os.replace(result, target))
     except OSError as error:
-        if not is_held(error) or not os.path.lexists(target):
+        if not is_in_use(error) or not os.path.lexists(target):
             raise
         message = "its result exists and cannot be replaced: another program has it open"
         raise ConversionError(Kind.INPUT, message) from error

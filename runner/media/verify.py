@@ -6,12 +6,12 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from runner.media.blame import decoded_in_part
-from runner.media.choices import settle
+from runner.media.choices import resolve_recipe
 from runner.media.chunks import missing_bytes
+from runner.media.damage import REMEDY
 from runner.media.exit_code import ended_from_outside
 from runner.media.failures import ConversionError, Kind, fault_lines
-from runner.media.judgement import REMEDY
+from runner.media.ffmpeg_errors import decoded_in_part
 from runner.media.listing import Track, list_frames, list_packets
 from runner.media.ogg import ending_of
 from runner.media.probe import MediaInfo, Stream, read_streams
@@ -202,7 +202,7 @@ def check_existing(ffmpeg: str, source: str, target: str, recipe: Recipe) -> Non
     media = read_streams(ffmpeg, source, recipe.input_arguments)
     if media is None:
         raise ConversionError(Kind.INPUT, "cannot be compared: its source is damaged")
-    recipe = settle(recipe, media)
+    recipe = resolve_recipe(recipe, media)
     lengths = _mapped_length(media, recipe)
     if lengths and made.duration and not any(_close(made.duration, wanted) for wanted in lengths):
         raise ConversionError(Kind.INPUT, f"{made.duration:.1f} s instead of {lengths[0]:.1f} s")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runner.media.recipe import Recipe
 
 
-def tell_nobody(size: int, sha256: str, notices: tuple[str, ...]) -> None:
+def ignore_move(size: int, sha256: str, notices: tuple[str, ...]) -> None:
     """Do nothing with what `Work.before_move` is told."""
 
 
@@ -50,7 +50,7 @@ class Work:
     expected: tuple[int, int] | None = None
     """The source's size in bytes and mtime in nanoseconds when it was planned, if known. If they
     have changed by then, or change during the conversion, it fails."""
-    before_move: Callable[[int, str, tuple[str, ...]], None] = tell_nobody
+    before_move: Callable[[int, str, tuple[str, ...]], None] = ignore_move
     """Told the result's size in bytes, its SHA-256 and its notices right before it gets its name."""
 
 

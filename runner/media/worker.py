@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from runner.media.choices import is_open, left_out, settle
+from runner.media.choices import is_unresolved, left_out, resolve_recipe
 from runner.media.copying import encoded_again, growth
 from runner.media.encoding import Encoding
 from runner.media.failures import ConversionError, Kind, Stopped
@@ -104,7 +104,7 @@ def _verify(encoding: Encoding, ran: FfmpegResult) -> list[str]:
     notices += _carry_tags(encoding, ran)
     if recipe.verify == "decode":
         check_decodes(encoding.ffmpeg, encoding.result, ran.log)
-    notices += (*encoding.suited.notices, *_other_soundtracks(encoding, ran))
+    notices += (*encoding.adapted.notices, *_other_soundtracks(encoding, ran))
     if recipe.strict and notices:
         message = f"{'; '.join(notices)} (refused by --strict)"
         raise ConversionError(Kind.INPUT, message, ran.log)
@@ -125,8 +125,10 @@ def _carry_tags(encoding: Encoding, ran: FfmpegResult) -> tuple[str, ...]:
 
 
 def _other_soundtracks(encoding: Encoding, ran: FfmpegResult) -> tuple[str, ...]:
-    wish = encoding.work.recipe
-    is_chosen = wish.audio_stream is not None or wish.audio_language or not is_open(wish)
+    wanted = encoding.work.recipe
+    is_chosen = (
+        wanted.audio_stream is not None or wanted.audio_language or not is_unresolved(wanted)
+    )
     others = "" if is_chosen else left_out(encoding.recipe, ran.media)
     return (others,) if others else ()
 
@@ -138,7 +140,7 @@ def _advice(encoding: Encoding, ran: FfmpegResult) -> tuple[str, ...]:
     work = encoding.work
     before = work.size or os.path.getsize(work.source)
     grown = growth(encoding.recipe, before, os.path.getsize(encoding.result))
-    again = encoded_again(settle(work.recipe, ran.media), ran.media)
+    again = encoded_again(resolve_recipe(work.recipe, ran.media), ran.media)
     return tuple(filter(None, (again, grown)))
 
 

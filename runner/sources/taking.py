@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from runner.formatting import display_path
-from runner.media.held import patiently
+from runner.media.files_in_use import retry_while_in_use
 from runner.source_choice import DELETE, MOVE
 from runner.source_records import Identity, SourceRecord
 from runner.sources.durable import (
@@ -109,10 +109,10 @@ def discard(path: str) -> None:
 def _delete(record: SourceRecord) -> None:
     # under another name first: what another program puts there in the last moment is not deleted
     beside = name_beside(record.path, record.run)
-    patiently(lambda: os.rename(record.path, beside))
+    retry_while_in_use(lambda: os.rename(record.path, beside))
     try:
         require_same(beside, record.identity, renamed=True)
-        patiently(lambda: discard(beside))
+        retry_while_in_use(lambda: discard(beside))
     except (OSError, StaysError) as error:
         put_back(beside, record.path, error)
         raise
@@ -128,7 +128,7 @@ def _move(record: SourceRecord, is_stopped: Callable[[], bool]) -> None:
         raise StaysError(f"{display_path(place)} is there already") from error
     try:
         require_same(path, record.identity)
-        patiently(lambda: os.replace(path, place))
+        retry_while_in_use(lambda: os.replace(path, place))
     except OSError as error:
         if error.errno != errno.EXDEV:
             os.unlink(place)
@@ -217,7 +217,7 @@ def put_back(beside: str, path: str, why: Exception) -> None:
 def _rename_to_free(path: str, free: str) -> None:
     """Rename the file at *path*, and replace nothing."""
     if os.name == "nt":  # renaming replaces nothing there
-        patiently(lambda: os.rename(path, free))
+        retry_while_in_use(lambda: os.rename(path, free))
         return
     try:
         os.link(path, free)

@@ -16,7 +16,7 @@ from mutagen.id3 import ID3
 from runner.engine import Engine, Stop
 from runner.errors import InterruptedRunError
 from runner.local import LocalEngine
-from runner.media.choices import settle
+from runner.media.choices import resolve_recipe
 from runner.media.hashing import sha256_of
 from runner.models import Event, Kind, State
 from runner.options import RunOptions
@@ -140,7 +140,7 @@ def test_results_are_those_of_plain_ffmpeg(
             "-y",
             "-i",
             source,
-            *settle(MP3).arguments,
+            *resolve_recipe(MP3).arguments,
             plain,
         ]
         subprocess.run(command, check=True)

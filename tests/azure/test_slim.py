@@ -11,7 +11,7 @@ from mutagen.flac import FLAC
 from mutagen.mp4 import MP4
 
 from runner.media.audio_copy import extract_audio
-from runner.media.choices import settle
+from runner.media.choices import resolve_recipe
 from runner.models import State
 from runner.options import RunOptions
 from runner.presets import BUILT_IN
@@ -96,7 +96,16 @@ def with_more_picture(source: Path, folder: Path) -> Path:
 def mp3_sound(source: Path, folder: Path) -> str:
     """The sound of the MP3 that our recipe makes of *source*."""
     target = folder / "sound.mp3"
-    command = [FFMPEG, "-v", "error", "-y", "-i", str(source), *settle(MP3).arguments, str(target)]
+    command = [
+        FFMPEG,
+        "-v",
+        "error",
+        "-y",
+        "-i",
+        str(source),
+        *resolve_recipe(MP3).arguments,
+        str(target),
+    ]
     subprocess.run(command, check=True)
     return sound_of(target)
 
@@ -210,7 +219,7 @@ def test_the_second_track_is_found_in_the_copy(
     told: Told = drive(engine_on(cloud), plan_of(folder, destination, second))
     assert told.results["big.mp3"].state is State.CONVERTED
     plain = tmp_path / "plain.mp3"
-    command = [FFMPEG, "-v", "error", "-i", str(big), *settle(second).arguments, str(plain)]
+    command = [FFMPEG, "-v", "error", "-i", str(big), *resolve_recipe(second).arguments, str(plain)]
     subprocess.run(command, check=True)
     assert sound_of(destination / "big.mp3") == sound_of(plain)
 

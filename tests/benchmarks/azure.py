@@ -39,7 +39,7 @@ from runner.azure.submit import Submitter
 from runner.azure.tasks import FinishedTask
 from runner.azure.work_items import InFlightTasks, WorkItem
 from runner.conversions import Conversions
-from runner.media.choices import settle
+from runner.media.choices import resolve_recipe
 from runner.models import Conversion, Event, NodeUse, Notice, Plan, Source
 from runner.options import RunOptions
 from tests.benchmarks.local import MP3, RUNNER
@@ -186,7 +186,7 @@ def _bytes(work: Path) -> Table:
             subprocess.run([*command, "--keep"], env=cloud.environment(work), check=True)
             sent = sum(len(d) for n, d in cloud.stored("input").items() if "plan" not in n)
             plain = folder / "plain.mp3"
-            _ffmpeg("-i", film, *settle(MP3).arguments, plain)
+            _ffmpeg("-i", film, *resolve_recipe(MP3).arguments, plain)
             same = "yes" if _sound(plain) == _sound(target) else "NO"
             size = film.stat().st_size
             rows.append(

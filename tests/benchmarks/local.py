@@ -17,7 +17,7 @@ from pathlib import Path
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from runner.media.choices import settle
+from runner.media.choices import resolve_recipe
 from runner.parallel import usable_cores
 from runner.presets import BUILT_IN
 from tests.benchmarks.tables import Table, Times, compare
@@ -140,7 +140,7 @@ def plain_arguments(target: Path) -> list[str]:
         "error",
         "-i",
         "{}",
-        *settle(MP3).arguments,
+        *resolve_recipe(MP3).arguments,
         "-y",
         f"{target}/{{}}.mp3",
     ]

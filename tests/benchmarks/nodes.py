@@ -22,7 +22,7 @@ from pathlib import Path
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from infra import node_storage
-from runner.media.choices import settle
+from runner.media.choices import resolve_recipe
 from runner.presets import BUILT_IN
 from tests.benchmarks.local import make_clips
 from tests.benchmarks.tables import Table
@@ -119,6 +119,6 @@ def _working(work: Path, programs: dict[str, str], rounds: int) -> Table:
 
 
 def _conversion(program: str, preset: str, work: Path, clip: Path) -> list[str]:
-    arguments = settle(BUILT_IN[preset].recipe()).arguments
+    arguments = resolve_recipe(BUILT_IN[preset].recipe()).arguments
     target = work / f"out{BUILT_IN[preset].suffix}"
     return [program, "-nostdin", "-v", "error", "-y", "-i", str(clip), *arguments, str(target)]

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from azure.batch import models as batch
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from runner.media.choices import settle
+from runner.media.choices import resolve_recipe
 from tests.benchmarks.local import MP3, RUNNER
 from tests.benchmarks.tables import Table
 from tests.benchmarks.timeline import attempts_in, moments, spans
@@ -185,7 +185,7 @@ def _task(cloud: Cloud, number: int, name: str) -> batch.BatchTaskCreateOptions:
         path=f"{number}.mp3",
         identity_reference=identity,
     )
-    arguments = shlex.join(settle(MP3).arguments)
+    arguments = shlex.join(resolve_recipe(MP3).arguments)
     return batch.BatchTaskCreateOptions(
         id=str(number),
         command_line=f"ffmpeg -nostdin -i source {arguments} out.mp3",

@@ -10,7 +10,7 @@ import pytest
 
 from runner.encoders import listed_encoders
 from runner.errors import UsageError
-from runner.media.choices import settle
+from runner.media.choices import resolve_recipe
 from runner.media.copying import growth
 from runner.media.failures import Kind
 from runner.media.film import make_film
@@ -570,7 +570,7 @@ def test_encoding_a_lossy_source_again_gives_a_notice(
 def test_a_result_much_larger_than_its_source_gives_a_notice(
     preset: str, before: int, after: int, is_said: bool
 ) -> None:
-    said = growth(settle(recipe(preset)), before, after)
+    said = growth(resolve_recipe(recipe(preset)), before, after)
     assert said == (
         f"the result is larger than its source: {after / 1e6:.1f} MB instead of {before / 1e6:.1f} MB"
         if is_said

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from runner.formatting import bytes_text, display_path, printable, seconds_text, shortened
-from runner.media.blame import classify_log
 from runner.media.failures import Kind, fault_lines
 from runner.media.ffmpeg import without_verbose
+from runner.media.ffmpeg_errors import classify_log
 from runner.media.probe import MediaInfo, Stream, parse_log
 
 LOGS = Path(__file__).with_name("logs")

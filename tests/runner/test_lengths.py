@@ -1,4 +1,4 @@
-"""The longest files begin first, by the lengths in their heads where bytes would mislead."""
+"""The longest files begin first, by the lengths in their headers where bytes would mislead."""
 
 from pathlib import Path
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.media.choices import chosen_audio, is_open, left_out, settle
+from runner.media.choices import chosen_audio, is_unresolved, left_out, resolve_recipe
 from runner.media.failures import ConversionError
 from runner.media.probe import MediaInfo, Stream
 from runner.media.recipe import Recipe, encoder, option, with_parameters
@@ -80,7 +80,7 @@ def test_parameters_of_an_encoder_are_added_to_those_that_are_given() -> None:
 
 def test_a_preset_may_leave_all_to_ffmpeg() -> None:
     bare = recipe()
-    assert settle(bare).audio_stream == 0
+    assert resolve_recipe(bare).audio_stream == 0
     assert (option((), "-c"), encoder((), "a"), bare.keeps_length) == (None, None, True)
 
 
@@ -180,17 +180,23 @@ def test_a_preset_takes_its_stream_and_depth_from_the_source() -> None:
     how = recipe("-map", "0:{audio}", "-c:a", "{pcm}")
     german = audio("flac", language="ger", bits=24, details=", stereo (default)")
     source = media(audio(), german)
-    made = settle(how, source)
+    made = resolve_recipe(how, source)
     assert made.audio_stream == 1, "players choose the default one"
     assert made.arguments == ("-map", "0:a:1", "-c:a", "pcm_s24le")
-    assert settle(how).arguments == ("-map", "0:a:0", "-c:a", "pcm_s16le"), "nothing is known yet"
-    assert settle(replace(how, audio_stream=0), source).arguments[1] == "0:a:0", "it was asked for"
-    assert settle(replace(how, audio_language="de"), source).audio_stream == 1
+    assert resolve_recipe(how).arguments == ("-map", "0:a:0", "-c:a", "pcm_s16le"), (
+        "nothing is known yet"
+    )
+    assert resolve_recipe(replace(how, audio_stream=0), source).arguments[1] == "0:a:0", (
+        "it was asked for"
+    )
+    assert resolve_recipe(replace(how, audio_language="de"), source).audio_stream == 1
     with pytest.raises(
         ConversionError, match="no audio stream in the language 'fr', but in: und, ger"
     ):
-        settle(replace(how, audio_language="fr"), source)
-    assert settle(replace(how, audio_language="fr"), media(audio(), audio())).audio_stream == 0
+        resolve_recipe(replace(how, audio_language="fr"), source)
+    assert (
+        resolve_recipe(replace(how, audio_language="fr"), media(audio(), audio())).audio_stream == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -209,17 +215,17 @@ def test_a_preset_takes_its_stream_and_depth_from_the_source() -> None:
     ],
 )
 def test_wav_keeps_all_that_is_in_the_source(stream: Stream, pcm: str) -> None:
-    assert settle(recipe("{pcm}"), media(stream)).arguments == (pcm,)
+    assert resolve_recipe(recipe("{pcm}"), media(stream)).arguments == (pcm,)
 
 
 def test_only_what_a_preset_leaves_open_depends_on_the_source() -> None:
-    assert is_open(recipe("-map", "0:{audio}"))
-    assert is_open(recipe("{pcm}"))
-    assert is_open(recipe(loudness=-16.0))
-    assert not is_open(recipe("-map", "0:a"))
-    assert not is_open(recipe("-map", "0:{audio}", is_preset=False))
+    assert is_unresolved(recipe("-map", "0:{audio}"))
+    assert is_unresolved(recipe("{pcm}"))
+    assert is_unresolved(recipe(loudness=-16.0))
+    assert not is_unresolved(recipe("-map", "0:a"))
+    assert not is_unresolved(recipe("-map", "0:{audio}", is_preset=False))
     film = recipe("{audio}", film=True)
-    assert settle(film, media(audio())) is film
+    assert resolve_recipe(film, media(audio())) is film
 
 
 @pytest.mark.parametrize(
@@ -233,8 +239,8 @@ def test_only_what_a_preset_leaves_open_depends_on_the_source() -> None:
     ],
 )
 def test_own_arguments_name_the_stream(words: tuple[str, ...], number: int) -> None:
-    assert settle(recipe(*words, is_preset=False)).audio_stream == number
-    assert settle(recipe(*words, is_preset=False, audio_stream=1)).audio_stream == 1
+    assert resolve_recipe(recipe(*words, is_preset=False)).audio_stream == number
+    assert resolve_recipe(recipe(*words, is_preset=False, audio_stream=1)).audio_stream == 1
 
 
 def test_a_stream_that_is_not_there_is_named() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.media.choices import left_out, settle
+from runner.media.choices import left_out, resolve_recipe
 from runner.media.failures import Kind
 from runner.media.inputs import InputArgumentsError, check_input_arguments
 from runner.media.languages import same_language
@@ -245,7 +245,7 @@ def test_of_very_many_tracks_some_are_named_and_in_short() -> None:
         for n in range(99)
     ]
     info = parse_log("Input #0, mov, from 'x':\n" + "".join(lines))
-    notice = left_out(settle(recipe(), info), info)
+    notice = left_out(resolve_recipe(recipe(), info), info)
     assert notice.startswith("audio track 0 (xxx")
     assert notice.endswith("…) or 93 more")
     assert len(notice) < 500
@@ -434,7 +434,7 @@ def test_input_options_travel_in_the_recipe_and_are_part_of_it() -> None:
     how = recipe(input_arguments=("-ss", "5"))
     assert Recipe.from_json(how.as_json()) == how
     assert how.fingerprint != recipe().fingerprint
-    assert settle(how).input_arguments == ("-ss", "5")
+    assert resolve_recipe(how).input_arguments == ("-ss", "5")
 
 
 @pytest.mark.parametrize(

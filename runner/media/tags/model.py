@@ -91,20 +91,20 @@ class Tags:
         """Forget how loud the source was."""
         self.items = [item for item in self.items if not is_gain(item.field)]
 
-    def settle(self) -> None:
+    def unify_names(self) -> None:
         """Give each value one name: one that says something else than its field keeps its own."""
         said = {item.field: item.values for item in self.items if not item.alias}
-        settled = []
+        unified = []
         for item in self.items:
             is_news = bool(item.alias) and item.field not in said
             known = said.setdefault(item.field, item.values)
             says_more = item.values[:1] != known[:1] and not known[0].startswith(item.values[0])
             if item.alias and says_more and item.alias.upper() != item.field.upper():
-                settled.append(replace(item, field=item.alias, alias=""))
+                unified.append(replace(item, field=item.alias, alias=""))
             elif not item.alias or is_news or says_more or item.native is not None:
-                settled.append(item)
+                unified.append(item)
         # first what has the right name
-        self.items = sorted(settled, key=lambda item: bool(item.alias))
+        self.items = sorted(unified, key=lambda item: bool(item.alias))
 
     def split(self, form: str) -> tuple[list[object], dict[str, list[str]]]:
         """Split into what a result of *form* takes unchanged, and the fields that need its own names."""

@@ -54,7 +54,7 @@ def read_tags(path: str, by_ffmpeg: Iterable[tuple[str, str]]) -> tuple[Tags, bo
         is_whole = False
     if not is_whole or kind in _NOT_ALL:
         tags.fill(_from_ffmpeg(by_ffmpeg, only_known=is_whole and bool(tags.items) and kind != ""))
-    tags.settle()
+    tags.unify_names()
     return tags, is_whole
 
 
@@ -65,7 +65,7 @@ def _read_raw(path: str, kind: str) -> Tags:
         places = (ape.read_tail, id3.read_head, id3.read_v1)
     tags, *others = (read(path) for read in places)
     for other in others:
-        other.settle()
+        other.unify_names()
         tags.fill(other)
     return tags
 

@@ -19,7 +19,7 @@ _PATIENCE = 5.0
 _PAUSE = 0.1
 
 
-def is_held(error: OSError, *, windows: bool = os.name == "nt") -> bool:
+def is_in_use(error: OSError, *, windows: bool = os.name == "nt") -> bool:
     """Return whether *error* may mean that another program has the file open."""
     code = getattr(error, "winerror", None)
     if code is None:  # open() only gives POSIX error codes
@@ -27,7 +27,7 @@ def is_held(error: OSError, *, windows: bool = os.name == "nt") -> bool:
     return code in _HELD
 
 
-def patiently(action: Callable[[], Answer], *, patience: float = _PATIENCE) -> Answer:
+def retry_while_in_use(action: Callable[[], Answer], *, patience: float = _PATIENCE) -> Answer:
     """Return what *action* returns; repeat it for some seconds while a file is held open.
 
     Raises:
@@ -38,6 +38,6 @@ def patiently(action: Callable[[], Answer], *, patience: float = _PATIENCE) -> A
         try:
             return action()
         except OSError as error:
-            if not is_held(error) or time.monotonic() >= deadline:
+            if not is_in_use(error) or time.monotonic() >= deadline:
                 raise
         time.sleep(_PAUSE)

@@ -25,7 +25,7 @@ _NO_FAULT = "Found unknown-length element with ID 0x18538067"
 
 
 @dataclass(frozen=True)
-class Doubt:
+class Complaint:
     """One complaint of ffmpeg."""
 
     line: str
@@ -33,12 +33,12 @@ class Doubt:
     """The source's stream that it is about, if known."""
 
 
-def doubts_of(ran: FfmpegResult) -> tuple[Doubt, ...]:
+def complaints_of(ran: FfmpegResult) -> tuple[Complaint, ...]:
     """Return ffmpeg's complaints about the source's decoded streams, in order."""
     source = ran.media
     # up to ffmpeg 6; later, this prefix may also be a muxer or a codec of the same name
     demuxer = f"[{source.format} @" if source and "[in#0" not in ran.log else "[in#0"
-    found: list[Doubt] = []
+    found: list[Complaint] = []
     for line in ran.log.splitlines():
         if _NO_FAULT in line:
             continue
@@ -47,5 +47,5 @@ def doubts_of(ran: FfmpegResult) -> tuple[Doubt, ...]:
             continue
         named = next((int(n) for n in match.groups() if n), None) if match else None
         if named is None or named in ran.frames:
-            found.append(Doubt(line, named))
+            found.append(Complaint(line, named))
     return tuple(found)

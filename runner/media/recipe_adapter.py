@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runner.media.choices import settle
+from runner.media.choices import resolve_recipe
 from runner.media.copying import copying, fits_sound
 from runner.media.failures import ConversionError, Kind
 from runner.media.film import Avoided, is_known, main_picture, make_film, make_picture
@@ -38,7 +38,7 @@ _THROUGH_ZSCALE = ("-frames:v", "1", "-vf", "zscale", "-an", "-sn", "-f", "null"
 
 
 @dataclass(frozen=True)
-class SuitedRecipe:
+class AdaptedRecipe:
     """The recipe for one source."""
 
     recipe: Recipe
@@ -65,16 +65,16 @@ class SplitPicture:
 
 
 @dataclass(frozen=True)
-class RecipeFitter:
+class RecipeAdapter:
     """Adapts recipes to one source."""
 
-    wish: Recipe
+    wanted: Recipe
     source: tuple[str, ...]
     """ffmpeg's input arguments."""
     run: Callable[..., FfmpegResult]
     """Runs ffmpeg with the given arguments."""
 
-    def suit(self, avoided: Avoided = Avoided()) -> SuitedRecipe:  # noqa: B008 - frozen
+    def adapt(self, avoided: Avoided = Avoided()) -> AdaptedRecipe:  # noqa: B008 - frozen
         """Return the recipe for this source.
 
         Raises:
@@ -82,53 +82,53 @@ class RecipeFitter:
         """
         media = self.run(*self.source).media
         if media is None:
-            return SuitedRecipe(
-                settle(self.wish)
+            return AdaptedRecipe(
+                resolve_recipe(self.wanted)
             )  # the conversion will say why it cannot be opened
-        if self.wish.film and not all(map(is_known, media.streams)):
-            return self._looking_further().suit_film(avoided)
-        if self.wish.film:
-            return self.suit_film(avoided, media)
-        recipe = settle(self.wish, media)
+        if self.wanted.film and not all(map(is_known, media.streams)):
+            return self._looking_further().adapt_film(avoided)
+        if self.wanted.film:
+            return self.adapt_film(avoided, media)
+        recipe = resolve_recipe(self.wanted, media)
         if avoided.copies or not fits_sound(recipe, media):
-            return SuitedRecipe(recipe)
+            return AdaptedRecipe(recipe)
         copied = (f"0:a:{recipe.audio_stream}",)
-        return SuitedRecipe(
+        return AdaptedRecipe(
             replace(recipe, arguments=copying(recipe), audio_filter=""), _check(recipe, copied)
         )
 
-    def suit_again(self, first: SuitedRecipe, ran: FfmpegResult) -> SuitedRecipe | None:
+    def adapt_again(self, first: AdaptedRecipe, ran: FfmpegResult) -> AdaptedRecipe | None:
         """Return the recipe after the *first* one failed; None if that was not its fault."""
         unreadable = frozenset(index for index in first.texts if not self._is_readable(index))
         refused = bool(first.check) and _REFUSED.search(ran.log) is not None
         if not unreadable and not refused:
             return None
-        return self.suit(Avoided(unreadable, copies=refused))
+        return self.adapt(Avoided(unreadable, copies=refused))
 
     def _is_readable(self, index: int) -> bool:
         text = ("-map", f"0:{index}", "-c:s", "webvtt", "-f", "null", "-")
         return self.run("-xerror", *self.source, *text).code == 0
 
-    def _looking_further(self) -> RecipeFitter:
+    def _looking_further(self) -> RecipeAdapter:
         """Return one for a source with a stream that starts late, usually a recording."""
-        wish = replace(self.wish, input_arguments=(*self.wish.input_arguments, *_FAR))
-        return replace(self, wish=wish, source=(*_FAR, *self.source))
+        wanted = replace(self.wanted, input_arguments=(*self.wanted.input_arguments, *_FAR))
+        return replace(self, wanted=wanted, source=(*_FAR, *self.source))
 
-    def suit_film(self, avoided: Avoided, media: MediaInfo | None = None) -> SuitedRecipe:
+    def adapt_film(self, avoided: Avoided, media: MediaInfo | None = None) -> AdaptedRecipe:
         """Return the recipe for this source, a film, whose *media* may be known."""
         media = media or self.run(*self.source).media
         assert media is not None  # it was already opened
         samples = self._sample(media)
-        film = make_film(self.wish, media, samples, avoided)
+        film = make_film(self.wanted, media, samples, avoided)
         if any("zscale" in argument for argument in film.arguments):
             # one picture through it, as what -h says has neither ffmpeg's level nor its own end
             ran = self.run(*self.source, *_THROUGH_ZSCALE)
             if "No such filter: 'zscale'" in ran.log:
                 raise ConversionError(Kind.SETTINGS, _NO_TONE_MAPPING, ran.log)
-        recipe = replace(self.wish, arguments=film.arguments, audio_filter="")
-        return SuitedRecipe(
+        recipe = replace(self.wanted, arguments=film.arguments, audio_filter="")
+        return AdaptedRecipe(
             recipe,
-            _check(self.wish, film.copied),
+            _check(self.wanted, film.copied),
             film.texts,
             film.notices,
             self._picture(media, samples, film, avoided),
@@ -140,19 +140,19 @@ class RecipeFitter:
         video = main_picture(media)
         if video is None or f"0:{video.index}" in film.copied:
             return None
-        alone = make_picture(self.wish, media, samples)
-        joined = make_film(self.wish, media, samples, avoided, joined=True)
+        alone = make_picture(self.wanted, media, samples)
+        joined = make_film(self.wanted, media, samples, avoided, joined=True)
         return SplitPicture(
             media,
             video,
             samples,
-            piece=replace(self.wish, arguments=alone.arguments, audio_filter="", suffix=".mp4"),
-            joined=replace(self.wish, arguments=joined.arguments, audio_filter=""),
+            piece=replace(self.wanted, arguments=alone.arguments, audio_filter="", suffix=".mp4"),
+            joined=replace(self.wanted, arguments=joined.arguments, audio_filter=""),
         )
 
     def _sample(self, media: MediaInfo) -> Samples:
         video = main_picture(media)
-        options, filters = sampling(video, self.wish, media.duration) if video else ((), "")
+        options, filters = sampling(video, self.wanted, media.duration) if video else ((), "")
         if video is None or not filters:
             return Samples()
         few = ("-frames:v", "1") if filters == "showinfo" else ()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.media.failures import ConversionError, Kind
-from runner.media.held import is_held, patiently
+from runner.media.files_in_use import is_in_use, retry_while_in_use
 from runner.media.target import ANYTHING, check_target
 from tests.conftest import Run, names
 from tests.media import Media
@@ -26,13 +26,13 @@ def held(code: int | None) -> OSError:
     ("code", "there"), [(5, True), (32, True), (33, True), (112, False), (3, False)]
 )
 def test_a_file_in_use_is_recognised_by_windows_error_codes(code: int, there: bool) -> None:
-    assert is_held(held(code), windows=True) == there
+    assert is_in_use(held(code), windows=True) == there
 
 
 def test_what_open_says_is_taken_for_it_on_windows_alone() -> None:
-    assert is_held(PermissionError(13, "Permission denied"), windows=True)
-    assert not is_held(PermissionError(13, "Permission denied"), windows=False)
-    assert not is_held(FileNotFoundError(2, "gone"), windows=True)
+    assert is_in_use(PermissionError(13, "Permission denied"), windows=True)
+    assert not is_in_use(PermissionError(13, "Permission denied"), windows=False)
+    assert not is_in_use(FileNotFoundError(2, "gone"), windows=True)
 
 
 def test_a_file_that_is_let_go_is_waited_for() -> None:
@@ -43,7 +43,7 @@ def test_a_file_that_is_let_go_is_waited_for() -> None:
             raise errors.pop()
         return "done"
 
-    assert patiently(act) == "done"
+    assert retry_while_in_use(act) == "done"
 
 
 def test_patience_has_an_end() -> None:
@@ -54,7 +54,7 @@ def test_patience_has_an_end() -> None:
         raise held(32)
 
     with pytest.raises(PermissionError):
-        patiently(act, patience=0.2)
+        retry_while_in_use(act, patience=0.2)
     assert len(calls) > 1
 
 
@@ -66,7 +66,7 @@ def test_other_errors_are_reported_at_once() -> None:
         raise FileNotFoundError(2, "gone")
 
     with pytest.raises(FileNotFoundError):
-        patiently(act)
+        retry_while_in_use(act)
     assert len(calls) == 1
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     Data = bytes | mmap.mmap
 
 
-class Head(NamedTuple):
+class FrameHeader(NamedTuple):
     """The content of a frame header."""
 
     length: int
@@ -36,7 +36,7 @@ _MPEG_SAMPLES |= {(False, 1): 384, (False, 2): 1152, (False, 3): 576}
 _MPEG_SAMPLE_RATES = (44100, 48000, 32000)
 
 
-def mpeg(data: Data, at: int) -> Head | None:
+def mpeg(data: Data, at: int) -> FrameHeader | None:
     """MPEG audio, layers I to III, except free format, which ffmpeg cannot decode either."""
     head = data[at : at + 4]
     if len(head) < 4 or head[0] != 0xFF or head[1] < 0xE0:
@@ -51,7 +51,7 @@ def mpeg(data: Data, at: int) -> Head | None:
     kilobits = _MPEG_RATES[is_first, layer][rate - 1]
     slot = 4 if layer == 1 else 1
     length = (samples // 8 * kilobits * 1000 // hertz // slot + (head[2] >> 1 & 1)) * slot
-    return Head(length, samples / hertz, (version, layer, hertz))
+    return FrameHeader(length, samples / hertz, (version, layer, hertz))
 
 
 _ADTS_RATES = (
@@ -71,7 +71,7 @@ _ADTS_RATES = (
 )
 
 
-def adts(data: Data, at: int) -> Head | None:
+def adts(data: Data, at: int) -> FrameHeader | None:
     """AAC with ADTS headers (ISO 13818-7)."""
     head = data[at : at + 7]
     if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
@@ -80,7 +80,9 @@ def adts(data: Data, at: int) -> Head | None:
     length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
     if rate >= len(_ADTS_RATES) or length < 7:
         return None
-    return Head(length, 1024 * ((head[6] & 3) + 1) / _ADTS_RATES[rate], (head[1], head[2] & 0xFC))
+    return FrameHeader(
+        length, 1024 * ((head[6] & 3) + 1) / _ADTS_RATES[rate], (head[1], head[2] & 0xFC)
+    )
 
 
 _AC3_RATES = (48000, 44100, 32000)
@@ -107,7 +109,7 @@ _AC3_KILOBITS = (
 )
 
 
-def ac3(data: Data, at: int) -> Head | None:
+def ac3(data: Data, at: int) -> FrameHeader | None:
     """AC-3 and E-AC-3 (ETSI TS 102 366)."""
     head = data[at : at + 6]
     if len(head) < 6 or head[:2] != b"\x0b\x77":
@@ -120,13 +122,13 @@ def ac3(data: Data, at: int) -> Head | None:
         length = ((head[2] & 7) << 8 | head[3]) * 2 + 2
         blocks = (1, 2, 3, 6)[head[4] >> 4 & 3]
         seconds = 0.0 if is_dependent else 256 * blocks / _AC3_RATES[rate]
-        return Head(length, seconds, ("eac3", rate))
+        return FrameHeader(length, seconds, ("eac3", rate))
     size = head[4] & 0x3F
     if size >= 2 * len(_AC3_KILOBITS):
         return None
     kilobits = _AC3_KILOBITS[size >> 1]
     words = kilobits * 96000 // _AC3_RATES[rate] + (size & 1 if rate == 1 else 0)
-    return Head(words * 2, 1536 / _AC3_RATES[rate], ("ac3", rate))
+    return FrameHeader(words * 2, 1536 / _AC3_RATES[rate], ("ac3", rate))
 
 
 _AMR_NARROW = (12, 13, 15, 17, 19, 20, 26, 31, 5, 0, 0, 0, 0, 0, 0, 0)
@@ -135,7 +137,7 @@ _AMR_SILENCE = (15,)
 """The frame type without data, which phones write during silence (RFC 4867)."""
 
 
-def amr(data: Data, at: int) -> Head | None:
+def amr(data: Data, at: int) -> FrameHeader | None:
     """AMR, narrow-band or wide-band according to the file header (RFC 4867, section 5)."""
     head = data[at : at + 1]
     # the bit for a good frame is set, and the other four, which are not part of the type, are not
@@ -143,10 +145,10 @@ def amr(data: Data, at: int) -> Head | None:
         return None
     sizes = _AMR_WIDE if data[:9] == b"#!AMR-WB\n" else _AMR_NARROW
     kind = head[0] >> 3 & 15
-    return Head(1 + sizes[kind], 0.02, "amr", has_data=sizes[kind] > 5)
+    return FrameHeader(1 + sizes[kind], 0.02, "amr", has_data=sizes[kind] > 5)
 
 
-def wavpack(data: Data, at: int) -> Head | None:
+def wavpack(data: Data, at: int) -> FrameHeader | None:
     """WavPack: blocks with their size and position among all samples."""
     head = data[at : at + 32]
     if len(head) < 32 or head[:4] != b"wvpk" or head[9] != 4:
@@ -174,10 +176,10 @@ def wavpack(data: Data, at: int) -> Head | None:
     is_first = bool(flags & 1 << 11) and not flags >> 31
     samples = int.from_bytes(head[20:24], "little") if is_first else 0
     length = int.from_bytes(head[4:8], "little") + 8
-    return Head(length, samples / rate[flags >> 23 & 15], "wavpack")
+    return FrameHeader(length, samples / rate[flags >> 23 & 15], "wavpack")
 
 
-def dts(data: Data, at: int) -> Head | None:
+def dts(data: Data, at: int) -> FrameHeader | None:
     """Read the DTS core, in 16-bit words (ETSI TS 102 114), without the extensions of DTS-HD."""
     head = data[at : at + 9]
     if len(head) < 9 or head[:4] != b"\x7f\xfe\x80\x01":
@@ -196,10 +198,10 @@ def dts(data: Data, at: int) -> Head | None:
         13: 48000,
     }
     rate = rates.get(head[8] >> 2 & 15)
-    return Head(length, blocks * 32 / rate, rate) if rate and length > 95 else None
+    return FrameHeader(length, blocks * 32 / rate, rate) if rate and length > 95 else None
 
 
-READERS: Mapping[str, tuple[bytes, Callable[[Data, int], Head | None]]] = {
+READERS: Mapping[str, tuple[bytes, Callable[[Data, int], FrameHeader | None]]] = {
     "mp3": (b"\xff", mpeg),
     "aac": (b"\xff", adts),
     "ac3": (b"\x0b\x77", ac3),

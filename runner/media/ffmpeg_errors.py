@@ -196,15 +196,15 @@ def classify_log(log: str, *, source: str = "", code: int = 1) -> tuple[Kind, st
     log = log.replace(f"file:{source}: ", "").replace(source, "") if source else log
     faults = [line for line in log.splitlines() if fault_lines(line)]
     text = "\n".join(faults)
-    if verdict := _find(_PLACE, text):
-        return verdict
+    if found := _find(_PLACE, text):
+        return found
     if found := _ONE_OF_A_KIND.search(text):
         return Kind.INPUT, f"no {'audio' if found['kind'] == 'a' else 'video'} stream"
     if not _COMMAND_LINE.search(text):
         if faults and not _OPENED.search(log):
             return _find(_UNOPENED, text) or (Kind.INPUT, "not a media file")
-        if verdict := _find(_NO_DECODER, text, codec=codec_of(log)):
-            return verdict
+        if found := _find(_NO_DECODER, text, codec=codec_of(log)):
+            return found
         if code == _TOO_MANY_ERRORS or "Decode error rate" in text:
             return Kind.INPUT, undecodable(log)
     return _of_settings(log, faults)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from runner.media.blame import decoded_in_part
 from runner.media.failures import ConversionError, Kind
+from runner.media.ffmpeg_errors import decoded_in_part
 from runner.media.listing import Track, is_head, list_frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runner.media.doubts import Doubt
+    from runner.media.complaints import Complaint
     from runner.media.ffmpeg import Ffmpeg, FfmpegResult
     from runner.media.layout import Layout
     from runner.media.probe import MediaInfo
@@ -37,7 +37,7 @@ _CUT = "the file ends inside a packet, which was ignored"
 
 
 def check_layout(
-    layout: Layout, length: float | None, ran: FfmpegResult, *, is_doubted: bool
+    layout: Layout, length: float | None, ran: FfmpegResult, *, has_complaints: bool
 ) -> None:
     """Refuse a stream with anything but tags between its frames.
 
@@ -46,7 +46,7 @@ def check_layout(
     """
     hole = layout.hole
     # less than a frame, without a complaint from ffmpeg, did not cost a frame
-    if hole and (is_doubted or hole.unknown >= layout.bytes_a_frame):
+    if hole and (has_complaints or hole.unknown >= layout.bytes_a_frame):
         raise damaged(hole.seconds, length, ran)
 
 
@@ -75,14 +75,14 @@ def check_all_is_decoded(layout: Layout, ran: FfmpegResult, source: MediaInfo) -
         raise ConversionError(Kind.INPUT, message, ran.log)
 
 
-def weigh(
+def check_complaints(
     ffmpeg: Ffmpeg,
     source: Sequence[str],
-    doubts: Sequence[Doubt],
+    complaints: Sequence[Complaint],
     ran: FfmpegResult,
     length: float | None,
 ) -> tuple[str, ...]:
-    """Return notices about a source that was converted in spite of *doubts*.
+    """Return notices about a source that was converted in spite of *complaints*.
 
     *source* are ffmpeg's arguments for the source, and *length* its length in seconds, if known.
 
@@ -91,9 +91,9 @@ def weigh(
     """
     said: list[str] = []
     for stream in sorted(ran.frames):
-        mine = [doubt for doubt in doubts if doubt.stream in (stream, None)]
+        mine = [complaint for complaint in complaints if complaint.stream in (stream, None)]
         if mine:
-            said.append(_weigh_stream(ffmpeg, source, stream, mine, ran, length))
+            said.append(_check_stream(ffmpeg, source, stream, mine, ran, length))
     return tuple(dict.fromkeys(filter(None, said)))
 
 
@@ -105,11 +105,11 @@ def damaged(seconds: float, length: float | None, ran: FfmpegResult) -> Conversi
     return ConversionError(Kind.INPUT, f"damaged at {max(0, seconds):.1f} s{of}{REMEDY}", ran.log)
 
 
-def _weigh_stream(
+def _check_stream(
     ffmpeg: Ffmpeg,
     source: Sequence[str],
     stream: int,
-    doubts: Sequence[Doubt],
+    complaints: Sequence[Complaint],
     ran: FfmpegResult,
     length: float | None,
 ) -> str:
@@ -118,16 +118,16 @@ def _weigh_stream(
         raise damaged(good.gaps[0][1], length, ran)
     behind = ran.frames[stream] - good.count
     if code == 0:
-        return _CUT if any(_ENDS_EARLY.search(doubt.line) for doubt in doubts) else ""
-    if is_head(good.count, good.total) and behind > len(doubts):
-        return _weigh_rest(ffmpeg, source, stream, ran, length)
+        return _CUT if any(_ENDS_EARLY.search(complaint.line) for complaint in complaints) else ""
+    if is_head(good.count, good.total) and behind > len(complaints):
+        return _check_rest(ffmpeg, source, stream, ran, length)
     a_frame = good.total / good.count if good.count else 0.0
-    if behind > len(doubts) + 1 or behind * a_frame > _LONGEST_TAIL:
+    if behind > len(complaints) + 1 or behind * a_frame > _LONGEST_TAIL:
         raise damaged(good.end, length, ran)
     return "what follows the last complete frame was ignored"
 
 
-def _weigh_rest(
+def _check_rest(
     ffmpeg: Ffmpeg, source: Sequence[str], stream: int, ran: FfmpegResult, length: float | None
 ) -> str:
     """Do the same for a stream whose first error is at its start."""
