@@ -198,8 +198,8 @@ def classify_log(log: str, *, source: str = "", code: int = 1) -> tuple[Kind, st
     text = "\n".join(faults)
     if found := _find(_PLACE, text):
         return found
-    if found := _ONE_OF_A_KIND.search(text):
-        return Kind.INPUT, f"no {'audio' if found['kind'] == 'a' else 'video'} stream"
+    if missing := _ONE_OF_A_KIND.search(text):
+        return Kind.INPUT, f"no {'audio' if missing['kind'] == 'a' else 'video'} stream"
     if not _COMMAND_LINE.search(text):
         if faults and not _OPENED.search(log):
             return _find(_UNOPENED, text) or (Kind.INPUT, "not a media file")
