@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner.addresses import BlobAddress, signatures_of, without_signature
 from runner.destinations import Destination, cloud_destination
-from runner.engine import Fetch, Keep, Stop
+from runner.engine import Fetch, ResultStore, Stop
 from runner.errors import NothingToConvertError
 from runner.existing import Existing
 from runner.ffmpeg_program import find_ffmpeg, identify
@@ -99,13 +99,13 @@ def convert(
     program, cores = find_ffmpeg(ffmpeg), jobs or usable_cores()
     plan = replace(plan, id=new_run_id(plan.destination)).verified_by(chosen.verify)
     made_with = identify(program)
-    place, fetch, keep = _ways(plan, chosen)
+    place, fetch, store = _storage_for(plan, chosen)
     with place.open() as ledger:
         run = Run(plan=plan, backend="local", command="runner.convert()", options=chosen)
         existing = Existing(
             *(ledger, program, chosen.overwrite, cores, made_with), targets=place.targets()
         )
-        engine = LocalEngine(ffmpeg=program, jobs=jobs, options=chosen, fetch=fetch, keep=keep)
+        engine = LocalEngine(ffmpeg=program, jobs=jobs, options=chosen, fetch=fetch, store=store)
         return carry_out(run, engine, existing, on_event or _ignore, Stop())
 
 
@@ -139,19 +139,21 @@ def _with_accounts(plan: Plan, accounts: "Accounts") -> Plan:
     return _PlanInStorage(**facts, accounts=accounts)
 
 
-def _ways(plan: Plan, options: RunOptions) -> tuple[Destination, Fetch | None, Keep | None]:
+def _storage_for(
+    plan: Plan, options: RunOptions
+) -> tuple[Destination, Fetch | None, ResultStore | None]:
     """Where the results of *plan* go, and what it takes to read and write in Azure storage."""
     if not isinstance(plan, _PlanInStorage) or plan.accounts is None:
         return Destination(plan.destination), None, None
     from runner.azure.fetch import BlobFetch  # noqa: PLC0415 - the clients take 0.5 s
-    from runner.azure.keep import BlobKeep  # noqa: PLC0415 - likewise
+    from runner.azure.result_store import BlobResultStore  # noqa: PLC0415 - likewise
     from runner.azure.results import CloudResults  # noqa: PLC0415 - likewise
 
     fetch = BlobFetch(plan.accounts)
     if plan.address is None:
         return Destination(plan.destination), fetch, None
     results = CloudResults(plan.address, plan.accounts)
-    return Destination(plan.destination, results), fetch, BlobKeep(results, options)
+    return Destination(plan.destination, results), fetch, BlobResultStore(results, options)
 
 
 def _ignore(event: Event | Notice) -> None:

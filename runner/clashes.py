@@ -26,7 +26,7 @@ ON_CLASH = ("report", "suffix", "error")
 _SHOWN = 5
 
 
-def settle_clashes(
+def resolve_clashes(
     conversions: Conversions, root: str, on_clash: str, system: ModuleType = os.path
 ) -> tuple[Conversions, list[LeftOut]]:
     """Split *conversions* into those with a unique, valid name under *root*, and the others.

@@ -62,7 +62,7 @@ class CostMeter:
         )
         amount, limit = self._cost.amount, self._options.max_cost
         if limit is not None and amount is not None and amount >= limit:
-            self._stop.begin_nothing_more()
+            self._stop.wind_down()
 
     def note(self, event: Event) -> None:
         """Take in the end of an attempt."""

@@ -18,7 +18,7 @@ from runner.media.paths import AZURE, below
 from runner.media.target import OURS
 from runner.models import Conversion, Failure, Kind, LeftOut, Plan
 from runner.result_blobs import ours_in, prefix_of, result_blob
-from runner.selection import Found
+from runner.selection import FoundFile
 
 if TYPE_CHECKING:
     from runner.azure.accounts import Accounts
@@ -139,7 +139,7 @@ class Destination:
             return str(result_blob(self.address, conversion.target)) == conversion.source.path
         return False
 
-    def without_results(self, found: Iterable[Found]) -> Iterator[Found]:
+    def without_results(self, found: Iterable[FoundFile]) -> Iterator[FoundFile]:
         """Return those in *found* that no run has made here: sources may lie in the destination."""
         if self.cloud is None:
             yield from self._without_files(found)
@@ -155,7 +155,7 @@ class Destination:
                     continue
             yield one
 
-    def _without_files(self, found: Iterable[Found]) -> Iterator[Found]:
+    def _without_files(self, found: Iterable[FoundFile]) -> Iterator[FoundFile]:
         if not (self.folder / OURS).exists():  # what knows of results takes time to import
             yield from found
             return

@@ -37,7 +37,7 @@ class Stop:
         """Call *listener* at each request; it must not block."""
         self._listeners.append(listener)
 
-    def begin_nothing_more(self) -> None:
+    def wind_down(self) -> None:
         """Have what runs come to its end, and its results taken in, and begin nothing else.
 
         Unlike a request to stop, this waits for what is running on nodes.
@@ -105,7 +105,7 @@ class Fetch(Protocol):
         """
 
 
-class Keep(Protocol):
+class ResultStore(Protocol):
     """Stores results that this machine makes where they stay, which is not here."""
 
     def made(self, plan: Plan, conversion: Conversion) -> Result | None:

@@ -15,7 +15,7 @@ from runner.attempt import Attempt
 from runner.attempts_left import AttemptsLeft
 from runner.conversions import Conversions
 from runner.copies import Copies
-from runner.engine import Fetch, Keep, Stop, next_of, starting_threads
+from runner.engine import Fetch, ResultStore, Stop, next_of, starting_threads
 from runner.lengths import longest_first
 from runner.media.failures import ConversionError, Stopped
 from runner.media.ffmpeg import Limits, ProcessHandle
@@ -56,7 +56,7 @@ class LocalEngine:
     options: RunOptions = field(default_factory=RunOptions)
     fetch: Fetch | None = None
     """Brings the sources that lie in Azure storage."""
-    keep: Keep | None = None
+    store: ResultStore | None = None
     """Stores the results, where they do not stay on this machine."""
 
     def run(self, plan: Plan, stop: Stop) -> Generator[Event | Notice | NodeUse, None, None]:
@@ -186,8 +186,8 @@ class _Workers:
                 self._handles.discard(handle)
 
     def _carry_out(self, attempt: Attempt, handle: ProcessHandle) -> None:
-        keep = self._engine.keep
-        there = keep.made(self._plan, attempt.conversion) if keep else None
+        store = self._engine.store
+        there = store.made(self._plan, attempt.conversion) if store else None
         if there is not None:
             attempt.stored(there)
             return
@@ -195,20 +195,22 @@ class _Workers:
             work = self._describe(attempt.conversion, attempt.number, source)
             with self._own_cores.one(handle):
                 made = convert(work, handle, attempt.progress)
-        if keep is None:
+        if store is None:
             attempt.converted(made)
             return
         with self._lock:
             self._working += 1
         try:
-            self._uploads.put(partial(self._store, keep, attempt, work, made))
+            self._uploads.put(partial(self._store, store, attempt, work, made))
         except Stopped:
             self._one_less()
             raise
 
-    def _store(self, keep: Keep, attempt: Attempt, work: Work, made: ConversionResult) -> None:
+    def _store(
+        self, store: ResultStore, attempt: Attempt, work: Work, made: ConversionResult
+    ) -> None:
         try:
-            result = keep.put(
+            result = store.put(
                 *(self._plan, attempt.conversion, work.target, made),
                 partial(self._still_wanted, attempt.conversion, work),
             )
@@ -260,12 +262,14 @@ class _Workers:
             split=self._split(conversion),
             limits=Limits(seconds=self._engine.options.timeout),
             replaceable=ANYTHING
-            if self._engine.keep
+            if self._engine.store
             else self._engine.options.replaceable(self._plan.replaces.get(conversion.target)),
             mtime_ns=conversion.source.mtime_ns if self._engine.options.keep_times else None,
             # a copy of a blob is ours alone
             expected=None if conversion.source.is_blob else conversion.source.state,
-            before_move=ignore_move if self._engine.keep else partial(self.notes.write, conversion),
+            before_move=ignore_move
+            if self._engine.store
+            else partial(self.notes.write, conversion),
         )
 
     def _threads(self) -> int | None:
@@ -294,7 +298,7 @@ class _Workers:
         )
 
     def _target_of(self, conversion: Conversion, attempt: int) -> str:
-        if self._engine.keep is None:
+        if self._engine.store is None:
             return writable_target(self._plan.destination, conversion.target)
         name = f"{conversion.id}-{attempt}-made{conversion.recipe.suffix}"
         return str(self.scratch / name)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
-from runner.clashes import name_fault, settle_clashes
+from runner.clashes import name_fault, resolve_clashes
 from runner.conversions import Conversions
 from runner.errors import NothingToConvertError, UsageError
 from runner.formatting import printable
@@ -18,7 +18,7 @@ from runner.media.failures import ConversionError
 from runner.media.paths import is_windows
 from runner.media.target import check_name
 from runner.models import Conversion, Failure, LeftOut, Plan, Recipe
-from runner.selection import Found
+from runner.selection import FoundFile
 
 DEFAULT_NAME = "{dir}/{stem}{ext}"
 NAME_FIELDS = ("dir", "stem", "ext", "name")
@@ -29,7 +29,7 @@ _PLAIN = re.compile(r"[^./\\:\0][^/\\:\0]*\Z")
 
 
 def make_plan(
-    found: Iterable[Found],
+    found: Iterable[FoundFile],
     recipe: Recipe,
     destination: Path,
     name: str = DEFAULT_NAME,
@@ -64,7 +64,7 @@ def make_plan(
     if not conversions and not unfit:
         raise NothingToConvertError("no media files among the given files")
     root = os.path.abspath(destination)
-    settled, left_out = settle_clashes(conversions, root, on_clash, system)
+    settled, left_out = resolve_clashes(conversions, root, on_clash, system)
     left_out += [LeftOut(conversion, fault) for conversion, fault in unfit.items()]
     return Plan(new_run_id(Path(root)), Path(root), settled, tuple(left_out))
 

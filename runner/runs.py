@@ -57,7 +57,7 @@ def convert(
         RunnerError: The whole run failed, or was stopped; what was done is in the ledger.
     """
     ledger, destination = existing.ledger, run.plan.destination
-    account = _Account(run, existing, on_event, stop)
+    recorder = _RunRecorder(run, existing, on_event, stop)
     exit_code = ExitCode.BUG
     given_up = False
     with ledger.lock.held_for(run.plan.id):
@@ -65,25 +65,25 @@ def convert(
         for earlier, moved in unrecorded_results(destination, destination / SCRATCH):
             ledger.record(earlier, moved)
         try:
-            account.begin()
+            recorder.begin()
             with (
-                account.policy.with_reason(),
+                recorder.policy.with_reason(),
                 closing(_events(run.plan, engine, existing, stop)) as events,
             ):
                 for event in events:
-                    account.take(event)
-            report = account.report()
+                    recorder.take(event)
+            report = recorder.report()
             exit_code = exit_code_of(report)
         except RunnerError as error:
             exit_code = error.exit_code
             given_up = isinstance(error, RunCancelledError)
             raise
         finally:
-            account.end(exit_code, given_up=given_up)
+            recorder.end(exit_code, given_up=given_up)
     return report
 
 
-class _Account:
+class _RunRecorder:
     """Takes in what happens in a run: for the ledger, the totals, the limits, the sources, and for people."""
 
     def __init__(
@@ -99,7 +99,7 @@ class _Account:
         self._on_event = on_event
         self._started = time.monotonic()
         self._totals = Totals()
-        self._unsettled = 0
+        self._to_try_again = 0
         self._uncollected = False
         self._sources = _sources_of(run, existing, stop)
         self._meter = CostMeter(run.plan, run, run.options, existing.ledger, stop)
@@ -131,7 +131,7 @@ class _Account:
             self._ledger.record(self._run.plan.id, event)
         if event.state.is_final:
             self._totals.add(event)
-            self._unsettled += not _is_settled(event)
+            self._to_try_again += not _is_final(event)
 
     def report(self) -> Report:
         """Return what the run came to.
@@ -149,7 +149,7 @@ class _Account:
         """Write down how it ended, and whether something is left to do."""
         self._meter.close()
         counts = self._totals.counts
-        left = self._uncollected or self._run.plan.files > counts.total() - self._unsettled
+        left = self._uncollected or self._run.plan.files > counts.total() - self._to_try_again
         unfinished = left and not given_up
         self._ledger.end(self._run.plan.id, exit_code, counts, unfinished=unfinished)
 
@@ -169,7 +169,7 @@ def exit_code_of(report: Report) -> ExitCode:
     return ExitCode.SOME_FAILED if report.count(State.FAILED) else ExitCode.OK
 
 
-def _is_settled(result: Event) -> bool:
+def _is_final(result: Event) -> bool:
     """Return whether the same command would not try it again; it would, if the environment was the problem."""
     return result.failure is None or result.failure.kind is not Kind.ENVIRONMENT
 
@@ -179,21 +179,21 @@ def _events(
 ) -> Generator[Event | Notice | NodeUse, None, None]:
     for one in plan.left_out:
         yield Event(conversion=one.conversion, state=State.FAILED, failure=one.failure)
-    decided = _Decided(Conversions.of(plan.conversions))
+    decisions = _Decisions(Conversions.of(plan.conversions))
     for index, (conversion, decision) in enumerate(existing.decisions(plan)):
-        decided.note(index, conversion, decision)
+        decisions.note(index, conversion, decision)
         if decision.action is Action.UP_TO_DATE:
             yield Event(conversion=conversion, state=State.UP_TO_DATE)
         elif decision.action not in _TO_DO:
             yield existing.failed(conversion, decision)
-    checked = existing.check(plan, decided.all.only(decided.to_check))
-    for index, event in zip(decided.to_check, _until(stop, checked), strict=False):
+    checked = existing.check(plan, decisions.all.only(decisions.to_check))
+    for index, event in zip(decisions.to_check, _until(stop, checked), strict=False):
         if event.state is State.UP_TO_DATE:
-            decided.done.append(index)
+            decisions.done.append(index)
         yield event
     if not stop.gently:
         # even with nothing to do: this removes what a killed run left behind
-        yield from engine.run(decided.left_of(plan), stop)
+        yield from engine.run(decisions.left_of(plan), stop)
 
 
 _TO_DO = (Action.CONVERT, Action.REPLACE, Action.CHECK)
@@ -204,7 +204,7 @@ def _indices() -> "array[int]":
 
 
 @dataclass(frozen=True)
-class _Decided:
+class _Decisions:
     """The decisions about the conversions of a run, by their indices among all of them."""
 
     all: Conversions

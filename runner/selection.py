@@ -78,7 +78,7 @@ MEDIA_SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """A file, and its path relative to the source that the user named."""
 
     source: Source
@@ -104,7 +104,7 @@ class Selection:
 
 def find_files(
     names: Iterable[str], selection: Selection, blobs: OpenStore | None = None
-) -> Iterator[Found]:
+) -> Iterator[FoundFile]:
     """Yield the files that *names* stand for: files, folders (walked), and globs that no shell expanded.
 
     Hidden files are skipped, links to folders are not followed, and the order is by name. The same
@@ -121,20 +121,20 @@ def find_files(
         elif os.path.isdir(name):
             yield from walker.walk(os.path.abspath(name))
         elif os.path.lexists(name):
-            yield Found(stat_source(name), os.path.basename(name))
+            yield FoundFile(stat_source(name), os.path.basename(name))
         elif has_magic(name):
             yield from _expand(name, walker)
         else:
             raise NothingToConvertError(f"no such file or folder: {printable(name)}")
 
 
-def list_files(names: Iterable[str], blobs: OpenStore | None = None) -> Iterator[Found]:
+def list_files(names: Iterable[str], blobs: OpenStore | None = None) -> Iterator[FoundFile]:
     """Yield the files of a list; their relative paths, or the names of blobs, are kept in the destination."""
     for are_addresses, some in groupby(names, is_address):
         if are_addresses:
             yield from map(_as_found, list_blobs(list(some), _opened(blobs)))
         else:
-            yield from (Found(stat_source(name), listed_as(name)) for name in some)
+            yield from (FoundFile(stat_source(name), listed_as(name)) for name in some)
 
 
 def _opened(blobs: OpenStore | None) -> BlobStore:
@@ -143,8 +143,8 @@ def _opened(blobs: OpenStore | None) -> BlobStore:
     return blobs()
 
 
-def _as_found(blob: FoundBlob) -> Found:
-    return Found(blob.source, blob.relative, blob.fault)
+def _as_found(blob: FoundBlob) -> FoundFile:
+    return FoundFile(blob.source, blob.relative, blob.fault)
 
 
 def listed_as(name: str, system: ModuleType = os.path) -> str:
@@ -196,7 +196,7 @@ class _Walker:
             excludes_folder=partial(self._excludes, is_folder=True),
         )
 
-    def walk(self, top: str, below: str = "") -> Iterator[Found]:
+    def walk(self, top: str, below: str = "") -> Iterator[FoundFile]:
         try:
             with os.scandir(extended(top)) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
@@ -205,7 +205,7 @@ class _Walker:
                 raise SetupError(f"{printable(top)}: {from_os(error)}") from error
             # reported as a failed file, with its reason, rather than skipped
             name = below.rstrip("/") or os.path.basename(top)
-            yield Found(stat_source(top), name, is_unlisted=True)
+            yield FoundFile(stat_source(top), name, is_unlisted=True)
             return
         for entry in entries:
             relative = below + entry.name
@@ -215,14 +215,14 @@ class _Walker:
             if is_folder:
                 yield from self._enter(entry, relative)
             elif self.takes(relative) and not _is_linked_folder(entry):
-                yield Found(stat_source(entry.path, entry), relative)
+                yield FoundFile(stat_source(entry.path, entry), relative)
 
     def takes(self, relative: str) -> bool:
         if self._include is not None:
             return self._include.match(relative)
         return _has_media_suffix(relative)
 
-    def _enter(self, folder: "os.DirEntry[str]", relative: str) -> Iterator[Found]:
+    def _enter(self, folder: "os.DirEntry[str]", relative: str) -> Iterator[FoundFile]:
         if self._excluded_folder and resolved(folder.path) == self._excluded_folder:
             return
         empty = True
@@ -231,13 +231,13 @@ class _Walker:
             yield found
         if empty and _has_media_suffix(relative) and self.takes(relative):
             # a folder called x.mp4 is a mistake, and is reported
-            yield Found(stat_source(folder.path), relative)
+            yield FoundFile(stat_source(folder.path), relative)
 
     def _excludes(self, relative: str, *, is_folder: bool) -> bool:
         return self._exclude is not None and self._exclude.match(relative, is_folder=is_folder)
 
 
-def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
+def _expand(pattern: str, walker: _Walker) -> Iterator[FoundFile]:
     matches = expand(pattern)
     if not matches:
         raise NothingToConvertError(f"nothing matches {printable(pattern)}")
@@ -245,7 +245,7 @@ def _expand(pattern: str, walker: _Walker) -> Iterator[Found]:
     for match in matches:
         relative = os.path.relpath(match, base or ".").replace(os.sep, "/")
         if not os.path.isdir(match):
-            yield Found(stat_source(match), relative)
+            yield FoundFile(stat_source(match), relative)
         elif not pattern.endswith("**"):
             yield from walker.walk(os.path.abspath(match), relative + "/")
 

@@ -33,7 +33,7 @@ class SourceChoice:
         return cls(action, folder)
 
     @property
-    def takes_away(self) -> bool:
+    def removes(self) -> bool:
         """Whether a source does not stay where it is."""
         return self.action != KEEP
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from runner.blob_selection import REHYDRATING
 from runner.media.paths import extended
-from runner.selection import Found
+from runner.selection import FoundFile
 
 if TYPE_CHECKING:
     from runner.media.failures import Failure
@@ -30,7 +30,7 @@ _TEMPORARY = (".part", ".partial", ".crdownload", ".download", ".filepart", ".tm
 _BUSY = (errno.EAGAIN, errno.EWOULDBLOCK)
 
 
-class Settling:
+class StableFiles:
     """Remembers the state of files, only of those that exist."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,7 +40,7 @@ class Settling:
         self._seen: dict[str, tuple[State, float]] = {}
         self._taken: dict[str, State] = {}
 
-    def complete(self, found: Iterable[Found], *, is_whole: bool = True) -> list[Found]:
+    def complete(self, found: Iterable[FoundFile], *, is_whole: bool = True) -> list[FoundFile]:
         """Return the files of *found* that are complete, each once while it stays unchanged.
 
         *is_whole* says that *found* is all there is; else nothing is forgotten.
@@ -66,19 +66,19 @@ class Settling:
                     known.pop(path, None)
         return complete
 
-    def put_back(self, found: Iterable[Found]) -> None:
+    def put_back(self, found: Iterable[FoundFile]) -> None:
         """Give these out once more, after they have stayed as they are for as long again."""
         for one in found:
             self._taken.pop(one.source.path, None)
 
 
-def _must_wait(one: Found) -> bool:
+def _must_wait(one: FoundFile) -> bool:
     """Return whether a file must wait, however long it stays unchanged."""
     cannot_be_read = one.source.state is None or one.fault == REHYDRATING
     return cannot_be_read or is_temporary(one.source.path)
 
 
-def _has_writer_here(one: Found) -> bool:
+def _has_writer_here(one: FoundFile) -> bool:
     return not one.source.is_blob and is_being_written(one.source.path)
 
 

@@ -35,14 +35,14 @@ class JobEndedError(Exception):
 
 
 class TaskAdder:
-    """Adds tasks to jobs, until *ended* says that the run is over; safe for several threads.
+    """Adds tasks to jobs, until *stopped* says that the run is over; safe for several threads.
 
     Where the service asks one of them to wait, all do.
     """
 
-    def __init__(self, client: BatchClient, ended: threading.Event) -> None:
+    def __init__(self, client: BatchClient, stopped: threading.Event) -> None:
         self._client = client
-        self._ended = ended
+        self._stopped = stopped
         self._not_before = 0.0
         """When the next call may be made, by the monotonic clock."""
 
@@ -72,7 +72,7 @@ class TaskAdder:
                 refused |= _take_out(waiting, outcome)
             if not waiting:
                 return refused
-            if tries < TRIES and self._ended.wait(self._put_off(tries, fault)):
+            if tries < TRIES and self._stopped.wait(self._put_off(tries, fault)):
                 break
         raise TransientError(
             f"job {job}: {len(waiting)} tasks could not be added; run the same command again to continue"
@@ -81,7 +81,7 @@ class TaskAdder:
     def _is_over(self) -> bool:
         """Wait until a new call may be made; return whether the run is over then."""
         wait = self._not_before - time.monotonic()
-        return wait > 0 and self._ended.wait(wait)
+        return wait > 0 and self._stopped.wait(wait)
 
     def _put_off(self, tries: int, fault: AzureError | None) -> float:
         """Return how long to wait before the next try; others begin nothing new until then."""

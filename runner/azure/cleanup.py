@@ -12,11 +12,11 @@ from runner.followup import FollowUp
 from runner.formatting import count_text
 from runner.models import Conversion, Event, Notice, Plan, State
 
-_SETTLED, _CONVERTED = 1, 2
+_DONE, _CONVERTED = 1, 2
 
 
-class Settled:
-    """The conversions of a run that need no further work."""
+class RunCleanup:
+    """Deletes from storage what a run no longer needs."""
 
     def __init__(self, table: InFlightTasks, done: Sequence[Conversion]) -> None:
         """*table* has the conversions of the run; *done* are others, which were done before."""
@@ -30,22 +30,22 @@ class Settled:
         index = self._table.index_of(result.conversion.id)
         if index is not None:
             is_converted = result.state is State.CONVERTED
-            self._ends[index] |= is_converted * _CONVERTED | (not result.uncollected) * _SETTLED
+            self._ends[index] |= is_converted * _CONVERTED | (not result.uncollected) * _DONE
 
     def clear(self, stored: StoredRun, *, keep: bool) -> Conversions:
-        """Remove everything settled from storage, except sources to *keep*; return the conversions that are not settled.
+        """Remove all that needs no further work, except sources to *keep*; return the conversions that need some.
 
         These are files that were not replaced here, or were not part of this command. An older version of a
         source does not count, because its target was converted again.
         """
-        left = stored.retain(lambda conversion: not self._is_settled(conversion))
+        left = stored.retain(lambda conversion: not self._is_done(conversion))
         if not keep:
             stored.delete_sources(keep={conversion.id for conversion in left})
         return left
 
-    def _is_settled(self, conversion: Conversion) -> bool:
+    def _is_done(self, conversion: Conversion) -> bool:
         index = self._table.index_of(conversion.id)
-        if index is not None and self._ends[index] & _SETTLED:
+        if index is not None and self._ends[index] & _DONE:
             return True
         target = target_of(conversion)
         index = self._targets.find(target)

@@ -21,7 +21,7 @@ def has_wound_down(jobs: Jobs, job: str) -> bool:
     facts = jobs.job(job)
     state = word(facts.state) if facts else "completed"
     if state == "active":
-        jobs.begin_nothing_more(job)
+        jobs.disable_at_cost_limit(job)
         return False
     return state in ("disabled", "completed")
 

@@ -7,7 +7,7 @@ from azure.batch import models as batch
 
 from runner.azure.deployment import Deployment
 from runner.azure.errors import redacted, word
-from runner.azure.node_health import Alarm, PoolLook, node_alarms
+from runner.azure.node_health import Alarm, PoolSnapshot, node_alarms
 from runner.formatting import count_text
 
 _QUOTA = "request more in the portal (Quotas), or choose another vmSize"
@@ -39,9 +39,9 @@ _RESIZE = {
 _COMING = ("creating", "starting", "waitingforstarttask", "rebooting", "reimaging")
 
 
-def alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
+def alarms(snapshot: PoolSnapshot, deployment: Deployment) -> Iterator[Alarm]:
     """Return the problems that the service reports, or that have lasted too long, each with what to do."""
-    pool = look.pool
+    pool = snapshot.pool
     for error in pool.resize_errors or ():
         code = (error.code or "").lower()
         cause, remedy = _RESIZE.get(
@@ -53,18 +53,18 @@ def alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
     if run is not None and run.error is not None:
         words = redacted(f"{run.error.code} {run.error.message or ''}")
         yield Alarm("formula", f"the pool's autoscale formula failed: {words}; run `pulumi up`")
-    yield from node_alarms(look, deployment)
+    yield from node_alarms(snapshot, deployment)
 
 
-def why_nothing_runs(look: PoolLook, deployment: Deployment) -> str:
+def why_nothing_runs(snapshot: PoolSnapshot, deployment: Deployment) -> str:
     """Return the most likely reason why tasks wait, and what to do, in one line."""
-    if found := next(alarms(look, deployment), None):
+    if found := next(alarms(snapshot, deployment), None):
         return found.text
-    pool = look.pool
+    pool = snapshot.pool
     if word(pool.state) != "active":
         return f"pool {pool.id} is being deleted; run `pulumi up`, then run the same command again"
-    return _of_nodes(pool, look.nodes) or _of_target(
-        pool, deployment.pool.autoscale_minutes, look.now
+    return _of_nodes(pool, snapshot.nodes) or _of_target(
+        pool, deployment.pool.autoscale_minutes, snapshot.now
     )
 
 

@@ -114,14 +114,14 @@ def image_finding(
 
 
 def _nodes(session: Session) -> Finding:
-    look = session.jobs.pool.look()
-    found = list(alarms(look, session.deployment))
+    snapshot = session.jobs.pool.snapshot()
+    found = list(alarms(snapshot, session.deployment))
     if found:
-        node = failed_start(look)
+        node = failed_start(snapshot)
         log = session.start_task_log(node) if node else ()
         wrong = [alarm.in_doctor or alarm.text for alarm in found]
         return Finding("nodes", good=False, detail="; ".join(wrong), lines=log)
-    count = len(look.nodes)
+    count = len(snapshot.nodes)
     what = (
         f"{count} there, no problems reported"
         if count
@@ -143,12 +143,14 @@ def _quota(session: Session) -> Finding:
             "quota", good=True, detail="this stack's outputs do not say which quota the pool needs"
         )
     if deployment.pool_allocation_mode == "BatchService":
-        look = f"az batch account show -g {deployment.resource_group} -n {deployment.batch_account}"
+        command = (
+            f"az batch account show -g {deployment.resource_group} -n {deployment.batch_account}"
+        )
     else:
-        look = f"az vm list-usage -l {deployment.location} -o table"
+        command = f"az vm list-usage -l {deployment.location} -o table"
     count = len(deployment.pools)
     who = "the pool needs" if count == 1 else f"all {count} pools need"
-    detail = f"at full size {who} these vCPUs: {', '.join(vcpus)}; compare with `{look}`"
+    detail = f"at full size {who} these vCPUs: {', '.join(vcpus)}; compare with `{command}`"
     return Finding("quota", good=True, detail=detail)
 
 

@@ -10,7 +10,7 @@ from azure.storage.blob import ContainerClient, StorageStreamDownloader
 
 from runner.addresses import BlobAddress
 from runner.azure.accounts import Accounts
-from runner.azure.reading import failure_of_blob
+from runner.azure.read_errors import failure_of_blob
 from runner.errors import UsageError
 from runner.media.blob_source import CHANGED
 from runner.media.failures import ConversionError, Kind, Stopped

@@ -41,11 +41,11 @@ class Jobs:
     """The jobs of an account, and the pool on which new ones run."""
 
     def __init__(
-        self, client: BatchClient, pool: str, ended: threading.Event | None = None
+        self, client: BatchClient, pool: str, stopped: threading.Event | None = None
     ) -> None:
         self._client = client
         self.pool = PoolClient(client, pool)
-        self._ended = ended or threading.Event()
+        self._stopped = stopped or threading.Event()
         """Set when the run is over or stopped."""
 
     def create(self, job: str) -> bool:
@@ -65,7 +65,7 @@ class Jobs:
             metadata=[batch.BatchMetadataItem(name=_MARK[0], value=_MARK[1])],
         )
         try:
-            call_with_retry(lambda: self._client.create_job(options, retry_total=0), self._ended)
+            call_with_retry(lambda: self._client.create_job(options, retry_total=0), self._stopped)
         except ResourceExistsError as error:
             if code_of(error).lower() != "jobexists":
                 raise self._job_error(error, job) from None
@@ -80,7 +80,7 @@ class Jobs:
         options = batch.BatchJobUpdateOptions(all_tasks_complete_mode=mode)
         try:
             call_with_retry(
-                lambda: self._client.update_job(job, options, retry_total=0), self._ended
+                lambda: self._client.update_job(job, options, retry_total=0), self._stopped
             )
         except (ResourceExistsError, ResourceNotFoundError):
             return  # already over
@@ -99,7 +99,7 @@ class Jobs:
         )
         try:
             call_with_retry(
-                lambda: self._client.send_request(request).raise_for_status(), self._ended
+                lambda: self._client.send_request(request).raise_for_status(), self._stopped
             )
         except (ResourceExistsError, ResourceNotFoundError):
             return False
@@ -107,7 +107,7 @@ class Jobs:
             raise self._job_error(error, job) from None
         return True
 
-    def begin_nothing_more(self, job: str) -> None:
+    def disable_at_cost_limit(self, job: str) -> None:
         """Disable *job*, marked so that a later command knows why: what runs goes on to its end."""
         options = batch.BatchJobUpdateOptions(
             metadata=[batch.BatchMetadataItem(name=n, value=v) for n, v in (_MARK, AT_LIMIT)]
@@ -122,10 +122,10 @@ class Jobs:
         )
         try:
             call_with_retry(
-                lambda: self._client.update_job(job, options, retry_total=0), self._ended
+                lambda: self._client.update_job(job, options, retry_total=0), self._stopped
             )
             call_with_retry(
-                lambda: self._client.send_request(request).raise_for_status(), self._ended
+                lambda: self._client.send_request(request).raise_for_status(), self._stopped
             )
         except (ResourceExistsError, ResourceNotFoundError):
             return  # over, or on its way
@@ -139,7 +139,7 @@ class Jobs:
         while (facts := self.job(job)) is not None and word(facts.state) != "completed":
             if time.monotonic() >= deadline:
                 return
-            self._ended.wait(wait)
+            self._stopped.wait(wait)
             wait = min(_LONGEST_LOOK, 2 * wait)
 
     def delete(self, job: str) -> None:

@@ -13,7 +13,7 @@ from azure.storage.blob import BlobProperties, ContainerClient
 from runner.addresses import BlobAddress
 from runner.azure.accounts import Accounts
 from runner.azure.errors import code_of
-from runner.azure.reading import refused
+from runner.azure.read_errors import refused
 from runner.blob_selection import ARCHIVED, REHYDRATING, BlobFacts
 from runner.errors import NothingToConvertError
 from runner.media.failures import Failure

@@ -30,7 +30,7 @@ _LOST = ("starttaskfailed", "unusable")
 
 
 @dataclass(frozen=True)
-class PoolLook:
+class PoolSnapshot:
     """A pool and its nodes at one moment."""
 
     pool: batch.BatchPool
@@ -54,16 +54,16 @@ class Alarm:
     """The text for `runner doctor`, if it differs."""
 
 
-def node_alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
+def node_alarms(snapshot: PoolSnapshot, deployment: Deployment) -> Iterator[Alarm]:
     """Return one alarm for all nodes with the same problem, naming one of them."""
     groups: dict[str, list[batch.BatchNode]] = {}
-    for node in look.nodes:
-        if key := _ailment(look, node):
+    for node in snapshot.nodes:
+        if key := _ailment(snapshot, node):
             groups.setdefault(key, []).append(node)
     for key, nodes in groups.items():
         first = nodes[0].id or ""
         who = f"node {first}" if len(nodes) == 1 else f"{len(nodes)} nodes, one of them {first}"
-        cause = _cause(look, nodes[0])
+        cause = _cause(snapshot, nodes[0])
         state = word(nodes[0].state)
         if state in ("starttaskfailed", _WAITING):
             log = f"all of its log: `{_start_task_log(first, deployment)}`"
@@ -73,30 +73,32 @@ def node_alarms(look: PoolLook, deployment: Deployment) -> Iterator[Alarm]:
             yield Alarm(key, f"{who}: {cause}; {_removal(first, deployment)}")
 
 
-def failed_start(look: PoolLook) -> str | None:
+def failed_start(snapshot: PoolSnapshot) -> str | None:
     """Return a node whose start task failed, or does not end."""
-    for node in look.nodes:
+    for node in snapshot.nodes:
         state = word(node.state)
-        if state == "starttaskfailed" or (state == _WAITING and look.age(node) >= _START_TASK_LATE):
+        if state == "starttaskfailed" or (
+            state == _WAITING and snapshot.age(node) >= _START_TASK_LATE
+        ):
             return node.id
     return None
 
 
-def no_node_can_work(look: PoolLook) -> str | None:
+def no_node_can_work(snapshot: PoolSnapshot) -> str | None:
     """Return why waiting for this pool makes no sense; None while it does."""
-    if not look.nodes or word(look.pool.allocation_state) != "steady":
+    if not snapshot.nodes or word(snapshot.pool.allocation_state) != "steady":
         return None
-    if not all(_is_lost(look, node) for node in look.nodes):
+    if not all(_is_lost(snapshot, node) for node in snapshot.nodes):
         return None
-    count, cause = len(look.nodes), _cause(look, look.nodes[0])
+    count, cause = len(snapshot.nodes), _cause(snapshot, snapshot.nodes[0])
     if count == 1:
-        return f"the only node of pool {look.pool.id} cannot work: {cause}"
-    return f"none of the {count} nodes of pool {look.pool.id} can work: {cause}"
+        return f"the only node of pool {snapshot.pool.id} cannot work: {cause}"
+    return f"none of the {count} nodes of pool {snapshot.pool.id} can work: {cause}"
 
 
-def after(look: PoolLook, deployment: Deployment) -> str:
+def after(snapshot: PoolSnapshot, deployment: Deployment) -> str:
     """Return what to do when no node of a pool can work."""
-    if look.pool.enable_auto_scale:
+    if snapshot.pool.enable_auto_scale:
         return (
             "fix the cause (`runner doctor`); the pool scales to zero within minutes; "
             "then run the same command again to continue on new nodes"
@@ -108,14 +110,14 @@ def after(look: PoolLook, deployment: Deployment) -> str:
     )
 
 
-def _is_lost(look: PoolLook, node: batch.BatchNode) -> bool:
-    state, age = word(node.state), look.age(node)
+def _is_lost(snapshot: PoolSnapshot, node: batch.BatchNode) -> bool:
+    state, age = word(node.state), snapshot.age(node)
     return (state in _LOST and age >= PATIENCE) or (state == _WAITING and age >= _START_TASK_LOST)
 
 
-def _ailment(look: PoolLook, node: batch.BatchNode) -> str:
+def _ailment(snapshot: PoolSnapshot, node: batch.BatchNode) -> str:
     """Return a word for the problem of *node*; empty for none."""
-    state, age = word(node.state), look.age(node)
+    state, age = word(node.state), snapshot.age(node)
     if state in _CAUSES:
         return f"{state}{_detail(node)}"
     if state == _WAITING and age >= _START_TASK_LATE:
@@ -123,8 +125,8 @@ def _ailment(look: PoolLook, node: batch.BatchNode) -> str:
     return "boot" if state in _BOOTING and age >= _BOOT_LATE else ""
 
 
-def _cause(look: PoolLook, node: batch.BatchNode) -> str:
-    state, minutes = word(node.state), int(look.age(node) / timedelta(minutes=1))
+def _cause(snapshot: PoolSnapshot, node: batch.BatchNode) -> str:
+    state, minutes = word(node.state), int(snapshot.age(node) / timedelta(minutes=1))
     if state in _CAUSES:
         return f"{_CAUSES[state]}{_detail(node)}"
     if state == _WAITING:

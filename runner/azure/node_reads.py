@@ -12,7 +12,7 @@ from runner.azure.deployment import Deployment
 from runner.azure.errors import NoRoleError
 from runner.azure.listing import Listing
 from runner.azure.names import NodeUrl
-from runner.azure.reading import right_to_read
+from runner.azure.read_errors import right_to_read
 from runner.azure.signing import DelegationKeys, Lifetimes
 from runner.blob_selection import BlobFacts
 from runner.errors import SetupError

@@ -10,7 +10,7 @@ from azure.batch import models as batch
 
 from runner.azure.context import RunContext
 from runner.azure.errors import word
-from runner.azure.node_health import PoolLook
+from runner.azure.node_health import PoolSnapshot
 from runner.errors import RunnerError
 from runner.models import CloudStatus, NodeUse
 
@@ -58,18 +58,18 @@ class NodeWatch:
     def look(self) -> None:
         """Report the nodes; what cannot be seen now, is seen the next time."""
         try:
-            look = self.context.jobs.pool.look()
+            snapshot = self.context.jobs.pool.snapshot()
         except RunnerError:  # whoever follows the tasks meets it too, and says it
             return
-        self._states = tuple(sorted(Counter(_state(node) for node in look.nodes).items()))
-        for use in self._uses(look):
+        self._states = tuple(sorted(Counter(_state(node) for node in snapshot.nodes).items()))
+        for use in self._uses(snapshot):
             self.context.report(use)
 
-    def _uses(self, look: PoolLook) -> Iterator[NodeUse]:
-        now = look.now.timestamp()
+    def _uses(self, snapshot: PoolSnapshot) -> Iterator[NodeUse]:
+        now = snapshot.now.timestamp()
         if self._since is None:
             self._since = now
-        for node in look.nodes:
+        for node in snapshot.nodes:
             allocated = _stamp(node.allocation_time)
             since = max(self._since, allocated or 0.0)
             yield NodeUse(

@@ -5,7 +5,7 @@ from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 from runner.addresses import BlobAddress
 from runner.azure.deployment import Deployment
 from runner.azure.errors import NoRoleError
-from runner.azure.reading import scope_of
+from runner.azure.read_errors import scope_of
 from runner.azure.results import CloudResults
 from runner.azure.signing import DelegationKeys, Lifetimes
 from runner.errors import SetupError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from queue import SimpleQueue
 
-from runner.azure.cleanup import Settled, interrupted_text, left_over_notice
+from runner.azure.cleanup import RunCleanup, interrupted_text, left_over_notice
 from runner.azure.context import RunContext
 from runner.azure.errors import JobCancelledError, JobLostError, PoolLostError
 from runner.azure.job_state import AT_COST_LIMIT
@@ -67,7 +67,7 @@ class Pipeline:
         )
         self._loops = Workers[Callable[[], None]]("loop", 3, lambda loop: loop(), inbox.put)
         self._left = len(plan.conversions)
-        self._settled = Settled(context.in_flight, plan.done)
+        self._cleanup = RunCleanup(context.in_flight, plan.done)
         self._has_begun = False
         self._is_putting = False
 
@@ -180,7 +180,7 @@ class Pipeline:
         self._transfers.note(news)
         if news.state.is_final:
             self._left -= 1
-            self._settled.note(news)
+            self._cleanup.note(news)
 
     def _shut_down(self) -> Generator[Event | Notice | NodeUse, None, None]:
         """After a lost job: wait for what is starting, and leave in storage what is still needed."""
@@ -189,7 +189,7 @@ class Pipeline:
         self._transfers.wait(_TRANSFERS_END)
         yield from self._drain()
         with suppress(RunnerError):  # the next command finds whatever is left
-            self._settled.clear(self._context.stored, keep=self._context.options.keep)
+            self._cleanup.clear(self._context.stored, keep=self._context.options.keep)
 
     def _lost(self, error: RunnerError) -> RunnerError:
         left = count_text(self._left, "file")
@@ -214,7 +214,7 @@ class Pipeline:
                 if context.at_limit.is_set():  # a job that is disabled does not end itself
                     context.jobs.terminate(job, AT_COST_LIMIT)
                 context.jobs.finish(job)
-            left = self._settled.clear(context.stored, keep=context.options.keep)
+            left = self._cleanup.clear(context.stored, keep=context.options.keep)
         except RunnerError as error:
             # all results are here, so this is not a failure of the run
             clean = self._follow_up.clean(self._plan.id)

@@ -12,7 +12,7 @@ from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.errors import JobLostError, PoolLostError, word
 from runner.azure.job_state import AT_COST_LIMIT, ended_early, refuse_disabled
 from runner.azure.names import joining_task
-from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work
+from runner.azure.node_health import PoolSnapshot, after, failed_start, no_node_can_work
 from runner.azure.node_watch import NodeWatch
 from runner.azure.start_task_log import last_lines
 from runner.azure.tasks import FinishedTask
@@ -214,26 +214,26 @@ class Poller:
         Raises:
             PoolLostError: Nothing will ever run.
         """
-        look, deployment = self.context.jobs.pool.look(), self.context.deployment
-        if reason := no_node_can_work(look):
-            self._give_up(look, reason)
-        found = list(alarms(look, deployment))
+        snapshot, deployment = self.context.jobs.pool.snapshot(), self.context.deployment
+        if reason := no_node_can_work(snapshot):
+            self._give_up(snapshot, reason)
+        found = list(alarms(snapshot, deployment))
         for alarm in found:
             self._say(alarm.text, alarm.key)
         if not found and time.monotonic() - self._last_work >= self.context.pace.quiet:
-            self._say(f"nothing is running: {why_nothing_runs(look, deployment)}")
+            self._say(f"nothing is running: {why_nothing_runs(snapshot, deployment)}")
 
-    def _give_up(self, look: PoolLook, reason: str) -> NoReturn:
+    def _give_up(self, snapshot: PoolSnapshot, reason: str) -> NoReturn:
         """Terminate waiting tasks, so that the pool does not cost money for tasks that it cannot run."""
         context = self.context
         context.stopped.set()  # first of all, so that the rest is not submitted in another job
         for job in self.jobs:
             context.jobs.terminate(job, NO_NODE_CAN_WORK)
-        node = failed_start(look)
+        node = failed_start(snapshot)
         log = last_lines(node, context.jobs, context.blobs, context.deployment, 1) if node else ()
         words = f" (its log ends: {log[-1]})" if log else ""
         raise PoolLostError(
-            f"{reason}{words}; its tasks were terminated; {after(look, context.deployment)}"
+            f"{reason}{words}; its tasks were terminated; {after(snapshot, context.deployment)}"
         )
 
     def _say(self, message: str, key: str = "") -> None:

@@ -8,7 +8,7 @@ from azure.batch import models as batch
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 
 from runner.azure.errors import azure_errors, translated
-from runner.azure.node_health import PoolLook
+from runner.azure.node_health import PoolSnapshot
 from runner.errors import SetupError
 
 _MOST_NODES = 1000
@@ -39,7 +39,7 @@ class PoolClient:
         except AzureError as error:
             raise translated(error, f"looking at pool {self.id}", "batch") from None
 
-    def look(self) -> PoolLook:
+    def snapshot(self) -> PoolSnapshot:
         """Return the pool and its nodes, a thousand at most, with the service's own time.
 
         Raises:
@@ -55,7 +55,7 @@ class PoolClient:
                 raw_response_hook=lambda got: dates.append(got.http_response.headers.get("Date")),
             ).by_page()
             nodes = list(next(pages, ()))
-        return PoolLook(pool, nodes, _time_of(*dates))
+        return PoolSnapshot(pool, nodes, _time_of(*dates))
 
     def start_task_errors(self, node: str) -> bytes | None:
         """Return the end of the start task's stderr on *node*; None if it cannot be read."""

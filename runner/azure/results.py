@@ -15,7 +15,7 @@ from runner.addresses import BlobAddress
 from runner.azure.accounts import Access, Accounts
 from runner.azure.errors import NoRoleError, code_of, translated
 from runner.azure.listing import PAGE
-from runner.azure.reading import scope_of
+from runner.azure.read_errors import scope_of
 from runner.errors import RunnerError, SetupError
 from runner.media.blob_target import BlobTarget
 from runner.media.made_from import MadeFrom

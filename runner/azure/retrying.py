@@ -17,8 +17,8 @@ _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
 
 
-def call_with_retry(call: Callable[[], Answer], ended: threading.Event) -> Answer:
-    """Return the result of *call*, repeated after temporary errors until *ended* is set.
+def call_with_retry(call: Callable[[], Answer], stopped: threading.Event) -> Answer:
+    """Return the result of *call*, repeated after temporary errors until *stopped* is set.
 
     This is for idempotent calls, with the client's own retries off: those repeat neither a POST whose
     connection broke nor one that was throttled
@@ -31,7 +31,7 @@ def call_with_retry(call: Callable[[], Answer], ended: threading.Event) -> Answe
         try:
             return call()
         except AzureError as error:
-            if tries == TRIES or not is_transient(error) or ended.wait(wait_before(tries, error)):
+            if tries == TRIES or not is_transient(error) or stopped.wait(wait_before(tries, error)):
                 raise
     raise AssertionError
 

@@ -234,7 +234,7 @@ class Session:
 
     def why_nothing_runs(self) -> str:
         """Return the most likely reason why tasks wait, and what to do."""
-        return why_nothing_runs(self.jobs.pool.look(), self.deployment)
+        return why_nothing_runs(self.jobs.pool.snapshot(), self.deployment)
 
     def old_runs(self, before: datetime | None = None) -> list[str]:
         """Return the runs that started before *before*, or all, and left something in storage or in Batch.

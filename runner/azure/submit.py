@@ -103,7 +103,7 @@ class Submitter:
         batch: list[WorkItem] = []
         began, due = 0.0, 0.0
         while not self._context.stopped.is_set():
-            if self._expected == 0 and not self._is_done and not self._begins_nothing:
+            if self._expected == 0 and not self._is_done and not self._is_winding_down:
                 self._finish()
             is_full = _tasks_of(batch) >= MOST_TASKS_A_CALL
             wait = max(_MOMENT, due - time.monotonic()) if batch else _LOOK_AROUND
@@ -113,7 +113,7 @@ class Submitter:
                 due = due if batch else now + self._hold(now - began)
                 batch.append(item)
             # not after the run was stopped, when nobody wants it tried again
-            if not batch or not (is_full or self._is_due(batch, due)) or self._begins_nothing:
+            if not batch or not (is_full or self._is_due(batch, due)) or self._is_winding_down:
                 continue
             # what comes while a call is under way goes along with the next one
             if self._turns.acquire(timeout=_LOOK_AROUND if is_full else 0):
@@ -122,7 +122,7 @@ class Submitter:
         self._adders.close()
 
     @property
-    def _begins_nothing(self) -> bool:
+    def _is_winding_down(self) -> bool:
         return self._context.stopped.is_set() or self._context.at_limit.is_set()
 
     def _next(self, wait: float) -> WorkItem | None:
@@ -162,7 +162,7 @@ class Submitter:
     def _submit(self, batch: list[WorkItem]) -> None:
         try:
             for part in _that_fit(batch, self._most):
-                if not self._begins_nothing:
+                if not self._is_winding_down:
                     self._add(part, "")
         finally:
             self._turns.release()

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from runner.azure.context import RunContext
 from runner.azure.download import download_result
-from runner.azure.lanes import Lanes
 from runner.azure.retry_policy import RetryPolicy
 from runner.azure.submit import Submitter
 from runner.azure.tasks import FinishedTask
+from runner.azure.transfer_limit import TransferLimit
 from runner.azure.upload import upload_source
 from runner.azure.work_items import WorkItem
 from runner.azure.workers import Workers
@@ -33,7 +33,7 @@ class Transfers:
         self._context = context
         self._submitter = submitter
         # results are about as large as their sources, or smaller
-        self._up, self._down = Lanes(context.options), Lanes(context.options)
+        self._up, self._down = TransferLimit(context.options), TransferLimit(context.options)
         self._uploaders = Workers("upload", self._up.at_a_time, self._upload, failed)
         self._downloaders = Workers("download", self._down.at_a_time, self._download, failed)
         files = len(context.in_flight.conversions)

@@ -8,7 +8,7 @@ import click
 
 from runner import __version__
 from runner.cli.options import is_typed
-from runner.engine import Engine, Keep
+from runner.engine import Engine, ResultStore
 from runner.errors import SetupError, UsageError
 from runner.estimate.extracts import ReadPart
 from runner.ffmpeg_program import identify
@@ -74,17 +74,17 @@ class Backend:
                 jobs=jobs,
                 options=run.options,
                 fetch=self._fetch(),
-                keep=self._keep(run),
+                store=self._result_store(run),
             )
         engine = self.session.engine(ffmpeg, run.options, detach=detach)
         return replace(engine, follow_up=run.follow_up)
 
-    def _keep(self, run: Run) -> Keep | None:
+    def _result_store(self, run: Run) -> ResultStore | None:
         if self.cloud is None:
             return None
-        from runner.azure.keep import BlobKeep  # noqa: PLC0415 - the Azure clients take 0.5 s
+        from runner.azure.result_store import BlobResultStore  # noqa: PLC0415 - the Azure clients take 0.5 s
 
-        return BlobKeep(self.cloud, run.options)
+        return BlobResultStore(self.cloud, run.options)
 
     def check_rights(self, plan: Plan) -> None:
         """See that the work can read the sources of *plan* that are in storage, and write results there.

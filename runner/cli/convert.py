@@ -17,7 +17,7 @@ from runner.cli.planning import chosen_preset
 from runner.cli.request import Request, backend_of
 from runner.destinations import find_destination
 from runner.errors import ExitCode, UsageError
-from runner.selection import Found
+from runner.selection import FoundFile
 from runner.settings import read_settings
 
 
@@ -78,20 +78,20 @@ def convert(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(_carry_out(request))
 
 
-def _carry_out(request: Request, found: list[Found] | None = None) -> ExitCode:
+def _carry_out(request: Request, found: list[FoundFile] | None = None) -> ExitCode:
     """Carry out one run, of the sources in the options or of those of these files that were *found*."""
     plan = request.plan(found)
-    from runner.cli.carrying_out import carry_out  # noqa: PLC0415 - files are looked for before
+    from runner.cli.run_plan import run_plan  # noqa: PLC0415 - files are looked for before
 
-    return carry_out(request, plan)
+    return run_plan(request, plan)
 
 
 def _watch(request: Request) -> ExitCode:
     from runner.cli.watching import watch  # noqa: PLC0415 - few watch
 
-    carry_out = partial(_carry_out, request.of_a_batch())
+    run_plan = partial(_carry_out, request.of_a_batch())
     notify = request.output.notify
-    return watch(request.options, request.place, request.blobs.open, carry_out, notify)
+    return watch(request.options, request.place, request.blobs.open, run_plan, notify)
 
 
 def _show_settings(ctx: click.Context) -> None:

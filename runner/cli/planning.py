@@ -20,7 +20,7 @@ from runner.media.inputs import check_input_arguments
 from runner.models import Plan, Recipe
 from runner.plan import make_plan
 from runner.presets import DEFAULT, Preset, find_preset, for_suffix
-from runner.selection import Found, Selection, find_files, list_files, read_list
+from runner.selection import FoundFile, Selection, find_files, list_files, read_list
 from runner.settings import Settings
 
 _EVERY = 0.8
@@ -48,7 +48,7 @@ def plan_of(
     preset: Preset,
     arguments: tuple[str, ...],
     place: Destination,
-    found: Iterable[Found],
+    found: Iterable[FoundFile],
 ) -> Plan:
     """Make the plan for those files *found* that are no results themselves, for results in *place*.
 
@@ -71,12 +71,14 @@ def plan_of(
 
 def files_of(
     options: dict[str, Any], place: Destination, blobs: BlobSources, output: OutputOptions
-) -> Iterator[Found]:
+) -> Iterator[FoundFile]:
     """Yield the files that *options* name; as long as that takes, *output* says how far it is."""
     return _told(_files_of(options, place, blobs), output)
 
 
-def _files_of(options: dict[str, Any], place: Destination, blobs: BlobSources) -> Iterator[Found]:
+def _files_of(
+    options: dict[str, Any], place: Destination, blobs: BlobSources
+) -> Iterator[FoundFile]:
     excluded = None if place.address else place.folder
     selection = Selection(options["include"], options["exclude"], excluded)
     yield from find_files(options["sources"], selection, blobs.open)
@@ -87,7 +89,7 @@ def _files_of(options: dict[str, Any], place: Destination, blobs: BlobSources) -
         raise UsageError("give a folder or files to convert, such as `runner convert ./in`")
 
 
-def _told(found: Iterable[Found], output: OutputOptions) -> Iterator[Found]:
+def _told(found: Iterable[FoundFile], output: OutputOptions) -> Iterator[FoundFile]:
     due = time.monotonic() + _EVERY
     for count, one in enumerate(found):
         if count == _MANY or time.monotonic() >= due:

@@ -12,7 +12,7 @@ from runner.cli.sources import put_sources_right
 from runner.destinations import Destination
 from runner.models import Plan
 from runner.presets import Preset
-from runner.selection import Found
+from runner.selection import FoundFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ class Request:
         """Return the same for one of many short runs."""
         return replace(self, output=replace(self.output, is_batch=True, live=False, notify=None))
 
-    def plan(self, found: list[Found] | None = None) -> Plan:
+    def plan(self, found: list[FoundFile] | None = None) -> Plan:
         """Make the plan, of the sources in the options or of those of these files that were *found*."""
         options, place = self.options, self.place
         if not options["dry_run"]:

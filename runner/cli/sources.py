@@ -32,7 +32,7 @@ def agree_on_sources(
         click.Abort: The user does not want it.
     """
     choice = SourceChoice.parse(chosen.source)
-    if not choice.takes_away:
+    if not choice.removes:
         return
     if plan.address or Conversions.of(plan.conversions).blobs:
         raise UsageError(

@@ -28,9 +28,9 @@ from runner.errors import (
 from runner.formatting import printable, seconds_text
 from runner.ledger import Ledger
 from runner.media.paths import is_address
-from runner.selection import Found, OpenStore, Selection, find_files
+from runner.selection import FoundFile, OpenStore, Selection, find_files
 from runner.source_choice import KEEP
-from runner.watch import Settling
+from runner.watch import StableFiles
 
 if TYPE_CHECKING:
     from runner.notify import Address
@@ -44,7 +44,7 @@ _LONGEST_WAIT = 300.0
 _AFTER_A_FAULT = (5.0, 60.0)
 """Seconds before a batch is tried again: at first, and at the most; doubled while it goes on failing."""
 
-Convert = Callable[[list[Found]], ExitCode]
+Convert = Callable[[list[FoundFile]], ExitCode]
 """Converts files as one run."""
 
 
@@ -106,7 +106,7 @@ class Watch:
 
     def run(self) -> ExitCode:
         """Look and convert until somebody stops it; returns what it came to."""
-        settling = Settling(self.settle)
+        settling = StableFiles(self.settle)
         looks: deque[float] = deque(maxlen=_LOOKS)
         pause = min(_LONGEST_PAUSE, max(0.2, self.settle / 2))
         self._note_newest()
@@ -126,9 +126,9 @@ class Watch:
                 self._count()  # a batch had just ended, and was not counted yet
         return ExitCode.SOME_FAILED if self.counts["failed"] else ExitCode.OK
 
-    def found(self) -> tuple[list[Found], bool]:
+    def found(self) -> tuple[list[FoundFile], bool]:
         """Return the files found, and whether those are all: a source may be unavailable for a while."""
-        found: list[Found] = []
+        found: list[FoundFile] = []
         is_whole = True
         for place in self.places:
             try:
@@ -151,7 +151,7 @@ class Watch:
             self._faults[place] = fault
             say(f"Error: {fault} (still trying)")
 
-    def _convert(self, batch: list[Found]) -> float:
+    def _convert(self, batch: list[FoundFile]) -> float:
         """Convert *batch*; returns the seconds until it must be tried again, 0 once it has been done."""
         try:
             self.convert(batch)

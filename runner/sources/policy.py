@@ -16,7 +16,7 @@ from runner.models import Conversion, Event, Notice, Plan, Result, SourceOutcome
 from runner.source_choice import DONE, KEPT, MOVE, SourceChoice
 from runner.source_records import ASKED, LEAVING, Identity, SourceRecord
 from runner.sources.durable import ChangedError, NotNowError, ResultCheck, StaysError
-from runner.sources.taking import as_it_is_now, take_away
+from runner.sources.removal import as_it_is_now, remove_source
 
 _A_LINK = "it is a link"
 _IS_LINKED_TO = "another source is a link to it"
@@ -71,7 +71,7 @@ class Sources:
         A plan that comes from storage takes nothing away but what was written down here when its run
         began: whoever can write there must not choose files of this machine.
         """
-        if not self._choice.takes_away:
+        if not self._choice.removes:
             return
         if self._planned_now:
             self._known_before = {record.path for record in self._ledger.sources.of(self._plan.id)}
@@ -112,7 +112,7 @@ class Sources:
 
     def _unknown(self, event: Event) -> Iterator[Notice]:
         """Return what to say about a source that had already changed when the run began."""
-        if self._choice.takes_away and self._planned_now and event.state is not State.FAILED:
+        if self._choice.removes and self._planned_now and event.state is not State.FAILED:
             why = "it changed before it was read"
             yield self._say(SourceOutcome(event.conversion.source.path, KEPT, reason=why))
 
@@ -166,7 +166,7 @@ class Sources:
             if record.state not in (ASKED, KEPT):
                 continue
             try:
-                done = self._take_away(record, group.results)
+                done = self._remove(record, group.results)
             except NotNowError:
                 return
             except StaysError as error:
@@ -175,7 +175,7 @@ class Sources:
             else:
                 yield self._note(done)
 
-    def _take_away(
+    def _remove(
         self, record: SourceRecord, results: list[tuple[Conversion, Result]]
     ) -> SourceRecord:
         if self._check.is_stopped():
@@ -185,7 +185,7 @@ class Sources:
         leaving = replace(record, state=LEAVING, place=self._place_of(record, results[0][0]))
         self._ledger.sources.set(leaving)
         try:
-            take_away(leaving, self._check.is_stopped)
+            remove_source(leaving, self._check.is_stopped)
         except NotNowError:
             self._ledger.sources.set(record)
             raise

@@ -12,7 +12,7 @@ from runner.ledger import Ledger
 from runner.source_choice import DONE, KEPT, MOVE
 from runner.source_records import SourceRecord
 from runner.sources.durable import StaysError, sha256_from_disk
-from runner.sources.taking import as_it_is_now, discard, name_beside, put_back
+from runner.sources.removal import as_it_is_now, discard, name_beside, put_back
 
 _CUT_OFF = "the run ended before it could be dealt with"
 

@@ -16,7 +16,7 @@ from azure.storage.blob import BlobServiceClient
 
 from runner.azure.blobs import Blobs
 from runner.azure.clients import blob_client
-from runner.azure.lanes import Lanes
+from runner.azure.transfer_limit import TransferLimit
 from runner.azure.workers import Stopped, Workers
 from runner.errors import RunnerError, SetupError, TransientError
 from runner.options import RunOptions
@@ -203,7 +203,7 @@ def test_each_of_many_transfers_at_a_time_keeps_its_connection(
 
 
 def test_few_large_files_travel_at_a_time_and_many_small_ones() -> None:
-    lanes = Lanes(RunOptions())
+    lanes = TransferLimit(RunOptions())
     together = threading.Barrier(16, timeout=60)
     travelling = threading.Semaphore(RunOptions().transfers)
 
@@ -225,7 +225,7 @@ def test_few_large_files_travel_at_a_time_and_many_small_ones() -> None:
 
 @pytest.mark.parametrize("chosen", [1, 2, 64])
 def test_as_many_travel_at_a_time_as_the_user_says(chosen: int) -> None:
-    assert Lanes(RunOptions(transfers=chosen)).at_a_time == chosen
+    assert TransferLimit(RunOptions(transfers=chosen)).at_a_time == chosen
 
 
 def test_a_crew_that_fails_says_so_and_does_not_die_in_silence() -> None:

@@ -10,8 +10,8 @@ import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from runner.azure.fetch import BlobFetch
-from runner.azure.keep import BlobKeep
 from runner.azure.listing import Listing
+from runner.azure.result_store import BlobResultStore
 from runner.azure.results import CloudResults
 from runner.azure.session import Session
 from runner.engine import Engine
@@ -99,10 +99,12 @@ def pair(
             engine = engine_on(cloud, overwrite="auto")
         else:
             accounts, options = Session(cloud.deployment).accounts, RunOptions()
-            keep = BlobKeep(CloudResults(kept_in(cloud), accounts), options) if stays else None
+            results = (
+                BlobResultStore(CloudResults(kept_in(cloud), accounts), options) if stays else None
+            )
             fetch = BlobFetch(accounts)
             engine = LocalEngine(
-                ffmpeg=get_ffmpeg_exe(), jobs=2, options=options, fetch=fetch, keep=keep
+                ffmpeg=get_ffmpeg_exe(), jobs=2, options=options, fetch=fetch, store=results
             )
         yield Pair(cloud, store, tmp_path / "in", destination, stays, engine)
 

@@ -27,7 +27,7 @@ from runner.azure.diagnosis import alarms
 from runner.azure.errors import is_transient, translated
 from runner.azure.manifest import Manifest, manifest_of, read_manifest
 from runner.azure.names import BlobNames, NodeUrl, TaskName, safe_suffix
-from runner.azure.node_health import PoolLook
+from runner.azure.node_health import PoolSnapshot
 from runner.azure.outcome import failure_of
 from runner.azure.session import Session, _is_before
 from runner.azure.tasks import FinishedTask
@@ -477,7 +477,7 @@ FAILED_NODE = {"id": "node", "state": "starttaskfailed"}
     ids=["start task", "node"],
 )
 def test_why_a_node_failed_is_told_without_signatures(node: dict[str, object]) -> None:
-    look = PoolLook(BatchPool({"id": "pool", "state": "active"}), [BatchNode(node)], WHEN)
+    look = PoolSnapshot(BatchPool({"id": "pool", "state": "active"}), [BatchNode(node)], WHEN)
     alarm = next(alarms(look, deployment())).text
     assert "cannot fetch https://store/tools/x?sp=r&sig=… 403" in alarm
     assert "hush" not in alarm
@@ -488,7 +488,7 @@ def test_why_a_pool_cannot_grow_is_told_without_signatures(place: str) -> None:
     error = {"code": "Odd", "message": ADDRESS}
     when = "2026-11-22T00:00:00Z"
     value = [error] if place == "resizeErrors" else {"timestamp": when, "error": error}
-    look = PoolLook(BatchPool({"id": "pool", "state": "active", place: value}), [], WHEN)
+    look = PoolSnapshot(BatchPool({"id": "pool", "state": "active", place: value}), [], WHEN)
     alarm = next(alarms(look, deployment())).text
     assert "sig=… 403" in alarm
     assert "hush" not in alarm

@@ -6,7 +6,13 @@ import pytest
 from azure.batch.models import BatchNode, BatchPool
 
 from runner.azure.deployment import Deployment
-from runner.azure.node_health import PoolLook, after, failed_start, no_node_can_work, node_alarms
+from runner.azure.node_health import (
+    PoolSnapshot,
+    after,
+    failed_start,
+    no_node_can_work,
+    node_alarms,
+)
 from tests.azure.test_stack import OUTPUTS
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -18,9 +24,9 @@ def node(state: str, minutes: float = 0, name: str = "one", **facts: object) -> 
     return BatchNode({"id": name, "state": state, "stateTransitionTime": since, **facts})
 
 
-def look(*nodes: BatchNode, allocation: str = "steady") -> PoolLook:
+def look(*nodes: BatchNode, allocation: str = "steady") -> PoolSnapshot:
     pool = BatchPool({"id": "pool", "state": "active", "allocationState": allocation})
-    return PoolLook(pool, nodes, NOW)
+    return PoolSnapshot(pool, nodes, NOW)
 
 
 def said(*nodes: BatchNode) -> list[str]:
@@ -117,4 +123,4 @@ def test_a_start_that_failed_is_found(state: str, minutes: float, found: str | N
 )
 def test_what_to_do_depends_on_whether_the_pool_scales(scales: bool, words: str) -> None:
     pool = BatchPool({"id": "pool", "allocationState": "steady", "enableAutoScale": scales})
-    assert words in after(PoolLook(pool, (), NOW), STACK)
+    assert words in after(PoolSnapshot(pool, (), NOW), STACK)

@@ -12,7 +12,7 @@ from azure.batch import models as batch
 
 from runner.azure.deployment import Deployment
 from runner.azure.diagnosis import alarms, why_nothing_runs
-from runner.azure.node_health import PATIENCE, PoolLook, no_node_can_work
+from runner.azure.node_health import PATIENCE, PoolSnapshot, no_node_can_work
 from runner.engine import Stop
 from runner.errors import ExitCode, InterruptedRunError, SetupError
 from runner.models import Notice, State
@@ -133,7 +133,7 @@ def test_a_broken_formula_is_told(make_cloud: MakeCloud, engine_on: MakeEngine, 
     pool.auto_scale_run = batch.AutoScaleRun(
         timestamp=NOW, error=batch.AutoScaleRunError(code="Bad", message="no such variable")
     )
-    look = PoolLook(pool, [], NOW)
+    look = PoolSnapshot(pool, [], NOW)
     assert [alarm.text for alarm in alarms(look, cloud.deployment)] == [
         "the pool's autoscale formula failed: Bad no such variable; run `pulumi up`"
     ]
@@ -194,14 +194,14 @@ def node(state: str, **details: Any) -> batch.BatchNode:
 def test_the_cause_is_found(
     found: batch.BatchPool, nodes: list[batch.BatchNode], said: str
 ) -> None:
-    assert why_nothing_runs(PoolLook(found, nodes, NOW), DEPLOYMENT).startswith(said)
+    assert why_nothing_runs(PoolSnapshot(found, nodes, NOW), DEPLOYMENT).startswith(said)
 
 
 @pytest.mark.parametrize(("minutes_ago", "said"), [(1, "about 4 min"), (9, "about 0 min")])
 def test_the_next_look_of_autoscale_is_counted_from_the_last(minutes_ago: int, said: str) -> None:
     last = {"timestamp": (NOW - timedelta(minutes=minutes_ago)).isoformat()}
     found = pool(enableAutoScale=True, autoScaleRun=last)
-    assert said in why_nothing_runs(PoolLook(found, [], NOW), DEPLOYMENT)
+    assert said in why_nothing_runs(PoolSnapshot(found, [], NOW), DEPLOYMENT)
 
 
 # --- by the age of the nodes' states -------------------------------------------------------------
@@ -228,19 +228,19 @@ def since(state: str, minutes: float, **details: Any) -> batch.BatchNode:
 def test_a_state_that_lasts_too_long_is_an_alarm(
     state: str, fine: float, late: float | None, said: str
 ) -> None:
-    assert not list(alarms(PoolLook(pool(), [since(state, fine)], NOW), DEPLOYMENT))
+    assert not list(alarms(PoolSnapshot(pool(), [since(state, fine)], NOW), DEPLOYMENT))
     if late is not None:
-        (alarm,) = alarms(PoolLook(pool(), [since(state, late)], NOW), DEPLOYMENT)
+        (alarm,) = alarms(PoolSnapshot(pool(), [since(state, late)], NOW), DEPLOYMENT)
         assert alarm.text.startswith(f"node tvmps_1: {said}")
 
 
 def test_nodes_of_which_the_same_is_wrong_are_one_alarm() -> None:
     nodes = [since("waitingforstarttask", minutes) for minutes in (13, 14, 15)]
     nodes.append(since("unusable", 1))
-    first, second = alarms(PoolLook(pool(), nodes, NOW), DEPLOYMENT)
+    first, second = alarms(PoolSnapshot(pool(), nodes, NOW), DEPLOYMENT)
     assert first.text.startswith("3 nodes, one of them tvmps_1: its start task has not ended")
     assert second.text.startswith("node tvmps_1: the node is unusable")
-    later = PoolLook(pool(), nodes[:2], NOW + timedelta(minutes=3))
+    later = PoolSnapshot(pool(), nodes[:2], NOW + timedelta(minutes=3))
     assert next(alarms(later, DEPLOYMENT)).key == first.key, "so that it is not said anew"
 
 
@@ -268,7 +268,7 @@ def test_a_pool_is_given_up_only_when_none_of_its_nodes_can_work(
     found: batch.BatchPool, nodes: list[batch.BatchNode], lost: bool
 ) -> None:
     assert timedelta(minutes=10) == PATIENCE
-    assert (no_node_can_work(PoolLook(found, nodes, NOW)) is not None) is lost
+    assert (no_node_can_work(PoolSnapshot(found, nodes, NOW)) is not None) is lost
 
 
 def test_a_run_whose_pool_cannot_work_ends_and_the_same_command_goes_on(

@@ -13,8 +13,8 @@ from azure.storage.blob import generate_container_sas
 
 from runner.blob_selection import ARCHIVED, REHYDRATING
 from runner.models import Source
-from runner.selection import Found
-from runner.watch import Settling
+from runner.selection import FoundFile
+from runner.watch import StableFiles
 from tests.azure.conftest import on_cloud
 from tests.azure.media_store import MediaStore, media_store
 from tests.azure.test_cloud_results import Laptops, results_in
@@ -160,8 +160,8 @@ def test_a_place_that_cannot_be_listed_any_more_is_named_once_and_looked_at_agai
 
 def test_a_blob_in_the_archive_is_told_once_and_waited_for_while_it_is_rehydrated() -> None:
     now = [0.0]
-    settling = Settling(1, lambda: now[0])
-    blob = Found(Source("az://account/media/a.wav", 5, 1, "etag"), "a.wav")
+    settling = StableFiles(1, lambda: now[0])
+    blob = FoundFile(Source("az://account/media/a.wav", 5, 1, "etag"), "a.wav")
     told: list[object] = []
     for fault in (*3 * (ARCHIVED,), *3 * (REHYDRATING,), *3 * (None,)):
         now[0] += 1

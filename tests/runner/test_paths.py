@@ -25,7 +25,7 @@ from runner.media.target import target_path
 from runner.models import Conversion, Plan, Source
 from runner.patterns import Patterns, base_of
 from runner.plan import make_plan
-from runner.selection import Found, listed_as
+from runner.selection import FoundFile, listed_as
 from tests.runner.programs import recipe
 
 
@@ -207,7 +207,7 @@ def test_a_name_may_be_as_long_as_windows_counts() -> None:
     ],
 )
 def test_windows_refuses_a_template_before_anything_starts(template: str, word: str) -> None:
-    found = [Found(Source("D:\\in\\day 1\\a.mp4", 1, 1), "day 1/a.mp4")]
+    found = [FoundFile(Source("D:\\in\\day 1\\a.mp4", 1, 1), "day 1/a.mp4")]
     with pytest.raises(UsageError, match="Windows does not allow the name") as caught:
         make_plan(found, recipe(), Path("/out"), template, system=ntpath)
     assert word in str(caught.value)
@@ -233,7 +233,7 @@ def test_windows_refuses_a_template_before_anything_starts(template: str, word: 
 def test_windows_leaves_out_the_files_alone_whose_names_it_cannot_have(
     template: str, relative: str
 ) -> None:
-    found = [Found(Source(f"D:\\in\\{one}", 1, 1), one) for one in ("fine.mp4", relative)]
+    found = [FoundFile(Source(f"D:\\in\\{one}", 1, 1), one) for one in ("fine.mp4", relative)]
     plan = make_plan(found, recipe("opus"), Path("/out"), template, system=ntpath)
     assert [c.source.path for c in plan.conversions] == ["D:\\in\\fine.mp4"]
     [left_out] = plan.left_out
@@ -247,7 +247,8 @@ def test_windows_leaves_out_the_files_alone_whose_names_it_cannot_have(
 
 def test_an_impossible_name_does_not_affect_other_files() -> None:
     found = [
-        Found(Source(f"D:\\{n}\\{one}", 1, 1), one) for n, one in enumerate(["a?.mp4", "A?.mov"])
+        FoundFile(Source(f"D:\\{n}\\{one}", 1, 1), one)
+        for n, one in enumerate(["a?.mp4", "A?.mov"])
     ]
     plan = make_plan(found, recipe(), Path("/out"), system=ntpath)
     assert all("names there cannot contain ?" in one.failure.message for one in plan.left_out)
@@ -268,7 +269,7 @@ def test_an_impossible_name_does_not_affect_other_files() -> None:
     ],
 )
 def test_on_windows_too_a_template_stays_in_the_destination(template: str) -> None:
-    found = [Found(Source("C:\\a.mp4", 1, 1), "a.mp4")]
+    found = [FoundFile(Source("C:\\a.mp4", 1, 1), "a.mp4")]
     with pytest.raises(UsageError, match="outside the destination"):
         make_plan(found, recipe(), Path("/out"), template, system=ntpath)
 

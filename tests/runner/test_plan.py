@@ -17,7 +17,7 @@ from runner.errors import NothingToConvertError, UsageError
 from runner.formatting import display_path
 from runner.models import Kind, Plan, Source
 from runner.plan import DEFAULT_NAME, make_plan, new_run_id
-from runner.selection import Found
+from runner.selection import FoundFile
 from tests.conftest import needs_links
 from tests.runner.programs import recipe
 
@@ -27,7 +27,7 @@ DESTINATION = Path("/nowhere/out")
 def plan_of(
     *relatives: str, name: str = DEFAULT_NAME, preset: str = "mp3", on_clash: str = "report"
 ) -> Plan:
-    found = [Found(Source(f"/nowhere/in/{r}", 10, 20), r) for r in relatives]
+    found = [FoundFile(Source(f"/nowhere/in/{r}", 10, 20), r) for r in relatives]
     return make_plan(found, recipe(preset), DESTINATION, name, on_clash, posixpath)
 
 
@@ -55,7 +55,7 @@ def test_a_file_that_was_named_twice_with_other_capitals_is_converted_once(tmp_p
         tmp_path / "a.wav"
     ).exists():  # another file here, unless it is a second name for the first one
         (tmp_path / "a.wav").hardlink_to(tmp_path / "A.wav")
-    found = [Found(Source(str(tmp_path / name), 10, 20), name) for name in ("A.wav", "a.wav")]
+    found = [FoundFile(Source(str(tmp_path / name), 10, 20), name) for name in ("A.wav", "a.wav")]
     plan = make_plan(found, recipe("mp3"), DESTINATION)
     assert [conversion.target for conversion in plan.conversions] == ["A.mp3"]
     assert not plan.left_out
@@ -93,7 +93,7 @@ def test_on_clash_suffix_keeps_all_apart_by_names_that_do_not_depend_on_their_ne
 
 def test_on_clash_suffix_also_keeps_apart_what_differs_in_case_or_folder_only() -> None:
     found = [
-        Found(Source(f"/nowhere/{folder}/{name}", 1, 1), name)
+        FoundFile(Source(f"/nowhere/{folder}/{name}", 1, 1), name)
         for folder, name in (("x", "a.mp4"), ("y", "a.mp4"), ("x", "A.MP4"))
     ]
     plan = make_plan(found, recipe(), DESTINATION, on_clash="suffix")
@@ -134,7 +134,7 @@ def test_a_source_is_never_written_over(name: str, destination: str, tmp_path: P
     (tmp_path / "in").mkdir()
     if destination == "link":
         (tmp_path / "link").symlink_to("in")
-    found = [Found(Source(str(tmp_path / "in" / each), 1, 1), each) for each in (name, "b.mp4")]
+    found = [FoundFile(Source(str(tmp_path / "in" / each), 1, 1), each) for each in (name, "b.mp4")]
     plan = make_plan(found, recipe(), tmp_path / destination)
     assert [c.target for c in plan.conversions] == ["b.mp3"]
     assert "would overwrite the source" in plan.left_out[0].failure.message
@@ -150,7 +150,7 @@ def test_an_id_is_stable_and_tells_conversions_apart() -> None:
         plan_of("a.mp4", preset="wav").conversions[0],
         plan_of("a.mp4", name="{stem}-x{ext}").conversions[0],
         make_plan(
-            [Found(Source("/nowhere/in/a.mp4", 11, 20), "a.mp4")], recipe(), DESTINATION
+            [FoundFile(Source("/nowhere/in/a.mp4", 11, 20), "a.mp4")], recipe(), DESTINATION
         ).conversions[0],
     ]
     assert len({one.id, *(other.id for other in others)}) == 5

@@ -19,8 +19,8 @@ import pytest
 from runner.cli.watching import Watch
 from runner.errors import ExitCode, SetupError, TransientError
 from runner.models import Source
-from runner.selection import Found, Selection
-from runner.watch import Settling, is_being_written, is_temporary
+from runner.selection import FoundFile, Selection
+from runner.watch import StableFiles, is_being_written, is_temporary
 from tests.conftest import Run, names, posix_only, until
 from tests.media import Media
 
@@ -35,13 +35,13 @@ class Clock:
         return self.now
 
 
-def found(name: str, size: int = 1, mtime_ns: int = 1) -> Found:
-    return Found(Source(f"/nowhere/{name}", size, mtime_ns), name)
+def found(name: str, size: int = 1, mtime_ns: int = 1) -> FoundFile:
+    return FoundFile(Source(f"/nowhere/{name}", size, mtime_ns), name)
 
 
 def test_a_file_is_complete_once_and_again_when_it_changes() -> None:
     clock = Clock()
-    settling = Settling(10, clock)
+    settling = StableFiles(10, clock)
     given = []
     looks = [(0, 1), (5, 2), (14, 2), (15, 2), (40, 2), (50, 3), (61, 3), (90, 3)]
     for seconds, size in looks:
@@ -53,7 +53,7 @@ def test_a_file_is_complete_once_and_again_when_it_changes() -> None:
 
 def test_what_goes_is_forgotten_unless_its_whole_folder_is_gone() -> None:
     clock = Clock()
-    settling = Settling(1, clock)
+    settling = StableFiles(1, clock)
     files = [found(f"{number}.wav") for number in range(100)]
     settling.complete(files)
     clock.now += 2
@@ -72,7 +72,7 @@ def test_what_goes_is_forgotten_unless_its_whole_folder_is_gone() -> None:
 
 def test_what_could_not_be_done_comes_again() -> None:
     clock = Clock()
-    settling = Settling(1, clock)
+    settling = StableFiles(1, clock)
     for expected in (0, 1, 0):
         assert len(settling.complete([found("a.wav")])) == expected
         clock.now += 2
@@ -87,7 +87,7 @@ def test_a_batch_that_cannot_be_done_is_tried_again_soon_and_then_less_often(
 ) -> None:
     faults = [TransientError("no line")] * 5 + [None, SetupError("disk full"), None]
 
-    def convert(_: list[Found]) -> ExitCode:
+    def convert(_: list[FoundFile]) -> ExitCode:
         if fault := faults.pop(0):
             raise fault
         return ExitCode.OK
@@ -227,7 +227,7 @@ def test_hundreds_of_files_that_come_grow_move_and_go_are_each_given_out_when_th
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    share, settling = Share(tmp_path / "share", clock), Settling(4, clock)
+    share, settling = Share(tmp_path / "share", clock), StableFiles(4, clock)
     (share.folder / "sub").mkdir(parents=True)
     watch = Watch((str(share.folder),), Selection(), _no_store, tmp_path, 4, lambda _: ExitCode.OK)
     given: list[tuple[str, bytes]] = []

@@ -14,14 +14,14 @@ from runner.options import RunOptions
 
 
 @dataclass(frozen=True)
-class BlobKeep:
-    """Stores the results of a run where they stay, with the same promises as a node; see `Keep`."""
+class BlobResultStore:
+    """Stores the results of a run where they stay, with the same promises as a node; see `ResultStore`."""
 
     results: CloudResults
     options: RunOptions
 
     def made(self, plan: Plan, conversion: Conversion) -> Result | None:
-        """See `Keep`."""
+        """See `ResultStore`."""
         made = self._blob(plan, conversion).made()
         return _result(made) if made is not None else None
 
@@ -33,7 +33,7 @@ class BlobKeep:
         result: ConversionResult,
         before_commit: Callable[[], None],
     ) -> Result:
-        """See `Keep`."""
+        """See `ResultStore`."""
         blob = self._blob(plan, conversion)
         for _ in range(self.options.retries):
             try:

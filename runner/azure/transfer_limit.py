@@ -10,7 +10,7 @@ _SMALL = 4 * 1024 * 1024
 _SMALL_AT_A_TIME = 16
 
 
-class Lanes:
+class TransferLimit:
     """Lets so many files travel one way as the options say, or more of small ones if nobody chose a number."""
 
     def __init__(self, options: RunOptions) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from runner.azure.session import IsHere, Session
 
 
-def carry_out(request: Request, plan: Plan) -> ExitCode:
+def run_plan(request: Request, plan: Plan) -> ExitCode:
     """Show *plan*, or do it, as *request* says."""
     options, place = request.options, request.place
     ffmpeg = find_ffmpeg(options["ffmpeg"])

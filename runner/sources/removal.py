@@ -39,7 +39,7 @@ def name_beside(path: str, run: str) -> str:
     return os.path.join(os.path.dirname(path), f".runner-{digest}")
 
 
-def take_away(record: SourceRecord, is_stopped: Callable[[], bool]) -> None:
+def remove_source(record: SourceRecord, is_stopped: Callable[[], bool]) -> None:
     """Do with the source of *record* what its choice says; `record.place` is where it moves to.
 
     Raises:
