@@ -160,7 +160,7 @@ def test_a_run_is_over_when_the_same_command_has_nothing_to_do(
     ends: list[Kind | None], unfinished: bool, ledger: Ledger
 ) -> None:
     carry_out(ledger, ends)
-    (run,) = ledger.runs.all()
+    (run,) = ledger.runs()
     assert run.unfinished is unfinished
     assert run.failed == len([end for end in ends if end])
 
@@ -226,7 +226,7 @@ def test_all_events_are_shown_and_counted(ledger: Ledger) -> None:
         "of the next",
         "of the first attempt",
     ]
-    (record,) = ledger.runs.all()
+    (record,) = ledger.runs()
     assert (record.exit_code, record.unfinished) == (1, False)
 
 
@@ -251,7 +251,7 @@ def test_what_is_left_to_be_collected_is_gone_on_with_unless_it_is_given_up(
         convert(run, Told(news, error), Existing(ledger), lambda _: None, Stop())
     except InterruptedRunError as raised:
         assert raised is error  # noqa: PT017 - it need not be raised
-    (record,) = ledger.runs.all()
+    (record,) = ledger.runs()
     assert (record.unfinished, record.exit_code) == (unfinished, 130 if error else 0)
 
 
