@@ -18,9 +18,9 @@ from runner.errors import CostLimitError, SetupError, UsageError
 from runner.estimate.basis import History
 from runner.estimate.calibration import calibrate
 from runner.estimate.extracts import extracts_of_blobs
-from runner.estimate.here import estimate_here
 from runner.estimate.looks import look_at
 from runner.estimate.on_azure import Terms, estimate_azure
+from runner.estimate.on_this_machine import estimate_here
 from runner.estimate.unopened import look_from_outside
 from runner.estimate.words import Estimate, as_json, hint, lines
 from runner.existing import Existing

@@ -18,7 +18,7 @@ def _ends(times: Sequence[float], workers: int) -> list[float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SimulatedTask:
     """One file on its way to Azure and back."""
 
     sent: float
@@ -30,7 +30,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class AssumedPipeline:
     """Its parameters."""
 
     uplink: float
@@ -60,24 +60,24 @@ class SimulatedRun:
     """Seconds of all nodes, from when they start to work until the end."""
 
 
-def simulate(jobs: Sequence[Job], line: Line) -> SimulatedRun:
-    """Simulate *jobs*, in their order."""
-    free = [0.0] * max(1, min(len(jobs), line.nodes * line.slots))
+def simulate(tasks: Sequence[SimulatedTask], pipeline: AssumedPipeline) -> SimulatedRun:
+    """Simulate *tasks*, in their order."""
+    free = [0.0] * max(1, min(len(tasks), pipeline.nodes * pipeline.slots))
     sent, first, ends, last = 0.0, 0.0, [0.0], 0.0
-    for number, job in enumerate(jobs):
-        sent += job.sent / line.uplink
+    for number, task in enumerate(tasks):
+        sent += task.sent / pipeline.uplink
         if number == 0:
-            first = sent + line.start
+            first = sent + pipeline.start
             free = [first] * len(free)
         begin = max(free[0], sent)
-        heapq.heapreplace(free, begin + job.seconds)
-        ends.append(begin + job.seconds)
+        heapq.heapreplace(free, begin + task.seconds)
+        ends.append(begin + task.seconds)
     arrived = 0.0
-    for end, job in sorted(zip(ends[1:], jobs, strict=True), key=lambda each: each[0]):
-        arrived = max(arrived, end) + job.result / line.downlink
+    for end, task in sorted(zip(ends[1:], tasks, strict=True), key=lambda each: each[0]):
+        arrived = max(arrived, end) + task.result / pipeline.downlink
     last = max(ends)
     # the runner looks now and then, the more seldom the longer it waits
-    look = min(line.longest_look, max(line.first_look, last / 20)) / 2
-    total = max(arrived, last) + look + line.overhead
-    used = min(line.nodes, -(-len(free) // line.slots))
+    look = min(pipeline.longest_look, max(pipeline.first_look, last / 20)) / 2
+    total = max(arrived, last) + look + pipeline.overhead
+    used = min(pipeline.nodes, -(-len(free) // pipeline.slots))
     return SimulatedRun(total, sent, first, last, used * max(0.0, total - first))

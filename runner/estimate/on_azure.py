@@ -7,7 +7,7 @@ from itertools import chain
 from runner.azure.pools import Pool
 from runner.estimate.basis import END, ENOUGH, GUESS, MEASURED, Basis, History, median
 from runner.estimate.looks import Look, Selection
-from runner.estimate.model import Job, Line, SimulatedRun, simulate
+from runner.estimate.model import AssumedPipeline, SimulatedRun, SimulatedTask, simulate
 from runner.estimate.speeds import Speeds
 from runner.options import AUTO
 from runner.parallel import split_on_nodes
@@ -23,7 +23,7 @@ _WINDOW = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OnAzure:
+class AzureEstimate:
     """The run on Azure; None for what is not known."""
 
     pool: str
@@ -80,28 +80,28 @@ class Terms:
 
 def estimate_azure(
     found: Selection, history: History, here: Speeds | None, terms: Terms
-) -> OnAzure:
+) -> AzureEstimate:
     """Estimate how long Azure takes, and what that costs."""
     pool = terms.pool
     past = history.where(lambda run: run.backend == terms.account and run.vm_size == pool.vm_size)
     looks = sorted(found.looks, key=lambda look: look.conversion.source.estimated_seconds)[::-1]
     times, results, basis = _on_nodes(looks, past, here, terms)
-    line, notes = _line(past, terms)
-    line = replace(line, slots=_at_a_time(looks, terms))
+    pipeline, notes = _pipeline(past, terms)
+    pipeline = replace(pipeline, slots=_at_a_time(looks, terms))
     sent = [look.whole if terms.whole else look.sent for look in looks]
     back = [0.0] * len(looks) if terms.staying.results else results
-    jobs = _jobs(looks, sent, times, back, line, terms)
-    went = simulate(jobs, replace(line, overhead=_overhead(past, line, terms)))
-    used = _NodeTime.of(len(jobs), line, went, pool)
+    tasks = _tasks(looks, sent, times, back, pipeline, terms)
+    went = simulate(tasks, replace(pipeline, overhead=_overhead(past, pipeline, terms)))
+    used = _NodeTime.of(len(tasks), pipeline, went, pool)
     storage = _storage(sent, results, went.total, terms)
     money = _money(terms, used.nodes)
     besides = _besides(sum(back), storage, terms.prices)
     known = times is not None
-    return OnAzure(
+    return AzureEstimate(
         pool=pool.id,
         vm_size=pool.vm_size,
         seconds=terms.start + went.total + END if known else None,
-        start=line.start,
+        start=pipeline.start,
         upload=went.uploaded,
         node_hours=used.seconds / 3600,
         nodes=used.nodes,
@@ -129,42 +129,48 @@ class _NodeTime:
     """Seconds of all nodes after the end, at most, until the pool removes them."""
 
     @classmethod
-    def of(cls, tasks: int, line: Line, went: SimulatedRun, pool: Pool) -> "_NodeTime":
-        nodes = max(1, min(line.nodes, -(-tasks // line.slots)))
-        boot = nodes * max(0.0, line.start - pool.autoscale_minutes * 30)
+    def of(
+        cls, tasks: int, pipeline: AssumedPipeline, went: SimulatedRun, pool: Pool
+    ) -> "_NodeTime":
+        nodes = max(1, min(pipeline.nodes, -(-tasks // pipeline.slots)))
+        boot = nodes * max(0.0, pipeline.start - pool.autoscale_minutes * 30)
         idle = nodes * (pool.autoscale_minutes + _WINDOW) * 60 if pool.autoscale_minutes else 0.0
         return cls(nodes, went.node_seconds + boot, idle)
 
 
-def _jobs(
+def _tasks(
     looks: Sequence[Look],
     sent: Sequence[float],
     times: Sequence[float] | None,
     back: Sequence[float],
-    line: Line,
+    pipeline: AssumedPipeline,
     terms: Terms,
-) -> list[Job]:
+) -> list[SimulatedTask]:
     """Return the tasks of all files; without *times* they take none."""
     facts = zip(looks, sent, times or [0.0] * len(looks), back, strict=True)
-    pieces = (_in_pieces(look, Job(*job), len(looks), line, terms) for look, *job in facts)
+    pieces = (
+        _in_pieces(look, SimulatedTask(*task), len(looks), pipeline, terms) for look, *task in facts
+    )
     return list(chain.from_iterable(pieces))
 
 
-def _in_pieces(look: Look, job: Job, files: int, line: Line, terms: Terms) -> list[Job]:
-    """Return *job*, or those of its pieces if it is a film that is encoded in some: it travels once."""
+def _in_pieces(
+    look: Look, task: SimulatedTask, files: int, pipeline: AssumedPipeline, terms: Terms
+) -> list[SimulatedTask]:
+    """Return *task*, or those of its pieces if it is a film that is encoded in some: it travels once."""
     conversion = look.conversion
-    split = split_on_nodes(terms.split, files, line.nodes * line.slots)
+    split = split_on_nodes(terms.split, files, pipeline.nodes * pipeline.slots)
     if split is None or not conversion.recipe.film or conversion.source.is_blob:
-        return [job]
+        return [task]
     length = split.length(look.seconds)
     if length is None:
-        return [job]
+        return [task]
     pieces = max(1, int(look.seconds / length))
     return [
-        Job(
-            sent=0.0 if number else job.sent,
-            seconds=job.seconds / pieces,
-            result=0.0 if number + 1 < pieces else job.result,
+        SimulatedTask(
+            sent=0.0 if number else task.sent,
+            seconds=task.seconds / pieces,
+            result=0.0 if number + 1 < pieces else task.result,
         )
         for number in range(pieces)
     ]
@@ -213,7 +219,7 @@ def _at_a_time(looks: Sequence[Look], terms: Terms) -> int:
     return pool.at_a_time(looks[0].conversion.recipe) if looks else max(1, pool.task_slots)
 
 
-def _line(past: History, terms: Terms) -> tuple[Line, tuple[str, ...]]:
+def _pipeline(past: History, terms: Terms) -> tuple[AssumedPipeline, tuple[str, ...]]:
     """Return the pipeline that is assumed, and what it is based on."""
     notes = []
     up = terms.uplink or past.rate("send", lambda attempt: attempt.sent)
@@ -230,17 +236,17 @@ def _line(past: History, terms: Terms) -> tuple[Line, tuple[str, ...]]:
     else:
         start = terms.pool.autoscale_minutes * 30 + _BOOT if terms.pool.autoscale_minutes else 0.0
         notes.append("start-up of the nodes is a guess")
-    line = Line(
+    pipeline = AssumedPipeline(
         uplink=up or _GUESSED_UPLINK,
         downlink=down or up or _GUESSED_UPLINK,
         start=start,
         nodes=max(1, terms.pool.max_nodes),
         slots=max(1, terms.pool.task_slots),
     )
-    return line, tuple(notes)
+    return pipeline, tuple(notes)
 
 
-def _overhead(past: History, line: Line, terms: Terms) -> float:
+def _overhead(past: History, pipeline: AssumedPipeline, terms: Terms) -> float:
     """Return the time that earlier runs took beyond that of their files: calls before, between and after."""
     beyond = []
     for run in past.runs.values():
@@ -248,10 +254,10 @@ def _overhead(past: History, line: Line, terms: Terms) -> float:
         if run.ended is None or run.exit_code or len(of_it) < run.files:
             continue
         back = 0.0 if terms.staying.results else 1.0
-        jobs = [Job(float(a.sent or 0), a.seconds, back * (a.size or 0)) for a in of_it]
-        jobs.sort(key=lambda job: -job.seconds)
+        tasks = [SimulatedTask(float(a.sent or 0), a.seconds, back * (a.size or 0)) for a in of_it]
+        tasks.sort(key=lambda task: -task.seconds)
         start = past.where(lambda one, name=run.id: one.id == name).starts  # type: ignore[misc]
-        took = simulate(jobs, replace(line, start=start[0] if start else line.start)).total
+        took = simulate(tasks, replace(pipeline, start=start[0] if start else pipeline.start)).total
         beyond.append((run.ended - run.started).total_seconds() - took)
     return max(0.0, median(beyond)) if beyond else 0.0
 

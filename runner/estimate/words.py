@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from runner.estimate.here import Here
 from runner.estimate.looks import Selection
-from runner.estimate.on_azure import OnAzure
+from runner.estimate.on_azure import AzureEstimate
+from runner.estimate.on_this_machine import LocalEstimate
 from runner.formatting import bytes_text, count_text, seconds_text
 from runner.prices import Prices, money_text
 
@@ -24,8 +24,8 @@ class Estimate:
     """What is to be done, and how long it takes in each environment."""
 
     found: Selection
-    here: Here
-    azure: OnAzure | None
+    here: LocalEstimate
+    azure: AzureEstimate | None
     why_no_azure: str
     """Where there is no estimate for it."""
 
@@ -54,14 +54,14 @@ def _of_files(found: Selection) -> str:
     return said
 
 
-def _of_here(here: Here) -> str:
+def _of_here(here: LocalEstimate) -> str:
     if here.seconds is None:
         return f"on this machine: time unknown; {here.basis.words}"
     at_a_time = f"{count_text(here.jobs, 'file')} at a time"
     return f"on this machine: {_about(here.seconds, here.basis.error)}, {at_a_time}; {here.basis.words}"
 
 
-def _of_azure(azure: OnAzure) -> list[str]:
+def _of_azure(azure: AzureEstimate) -> list[str]:
     where = f"on Azure ({azure.pool}, {azure.vm_size})"
     if azure.seconds is None:
         return [f"{where}: time unknown; {azure.bases[0]}"]
@@ -80,13 +80,13 @@ def _of_azure(azure: OnAzure) -> list[str]:
     ]
 
 
-def _money(azure: OnAzure) -> str:
+def _money(azure: AzureEstimate) -> str:
     if azure.amount is None or azure.prices is None:
         return f"; {azure.why_no_price or 'price unknown'}"
     return f", about {money_text(azure.amount, azure.prices.currency)}"
 
 
-def _cost(azure: OnAzure) -> list[str]:
+def _cost(azure: AzureEstimate) -> list[str]:
     """Return what is in the cost, what comes on top, and by which prices."""
     if azure.amount is None or azure.prices is None:
         return []
@@ -97,7 +97,7 @@ def _cost(azure: OnAzure) -> list[str]:
     return [f"  {line}" for line in (*said, _rates(azure.prices))]
 
 
-def _storage(azure: OnAzure, prices: Prices) -> str:
+def _storage(azure: AzureEstimate, prices: Prices) -> str:
     if prices.storage is None:
         if prices.egress is None and azure.received:
             return "without storage and the download, whose prices are unknown"
@@ -201,7 +201,7 @@ def as_json(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def _azure_json(azure: OnAzure) -> dict[str, Any]:
+def _azure_json(azure: AzureEstimate) -> dict[str, Any]:
     return {
         "pool": azure.pool,
         "vm_size": azure.vm_size,
@@ -222,7 +222,7 @@ def _azure_json(azure: OnAzure) -> dict[str, Any]:
     }
 
 
-def _storage_json(azure: OnAzure) -> dict[str, Any]:
+def _storage_json(azure: AzureEstimate) -> dict[str, Any]:
     prices = azure.prices and azure.prices.storage
     return {
         "sku": prices and prices.sku,

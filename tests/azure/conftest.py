@@ -31,7 +31,7 @@ MP3 = BUILT_IN["mp3"].recipe()
 
 
 @dataclass
-class Told:
+class EventLog:
     """What an engine told of a run."""
 
     events: list[Event] = field(default_factory=list)
@@ -55,9 +55,11 @@ class Told:
         return {target: e.failure for target, e in self.results.items() if e.failure}
 
 
-def drive(engine: Engine, plan: Plan, on_event: Callable[[Event], None] = lambda _: None) -> Told:
+def drive(
+    engine: Engine, plan: Plan, on_event: Callable[[Event], None] = lambda _: None
+) -> EventLog:
     """Run *plan* to its end, showing *on_event* each event."""
-    told = Told()
+    told = EventLog()
     for news in engine.run(plan, Stop()):
         if isinstance(news, CloudStatus):
             continue  # it is shown, and says nothing

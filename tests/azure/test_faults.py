@@ -26,7 +26,7 @@ from runner.azure.task_spec import Task
 from runner.engine import Stop
 from runner.errors import SetupError, TransientError
 from runner.models import Event, Kind, Notice, Plan, State
-from tests.azure.conftest import Gate, MakeCloud, MakeEngine, Told, drive, plan_of
+from tests.azure.conftest import EventLog, Gate, MakeCloud, MakeEngine, drive, plan_of
 from tests.cloud import IDENTITY, POOL, Cloud, fixed
 from tests.conftest import names, until
 from tests.emulator import Limits, Settings
@@ -53,7 +53,7 @@ def task(name: str, **more: object) -> Task:
     return {"id": name, "commandLine": "true", **more}
 
 
-def converted_once(cloud: Cloud, told: Told) -> bool:
+def converted_once(cloud: Cloud, told: EventLog) -> bool:
     """Whether all was converted, and each by one task."""
     done = all(event.state is State.CONVERTED for event in told.results.values())
     return done and set(cloud.attempts().values()) == {1}
@@ -735,7 +735,7 @@ def drive_beside(
     destination: Path,
     *,
     plan: Plan | None = None,
-) -> Told:
+) -> EventLog:
     """Run the files of *folder* while another thread does *act*; what fails there fails here."""
     errors: list[BaseException] = []
 

@@ -1,4 +1,4 @@
-"""The small decisions of the Azure engine: verdicts, descriptions of tasks, names, errors, the manifest."""
+"""The small decisions of the Azure engine: what ends mean, descriptions of tasks, names, errors, the manifest."""
 
 import gzip
 import json

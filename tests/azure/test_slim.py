@@ -15,7 +15,7 @@ from runner.media.choices import resolve_recipe
 from runner.models import State
 from runner.options import RunOptions
 from runner.presets import BUILT_IN
-from tests.azure.conftest import MP3, MakeEngine, Told, drive, plan_of
+from tests.azure.conftest import MP3, EventLog, MakeEngine, drive, plan_of
 from tests.azure.test_engines import sound_of
 from tests.cloud import Cloud
 from tests.conftest import names, until
@@ -216,7 +216,7 @@ def test_the_second_track_is_found_in_the_copy(
     folder.mkdir()
     big = with_more_picture(media("two-tracks.mp4"), folder)
     second = BUILT_IN["mp3"].recipe(audio_stream=1)
-    told: Told = drive(engine_on(cloud), plan_of(folder, destination, second))
+    told: EventLog = drive(engine_on(cloud), plan_of(folder, destination, second))
     assert told.results["big.mp3"].state is State.CONVERTED
     plain = tmp_path / "plain.mp3"
     command = [FFMPEG, "-v", "error", "-i", str(big), *resolve_recipe(second).arguments, str(plain)]

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from runner.estimate.model import Job, Line, SimulatedRun, simulate, time_here
+from runner.estimate.model import AssumedPipeline, SimulatedRun, SimulatedTask, simulate, time_here
 from runner.estimate.speeds import Speed, Speeds, fit
 from tests.runner.test_estimates import look, timing
 
-LINE = Line(uplink=100, downlink=10, start=7, nodes=3, slots=2, first_look=4, longest_look=20)
+LINE = AssumedPipeline(
+    uplink=100, downlink=10, start=7, nodes=3, slots=2, first_look=4, longest_look=20
+)
 # each: a second up, two seconds of work, half a second down
-JOB = Job(sent=100, seconds=2, result=5)
+JOB = SimulatedTask(sent=100, seconds=2, result=5)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_here_a_run_ends_with_the_last_worker(
     ],
 )
 def test_a_run_on_azure_is_simulated_step_by_step(
-    jobs: list[Job], line: Line, expected: SimulatedRun
+    jobs: list[SimulatedTask], line: AssumedPipeline, expected: SimulatedRun
 ) -> None:
     assert simulate(jobs, line) == expected
 

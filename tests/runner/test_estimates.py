@@ -11,10 +11,10 @@ import pytest
 from runner.estimate.basis import Basis
 from runner.estimate.calibration import calibrate
 from runner.estimate.extracts import Extracts
-from runner.estimate.here import Here
 from runner.estimate.looks import Look, Selection, look_at
-from runner.estimate.model import Job, Line, simulate, time_here
-from runner.estimate.on_azure import OnAzure
+from runner.estimate.model import AssumedPipeline, SimulatedTask, simulate, time_here
+from runner.estimate.on_azure import AzureEstimate
+from runner.estimate.on_this_machine import LocalEstimate
 from runner.estimate.speeds import Speeds, Timing, fit
 from runner.estimate.words import Estimate, hint
 from runner.media.failures import ConversionError, Kind
@@ -25,7 +25,9 @@ from tests.conftest import Run, tree
 from tests.media import Media
 
 MP3 = BUILT_IN["mp3"].recipe()
-LINE = Line(uplink=1000, downlink=10_000, start=60, nodes=2, slots=2, first_look=0, longest_look=0)
+LINE = AssumedPipeline(
+    uplink=1000, downlink=10_000, start=60, nodes=2, slots=2, first_look=0, longest_look=0
+)
 
 
 def look(seconds: float, *, suffix: str = ".mp4", rate: float = 1000, pixels: int = 0) -> Look:
@@ -71,14 +73,14 @@ def test_two_workers_take_the_longest_first() -> None:
 
 
 def test_a_line_that_is_slow_decides_how_long_azure_takes() -> None:
-    jobs = [Job(sent=100_000, seconds=5, result=1000)] * 4
+    jobs = [SimulatedTask(sent=100_000, seconds=5, result=1000)] * 4
     went = simulate(jobs, LINE)
     assert went.uploaded == pytest.approx(400)
     assert went.total == pytest.approx(400 + 5 + 0.1)
 
 
 def test_nodes_that_are_few_decide_where_the_line_is_fast() -> None:
-    jobs = [Job(sent=1, seconds=100, result=0)] * 8
+    jobs = [SimulatedTask(sent=1, seconds=100, result=0)] * 8
     went = simulate(jobs, LINE)
     assert went.total == pytest.approx(60 + 200, abs=0.1)  # 4 slots
     assert went.node_seconds == pytest.approx(2 * 200, abs=0.1)
@@ -164,13 +166,13 @@ def test_a_dry_run_ends_with_the_estimate_and_measures_nothing(run: Run, media: 
 def test_the_other_place_is_named_where_it_is_much_faster_or_as_fast_and_free(
     here: float, azure: float, error: float, words: str
 ) -> None:
-    there = OnAzure(
+    there = AzureEstimate(
         pool="ffmpeg", vm_size="", seconds=azure, start=0, upload=0, node_hours=0, nodes=1, kinds="",
         sent=0, received=0, amount=None, idle=None, prices=None, why_no_price="", bases=(), error=error,
         storage=NOTHING,
     )  # fmt: skip
     found = Selection((look(10),), 1, 0, 0.0)
-    estimate = Estimate(found, Here(here, 2, Basis("", 0.1)), there, "")
+    estimate = Estimate(found, LocalEstimate(here, 2, Basis("", 0.1)), there, "")
     assert hint(estimate, is_azure=True).startswith(words)
     assert bool(hint(estimate, is_azure=True)) is bool(words)
 

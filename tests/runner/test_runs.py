@@ -193,7 +193,7 @@ def test_only_a_run_that_was_stopped_with_files_left_ends_as_interrupted(
 
 
 @dataclass
-class Told:
+class Replay:
     """An engine that tells what it is given, and then fails, if it does."""
 
     news: Sequence[Event | Notice | NodeUse]
@@ -217,7 +217,7 @@ def test_all_events_are_shown_and_counted(ledger: Ledger) -> None:
     ]
     shown: list[Event | Notice] = []
     run = Run(plan=plan, backend="local", command="")
-    report = convert(run, Told(news), Existing(ledger), shown.append, Stop())
+    report = convert(run, Replay(news), Existing(ledger), shown.append, Stop())
     assert shown == news
     assert report.counts == {State.FAILED: 1, State.CONVERTED: 1}
     assert [(one.kind, one.text, one.files) for one in report.failures] == [("input", "damaged", 1)]
@@ -248,7 +248,7 @@ def test_what_is_left_to_be_collected_is_gone_on_with_unless_it_is_given_up(
     news += [notice] if notice else []
     run = Run(plan=plan, backend="local", command="")
     try:
-        convert(run, Told(news, error), Existing(ledger), lambda _: None, Stop())
+        convert(run, Replay(news, error), Existing(ledger), lambda _: None, Stop())
     except InterruptedRunError as raised:
         assert raised is error  # noqa: PT017 - it need not be raised
     (record,) = ledger.runs()
@@ -278,7 +278,7 @@ def metered(
         prices=lambda: prices,
     )
     try:
-        convert(run, Told(news), Existing(ledger), lambda _: None, Stop())
+        convert(run, Replay(news), Existing(ledger), lambda _: None, Stop())
     except CostLimitError as error:
         return error
     return None

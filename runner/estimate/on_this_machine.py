@@ -12,7 +12,7 @@ from runner.formatting import count_text
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class LocalEstimate:
     """The run on this machine."""
 
     seconds: float | None
@@ -26,7 +26,7 @@ def estimate_here(
     jobs: int,
     measure: Callable[[Sequence[Look]], Calibration] | None = None,
     start: float = 0.0,
-) -> tuple[Here, Speeds | None]:
+) -> tuple[LocalEstimate, Speeds | None]:
     """How long this machine takes; *measure* finds out, if it is given, what its ledger does not know.
 
     *start* is how many seconds a command takes before its run begins.
@@ -38,7 +38,7 @@ def estimate_here(
     if len(speeds) and speeds.covers(looks) >= ENOUGH:
         basis = Basis(f"based on {past.words}", MEASURED + found.error)
     elif measure is None:
-        return Here(None, jobs, Basis("`runner plan` measures it", GUESS)), None
+        return LocalEstimate(None, jobs, Basis("`runner plan` measures it", GUESS)), None
     else:
         measured = measure(looks)
         speeds = Speeds(measured.timings, any_kind=True)
@@ -46,9 +46,11 @@ def estimate_here(
             f"measured on parts of {count_text(measured.files, 'file')}", CALIBRATED + found.error
         )
     if not len(speeds):
-        return Here(None, jobs, Basis("no file could be converted to measure it", GUESS)), None
+        return LocalEstimate(
+            None, jobs, Basis("no file could be converted to measure it", GUESS)
+        ), None
     seconds = start + time_here(speeds.times(looks), jobs) + _overhead_here(past) + END
-    return Here(seconds, jobs, basis), speeds
+    return LocalEstimate(seconds, jobs, basis), speeds
 
 
 def _overhead_here(past: History) -> float:
