@@ -1,4 +1,4 @@
-"""A verdict goes by where in a file a fault lies: around the sound it is a notice, within it damage."""
+"""The outcome goes by where in a file a fault lies: around the sound it is a notice, within it damage."""
 
 import random
 import struct
