@@ -160,7 +160,7 @@ def test_a_run_is_over_when_the_same_command_has_nothing_to_do(
     ends: list[Kind | None], unfinished: bool, ledger: Ledger
 ) -> None:
     carry_out(ledger, ends)
-    (run,) = ledger.runs()
+    (run,) = ledger.runs.all()
     assert run.unfinished is unfinished
     assert run.failed == len([end for end in ends if end])
 
@@ -226,7 +226,7 @@ def test_all_events_are_shown_and_counted(ledger: Ledger) -> None:
         "of the next",
         "of the first attempt",
     ]
-    (record,) = ledger.runs()
+    (record,) = ledger.runs.all()
     assert (record.exit_code, record.unfinished) == (1, False)
 
 
@@ -251,7 +251,7 @@ def test_what_is_left_to_be_collected_is_gone_on_with_unless_it_is_given_up(
         convert(run, Replay(news, error), Existing(ledger), lambda _: None, Stop())
     except InterruptedRunError as raised:
         assert raised is error  # noqa: PT017 - it need not be raised
-    (record,) = ledger.runs()
+    (record,) = ledger.runs.all()
     assert (record.unfinished, record.exit_code) == (unfinished, 130 if error else 0)
 
 
@@ -314,7 +314,7 @@ def test_a_run_with_files_left_ends_at_its_limit(
             f"stopped at --max-cost {max_cost:g} USD with 3 of 3 files left (1 node for 1 h 00 m Spot"
             " in all: 1.00 USD by a list, without storage (price unknown)); the same command with a higher limit goes on"
         )
-    (record,) = ledger.runs()
+    (record,) = ledger.runs.all()
     assert (record.vm_size, record.prices) == ("Standard_D4ads_v5", prices)
     assert ledger.node_uses(record.id) == [HOUR]
 
