@@ -11,13 +11,13 @@ from runner.addresses import BlobAddress, signatures_of, without_signature
 from runner.destinations import Destination, cloud_destination
 from runner.engine import Fetch, ResultStore, Stop
 from runner.errors import NothingToConvertError
-from runner.existing import Existing
 from runner.ffmpeg_program import find_ffmpeg, identify
 from runner.followup import FollowUp
 from runner.local import LocalEngine
 from runner.media.paths import is_address
 from runner.models import Event, Notice, Plan
 from runner.options import RunOptions
+from runner.overwrite import OverwritePolicy
 from runner.parallel import usable_cores
 from runner.plan import make_plan, new_run_id
 from runner.presets import DEFAULT, for_suffix
@@ -102,11 +102,11 @@ def convert(
     place, fetch, store = _storage_for(plan, chosen)
     with place.open() as ledger:
         run = Run(plan=plan, backend="local", command="runner.convert()", options=chosen)
-        existing = Existing(
+        policy = OverwritePolicy(
             *(ledger, program, chosen.overwrite, cores, made_with), targets=place.targets()
         )
         engine = LocalEngine(ffmpeg=program, jobs=jobs, options=chosen, fetch=fetch, store=store)
-        return carry_out(run, engine, existing, on_event or _ignore, Stop())
+        return carry_out(run, engine, policy, on_event or _ignore, Stop())
 
 
 def summarize(report: Report) -> list[str]:

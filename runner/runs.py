@@ -11,11 +11,11 @@ from runner.conversions import Conversions
 from runner.cost_meter import CostMeter
 from runner.engine import Engine, Stop
 from runner.errors import ExitCode, RunCancelledError, RunnerError
-from runner.existing import Action, Decision, Existing
 from runner.followup import FollowUp
 from runner.models import Conversion, Event, Kind, NodeUse, Notice, Plan, State, TargetState
 from runner.moved_results import unrecorded_results
 from runner.options import RunOptions
+from runner.overwrite import Action, Decision, OverwritePolicy
 from runner.prices import Prices
 from runner.scratch import SCRATCH
 from runner.source_choice import SourceChoice
@@ -47,7 +47,7 @@ class Run:
 def convert(
     run: Run,
     engine: Engine,
-    existing: Existing,
+    policy: OverwritePolicy,
     on_event: Callable[[Event | Notice], None],
     stop: Stop,
 ) -> Report:
@@ -56,19 +56,19 @@ def convert(
     Raises:
         RunnerError: The whole run failed, or was stopped; what was done is in the ledger.
     """
-    ledger, destination = existing.ledger, run.plan.destination
-    recorder = _RunRecorder(run, existing, on_event, stop)
+    ledger, destination = policy.ledger, run.plan.destination
+    recorder = _RunRecorder(run, policy, on_event, stop)
     exit_code = ExitCode.BUG
     given_up = False
     with ledger.lock.held_for(run.plan.id):
-        ledger.begin(run.plan, run.backend, run.command, run.options, existing.made_with)
+        ledger.begin(run.plan, run.backend, run.command, run.options, policy.made_with)
         for earlier, moved in unrecorded_results(destination, destination / SCRATCH):
             ledger.record(earlier, moved)
         try:
             recorder.begin()
             with (
                 recorder.policy.with_reason(),
-                closing(_events(run.plan, engine, existing, stop)) as events,
+                closing(_events(run.plan, engine, policy, stop)) as events,
             ):
                 for event in events:
                     recorder.take(event)
@@ -89,20 +89,20 @@ class _RunRecorder:
     def __init__(
         self,
         run: Run,
-        existing: Existing,
+        policy: OverwritePolicy,
         on_event: Callable[[Event | Notice], None],
         stop: Stop,
     ) -> None:
         self.policy = StopPolicy(run.plan, run.options.fail_fast, stop)
         self._run = run
-        self._ledger = existing.ledger
+        self._ledger = policy.ledger
         self._on_event = on_event
         self._started = time.monotonic()
         self._totals = Totals()
         self._to_try_again = 0
         self._uncollected = False
-        self._sources = _sources_of(run, existing, stop)
-        self._meter = CostMeter(run.plan, run, run.options, existing.ledger, stop)
+        self._sources = _sources_of(run, policy, stop)
+        self._meter = CostMeter(run.plan, run, run.options, policy.ledger, stop)
 
     def begin(self) -> None:
         """Put right what an earlier run left undone about its sources."""
@@ -154,13 +154,13 @@ class _RunRecorder:
         self._ledger.end(self._run.plan.id, exit_code, counts, unfinished=unfinished)
 
 
-def _sources_of(run: Run, existing: Existing, stop: Stop) -> Sources:
+def _sources_of(run: Run, policy: OverwritePolicy, stop: Stop) -> Sources:
     return Sources(
         run.plan,
-        existing.ledger,
+        policy.ledger,
         SourceChoice.parse(run.options.source),
         lambda: stop.gently,
-        planned_now=existing.planned_now,
+        planned_now=policy.planned_now,
     )
 
 
@@ -175,18 +175,18 @@ def _is_final(result: Event) -> bool:
 
 
 def _events(
-    plan: Plan, engine: Engine, existing: Existing, stop: Stop
+    plan: Plan, engine: Engine, policy: OverwritePolicy, stop: Stop
 ) -> Generator[Event | Notice | NodeUse, None, None]:
     for one in plan.left_out:
         yield Event(conversion=one.conversion, state=State.FAILED, failure=one.failure)
     decisions = _Decisions(Conversions.of(plan.conversions))
-    for index, (conversion, decision) in enumerate(existing.decisions(plan)):
+    for index, (conversion, decision) in enumerate(policy.decisions(plan)):
         decisions.note(index, conversion, decision)
         if decision.action is Action.UP_TO_DATE:
             yield Event(conversion=conversion, state=State.UP_TO_DATE)
         elif decision.action not in _TO_DO:
-            yield existing.failed(conversion, decision)
-    checked = existing.check(plan, decisions.all.only(decisions.to_check))
+            yield policy.failed(conversion, decision)
+    checked = policy.check(plan, decisions.all.only(decisions.to_check))
     for index, event in zip(decisions.to_check, _until(stop, checked), strict=False):
         if event.state is State.UP_TO_DATE:
             decisions.done.append(index)

@@ -13,7 +13,6 @@ import pytest
 
 from runner.azure.manifest import manifest_of, read_manifest
 from runner.errors import ExitCode, SetupError
-from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.media.failures import ConversionError
 from runner.media.record import Record
@@ -21,6 +20,7 @@ from runner.media.strict import UnreadableError
 from runner.media.target import writable_target
 from runner.models import Conversion, Event, Failure, Kind, Plan, Result, Source, State
 from runner.options import RunOptions
+from runner.overwrite import OverwritePolicy
 from runner.presets import BUILT_IN
 from runner.progress import failure_line
 from runner.report import event_as_json
@@ -57,7 +57,7 @@ def test_any_plan_is_read_or_refused(tmp_path: Path, quiet: None) -> None:
         whole = file.read()
     read = 0
     with Ledger.open(destination) as ledger:
-        existing = Existing(ledger, "ffmpeg")
+        existing = OverwritePolicy(ledger, "ffmpeg")
         for name, chance in cases("plan"):
             data = mutated_plan(whole, chance)
             with told(name), suppress(SetupError):
@@ -69,7 +69,7 @@ def test_any_plan_is_read_or_refused(tmp_path: Path, quiet: None) -> None:
     assert left <= {"ledger.sqlite", "lock"}, "nothing outside, and nothing inside either"
 
 
-def use(plan: Plan, existing: Existing) -> None:
+def use(plan: Plan, existing: OverwritePolicy) -> None:
     """Do with *plan* what a run does, without converting anything."""
     assert plan.id == RUN
     root = os.path.realpath(plan.destination)

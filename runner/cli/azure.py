@@ -27,11 +27,11 @@ from runner.cli.sources import put_sources_right, refuse_other_choice
 from runner.cli.where import where_options
 from runner.destinations import Destination, find_destination
 from runner.errors import UsageError
-from runner.existing import Existing
 from runner.ffmpeg_program import find_ffmpeg
 from runner.formatting import count_text
 from runner.ledger import Ledger
 from runner.models import Plan
+from runner.overwrite import OverwritePolicy
 from runner.parallel import usable_cores
 from runner.runs import Run
 
@@ -92,7 +92,7 @@ def attach(
             **terms_of(backend, chosen),
         )
         jobs = usable_cores()
-        existing = Existing(
+        policy = OverwritePolicy(
             *(ledger, ffmpeg, chosen.overwrite, jobs),
             planned_now=False,
             targets=place.targets(),
@@ -100,7 +100,7 @@ def attach(
         output = OutputOptions.of(options)
         engine = backend.engine(run, ffmpeg=ffmpeg)
         with asking_for_signatures([known.command for known in here]):
-            exit_code = run_and_report(run, engine, existing, output)
+            exit_code = run_and_report(run, engine, policy, output)
     ctx.exit(exit_code)
 
 
@@ -120,8 +120,8 @@ def cancel(
     place = find_destination(destination, options, lambda: session)
     with place.read_if_any() as ledger:
         run = _run_on_azure(session, ledger, name)
-        existing = Existing(ledger, targets=place.targets())
-        end = session.cancel(run, partial(existing.has, place.folder))
+        policy = OverwritePolicy(ledger, targets=place.targets())
+        end = session.cancel(run, partial(policy.has, place.folder))
         if not (end.was_over and end.waiting):
             place.abandon(ledger, run)
     said = f"run {run} had already ended" if end.was_over else f"run {run} cancelled"

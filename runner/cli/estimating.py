@@ -23,10 +23,10 @@ from runner.estimate.on_azure import Terms, estimate_azure
 from runner.estimate.on_this_machine import estimate_here
 from runner.estimate.unopened import look_from_outside
 from runner.estimate.words import Estimate, as_json, hint, lines
-from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.models import Conversion, Plan
 from runner.options import RunOptions
+from runner.overwrite import OverwritePolicy
 from runner.parallel import usable_cores, useful_threads_of, workers_for
 from runner.prices import Prices, money_text, own_price
 from runner.storage_use import Staying
@@ -134,7 +134,7 @@ def _terms(ledger: Ledger, backend: Backend, options: dict[str, Any], jobs: int)
 
 
 def hint_before_start(
-    plan: Plan, existing: Existing, backend: Backend, options: dict[str, Any]
+    plan: Plan, policy: OverwritePolicy, backend: Backend, options: dict[str, Any]
 ) -> str:
     """Return why this machine would be better where `--where auto` chose Azure; usually empty.
 
@@ -142,18 +142,18 @@ def hint_before_start(
     """
     if backend.session is None or options["where"] != "auto" or not plan.conversions:
         return ""
-    history = History.of(existing.ledger, plan.conversions[0].recipe)
+    history = History.of(policy.ledger, plan.conversions[0].recipe)
     if not any(run.backend == "local" for run in history.runs.values()):
         return ""
     each = -(-len(plan.conversions) // _MOST_LOOKED_UP)
     some = replace(plan, conversions=plan.conversions[::each])
-    todo = [one for one in left_to_do(some, existing) for _ in range(each)]
+    todo = [one for one in left_to_do(some, policy) for _ in range(each)]
     found = look_from_outside(todo, history.attempts)
     if found is None:
         return ""
     jobs = options["jobs"] or workers_for(len(todo), usable_cores(), useful_threads_of(todo))
     here, speeds = estimate_here(found, history, jobs)
-    azure = estimate_azure(found, history, speeds, _terms(existing.ledger, backend, options, jobs))
+    azure = estimate_azure(found, history, speeds, _terms(policy.ledger, backend, options, jobs))
     return hint(Estimate(found, here, azure, ""), is_azure=True)
 
 

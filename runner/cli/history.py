@@ -201,7 +201,7 @@ def clean(
     folder. Results that nobody has collected are deleted, too, and counted.
     """
     from runner.cli.backend import find_backend  # noqa: PLC0415 - as in `_session`
-    from runner.existing import Existing  # noqa: PLC0415 - as above
+    from runner.overwrite import OverwritePolicy  # noqa: PLC0415 - as above
 
     age = _age(older_than)
     before = datetime.now().astimezone() - age
@@ -217,7 +217,7 @@ def clean(
         # a run's name says no more than its day, by which none of today is old before noon
         runs = [run] if run else backend.session.old_runs(before if age else None)
         with place.peek() as ledger:
-            is_here = partial(Existing(ledger, targets=place.targets()).has, place.folder)
+            is_here = partial(OverwritePolicy(ledger, targets=place.targets()).has, place.folder)
             lost = sum(backend.session.uncollected(one, is_here) for one in runs)
         blobs, jobs = backend.session.delete(runs)
         said = f"deleted {count_text(blobs, 'blob')} and {count_text(jobs, 'job')}"

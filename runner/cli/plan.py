@@ -15,8 +15,8 @@ from runner.cli.output import OutputOptions
 from runner.cli.planning import chosen_preset, files_of, plan_of
 from runner.cli.todo import left_to_do
 from runner.destinations import find_destination
-from runner.existing import Existing
 from runner.ffmpeg_program import find_ffmpeg
+from runner.overwrite import OverwritePolicy
 
 _EXAMPLES = (
     ("runner plan ./in", "Estimate what `runner convert ./in` takes."),
@@ -50,11 +50,11 @@ def plan(ctx: click.Context, /, **options: Any) -> None:
     program = find_ffmpeg(options["ffmpeg"])
     backend = blobs.known_to(the_backend())
     with place.peek() as ledger:
-        existing = Existing(
+        policy = OverwritePolicy(
             *(ledger, program, options["overwrite"]),
             made_with=backend.made_with(program),
             targets=place.targets(),
         )
-        todo = left_to_do(planned, existing)
+        todo = left_to_do(planned, policy)
         estimated = estimate(todo, ledger, backend, options, program, measure=True)
         show_estimate(estimated, output, options["max_cost"])

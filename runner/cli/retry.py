@@ -32,11 +32,11 @@ from runner.cli.sources import agree_on_sources, put_sources_right
 from runner.cli.where import where_options
 from runner.destinations import find_destination
 from runner.errors import NothingToConvertError, SetupError, UsageError
-from runner.existing import Existing
 from runner.ffmpeg_program import find_ffmpeg
 from runner.ledger import Ledger
 from runner.media.paths import is_address
 from runner.models import Conversion, Kind, Plan
+from runner.overwrite import OverwritePolicy
 from runner.parallel import usable_cores
 from runner.plan import new_run_id
 from runner.records import AttemptRecord, RunRecord
@@ -99,10 +99,10 @@ def retry(ctx: click.Context, /, name: str | None, destination: Path | str, **op
         if backend.session is not None:
             refuse_limit_without_watcher(chosen, detach=options["detach"])
         jobs = options["jobs"] or usable_cores()
-        existing = Existing(ledger, program, chosen.overwrite, jobs, targets=place.targets())
+        policy = OverwritePolicy(ledger, program, chosen.overwrite, jobs, targets=place.targets())
         output = OutputOptions.of(options)
         engine = backend.engine(run, ffmpeg=program, jobs=options["jobs"], detach=options["detach"])
-        exit_code = run_and_report(run, engine, existing, output)
+        exit_code = run_and_report(run, engine, policy, output)
     if options["detach"] and backend.session is not None:
         show(plan.id)
     ctx.exit(exit_code)

@@ -18,13 +18,13 @@ from runner.cli.sources import agree_on_sources
 from runner.cli.todo import left_to_do, show_plan
 from runner.encoders import require_encoders
 from runner.errors import ExitCode, TransientError
-from runner.existing import Existing
 from runner.ffmpeg_program import find_ffmpeg
 from runner.followup import FollowUp
 from runner.formatting import count_text
 from runner.ledger import Ledger
 from runner.models import Plan
 from runner.options import RunOptions
+from runner.overwrite import OverwritePolicy
 from runner.parallel import usable_cores
 from runner.presets import BUILT_IN, Preset
 from runner.runs import Run
@@ -57,14 +57,14 @@ def _show(request: Request, plan: Plan, backend: Backend, ffmpeg: str) -> ExitCo
     """Show what a run of *plan* would do."""
     options, place = request.options, request.place
     with place.peek() as ledger:
-        existing = Existing(
+        policy = OverwritePolicy(
             ledger,
             ffmpeg,
             options["overwrite"],
             made_with=backend.made_with(ffmpeg),
             targets=place.targets(),
         )
-        todo = show_plan(plan, existing, request.output)
+        todo = show_plan(plan, policy, request.output)
         if request.output.as_json or not request.output.quiet:
             from runner.cli import estimating  # noqa: PLC0415 - once the plan is on the screen
             from runner.estimate.words import hint  # noqa: PLC0415 - as above
@@ -88,12 +88,12 @@ def _run(
     backend, chosen = backend.for_run(asked)
     agree_on_sources(plan, chosen, options["sources"], yes=options["yes"])
     jobs = options["jobs"] or usable_cores()
-    existing = Existing(
+    policy = OverwritePolicy(
         *(ledger, ffmpeg, chosen.overwrite, jobs, made_with), targets=request.place.targets()
     )
     terms: dict[str, Any] = {}
     if backend.session is not None:
-        terms = _terms_on_azure(request, plan, backend, existing, chosen)
+        terms = _terms_on_azure(request, plan, backend, policy, chosen)
     run = Run(
         plan=plan,
         backend=backend.name,
@@ -104,14 +104,14 @@ def _run(
         **terms,
     )
     if options["clean_start"] and backend.session is not None:
-        is_here = partial(existing.has, plan.destination)
+        is_here = partial(policy.has, plan.destination)
         _clean_start(backend.session, is_here, plan, run.follow_up)
     engine = backend.engine(run, ffmpeg=ffmpeg, jobs=options["jobs"], detach=options["detach"])
-    return plan.id, run_and_report(run, engine, existing, request.output)
+    return plan.id, run_and_report(run, engine, policy, request.output)
 
 
 def _terms_on_azure(
-    request: Request, plan: Plan, backend: Backend, existing: Existing, chosen: RunOptions
+    request: Request, plan: Plan, backend: Backend, policy: OverwritePolicy, chosen: RunOptions
 ) -> dict[str, Any]:
     """Return what a run of *plan* needs to know about nodes, if it may cost what it is estimated to.
 
@@ -123,14 +123,12 @@ def _terms_on_azure(
     options = request.options
     if chosen.max_cost is not None:
         estimating.refuse_limit_without_watcher(chosen, detach=options["detach"])
-        todo, ledger = left_to_do(plan, existing), existing.ledger
-        estimated = estimating.estimate(
-            todo, ledger, backend, options, existing.ffmpeg, measure=True
-        )
+        todo, ledger = left_to_do(plan, policy), policy.ledger
+        estimated = estimating.estimate(todo, ledger, backend, options, policy.ffmpeg, measure=True)
         spent = estimating.cost_so_far(ledger, plan.id, estimated)
         estimating.refuse_if_too_dear(estimated, chosen.max_cost, spent)
     if not (request.output.quiet or request.output.is_batch):
-        estimating.say_hint(estimating.hint_before_start(plan, existing, backend, options))
+        estimating.say_hint(estimating.hint_before_start(plan, policy, backend, options))
     return estimating.terms_of(backend, chosen)
 
 

@@ -14,22 +14,22 @@ from runner.cli.output import OutputOptions, say
 from runner.costs import Cost, cost_as_json, cost_lines, cost_of
 from runner.engine import Engine, Stop
 from runner.errors import ExitCode, RunnerError
-from runner.existing import Existing
 from runner.formatting import count_text
+from runner.overwrite import OverwritePolicy
 from runner.progress import JsonLines, Lines, Reporter
 from runner.report import as_text, error_as_json, report_as_json
 from runner.storage_use import Staying
 
 
 def run_and_report(
-    run: runs.Run, engine: Engine, existing: Existing, output: OutputOptions
+    run: runs.Run, engine: Engine, policy: OverwritePolicy, output: OutputOptions
 ) -> ExitCode:
     """Do the run, show its progress, and print a summary."""
     stop = Stop()
     reporter = _reporter(run, output)
     try:
         with reporter, _signals(stop, reporter):
-            report = runs.convert(run, engine, existing, reporter, stop)
+            report = runs.convert(run, engine, policy, reporter, stop)
     except RunnerError as error:
         facts = error_as_json(str(error), error.exit_code)
         if isinstance(reporter, JsonLines):
@@ -39,7 +39,7 @@ def run_and_report(
         raise
     exit_code = runs.exit_code_of(report)
     facts, lines = report_as_json(report, exit_code), as_text(report, run.follow_up)
-    if cost := _cost(run, existing):
+    if cost := _cost(run, policy):
         facts, lines = {**facts, "azure": cost_as_json(cost)}, [*lines, *cost_lines(cost)]
     if isinstance(reporter, JsonLines):
         reporter.write(facts)
@@ -52,9 +52,9 @@ def run_and_report(
     return exit_code
 
 
-def _cost(run: runs.Run, existing: Existing) -> Cost | None:
+def _cost(run: runs.Run, policy: OverwritePolicy) -> Cost | None:
     """Return what *run* used on Azure, if it did anything there."""
-    ledger = existing.ledger
+    ledger = policy.ledger
     if not run.vm_size or not (uses := ledger.runs.node_uses(run.plan.id)):
         return None
     attempts = ledger.attempts.each(run.plan.id)

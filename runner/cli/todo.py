@@ -5,25 +5,25 @@ from array import array
 
 from runner.cli.output import ManyLines, OutputOptions, say, show
 from runner.conversions import Conversions
-from runner.existing import Action, Existing
 from runner.models import Plan
+from runner.overwrite import Action, OverwritePolicy
 from runner.report import left_out_line, plan_as_json, plan_line
 
 _TO_DO = (Action.CONVERT, Action.REPLACE)
 
 
-def left_to_do(plan: Plan, existing: Existing) -> Conversions:
+def left_to_do(plan: Plan, policy: OverwritePolicy) -> Conversions:
     """Return the conversions of *plan* to be done, as far as names and the ledger tell."""
-    decisions = enumerate(existing.decisions(plan))
+    decisions = enumerate(policy.decisions(plan))
     indices = (index for index, (_, decision) in decisions if decision.action in _TO_DO)
     return Conversions.of(plan.conversions).only(indices)
 
 
-def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> Conversions:
+def show_plan(plan: Plan, policy: OverwritePolicy, output: OutputOptions) -> Conversions:
     """Print the output of `--dry-run`, line by line as it is decided; return what is to be converted."""
     indices = array("I")
     lines = ManyLines()
-    for index, (conversion, decision) in enumerate(existing.decisions(plan)):
+    for index, (conversion, decision) in enumerate(policy.decisions(plan)):
         action = decision.action
         if action in _TO_DO:
             indices.append(index)
@@ -32,7 +32,7 @@ def show_plan(plan: Plan, existing: Existing, output: OutputOptions) -> Conversi
         elif not output.quiet:
             lines.write(plan_line(plan, conversion, action.value))
     lines.flush()
-    if damage := existing.ledger.damage:
+    if damage := policy.ledger.damage:
         say(f"Warning: {damage}: a run sets it aside, and checks the results")
     for one in plan.left_out:
         if output.as_json:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.existing import Action, Existing
 from runner.ledger import Ledger
 from runner.media.failures import Failure, Kind
 from runner.models import Conversion, Event, Plan, Result, Source, State
 from runner.options import OVERWRITE, RunOptions
+from runner.overwrite import Action, OverwritePolicy
 from runner.presets import BUILT_IN
 
 RECIPE = BUILT_IN["mp3"].recipe()
@@ -53,7 +53,7 @@ class Place:
         )
 
     def decide(self, overwrite: str, conversion: Conversion, *, planned_now: bool = True) -> Action:
-        existing = Existing(
+        existing = OverwritePolicy(
             self.ledger, overwrite=overwrite, made_with=MADE_WITH, planned_now=planned_now
         )
         self.decision = existing.decide(self.plan, conversion)
@@ -289,7 +289,7 @@ def test_of_many_files_each_is_decided_about_as_it_is_alone(place: Place) -> Non
     plan = replace(
         place.plan, conversions=tuple(Conversion(SOURCE, target, RECIPE) for target in PLACES)
     )
-    existing = Existing(place.ledger)
+    existing = OverwritePolicy(place.ledger)
     together = {c.target: decision.action for c, decision in existing.decisions(plan)}
     alone = {c.target: existing.decide(plan, c).action for c in plan.conversions}
     assert together == alone == PLACES

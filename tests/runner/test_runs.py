@@ -16,7 +16,6 @@ from runner.errors import (
     SetupError,
     UsageError,
 )
-from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.models import (
     Conversion,
@@ -33,6 +32,7 @@ from runner.models import (
     State,
 )
 from runner.options import RunOptions
+from runner.overwrite import OverwritePolicy
 from runner.prices import Prices, StoragePrices
 from runner.runs import Run, convert
 from runner.stop_policy import StopPolicy
@@ -84,7 +84,7 @@ def carry_out(
     plan = plan or planned(ledger, len(ends))
     run = Run(plan=plan, backend="local", command="", options=RunOptions(**options))  # type: ignore[arg-type] # numbers only
     try:
-        convert(run, engine, Existing(ledger), lambda _: None, Stop())
+        convert(run, engine, OverwritePolicy(ledger), lambda _: None, Stop())
     except RunnerError as error:
         return engine.ended, error
     return engine.ended, None
@@ -167,13 +167,15 @@ def test_a_run_is_over_when_the_same_command_has_nothing_to_do(
 
 def test_a_failure_that_is_known_from_before_counts_for_no_stop(ledger: Ledger) -> None:
     plan = planned(ledger, 4)
-    existing = Existing(ledger, made_with="this ffmpeg")
+    existing = OverwritePolicy(ledger, made_with="this ffmpeg")
     run = Run(plan=plan, backend="local", command="")
     first = Recited([Kind.INPUT, Kind.INPUT, CONVERTED, CONVERTED])
     convert(run, first, existing, lambda _: None, Stop())
     again = Recited([Kind.SETTINGS, Kind.SETTINGS])
     run = replace(run, options=RunOptions(fail_fast=3))
-    report = convert(run, again, Existing(ledger, made_with="this ffmpeg"), lambda _: None, Stop())
+    report = convert(
+        run, again, OverwritePolicy(ledger, made_with="this ffmpeg"), lambda _: None, Stop()
+    )
     assert report.count(State.FAILED) == 4
     assert again.ended == 2
 
@@ -217,7 +219,7 @@ def test_all_events_are_shown_and_counted(ledger: Ledger) -> None:
     ]
     shown: list[Event | Notice] = []
     run = Run(plan=plan, backend="local", command="")
-    report = convert(run, Replay(news), Existing(ledger), shown.append, Stop())
+    report = convert(run, Replay(news), OverwritePolicy(ledger), shown.append, Stop())
     assert shown == news
     assert report.counts == {State.FAILED: 1, State.CONVERTED: 1}
     assert [(one.kind, one.text, one.files) for one in report.failures] == [("input", "damaged", 1)]
@@ -248,7 +250,7 @@ def test_what_is_left_to_be_collected_is_gone_on_with_unless_it_is_given_up(
     news += [notice] if notice else []
     run = Run(plan=plan, backend="local", command="")
     try:
-        convert(run, Replay(news, error), Existing(ledger), lambda _: None, Stop())
+        convert(run, Replay(news, error), OverwritePolicy(ledger), lambda _: None, Stop())
     except InterruptedRunError as raised:
         assert raised is error  # noqa: PT017 - it need not be raised
     (record,) = ledger.runs.all()
@@ -278,7 +280,7 @@ def metered(
         prices=lambda: prices,
     )
     try:
-        convert(run, Replay(news), Existing(ledger), lambda _: None, Stop())
+        convert(run, Replay(news), OverwritePolicy(ledger), lambda _: None, Stop())
     except CostLimitError as error:
         return error
     return None

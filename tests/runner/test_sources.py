@@ -17,7 +17,6 @@ import pytest
 
 from runner.engine import Stop
 from runner.errors import RunnerError
-from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.models import (
     Conversion,
@@ -30,6 +29,7 @@ from runner.models import (
     State,
 )
 from runner.options import RunOptions
+from runner.overwrite import OverwritePolicy
 from runner.runs import Run, convert
 from runner.selection import stat_source
 from runner.source_records import Identity
@@ -106,7 +106,7 @@ class Folder:
                 command="",
                 options=RunOptions(source=source),
             )
-            return convert(run, self.engine, Existing(ledger), self.hear, stop or Stop())
+            return convert(run, self.engine, OverwritePolicy(ledger), self.hear, stop or Stop())
 
     def hear(self, event: Event | Notice) -> None:
         if isinstance(event, Notice):
@@ -408,9 +408,9 @@ def test_a_plan_from_storage_takes_nothing_away_that_was_not_written_down_here(
         stop = Stop()
         stop.request()
         with suppress(RunnerError):  # as with --detach: only the beginning is done here
-            convert(run, Writes(), Existing(ledger), folder.hear, stop)
+            convert(run, Writes(), OverwritePolicy(ledger), folder.hear, stop)
         more = replace(plan, conversions=folder.plan("a.wav", "private.wav").conversions)
-        attached = Existing(ledger, planned_now=False)
+        attached = OverwritePolicy(ledger, planned_now=False)
         report = convert(replace(run, plan=more), Writes(), attached, folder.hear, Stop())
     assert report.sources == {"deleted": 1}
     assert set(folder.sources) == {"private.wav"}
@@ -421,7 +421,7 @@ def test_another_machine_that_collects_the_results_leaves_the_sources(folder: Fo
     plan = folder.plan()
     with Ledger.open(folder.root / "out") as ledger:
         run = Run(plan=plan, backend="azure", command="", options=RunOptions(source="delete"))
-        attached = Existing(ledger, planned_now=False)
+        attached = OverwritePolicy(ledger, planned_now=False)
         assert not convert(run, Writes(), attached, folder.hear, Stop()).sources
     assert folder.said == ["the sources stay where they are: this is not where the run began"]
     assert "a.wav" in folder.sources

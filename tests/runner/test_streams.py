@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.engine import Stop
-from runner.existing import Existing
 from runner.formatting import printable_text
 from runner.ledger import Ledger
 from runner.local import LocalEngine
 from runner.models import Conversion, Event, Notice, Plan, State
 from runner.options import RunOptions
+from runner.overwrite import OverwritePolicy
 from runner.runs import Run as RunOfPlan
 from runner.runs import convert
 from runner.selection import stat_source
@@ -168,7 +168,7 @@ def test_what_happened_is_written_down_before_it_is_shown(
     plan = Plan("20261122-1412-mossy-otter", destination, (conversion,))
     with Ledger.open(destination) as ledger:
         run = RunOfPlan(plan=plan, backend="local", command="", options=RunOptions())
-        existing = Existing(ledger, media.ffmpeg)
+        existing = OverwritePolicy(ledger, media.ffmpeg)
         with pytest.raises(UnwatchableError):
             convert(run, LocalEngine(ffmpeg=media.ffmpeg), existing, on_event, Stop())
         assert ledger.find("a.wav")

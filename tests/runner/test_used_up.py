@@ -13,7 +13,6 @@ import pytest
 
 from runner.engine import Stop
 from runner.errors import SetupError
-from runner.existing import Existing
 from runner.ledger import Ledger
 from runner.local import LocalEngine
 from runner.media.failures import ConversionError
@@ -21,6 +20,7 @@ from runner.media.ffmpeg import Ffmpeg, Limits, ProcessHandle
 from runner.media.source import check_source
 from runner.media.target import from_os
 from runner.models import Conversion, Event, Kind, Plan, State
+from runner.overwrite import OverwritePolicy
 from runner.selection import Selection, find_files, stat_source
 from tests.conftest import Run
 from tests.media import Media
@@ -104,7 +104,9 @@ def test_nor_is_a_result_that_cannot_be_checked(
     media.put("clip.wav", destination / "a.wav")
     conversion = Conversion(stat_source(str(source)), "a.wav", recipe("wav"))
     with Ledger.open(destination) as ledger, no_files_left():
-        event = Existing(ledger, media.ffmpeg)._check(Plan("run", destination, ()), conversion, "")
+        event = OverwritePolicy(ledger, media.ffmpeg)._check(
+            Plan("run", destination, ()), conversion, ""
+        )
     assert event.failure
     assert event.failure.kind is Kind.ENVIRONMENT
 

@@ -65,7 +65,7 @@ _NOT_OURS = "there is no record that runner made it"
 
 
 @dataclass(frozen=True)
-class Existing:
+class OverwritePolicy:
     """Decides about conversions whose targets exist."""
 
     ledger: Ledger
