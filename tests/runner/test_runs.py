@@ -318,7 +318,7 @@ def test_a_run_with_files_left_ends_at_its_limit(
         )
     (record,) = ledger.runs.all()
     assert (record.vm_size, record.prices) == ("Standard_D4ads_v5", prices)
-    assert ledger.node_uses(record.id) == [HOUR]
+    assert ledger.runs.node_uses(record.id) == [HOUR]
 
 
 def test_a_run_whose_last_file_reaches_the_limit_has_ended_well(ledger: Ledger) -> None:
