@@ -5,7 +5,6 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from types import TracebackType
 from typing import IO, Protocol, Self
 
 from runner.formatting import display_path, printable, printable_text, seconds_text
@@ -30,12 +29,7 @@ class Reporter(Protocol):
     def __enter__(self) -> Self:
         """Start showing progress."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Restore the terminal."""
 
 
@@ -61,12 +55,7 @@ class _Plain:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         return None
 
     def stopping(self, level: int) -> None:
@@ -92,12 +81,7 @@ class Lines(_Plain):
             threading.Thread(target=self._tell_now_and_then, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._is_over.set()
 
     def _tell_now_and_then(self) -> None:

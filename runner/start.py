@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 
 from runner import interrupt
+from runner.imports import importing_much
 
 _INTERRUPTED = 130
 
@@ -20,10 +21,8 @@ def main() -> None:
 
             if show_overview():
                 return
-        gc.disable()  # what is imported stays, and there would be a look through all of it again and again
-        from runner.cli import main as run  # noqa: PLC0415 - the imports take time
-
-        gc.enable()
+        with importing_much():
+            from runner.cli import main as run  # noqa: PLC0415 - the imports take time
         run(began)
     except KeyboardInterrupt:
         with suppress(OSError, ValueError, AttributeError):  # stderr may be closed

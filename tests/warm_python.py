@@ -11,7 +11,6 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from runner.azure.task_spec import COMMAND, WORKER
@@ -35,12 +34,7 @@ class WarmPython:
         self._server = ForkServer(self._python, environment, str(worker))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.close()
         self._folder.cleanup()
 

@@ -1,6 +1,5 @@
 """Decide where a run is done: on this machine, or on the Azure environment of a Pulumi stack."""
 
-import gc
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from runner.engine import Engine, ResultStore
 from runner.errors import SetupError, UsageError
 from runner.estimate.extracts import ReadPart
 from runner.ffmpeg_program import identify
+from runner.imports import importing_much
 from runner.local import LocalEngine
 from runner.models import Plan
 from runner.options import RunOptions
@@ -164,8 +164,6 @@ def _open(deployment: Any) -> "Session":
     from runner.azure.installation import require_clients  # noqa: PLC0415 - for Azure alone
 
     require_clients()
-    gc.disable()  # as in `runner.start`
-    from runner.azure.session import Session  # noqa: PLC0415 - the Azure clients take 0.5 s
-
-    gc.enable()
+    with importing_much():
+        from runner.azure.session import Session  # noqa: PLC0415 - the Azure clients take 0.5 s
     return Session(deployment)

