@@ -52,7 +52,7 @@ class ImmutableProperty:
 LOCATION = ImmutableProperty(
     path="location",
     setting="azure-native:location",
-    why="nothing can move to another region; make another stack there",
+    why="nothing can move to another region; create another stack there",
 )
 
 IMMUTABLE: Mapping[str, tuple[ImmutableProperty, ...]] = {
@@ -73,7 +73,7 @@ IMMUTABLE: Mapping[str, tuple[ImmutableProperty, ...]] = {
         ImmutableProperty(
             path="sku.name",
             setting="storageRedundancy",
-            why="request a conversion in the portal, or make another stack",
+            why="request a conversion in the portal, or create another stack",
             allows=convertible,
         ),
         ImmutableProperty(
@@ -87,7 +87,7 @@ IMMUTABLE: Mapping[str, tuple[ImmutableProperty, ...]] = {
         ImmutableProperty(
             path="addressSpace.addressPrefixes",
             setting="vnetCidr",
-            why="the nodes' subnet is in it (a larger range around it is possible); or make another stack",
+            why="the nodes' subnet is in it (a larger range around it is possible); or create another stack",
             allows=covers_old_ranges,
         ),
     ),

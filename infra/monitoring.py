@@ -10,8 +10,8 @@ from infra.settings import Settings
 
 ALERTS = {
     "tasks-fail": ("TaskFailEvent", "Tasks ended with an error"),
-    "nodes-unusable": ("UnusableNodeCount", "Nodes that cost and cannot work"),
-    "start-tasks-fail": ("StartTaskFailedNodeCount", "Nodes that could not be made ready"),
+    "nodes-unusable": ("UnusableNodeCount", "Nodes that are billed but cannot work"),
+    "start-tasks-fail": ("StartTaskFailedNodeCount", "Nodes whose start failed"),
 }
 """Metrics of a Batch account; one alert each, because an alert fires only if all its criteria are met."""
 

@@ -101,4 +101,4 @@ def quota_words(settings: Settings) -> Iterator[str]:
         if settings.is_user_subscription:
             look = f"what there is: `az vm list-usage -l {settings.location} -o table`"
         pools = len(settings.pools)
-        yield f"at their largest, the {pools} pools together need these vCPUs: {vcpus}; {look}"
+        yield f"at full size, the {pools} pools together need these vCPUs: {vcpus}; {look}"

@@ -254,5 +254,5 @@ class Settings:
         if self.machine.wants_generation_2 and self.image == "jammy":
             yield (
                 f"{self.vm_size} starts generation-2 images only, and Batch's Jammy image is of "
-                "generation 1: take a v5 size, or `pulumi config set image noble`"
+                "generation 1: choose a v5 size, or `pulumi config set image noble`"
             )

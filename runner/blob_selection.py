@@ -189,15 +189,15 @@ def safe_relative(relative: str, system: ModuleType = os.path) -> tuple[str, str
     """
     fault = ""
     if relative.endswith("/"):
-        fault = "its name ends with a slash, as that of a folder"
+        fault = "its name ends with a slash, like a folder"
     parts = [part for part in relative.split("/") if part] or ["blob"]
     if set(parts) & {".", ".."}:
         # HTTP clients take them out of an address, which then is another blob's
-        fault = "no address can carry its name: a part of it is '.' or '..'"
+        fault = "no address can contain its name: a part of it is '.' or '..'"
         parts = [part.replace(".", "%2E") if part in (".", "..") else part for part in parts]
     # what separates names there, and what makes the first one a drive
     for letter in "\\:" if is_windows(system) else "":
         if letter in relative:
-            fault = fault or f"Windows cannot have its name: no name has a {letter} there"
+            fault = fault or f"Windows does not allow its name: names there cannot contain {letter}"
             parts = [part.replace(letter, f"%{ord(letter):02X}") for part in parts]
     return "/".join(parts), fault

@@ -85,5 +85,5 @@ class CostMeter:
         limit = f"--max-cost {self._options.max_cost:g} {self._options.currency}"
         raise CostLimitError(
             f"stopped at {limit} with {left} of {self._plan.files} files left"
-            f" ({self._cost.text}); the same command with a higher limit goes on"
+            f" ({self._cost.text}); the same command with a higher limit continues it"
         )

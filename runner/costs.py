@@ -93,7 +93,7 @@ class Cost:
         kinds = {"Spot": self.spot_seconds, "dedicated": self.dedicated_seconds}
         said = [f"{seconds_text(seconds)} {kind}" for kind, seconds in kinds.items() if seconds]
         if self.other_seconds:
-            said.append(f"{seconds_text(self.other_seconds)} of an unknown kind")
+            said.append(f"{seconds_text(self.other_seconds)} of unknown kind")
         nodes = f"{self.nodes} node{'' if self.nodes == 1 else 's'}"
         amount = self.amount
         if amount is None or self.prices is None:

@@ -259,7 +259,7 @@ def cloud_destination(place: str, accounts: "Accounts") -> Destination:
     address = accounts.resolve(place)
     name = address.name.rstrip("/")
     if any(part in ("", ".", "..") for part in name.split("/")) and name:
-        raise UsageError(f"-o {printable(place)}: no folder of results can be called so")
+        raise UsageError(f"-o {printable(place)}: an output folder cannot have this name")
     address = address.named(name)
     key = hashlib.blake2b(str(address).encode(), digest_size=12).hexdigest()
     folder = user_state_path("runner", appauthor=False) / _FOLDERS / key

@@ -217,7 +217,7 @@ class OverwritePolicy:
     def _check(self, plan: Plan, conversion: Conversion, made: str) -> Event:
         """Open the target of *conversion*; *made* is the SHA-256 of the file that runner made there."""
         if conversion.source.is_blob:  # comparing their lengths would mean reading all of it
-            why = "nothing shows that the file there was made of this blob"
+            why = "nothing shows that the file there was made from this blob"
             return _kept(conversion, f"{why}; --overwrite always replaces it")
         try:
             path = target_path(plan.destination, conversion.target)

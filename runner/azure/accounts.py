@@ -81,9 +81,9 @@ class Accounts:
         if self._may_read(other):
             return other
         raise SetupError(
-            f"{printable(text)}: the stack's account {own.account} has no container {own.container} that this "
-            f"sign-in may read, and there is no account {other.account} with a container {other.container} that "
-            f"it may read; write https://ACCOUNT.blob.core.windows.net/CONTAINER/… to say which is meant"
+            f"{printable(text)}: there is neither a container {own.container} in the stack's account "
+            f"{own.account} nor a container {other.container} in an account {other.account} that you may read; "
+            f"write https://ACCOUNT.blob.core.windows.net/CONTAINER/… to say which one you mean"
         )
 
     def container(self, address: BlobAddress, access: Access | None = None) -> ContainerClient:

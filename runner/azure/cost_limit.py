@@ -36,7 +36,7 @@ def ended_at_limit(job: BatchJob) -> str:
     is_over = word(job.state) in (*_DISABLED, "terminating", "completed")
     if not _is_marked(job) or not is_over:
         return ""
-    return "the run reached its cost limit; the same command with a higher --max-cost goes on"
+    return "the run reached its cost limit; the same command with a higher --max-cost continues it"
 
 
 def _is_marked(job: BatchJob) -> bool:

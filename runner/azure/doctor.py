@@ -123,9 +123,7 @@ def _nodes(session: Session) -> Finding:
         return Finding("nodes", good=False, detail="; ".join(wrong), lines=log)
     count = len(snapshot.nodes)
     what = (
-        f"{count} there, no problems reported"
-        if count
-        else "none now; the pool grows when there is work"
+        f"{count}, no problems reported" if count else "none now; the pool grows when there is work"
     )
     return Finding("nodes", good=True, detail=what)
 
@@ -160,9 +158,9 @@ def _node_ffmpeg(session: Session) -> Finding:
     if not name:
         detail = "from their image or the package mirrors, as the stack is configured"
     elif session.blobs.exists(deployment.tools_container, name):
-        detail = f"that of {package}, from storage"
+        detail = f"from {package}, in storage"
     else:
-        detail = f"that of {package}, once a `runner convert` has put it into storage"
+        detail = f"from {package}, once a `runner convert` has uploaded it"
     return Finding("nodes' ffmpeg", good=True, detail=detail)
 
 

@@ -47,7 +47,7 @@ class BlobFetch:
                 self.check(source)  # where it is gone, storage says the same as where it changed
             raise failure_of_blob(error, address, self.accounts) from None
         if size != source.size:
-            raise ConversionError(Kind.TRANSIENT, "the blob did not arrive as a whole")
+            raise ConversionError(Kind.TRANSIENT, "the blob was not downloaded completely")
 
     def part(self, source: Source, offset: int, length: int) -> bytes:
         """*length* bytes of the blob that *source* is, from *offset* on.

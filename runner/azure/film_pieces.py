@@ -22,7 +22,7 @@ def cut_source(context: RunContext, item: WorkItem) -> None:
         return
     if conversion.source.is_blob:
         if wish != AUTO:
-            item.notice = "converted in one piece: it is read where it lies in storage"
+            item.notice = "converted in one piece: it is read directly from storage"
         return
     pool = context.deployment.pool
     slots = pool.max_nodes * pool.at_a_time(conversion.recipe)

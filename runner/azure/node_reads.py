@@ -102,10 +102,10 @@ class NodeReads:
             case NodeCredential.SIGNED:
                 return Failure(Kind.TRANSIENT, "the signed URL of the task was refused: it expired")
             case NodeCredential.PUBLIC:
-                message = f"{place} is no longer open to all"
+                message = f"{place} is no longer public"
             case NodeCredential.IDENTITY:
                 command = right_to_read(address, self._deployment)
-                message = f"the nodes may not read {place}: `{command}` gives them the right"
+                message = f"the nodes may not read {place}: `{command}` assigns the role"
         return Failure(Kind.ENVIRONMENT, message)
 
     def _check(self, address: BlobAddress) -> None:
@@ -116,8 +116,8 @@ class NodeReads:
         except NoRoleError as error:
             command = right_to_read(address, self._deployment)
             raise SetupError(
-                f"the nodes may not read the container {address.container} of {address.account}, and this "
-                f"sign-in may not sign addresses there: `{command}` gives them the right"
+                f"the nodes may not read the container {address.container} of {address.account}, and "
+                f"you may not sign addresses there: `{command}` assigns the role"
             ) from error
 
     def _signature(self, address: BlobAddress) -> str:

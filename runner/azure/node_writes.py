@@ -33,8 +33,8 @@ class NodeWrites:
         except NoRoleError as error:
             address = self._address
             raise SetupError(
-                f"the nodes may not write to the container {address.container} of {address.account}, and this "
-                f"sign-in may not sign addresses there: `{self._command}` gives them the right"
+                f"the nodes may not write to the container {address.container} of {address.account}, and "
+                f"you may not sign addresses there: `{self._command}` assigns the role"
             ) from error
 
     def signature(self, address: BlobAddress) -> str:

@@ -116,7 +116,7 @@ class PriceList:
         spot, dedicated = node_prices(nodes, day)
         if spot is None and dedicated is None:
             raise PriceUnknownError(
-                f"the price is unknown: Azure's price list has none of {self.vm_size} in {self.region}"
+                f"the price is unknown: Azure's price list has no price for {self.vm_size} in {self.region}"
                 f" in {self.currency}"
             )
         return Prices(
@@ -182,13 +182,13 @@ class _Client:
             page = parse_json(self._get(request), _LONGEST_PAGE)
             items = page.get("Items") if isinstance(page, dict) else None
             if not isinstance(page, dict) or not isinstance(items, list):
-                raise UnreadableError("what it says is no list of prices")
+                raise UnreadableError("its answer is not a list of prices")
             yield from (item for item in items if isinstance(item, dict))
             link = page.get("NextPageLink")
             if not link:
                 return
             request = HttpRequest("GET", self._same_host(link))
-        raise UnreadableError("its pages have no end")
+        raise UnreadableError("it does not end")
 
     def _same_host(self, link: object) -> str:
         ours, theirs = urlsplit(self._address), urlsplit(str(link))

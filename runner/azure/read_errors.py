@@ -50,14 +50,14 @@ def right_to_read(address: BlobAddress, deployment: Deployment | None) -> str:
 def refused(error: AzureError, doing: str, address: BlobAddress, accounts: Accounts) -> RunnerError:
     """Our error for *error*, which came while *doing* something with the container of *address*."""
     if accounts.signature(address) and getattr(error, "status_code", None) in (401, 403):
-        advice = "is it whole, still valid, and one for reading and listing?"
+        advice = "is it complete and still valid, and does it allow reading and listing?"
         return SetupError(
             f"{doing}: the signature (SAS) of this address was not accepted; {advice}"
         )
     if code_of(error).lower() == _NO_RIGHT or _is_from_elsewhere(error):
         command = right_to_read(address, accounts.deployment)
         return NoRoleError(
-            f"{doing}: this sign-in may not read the container {address.container} of {address.account} "
+            f"{doing}: you may not read the container {address.container} of {address.account} "
             f"({code_of(error)}); `{command}` gives it the right, which can take ten minutes to take effect"
         )
     return translated(error, doing, "storage")

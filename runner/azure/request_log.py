@@ -105,11 +105,11 @@ class Transport(RequestsTransport):  # type: ignore[misc] # its package loads it
         now = self._clock()
         if self.silence.is_to_be_given_up(now):
             raise TransientError(
-                f"cannot reach {host}: is that its name, and is this machine online? Run the same command again"
+                f"cannot reach {host}: is the name right, and is this machine online? Run the same command again"
             ) from None
         if self.silence.is_to_be_said(now):
             LOG.warning(
-                "cannot reach %s; still trying (is that its name, and is this machine online?)",
+                "cannot reach %s; still trying (is the name right, and is this machine online?)",
                 host,
             )
 

@@ -125,7 +125,7 @@ class CloudResults:
             what = f"there is no container {self.address.container} in the storage account"
             make = f"az storage container create --auth-mode login --account-name {self.address.account} "
             return SetupError(
-                f"{doing}: {what} {self.address.account}: make it with `{make}--name {self.address.container}`"
+                f"{doing}: {what} {self.address.account}: create it with `{make}--name {self.address.container}`"
             )
         ours = translated(error, doing, "storage")
         if not isinstance(ours, NoRoleError):

@@ -53,7 +53,7 @@ class SharedLock:
                 raise self._in_use()
             if not is_said:
                 _LOG.warning(
-                    "%s is in use by %s; waiting for a minute, in case that was killed",
+                    "%s is in use by %s; waiting for a minute, in case it was killed",
                     *(self._ledger.address, self._holder() or "another runner"),
                 )
                 is_said = True
@@ -113,7 +113,7 @@ class SharedLock:
     def _in_use(self) -> TransientError:
         who = self._holder() or "another runner"
         return TransientError(
-            f"{self._ledger.address} is in use by {who}, which is still at work: wait for it or end it there, and "
+            f"{self._ledger.address} is in use by {who}, which is still running: wait for it or end it there, and "
             "run the same command again"
         )
 
@@ -177,7 +177,7 @@ class _Keeper:
             if error.status_code in (404, 409, 412) and not self._is_lost:
                 self._is_lost = True
                 _LOG.warning(
-                    "another runner has taken over %s; what this one does is not in its ledger any more",
+                    "another runner has taken over %s; what this one does is no longer recorded there",
                     self._ledger.address,
                 )
         except AzureError:

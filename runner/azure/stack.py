@@ -33,12 +33,12 @@ _SIGN_INS = {
     ),
     # azblob://…: Pulumi's state in Azure storage, read with the Azure SDK for Go
     "DefaultAzureCredential|failed to acquire a token|AADSTS": (
-        "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and nobody is signed in to "
-        "Azure here: run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and what goes with them"
+        "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and you are not signed in "
+        "to Azure: run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and the rest"
     ),
     "AuthorizationPermissionMismatch": (
-        "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and this sign-in may not read "
-        'them: it needs the role "Storage Blob Data Contributor" on that container'
+        "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and you may not read them: "
+        'you need the role "Storage Blob Data Contributor" on that container'
     ),
 }
 """Patterns of Pulumi's errors when it has no access to its stacks, and what to do."""

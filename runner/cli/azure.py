@@ -137,7 +137,7 @@ def _refuse_other_place(plan: Plan, place: Destination) -> None:
     if plan.address == place.address:
         return
     if plan.address is None:
-        advice = "its results are not in Azure storage to stay: give a folder with -o"
+        advice = "its results do not stay in Azure storage: give a folder with -o"
     else:
         advice = f"its results stay in Azure storage: use -o {plan.address}"
     raise UsageError(f"run {plan.id}: {advice}")

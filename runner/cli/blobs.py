@@ -87,8 +87,8 @@ def asking_for_signatures(commands: Iterable[str]) -> Iterator[None]:
         if not began:
             raise
         raise SetupError(
-            f"{error}; the run's sources came with a signature (SAS), which runner keeps nowhere: give the "
-            f"command with it again, which goes on from here: `{began}`"
+            f"{error}; the run's sources had a signature (SAS), which runner does not store: to continue, "
+            f"run this command again, with the signature: `{began}`"
         ) from error
 
 

@@ -36,7 +36,7 @@ notify_option: Callable[[Command], Command] = option(
     show_default=False,
     help=(
         "Post the summary to this address when the run ends, as JSON that Slack and Teams also take."
-        " Better set RUNNER_NOTIFY, as others on this machine can see command lines."
+        " Prefer RUNNER_NOTIFY: other users of this machine can see command lines."
     ),
 )
 

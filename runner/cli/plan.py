@@ -19,10 +19,10 @@ from runner.ffmpeg_program import find_ffmpeg
 from runner.overwrite import OverwritePolicy
 
 _EXAMPLES = (
-    ("runner plan ./in", "Estimate what `runner convert ./in` takes."),
+    ("runner plan ./in", "Estimate how long `runner convert ./in` takes, and what it costs."),
     (
         "runner plan ./films --preset hevc --uplink 40Mbit/s",
-        "Estimate the upload to Azure at the speed of your line.",
+        "Estimate the upload to Azure at the speed of your connection.",
     ),
 )
 

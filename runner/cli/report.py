@@ -31,7 +31,7 @@ _SUFFIXES = (".html", ".htm")
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Path of the page.  [default: report-RUN.html, here]",
+    help="Path of the report.  [default: report-RUN.html, here]",
 )
 @option("--json", "json_too", is_flag=True, help="Also write the data as JSON, next to it.")
 @option("--csv", "csv_too", is_flag=True, help="Also write the attempts as CSV, next to it.")

@@ -115,8 +115,8 @@ _OF_A_RUN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "metavar": "AMOUNT",
             "section": "Azure",
             "help": (
-                "Most that a run may cost: one that is estimated to cost more is not started, and no"
-                " more files are begun once this much is spent."
+                "Limit for the cost of a run: it is not started if the estimate is higher, and no more"
+                " files are started once this much is spent."
             ),
         },
     ),

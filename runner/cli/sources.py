@@ -63,9 +63,11 @@ def _refuse_folder(folder: str, plan: Plan, named: Iterable[str]) -> None:
             )
     folders = map(os.path.dirname, Conversions.of(plan.conversions).source_folders)
     if any(below(resolved(one), real) is not None for one in folders):
-        raise UsageError(f"--source move:{shown}: sources lie there already; choose another folder")
+        raise UsageError(
+            f"--source move:{shown}: there are sources in that folder; choose another one"
+        )
     if below(real, resolved(os.path.join(plan.destination, OURS))) is not None:
-        raise UsageError(f"--source move:{shown} is runner's own: choose another folder")
+        raise UsageError(f"--source move:{shown} is a folder of runner's own: choose another one")
 
 
 def _ask(choice: SourceChoice, plan: Plan) -> None:
@@ -75,7 +77,7 @@ def _ask(choice: SourceChoice, plan: Plan) -> None:
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
             f"--source {choice.action} would {_DOES[choice.action]} {sources}{to}, and there is no "
-            "terminal to ask on: add --yes"
+            "terminal to ask you on: add --yes"
         )
     question = f"{_DOES[choice.action]} {sources} ({bytes_text(size)}){to}, each once its result is verified?"
     click.confirm(question, abort=True, err=True)
@@ -89,8 +91,8 @@ def refuse_other_choice(asked: RunOptions, began: RunOptions) -> None:
     """
     if asked.source not in (KEEP, began.source):
         raise UsageError(
-            f"--source {asked.source}: this run began with --source {began.source}; it can go on with "
-            "that, or with keep"
+            f"--source {asked.source}: this run began with --source {began.source}; it can continue "
+            "with that, or with keep"
         )
 
 

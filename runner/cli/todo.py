@@ -33,7 +33,9 @@ def show_plan(plan: Plan, policy: OverwritePolicy, output: OutputOptions) -> Con
             lines.write(plan_line(plan, conversion, action.value))
     lines.flush()
     if damage := policy.ledger.damage:
-        say(f"Warning: {damage}: a run sets it aside, and checks the results")
+        say(
+            f"Warning: {damage}: a run will rename it, start a new one, and check the results again"
+        )
     for one in plan.left_out:
         if output.as_json:
             show(json.dumps(plan_as_json(one.conversion, "left out")))

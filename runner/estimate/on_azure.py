@@ -209,7 +209,7 @@ def _on_nodes(
         return None, [0.0] * len(looks), Basis(f"nothing was converted on {size} yet", GUESS)
     mine = terms.cores / terms.jobs
     theirs = (terms.pool.node_vcpus or 2 * terms.pool.task_slots) / _at_a_time(looks, terms)
-    words = f"conversion scaled from this machine, as none was done on {size} yet: a guess"
+    words = f"conversion time scaled from this machine, because nothing was converted on {size} yet: a guess"
     return here.times(looks, mine / theirs), here.results(looks), Basis(words, GUESS)
 
 

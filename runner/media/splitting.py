@@ -152,7 +152,7 @@ def fault_of_join(encoding: Encoding, ran: FfmpegResult) -> str:
         return _said("its pieces could not be joined")
     made, _ = list_in_detail(encoding.ffmpeg, ("-i", f"file:{encoding.result}"), "0:V:0")
     if made.sums != [each for piece in joined.pieces for each in piece.packets.sums]:
-        return _said("the joined video was not what its pieces are")
+        return _said("the joined video differed from its pieces")
     if not _is_even(made, joined):
         return _said("the time stamps of its pieces did not fit together")
     return ""

@@ -177,7 +177,7 @@ def _lost(lost: float, sound: Track, ran: FfmpegResult) -> ConversionError:
     if reason := decoded_in_part(ran.log):
         return ConversionError(Kind.INPUT, reason, ran.log)
     at = max(sound.inner_gaps, key=lambda gap: gap[2])[1]
-    message = f"damaged at {at:.1f} s: {lost:.1f} s of sound are lost{REMEDY}"
+    message = f"damaged at {at:.1f} s: {lost:.1f} s of sound are missing{REMEDY}"
     return ConversionError(Kind.INPUT, message, ran.log)
 
 

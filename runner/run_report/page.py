@@ -284,7 +284,7 @@ def _commands(facts: RunFacts, follow_up: FollowUp) -> Iterator[Fact]:
     yield Fact("convert what is missing", printable(run.command))
     if counts.failed:
         yield Fact("convert the failed files again", follow_up.retry(run.id))
-        yield Fact("show what ffmpeg said about a file", follow_up.logs)
+        yield Fact("show what ffmpeg printed for a file", follow_up.logs)
     if run.unfinished and not facts.is_local:
         yield Fact("collect the remaining results", follow_up.attach(run.id))
         yield Fact("cancel the run", follow_up.cancel(run.id))

@@ -56,7 +56,7 @@ class ResultCheck:
             sync_file(path)
             self._sync_folders(os.path.dirname(path))
             if sha256_from_disk(path, self.is_stopped) != result.sha256:
-                raise StaysError("its result is not what was verified: the SHA-256 is another one")
+                raise StaysError("its result is not what was verified: its SHA-256 is different")
         except OSError as error:
             raise StaysError(f"its result cannot be checked: {reason_of(error)}") from error
         return status

@@ -147,7 +147,7 @@ class Sources:
         try:
             status = os.lstat(path)
         except OSError as error:
-            raise StaysError("it is gone already") from error
+            raise StaysError("it is already gone") from error
         before = table.before(path, conversion.target)
         is_older = before and (before.run != self._plan.id or path in self._known_before)
         if before and is_older and before.identity.is_still(status):
@@ -211,7 +211,7 @@ class Sources:
         except ConversionError as error:
             raise StaysError(str(error)) from error
         if os.path.lexists(place):
-            raise StaysError(f"{display_path(place)} is there already")
+            raise StaysError(f"{display_path(place)} already exists")
         return place
 
     def _kept(self, group: _Group, why: StaysError) -> Iterator[Notice]:

@@ -68,7 +68,7 @@ def require_same(path: str, identity: Identity, *, renamed: bool = False) -> Non
     try:
         status = os.lstat(path)
     except FileNotFoundError as error:
-        raise StaysError("it is gone already") from error
+        raise StaysError("it is already gone") from error
     except OSError as error:
         raise StaysError(reason_of(error)) from error
     if not identity.is_still(status, renamed=renamed, keeps_number=keeps_numbers(path)):
@@ -125,7 +125,7 @@ def _move(record: SourceRecord, is_stopped: Callable[[], bool]) -> None:
         # the name is taken first, as renaming would replace what is there
         os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError as error:
-        raise StaysError(f"{display_path(place)} is there already") from error
+        raise StaysError(f"{display_path(place)} already exists") from error
     try:
         require_same(path, record.identity)
         retry_while_in_use(lambda: os.replace(path, place))

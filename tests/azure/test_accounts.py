@@ -45,8 +45,8 @@ def test_else_it_is_that_of_an_account(cloud: Cloud, media_store: ContainerClien
 def test_where_neither_is_there_both_are_named(cloud: Cloud) -> None:
     with pytest.raises(SetupError) as caught:
         Accounts(cloud.deployment).resolve("az://nosuch/films/x.mp4")
-    assert "no container nosuch" in str(caught.value)
-    assert "no account nosuch with a container films" in str(caught.value)
+    assert "neither a container nosuch in the stack's account" in str(caught.value)
+    assert "nor a container films in an account nosuch that you may read" in str(caught.value)
 
 
 def test_a_signature_is_used_where_it_was_given_and_nowhere_else(

@@ -158,7 +158,7 @@ def test_a_right_that_nodes_lost_ends_the_run_with_the_command_that_gives_it(
     result = on_cloud(run, store.cloud)("convert", f"az://{store.name}")
     assert result.exit_code == 4, result.stderr
     assert f"may not read the container {store.name}" in result.error
-    assert "`pulumi up` gives them the right" in result.error
+    assert "`pulumi up` assigns the role" in result.error
 
 
 @pytest.mark.parametrize("results", ["here", "in storage"])

@@ -205,14 +205,14 @@ def test_a_signature_that_is_kept_nowhere_is_asked_for_with_the_command_that_goe
         attached = here("attach")
         assert attached.exit_code == 4, attached.stderr
         assert attached.error.endswith(
-            f"give the command with it again, which goes on from here: {command}"
+            f"to continue, run this command again, with the signature: {command}"
         )
     done = here("convert", f"{address}?{sas}")
     assert done.exit_code == 1, done.stderr
     assert names(destination) == {"a.mp3", "sub/b.mp3"}
     retried = here("retry")
     assert (retried.exit_code, "'?SIGNATURE" in retried.error) == (4, False), retried.stderr
-    assert retried.error.endswith(f"from here: `runner convert '{address}?SIGNATURE'`")
+    assert retried.error.endswith(f"with the signature: `runner convert '{address}?SIGNATURE'`")
     assert leaks(files_below(destination) + retried.stderr.encode(), place.cloud) == []
 
 

@@ -287,7 +287,7 @@ def test_this_machine_stores_results_there_as_nodes_do(
     [
         ("az://no-such-container/x", 4, "no container no-such-container"),
         ("https://a.blob.core.windows.net/c/x?sv=1&sig=hush", 2, "takes no signature (SAS)"),
-        ("az://{output}/a/../b", 2, "no folder of results can be called so"),
+        ("az://{output}/a/../b", 2, "an output folder cannot have this name"),
         ("az://", 2, "is not the address of a blob or container"),
     ],
 )

@@ -161,7 +161,7 @@ def test_nodes_write_where_they_may_and_else_the_command_that_gives_the_right_is
                 assert f"the nodes may not write to the container {other.name} of " in refused.error
                 scope = f"/blobServices/default/containers/{other.name}"
                 assert "`pulumi config set --path 'writeContainers[0]' \"$(az " in refused.error
-                assert f'{scope}" && pulumi up` gives them the right' in refused.error
+                assert f'{scope}" && pulumi up` assigns the role' in refused.error
             assert not cloud.jobs()
             return
         done = command(*words)

@@ -158,6 +158,6 @@ def test_which_ffmpeg_the_nodes_have_is_told(cloud: Cloud, run: Run) -> None:
     name, package = "ffmpeg-abc.xz", "imageio-ffmpeg==0.8.1 manylinux_2_28_x86_64"
     theirs = cloud.with_pool(node_ffmpeg=name, node_ffmpeg_package=package)
     before = on_cloud(run, theirs)("doctor")
-    assert f"ok   nodes' ffmpeg: that of {package}, once a `runner convert` has" in before.stdout
+    assert f"ok   nodes' ffmpeg: from {package}, once a `runner convert` has" in before.stdout
     cloud.blobs.get_blob_client(cloud.container("tools"), name).upload_blob(b"x")
-    assert f"that of {package}, from storage" in on_cloud(run, theirs)("doctor").stdout
+    assert f"from {package}, in storage" in on_cloud(run, theirs)("doctor").stdout

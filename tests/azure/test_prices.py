@@ -159,7 +159,7 @@ def test_an_item_without_a_sensible_price_does_not_count(
 def test_pages_without_an_end_are_left(listed: PriceList, service: PriceService) -> None:
     page = {"Items": [], "NextPageLink": f"{service.address}?$skip=1"}
     service.errors = [json.dumps(page).encode()] * 30
-    with pytest.raises(PriceUnknownError, match="no end"):
+    with pytest.raises(PriceUnknownError, match="does not end"):
         listed.prices(NOW)
 
 

@@ -48,7 +48,7 @@ def test_who_is_reached_by_nobody_is_named_once_until_there_is_an_answer(
     said = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert (
         said
-        == ["cannot reach 127.0.0.1; still trying (is that its name, and is this machine online?)"]
+        == ["cannot reach 127.0.0.1; still trying (is the name right, and is this machine online?)"]
         * 2
     )
 
@@ -64,7 +64,7 @@ def test_who_has_never_answered_is_given_up_early_and_others_are_not(storage: Az
         now[0] = 3.0
         with pytest.raises(TransientError) as given_up:
             transport.send(request)
-        assert str(given_up.value).startswith("cannot reach 127.0.0.1: is that its name")
+        assert str(given_up.value).startswith("cannot reach 127.0.0.1: is the name right")
         transport.send(HttpRequest("GET", storage.blob_endpoint))
         now[0] = 100.0
         with pytest.raises(ServiceRequestError):
@@ -74,5 +74,5 @@ def test_who_has_never_answered_is_given_up_early_and_others_are_not(storage: Az
 def test_a_command_says_soon_that_the_account_it_names_is_not_reached(run: Run) -> None:
     done = run("convert", f"{NOBODY}/account/films?sp=rl&sig=hush", "-n")
     assert done.exit_code == ExitCode.TRY_AGAIN, done.stderr
-    assert done.error.startswith("cannot reach 127.0.0.1: is that its name"), done.stderr
+    assert done.error.startswith("cannot reach 127.0.0.1: is the name right"), done.stderr
     assert done.stderr.count("reach") == 1

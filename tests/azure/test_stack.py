@@ -488,10 +488,13 @@ Attempted credentials:
             "error: [401] Unauthorized: No credentials provided or are invalid.",
             "not signed in to Pulumi Cloud",
         ),
-        (AZBLOB, "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and nobody is signed"),
+        (
+            AZBLOB,
+            "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and you are not signed",
+        ),
         (
             "error: could not list bucket: (code=PermissionDenied)\nERROR CODE: AuthorizationPermissionMismatch\n--",
-            "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and this sign-in may not read",
+            "the stacks are kept in Azure storage (PULUMI_BACKEND_URL), and you may not read",
         ),
         (
             "Logging in using access token from PULUMI_ACCESS_TOKEN\nerror: no such host\nmore about it",

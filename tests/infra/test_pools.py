@@ -122,7 +122,7 @@ def test_quotas_are_summed_over_all_pools() -> None:
     }
     (words,) = quota_words(three)
     assert words == (
-        "at their largest, the 3 pools together need these vCPUs: 180 of lowPriorityCores, "
+        "at full size, the 3 pools together need these vCPUs: 180 of lowPriorityCores, "
         "4 of standardDADSv5Family, 32 of standardFSv2Family; "
         "what there is: `az vm list-usage -l westeurope -o table`"
     )
@@ -191,7 +191,7 @@ def test_a_mirror_has_a_use_as_long_as_one_pool_installs_packages() -> None:
 
 
 def test_pools_come_change_and_go_each_by_itself(deployment: Deployment) -> None:
-    assert "at their largest, the 2 pools together need these vCPUs" in deployment.up(
+    assert "at full size, the 2 pools together need these vCPUs" in deployment.up(
         pools=[SOUND, FILM]
     )
     assert deployment.journal() == [("create", "Pool"), ("create", "Pool"), ("delete", "Pool")]

@@ -45,7 +45,7 @@ def test_the_cost_adds_up_by_hand() -> None:
     by_hand = 1100 / 3600 * 0.036 + 510 / 3600 * 0.36 + 0.08
     assert cost.amount == pytest.approx(by_hand)
     assert cost_lines(cost) == [
-        "Azure: 3 nodes for 18 m 20 s Spot and 8 m 20 s dedicated and 10 s of an unknown kind in all: 0.14 USD by a list, without storage (price unknown)",
+        "Azure: 3 nodes for 18 m 20 s Spot and 8 m 20 s dedicated and 10 s of unknown kind in all: 0.14 USD by a list, without storage (price unknown)",
         "Azure: 2.0 GB up, 1.0 GB down, results 2.0 GB smaller than their sources",
     ]
 

@@ -85,7 +85,7 @@ def test_a_picture_that_is_larger_than_flac_can_hold_is_left_out_of_it(
     path, _ = with_picture(media, tmp_path, 17_000_000)
     made = converted(work(path, destination / "a.flac", how=recipe("flac")))
     assert about_tags(made) == (
-        "a picture is larger than the 16 MB that FLAC can hold: it is left out",
+        "a picture is larger than the 16 MB that FLAC can hold, and was left out",
     )
     assert MediaFile(destination / "a.flac").title == "Söng"
 
@@ -99,7 +99,7 @@ def test_a_picture_that_is_none_is_left_out(
     file.save()
     made = converted(work(path, destination / "a.m4a", how=recipe("m4a")))
     assert about_tags(made) == (
-        "a picture in the source is damaged, or of no known kind: it is left out",
+        "a picture in the source is damaged or of an unknown kind, and was left out",
     )
     assert not MediaFile(destination / "a.m4a").images
 

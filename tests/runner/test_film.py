@@ -172,7 +172,7 @@ def test_sound_that_is_lost_is_missed_in_each_track(
     one = work(source, destination / "a", how=recipe(preset), ffmpeg=ffmpeg)
     failure = failure_of(one)
     assert failure.kind is Kind.INPUT
-    assert "of sound are lost" in failure.message
+    assert "of sound are missing" in failure.message
     first = recipe(preset, audio_stream=0)
     converted(work(source, destination / "b", how=first, ffmpeg=ffmpeg))
 

@@ -27,7 +27,7 @@ def test_sources_go_only_with_consent_and_later_commands_know_that_they_are_gone
     refused = run("convert", "in", "--source", "delete")
     assert (refused.exit_code, len(names(folder)), names(destination)) == (2, 3, set())
     assert refused.error == (
-        "--source delete would delete 3 sources, and there is no terminal to ask on: add --yes"
+        "--source delete would delete 3 sources, and there is no terminal to ask you on: add --yes"
     )
     assert run("convert", "in", "--source", "delete", "-n").exit_code == 0, "a dry run does nothing"
     assert len(names(folder)) == 3
@@ -51,7 +51,7 @@ def test_sources_go_only_with_consent_and_later_commands_know_that_they_are_gone
         (("delete", "--verify", "none"), "--verify none verifies nothing"),
         (("move:in/done",), "lies in in, where the next run would find the sources again"),
         (("move:in",), "lies in in, where"),
-        (("move:out/.runner/x",), "is runner's own"),
+        (("move:out/.runner/x",), "is a folder of runner's own"),
         (("move:",), "use keep, trash, delete, move:DIR"),
         (("remove",), "use keep, trash, delete, move:DIR"),
     ],

@@ -242,7 +242,7 @@ def test_no_file_that_is_there_is_replaced_by_a_moved_one(folder: Folder) -> Non
     assert folder.run(f"move:{done}").sources == {"kept": 1, "moved": 1}
     assert tree(done) == {"a.wav": b"another", "b.wav": b"sound of b.wav"}
     assert folder.sources == {"a.wav": b"sound of a.wav"}
-    assert folder.said[0] == "kept in/a.wav: done/a.wav is there already"
+    assert folder.said[0] == "kept in/a.wav: done/a.wav already exists"
 
 
 def spoil(folder: Folder) -> None:

@@ -95,7 +95,7 @@ def test_a_source_whose_tags_are_damaged_is_converted_with_a_notice(
     path.write_bytes(data)
     made = converted(work(path, destination / "a.mp3"))
     assert about_tags(made) == (
-        "the source's tags are damaged: kept is what ffmpeg could read of them",
+        "the source's tags are damaged: only what ffmpeg could read of them was kept",
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runner.media.tags.ffmetadata import Chapter
     from runner.media.tags.model import Tags
 
-_UNREADABLE = "the source's tags are damaged: kept is what ffmpeg could read of them"
+_UNREADABLE = "the source's tags are damaged: only what ffmpeg could read of them was kept"
 
 
 def carry(job: TaggingJob) -> tuple[str, ...]:
@@ -101,9 +101,11 @@ def _fit_pictures(job: TaggingJob, tags: Tags, kind: str, name: str) -> list[str
         if shown is None and picture.mime.startswith("image/") and kind not in ("mp4", "asf"):
             shown = picture
         if shown is None:
-            lost.append("a picture in the source is damaged, or of no known kind: it is left out")
+            lost.append(
+                "a picture in the source is damaged or of an unknown kind, and was left out"
+            )
         elif name == "flac.FLAC" and len(shown.data) > vorbis.LARGEST_PICTURE:
-            lost.append("a picture is larger than the 16 MB that FLAC can hold: it is left out")
+            lost.append("a picture is larger than the 16 MB that FLAC can hold, and was left out")
         else:
             tags.pictures.append(shown)
     return lost
