@@ -14,14 +14,19 @@ from imageio_ffmpeg import get_ffmpeg_exe
 SECONDS = 2.0
 """The length of what is made, where its name does not say otherwise."""
 TONE, SECOND_TONE = 440, 880
-"""What the first and the second audio track sound like, in Hz."""
+"""What the first and the second audio track sound like, in Hz.
+
+Most films have one channel, and the sample rates are low: to encode two seconds of stereo at 44.1 kHz takes
+several times what a start of ffmpeg does.
+"""
 
 _WORDS = {
-    "sound": f"-f lavfi -i aevalsrc=0.3*sin({TONE}*2*PI*t)|0.2*sin({TONE}*2*PI*t):s=44100:d={SECONDS}",
+    "sound": f"-f lavfi -i aevalsrc=0.3*sin({TONE}*2*PI*t)|0.2*sin({TONE}*2*PI*t):s=22050:d={SECONDS}",
+    "mono": f"-f lavfi -i aevalsrc=0.3*sin({TONE}*2*PI*t):s=22050:d={SECONDS}",
     "noise": "-f lavfi -i aevalsrc=0.3*sin(440*2*PI*t)+0.05*random(0):s=48000:d=5",
     "moving": "-f lavfi -i testsrc2=size=64x48:rate=10:duration=5",
-    "second_sound": f"-f lavfi -i sine={SECOND_TONE}:sample_rate=44100:duration={SECONDS}",
-    "surround": f"-f lavfi -i aevalsrc={'|'.join(['0.2*sin(440*2*PI*t)'] * 6)}:c=5.1:s=48000:d={SECONDS}",
+    "second_sound": f"-f lavfi -i sine={SECOND_TONE}:sample_rate=22050:duration={SECONDS}",
+    "surround": f"-f lavfi -i aevalsrc={'|'.join(['0.2*sin(440*2*PI*t)'] * 6)}:c=5.1:s=32000:d={SECONDS}",
     "picture": f"-f lavfi -i testsrc2=size=64x48:rate=10:duration={SECONDS}",
     "long_picture": "-f lavfi -i testsrc2=size=64x48:rate=10:duration=8",
     "odd_picture": f"-f lavfi -i testsrc2=size=65x49:rate=10:duration={SECONDS}",
@@ -41,15 +46,15 @@ _WORDS = {
 _MADE = {
     # the usual containers
     "clip.mp4": "{picture} {sound} {x264} -c:a aac -movflags +faststart {tags}",
-    "clip.mov": "{picture} {sound} {x264} -c:a pcm_s16le",
-    "clip.mkv": "{picture} {sound} {x264} -c:a libvorbis {tags}",
+    "clip.mov": "{picture} {mono} {x264} -c:a pcm_s16le",
+    "clip.mkv": "{picture} {mono} {x264} -c:a libvorbis {tags}",
     "clip.webm": "{picture} {sound} -c:v libvpx -deadline realtime -c:a libopus",
-    "clip.avi": "{picture} {sound} -c:v mpeg4 -c:a libmp3lame",
-    "clip.ts": "{picture} {sound} {x264} -c:a aac",
-    "clip.mpg": "{picture} {sound} -r 25 -c:v mpeg2video -c:a mp2",
-    "clip.wmv": "{picture} {sound} -c:v wmv2 -c:a wmav2",
-    "clip.flv": "{picture} {sound} -c:v flv -c:a libmp3lame",
-    "clip.3gp": "{picture} {sound} -c:v mpeg4 -c:a aac -ac 1",
+    "clip.avi": "{picture} {mono} -c:v mpeg4 -c:a libmp3lame",
+    "clip.ts": "{picture} {mono} {x264} -c:a aac -ar 44100",
+    "clip.mpg": "{picture} {mono} -r 25 -c:v mpeg2video -c:a mp2",
+    "clip.wmv": "{picture} {mono} -c:v wmv2 -c:a wmav2",
+    "clip.flv": "{picture} {mono} -c:v flv -c:a libmp3lame",
+    "clip.3gp": "{picture} {mono} -c:v mpeg4 -c:a aac -ac 1",
     "clip.mp3": "{sound} -c:a libmp3lame {tags}",
     "clip.m4a": "{sound} -c:a aac {tags}",
     "clip.ogg": "{sound} -c:a libvorbis {tags}",
@@ -130,6 +135,13 @@ _MADE = {
     "chapters.m4b": "-i @clip.m4a -i @chapters.txt -map 0:a -map_metadata 0 -map_chapters 1"
     " -c copy -f mp4",
     "chapters.mkv": "-i @clip.mkv -i @chapters.txt -map 0 -map_metadata 0 -map_chapters 1 -c copy",
+    # tags, chapters and a cover
+    "all-said.mp3": "-i @clip.mp3 -i @cover.png -i @chapters.txt -map 0:a -map 1:v -map_metadata 0"
+    " -map_chapters 2 -c copy -disposition:v attached_pic",
+    "all-said.m4b": "-i @chapters.m4b -i @cover.jpg -map 0:a -map 1:v -c copy -f mp4"
+    " -disposition:v attached_pic",
+    "all-said.mkv": "-i @chapters.mkv -map 0 -c copy -attach @cover.jpg -metadata:s:t mimetype=image/jpeg"
+    " -metadata:s:t filename=cover.jpg",
     "two-tracks.mkv": "{picture} {sound} {second_sound} -map 0 -map 1 -map 2 {x264} -c:a flac"
     " -disposition:a:0 0 -disposition:a:1 default -metadata:s:a:0 title=Stereo"
     " -metadata title=Film",
@@ -147,16 +159,16 @@ _MADE = {
     "quad.flac": "{sound} -c:a flac -af pan=quad|c0=c0|c1=c1|c2=c0|c3=c1",
     "2.1.flac": "{sound} -c:a flac -af pan=2.1|c0=c0|c1=c1|c2=c0",
     "surround-7.1.flac": "{surround} -c:a flac -af pan=7.1|c0=c0|c1=c1|c2=c2|c3=c3|c4=c4|c5=c5|c6=c4|c7=c5",
-    "opposite.flac": "-f lavfi -i aevalsrc=0.3*sin({TONE}*2*PI*t)|-0.3*sin({TONE}*2*PI*t):s=44100"
+    "opposite.flac": "-f lavfi -i aevalsrc=0.3*sin({TONE}*2*PI*t)|-0.3*sin({TONE}*2*PI*t):s=22050"
     ":d={SECONDS} -c:a flac",
     "bass-alone.flac": "{surround} -c:a flac -af pan=5.1|LFE=c3",
     # depths
-    "16-bit.wav": "-i @talk.wav -c:a pcm_s16le -t 2",
-    "24-bit.wav": "-i @talk.wav -c:a pcm_s24le -t 2 -ar 96000",
-    "32-bit.wav": "-i @talk.wav -c:a pcm_s32le -t 2",
-    "64-bit.wav": "-i @talk.wav -c:a pcm_f64le -t 2",
-    "24-bit.m4a": "-i @talk.wav -c:a alac -sample_fmt s32p -t 2",
-    "float.wv": "-i @talk.wav -c:a wavpack -sample_fmt fltp -t 2",
+    "16-bit.wav": "-i @talk.wav -c:a pcm_s16le -t 1",
+    "24-bit.wav": "-i @talk.wav -c:a pcm_s24le -t 1 -ar 96000",
+    "32-bit.wav": "-i @talk.wav -c:a pcm_s32le -t 1",
+    "64-bit.wav": "-i @talk.wav -c:a pcm_f64le -t 1",
+    "24-bit.m4a": "-i @talk.wav -c:a alac -sample_fmt s32p -t 1",
+    "float.wv": "-i @talk.wav -c:a wavpack -sample_fmt fltp -t 1",
     # several languages; what is said of none and what is default differ
     "languages.mkv": "{picture} {sound} {second_sound} -map 0 -map 1 -map 2 {x264} -c:a flac"
     " -metadata:s:a:0 language=jpn -metadata:s:a:1 language=ger -metadata:s:a:1 title=Kommentar"
@@ -191,37 +203,37 @@ _MADE = {
     "fields-unsaid.mkv": "{fields} -vf tinterlace=interleave_top,setfield=prog {x264}",
     "fields-unsaid-bottom.mkv": "{fields} -vf tinterlace=interleave_bottom,setfield=prog {x264}",
     # pictures
-    "odd-size.mkv": "{odd_picture} {sound} -c:v ffv1 -c:a flac",
+    "odd-size.mkv": "{odd_picture} {mono} -c:v ffv1 -c:a flac",
     "rotated.mp4": "-display_rotation 90 -i @clip.mp4 -map 0 -c copy",
-    "10-bit.mkv": "{picture} {sound} -c:v libx264 -preset ultrafast -pix_fmt yuv422p10le -c:a flac",
-    "alpha.mov": "{picture} {sound} -c:v qtrle -pix_fmt argb -c:a pcm_s16le",
-    "interlaced.mpg": "{picture} {sound} -r 25 -c:v mpeg2video -flags +ilme+ildct -c:a mp2",
-    "variable-rate.mkv": "{picture} {sound} -vf select='not(mod(n\\,3))+lt(n\\,7)' -fps_mode vfr"
+    "10-bit.mkv": "{picture} {mono} -c:v libx264 -preset ultrafast -pix_fmt yuv422p10le -c:a flac",
+    "alpha.mov": "{picture} {mono} -c:v qtrle -pix_fmt argb -c:a pcm_s16le",
+    "interlaced.mpg": "{picture} {mono} -r 25 -c:v mpeg2video -flags +ilme+ildct -c:a mp2",
+    "variable-rate.mkv": "{picture} {mono} -vf select='not(mod(n\\,3))+lt(n\\,7)' -fps_mode vfr"
     " {x264} -c:a flac",
-    "anamorphic.mkv": "{picture} {sound} -vf setsar=16/15 {x264} -c:a flac",
+    "anamorphic.mkv": "{picture} {mono} -vf setsar=16/15 {x264} -c:a flac",
     # clocks
-    "late-audio.mp4": "{picture} -itsoffset 0.8 {sound} -map 0 -map 1 {x264} -c:a aac",
-    "late-audio.mkv": "{picture} -itsoffset 0.8 {sound} -map 0 -map 1 {x264} -c:a flac",
-    "short-audio.mp4": "{picture} {sound} -map 0 -map 1 {x264} -c:a aac -af atrim=end=1.2",
+    "late-audio.mp4": "{picture} -itsoffset 0.8 {mono} -map 0 -map 1 {x264} -c:a aac",
+    "late-audio.mkv": "{picture} -itsoffset 0.8 {mono} -map 0 -map 1 {x264} -c:a flac",
+    "short-audio.mp4": "{picture} {mono} -map 0 -map 1 {x264} -c:a aac -af atrim=end=1.2",
     "edit-list.mp4": "-ss 0.73 -i @clip.mp4 -map 0 -c copy",
-    "negative-start.mkv": "{picture} -itsoffset -0.4 {sound} -map 0 -map 1 {x264} -c:a flac"
+    "negative-start.mkv": "{picture} -itsoffset -0.4 {mono} -map 0 -map 1 {x264} -c:a flac"
     " -avoid_negative_ts disabled",
     # later than ffmpeg looks for the beginning of streams by itself
-    "later-sound.ts": "-f lavfi -i testsrc2=size=64x48:rate=5:duration=20 -itsoffset 17 {sound}"
+    "later-sound.ts": "-f lavfi -i testsrc2=size=64x48:rate=5:duration=20 -itsoffset 17 {mono}"
     " -map 0 -map 1 {x264} -c:a aac",
     "late-start.ts": "-i @clip.ts -map 0 -c copy -output_ts_offset 3000",
     "fragmented.mp4": "-i @clip.mp4 -map 0 -c copy -movflags +frag_keyframe+empty_moov",
-    "vbr-without-xing.mp3": "{sound} -c:a libmp3lame -q:a 5 -write_xing 0",
+    "vbr-without-xing.mp3": "{sound} -c:a libmp3lame -ar 44100 -q:a 5 -write_xing 0",
     "constant-rate.mp3": "{sound} -c:a libmp3lame -b:a 128k -write_xing 0",
     "id3v1.mp3": "{sound} -c:a libmp3lame -write_id3v1 1 {tags}",
     # short, silent, without
-    "short.mp4": "{picture} {sound} {x264} -c:a aac -t 0.05",
+    "short.mp4": "{picture} {mono} {x264} -c:a aac -t 0.05",
     "short.mp3": "{sound} -c:a libmp3lame -t 0.05",
     "short.wav": "{sound} -c:a pcm_s16le -t 0.05",
     "silent.mp4": "{picture} -f lavfi -i anullsrc=duration=2 {x264} -c:a aac",
     "no-audio.mp4": "{picture} {x264}",
     "end-moov.mp4": "-i @clip.mp4 -map 0 -c copy",
-    "zero-length-audio.mp4": "{picture} {sound} -map 0 -map 1 {x264} -c:a aac -af atrim=end=0",
+    "zero-length-audio.mp4": "{picture} {mono} -map 0 -map 1 {x264} -c:a aac -af atrim=end=0",
     "five-samples.wav": "{sound} -c:a pcm_s16le -af atrim=end_sample=5",
     "empty-audio.wav": "{sound} -c:a pcm_s16le -af atrim=end=0",
 }

@@ -55,20 +55,20 @@ def test_a_bad_file_is_named_as_such(
     assert "\n" not in failure.message
 
 
-@pytest.mark.parametrize("preset", ["mp3", "wav"])
 @pytest.mark.parametrize("name", DAMAGED)
 @every_ffmpeg
 def test_a_damaged_file_is_not_passed(
-    name: str, preset: str, ffmpeg: str, media: Media, destination: Path
+    name: str, ffmpeg: str, media: Media, destination: Path
 ) -> None:
-    one = work(media(name), destination / "a", how=recipe(preset), ffmpeg=ffmpeg)
-    failure = failure_of(one)
+    # to WAV, see test_verdicts.py: what is lost is seen where the source is decoded
+    failure = failure_of(work(media(name), destination / "a", ffmpeg=ffmpeg))
     assert failure.kind is Kind.INPUT
     assert "damaged" in failure.message or "ends early" in failure.message
 
 
-@pytest.mark.parametrize("name", ["truncated.flac", "truncated.wav"])
-@pytest.mark.parametrize("level", ["error", "quiet"])
+@pytest.mark.parametrize(
+    ("name", "level"), [("truncated.flac", "quiet"), ("truncated.wav", "error")]
+)
 @every_ffmpeg
 def test_damage_is_seen_whatever_ffmpeg_was_told_to_say(
     name: str, level: str, ffmpeg: str, media: Media, destination: Path

@@ -1,12 +1,12 @@
 """A film stays the film that it was: its sound, its subtitles, its colours, its movement."""
 
 import re
-import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mutagen.id3 import ID3, USLT
 
 from runner.encoders import listed_encoders
 from runner.errors import UsageError
@@ -581,10 +581,12 @@ def test_a_result_much_larger_than_its_source_gives_a_notice(
 def test_advice_is_shown_and_is_no_failure_with_strict(
     media: Media, tmp_path: Path, destination: Path
 ) -> None:
-    noise = tmp_path / "a.mp3"
-    media.run(*shlex.split("-f lavfi -i anoisesrc=d=100 -ac 2 -b:a 320k"), str(noise))
+    source = media.put("clip.mp3", tmp_path / "a.mp3")
+    tags = ID3(source)
+    tags.add(USLT(encoding=3, lang="eng", desc="", text="la la " * 180_000))  # a megabyte
+    tags.save()
     how = replace(recipe("mp3"), strict=True)
-    one = work(noise, destination / "a.mp3", how=how)
+    one = work(source, destination / "a.mp3", how=how)
     whole = converted(one)
     assert [notice.split(" ")[1] for notice in whole.notices] == ["sound"]
     # on a node, what lies there may be a part of the source only, whose size is said

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+from array import array
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,7 +33,6 @@ CODECS = {
     "thumbnail": ("jpg", "Video: mjpeg"),
 }
 AUDIO = [name for name, preset in BUILT_IN.items() if preset.media == "audio"]
-HOLDS_CHAPTERS = (*AUDIO, "mp4", "webm", "mkv")
 
 
 def look(media: Media, path: Path) -> str:
@@ -49,14 +49,19 @@ def look(media: Media, path: Path) -> str:
 def samples(media: Media, path: Path) -> list[int]:
     """The first channel of *path* at 8 kHz."""
     raw = media.run("-i", str(path), *shlex.split("-map 0:a:0 -ac 1 -ar 8000 -f s16le -"))
-    return [int.from_bytes(raw[i : i + 2], "little", signed=True) for i in range(0, len(raw), 2)]
+    return array("h", raw).tolist()
 
 
 def tone(media: Media, path: Path) -> float:
     """The frequency of the sine wave in *path*, in Hz."""
-    wave = samples(media, path)[2000:10_000]
-    rises = sum(a < 0 <= b for a, b in pairwise(wave))
-    return rises * 8000 / len(wave)
+    return tone_of(samples(media, path))
+
+
+def tone_of(wave: list[int]) -> float:
+    """The frequency of a sine *wave* of 8 kHz, in Hz."""
+    middle = wave[2000:10_000]
+    rises = sum(a < 0 <= b for a, b in pairwise(middle))
+    return rises * 8000 / len(middle)
 
 
 def loudness(media: Media, path: Path) -> float:
@@ -88,58 +93,75 @@ def test_a_preset_makes_what_it_is_called(
     assert text.count("Stream #") == len(streams)
 
 
-@pytest.mark.parametrize("source", ["clip.mp4", "clip.flac", "clip.ogg", "clip.opus", "clip.mp3"])
-@pytest.mark.parametrize("name", AUDIO)
-@every_ffmpeg
-def test_tags_survive(name: str, source: str, ffmpeg: str, media: Media, destination: Path) -> None:
-    target = destination / f"a{recipe(name).suffix}"
-    converted(work(media(source), target, how=recipe(name), ffmpeg=ffmpeg))
-    text = look(media, target).casefold()
+SAYING = ("all-said.mp3", "all-said.m4b", "all-said.mkv", "cover.flac", "clip.ogg", "clip.opus")
+"""Files of each format with its tags, and with a cover and chapters where they start with `all-said`."""
+EVERYWHERE = (
+    *(("all-said.m4b", "mp3"), ("all-said.m4b", "flac"), ("all-said.m4b", "wav")),
+    *(("all-said.mkv", "m4a"), ("all-said.mkv", "opus"), ("all-said.mkv", "podcast")),
+    *(("all-said.mp3", "ogg"), ("cover.flac", "m4a"), ("clip.ogg", "mp3"), ("clip.opus", "flac")),
+)
+"""Each is read, and each is written: what differs between versions of ffmpeg is one or the other."""
+
+
+def assert_all_is_there(media: Media, source: str, name: str, target: Path) -> None:
+    """*target*, made by the preset *name*, has what *source* says of itself, and no film."""
+    text = look(media, target)
     for tag in ("title", "artist", "date", "track"):
-        assert re.search(rf"\b{tag}\s*: (söng|änn|2021|3)", text), tag
+        assert re.search(rf"\b{tag}\s*: (söng|änn|2021|3)", text.casefold()), tag
     for junk in ("major_brand", "compatible_brands", "vendor_id"):
         if name not in ("m4a", "mp4"):
-            assert junk not in text
+            assert junk not in text.casefold()
+    assert text.count("Video: ") == text.count("(attached pic)") == (not source.startswith("clip"))
+    if source.startswith("all-said"):
+        assert len(re.findall(r"Chapter #0:\d", text)) == 2
+        assert "Öne" in text
 
 
-@pytest.mark.parametrize("source", ["cover.mp3", "cover.m4a", "cover.flac", "cover.mkv"])
-@pytest.mark.parametrize("name", AUDIO)
-def test_a_cover_survives(name: str, source: str, media: Media, destination: Path) -> None:
+@pytest.mark.parametrize(("source", "name"), EVERYWHERE)
+@every_ffmpeg
+def test_tags_covers_and_chapters_survive(
+    source: str, name: str, ffmpeg: str, media: Media, destination: Path
+) -> None:
+    target = destination / f"a{recipe(name).suffix}"
+    converted(work(media(source), target, how=recipe(name), ffmpeg=ffmpeg))
+    assert_all_is_there(media, source, name, target)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [(source, name) for source in SAYING for name in AUDIO if (source, name) not in EVERYWHERE],
+)
+def test_they_survive_from_every_format_to_every_other(
+    source: str, name: str, media: Media, destination: Path
+) -> None:
     target = destination / f"a{recipe(name).suffix}"
     converted(work(media(source), target, how=recipe(name)))
-    assert look(media, target).count("(attached pic)") == 1
+    assert_all_is_there(media, source, name, target)
 
 
-@pytest.mark.parametrize("name", AUDIO)
-@pytest.mark.parametrize("source", ["gif-cover.mkv", "webp-cover.flac", "bmp-cover.m4a"])
+@pytest.mark.parametrize("name", ["mp4", "webm", "mkv"])
+@every_ffmpeg
+def test_the_chapters_of_a_film_survive(
+    name: str, ffmpeg: str, media: Media, destination: Path
+) -> None:
+    target = destination / f"a{recipe(name).suffix}"
+    converted(work(media("chapters.mkv"), target, how=recipe(name), ffmpeg=ffmpeg))
+    text = look(media, target)
+    assert len(re.findall(r"Chapter #0:\d", text)) == 2
+    assert "Öne" in text
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    # what it becomes depends on the picture alone, see test_covers.py; here it comes in another way
+    [("gif-cover.mkv", "mp3"), ("webp-cover.flac", "flac"), ("bmp-cover.m4a", "ogg")],
+)
 def test_a_cover_that_players_do_not_show_becomes_one_that_they_do(
-    name: str, source: str, media: Media, destination: Path
+    source: str, name: str, media: Media, destination: Path
 ) -> None:
     target = destination / f"a{recipe(name).suffix}"
     converted(work(media(source), target, how=recipe(name)))
     assert re.search(r"Video: (mjpeg|png).*\(attached pic\)", look(media, target))
-
-
-@pytest.mark.parametrize("name", AUDIO)
-def test_the_film_is_left_out_of_audio(name: str, media: Media, destination: Path) -> None:
-    target = destination / f"a{recipe(name).suffix}"
-    converted(work(media("clip.mkv"), target, how=recipe(name)))
-    assert "Video" not in look(media, target)
-
-
-@pytest.mark.parametrize("source", ["chapters.m4b", "chapters.mkv"])
-@pytest.mark.parametrize("name", HOLDS_CHAPTERS)
-@every_ffmpeg
-def test_chapters_survive(
-    name: str, source: str, ffmpeg: str, media: Media, destination: Path
-) -> None:
-    if BUILT_IN[name].media == "video" and source == "chapters.m4b":
-        source = "chapters.mkv"
-    target = destination / f"a{recipe(name).suffix}"
-    converted(work(media(source), target, how=recipe(name), ffmpeg=ffmpeg))
-    text = look(media, target)
-    assert len(re.findall(r"Chapter #0:\d", text)) == 2
-    assert "Öne" in text
 
 
 def test_the_files_title_wins_over_its_tracks(media: Media, destination: Path) -> None:
@@ -173,8 +195,13 @@ def test_silence_stays_silence(media: Media, destination: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "frequency"), [(0, TONE), (1, SECOND_TONE)])
-@pytest.mark.parametrize("source", ["two-tracks.mkv", "two-tracks.mp4"])
-@pytest.mark.parametrize("preset", ["mp3", "wav", "podcast", "mp4"])
+@pytest.mark.parametrize(
+    ("preset", "source"),
+    [
+        *((preset, "two-tracks.mkv") for preset in ("mp3", "podcast", "mp4")),
+        ("wav", "two-tracks.mp4"),
+    ],
+)
 def test_the_audio_stream_is_chosen_by_its_number(
     preset: str, source: str, number: int, frequency: int, media: Media, destination: Path
 ) -> None:

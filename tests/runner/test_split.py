@@ -175,11 +175,16 @@ def test_an_option_of_the_run(value: str) -> None:
 
 def picture(size: str = "64x48", rate: str = "24000/1001", seconds: float = 4.0) -> list[str]:
     """A picture that moves, with a hard cut in it."""
-    scenes = f"testsrc2=s={size}:r={rate}:d={seconds}[a];mandelbrot=s={size}:r={rate},trim=end={seconds}[b]"
-    return ["-f", "lavfi", "-i", f"{scenes};[a][b]blend=all_expr='if(lt(mod(T,2.5),1.3),A,B)'"]
+    scenes = f"testsrc2=s={size}:r={rate}:d={seconds}[a];testsrc=s={size}:r={rate}:d={seconds}[b]"
+    return [
+        "-f",
+        "lavfi",
+        "-i",
+        f"{scenes};[a][b]overlay=enable='gte(mod(t,2.5),1.3)',format=yuv420p",
+    ]
 
 
-SOUND = ["-f", "lavfi", "-i", "sine=f=440:d=4"]
+SOUND = ["-f", "lavfi", "-i", "sine=f=440:r=8000:d=4"]
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "24"]
 PYRAMID = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "24", "-bf", "3", "-b_strategy", "0",
            "-x264-params", "b-pyramid=normal"]  # fmt: skip
@@ -206,7 +211,7 @@ def with_everything(folder: Path) -> Path:
         "[CHAPTER]\nTIMEBASE=1/1000\nSTART=1500\nEND=4000\ntitle=Two\n"
     )
     (folder / "f.ttf").write_bytes(b"a font")
-    inputs = [*picture(), *SOUND, "-f", "lavfi", "-i", "sine=f=880:d=4"]
+    inputs = [*picture(), *SOUND, "-f", "lavfi", "-i", "sine=f=880:r=8000:d=4"]
     inputs += ["-i", str(folder / "s.srt"), "-i", str(folder / "c.txt")]
     maps = [word for n in range(4) for word in ("-map", str(n))]
     tags = ["-map_metadata", "4", "-metadata:s:v", "title=Main", "-metadata:s:a:1", "language=ger"]
