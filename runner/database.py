@@ -102,12 +102,12 @@ class Database:
             raise  # ours
         except (*_BAD, OSError) as error:
             if not _is_damage(error, self._path):
-                raise self._unfit(error) from error
-            self._heal(error)
+                raise self._setup_error(error) from error
+            self._recover(error)
         try:
             return work(self._connection())
         except (*_BAD, OSError) as error:
-            raise self._unfit(error) from error
+            raise self._setup_error(error) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -118,10 +118,10 @@ class Database:
     def _connection(self) -> sqlite3.Connection:
         if self._db is None:
             self._file = _identity(self._path)
-            self._db = _connect(self._path) if self._lock else _look_into(self._path)
+            self._db = _connect(self._path) if self._lock else _open_read_only(self._path)
         return self._db
 
-    def _heal(self, error: Exception) -> None:
+    def _recover(self, error: Exception) -> None:
         """Set the damaged file aside and start a new one; *error* describes the damage.
 
         Raises:
@@ -141,7 +141,7 @@ class Database:
             message = "another runner is using it: wait until that has finished"
             raise SetupError(f"{self._path} is damaged: {message}") from error
         except (*_BAD, OSError) as fault:
-            raise self._unfit(fault) from error
+            raise self._setup_error(fault) from error
 
     def _replace(self, error: Exception) -> None:
         if _identity(self._path) == self._file:  # otherwise another runner has already done it
@@ -154,7 +154,7 @@ class Database:
         with self._connection() as db:
             self._begin(db)
 
-    def _unfit(self, error: Exception) -> SetupError:
+    def _setup_error(self, error: Exception) -> SetupError:
         reason = error.strerror if isinstance(error, OSError) else _reason(error)
         return SetupError(f"cannot use the ledger {display_path(self._path)}: {reason}")
 
@@ -164,7 +164,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return with_tables(sqlite3.connect(path, timeout=LOCK_PATIENCE), path)
 
 
-def _look_into(path: Path) -> sqlite3.Connection:
+def _open_read_only(path: Path) -> sqlite3.Connection:
     """Open the database at *path* read-only; an empty one if it does not exist."""
     if not path.exists() or path.stat().st_size == 0:
         return with_tables(sqlite3.connect(":memory:"), path)
@@ -180,7 +180,7 @@ def _look_into(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     db.close()
-    return _mended_copy(path)
+    return _recovered_copy(path)
 
 
 def address_of(path: PurePath) -> str:
@@ -189,7 +189,7 @@ def address_of(path: PurePath) -> str:
     return uri if uri.startswith("file:///") else uri.replace("file://", "file:////", 1)
 
 
-def _mended_copy(path: Path) -> sqlite3.Connection:
+def _recovered_copy(path: Path) -> sqlite3.Connection:
     """Return a copy, in memory, of the database at *path* as it would be after writing to it.
 
     It has an older version, or a transaction that was interrupted.

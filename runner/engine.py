@@ -11,7 +11,7 @@ from runner.media.work import ConversionResult
 from runner.models import Conversion, Event, NodeUse, Notice, Plan, Result, Source
 
 Item = TypeVar("Item")
-_EARS = 0.5
+_SIGNALS_WAIT = 0.5
 """The longest time in seconds until a signal is noticed."""
 
 
@@ -65,12 +65,12 @@ def next_of(queue: SimpleQueue[Item]) -> Item:
     """
     while True:
         with suppress(Empty):
-            return queue.get(timeout=_EARS)
+            return queue.get(timeout=_SIGNALS_WAIT)
 
 
 def awaited(future: Future[Item]) -> Item:
     """Return the result of *future*, waiting in the same way."""
-    while not wait([future], timeout=_EARS).done:
+    while not wait([future], timeout=_SIGNALS_WAIT).done:
         pass
     return future.result()
 

@@ -106,7 +106,7 @@ class Accounts:
 
     def access(self, address: BlobAddress) -> Access:
         """As whom the container of *address* is asked, as far as it is known."""
-        return self._ways(address)[0]
+        return self._candidates(address)[0]
 
     def signature(self, address: BlobAddress) -> str:
         """Return the signature (SAS) given for *address* or for its container; empty if there is none."""
@@ -125,7 +125,7 @@ class Accounts:
             AzureError: Nobody is, or something else is wrong: as the first who asked was told.
         """
         first: AzureError | None = None
-        for access in self._ways(address):
+        for access in self._candidates(address):
             try:
                 answer = call(self.container(address, access))
             except AzureError as error:
@@ -141,7 +141,7 @@ class Accounts:
         assert first is not None
         raise first
 
-    def _ways(self, address: BlobAddress) -> tuple[Access, ...]:
+    def _candidates(self, address: BlobAddress) -> tuple[Access, ...]:
         """As whom to ask, one after the other."""
         if self.signature(address):
             return (Access.SIGNATURE,)

@@ -57,7 +57,7 @@ class NodeReads:
         """Return the address of *source*."""
         return BlobAddress.from_text(source.path, self._deployment.blob_endpoint)
 
-    def way(self, address: BlobAddress) -> NodeCredential:
+    def credential(self, address: BlobAddress) -> NodeCredential:
         """As whom nodes read the blob at *address*."""
         match self.accounts.access(address):
             case Access.SIGNATURE:
@@ -74,7 +74,7 @@ class NodeReads:
             RunnerError: Storage cannot be reached, or does not let us sign.
         """
         address = self.address(source)
-        match self.way(address):
+        match self.credential(address):
             case NodeCredential.GIVEN:
                 return NodeUrl(address.url, self.accounts.signature(address))
             case NodeCredential.SIGNED:
@@ -95,7 +95,7 @@ class NodeReads:
         """Return what it means that a node was refused access to *source*."""
         address = self.address(source)
         place = f"the container {address.container} of {address.account}"
-        match self.way(address):
+        match self.credential(address):
             case NodeCredential.GIVEN:
                 advice = "is it still valid? Run the command again with a new one"
                 message = f"the signature (SAS) of its address was refused: {advice}"
@@ -109,7 +109,7 @@ class NodeReads:
         return Failure(Kind.ENVIRONMENT, message)
 
     def _check(self, address: BlobAddress) -> None:
-        if self.way(address) is not NodeCredential.SIGNED:
+        if self.credential(address) is not NodeCredential.SIGNED:
             return
         try:
             self._keys_of(address).terms(self._lifetimes.read)

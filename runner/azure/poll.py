@@ -55,7 +55,7 @@ class Poller:
 
     context: RunContext
     jobs: list[str]
-    ended: Callable[[WorkItem, FinishedTask], None]
+    on_finished: Callable[[WorkItem, FinishedTask], None]
     """Called with each item whose task has finished."""
     wake: Callable[[], None]
     """Called when nothing of a run at its cost limit runs any more."""
@@ -82,7 +82,7 @@ class Poller:
         started = time.monotonic()
         pace = self.context.pace
         wait = due = 0.0  # tasks of a resumed run may have finished long ago
-        while not self.context.stopped.wait(self._rest(due)):
+        while not self.context.stopped.wait(self._pause(due)):
             is_due = time.monotonic() >= due
             if is_due:
                 wait = (time.monotonic() - started) / 20
@@ -90,7 +90,7 @@ class Poller:
                 self._nodes.look_if_due()
                 self._nodes.show()
             try:
-                self._look() if is_due else self._go_on()
+                self._look() if is_due else self._continue_listings()
                 self._failed_looks = 0
             except JobLostError:
                 raise
@@ -102,14 +102,14 @@ class Poller:
                 wait = min(pace.longest_look, _LONGER * wait)
             due = time.monotonic() + wait if is_due else due
 
-    def _rest(self, due: float) -> float:
+    def _pause(self, due: float) -> float:
         """Return how long to do nothing, if the next poll is *due* then."""
         left = max(0.0, due - time.monotonic())
         return min(left, _ROOM_AGAIN) if self._paused else left
 
-    def _go_on(self) -> None:
+    def _continue_listings(self) -> None:
         for job in list(self._paused):
-            self._take_in(job)
+            self._take_finished(job)
 
     def look_at_nodes(self) -> None:
         """Look once more, at the end of a run."""
@@ -119,7 +119,7 @@ class Poller:
         """At the cost limit: take in what has ended, until nothing runs."""
         over = [has_wound_down(self.context.jobs, job) for job in self.jobs]
         for job in self.jobs:
-            self._take_in(job, everything=True)
+            self._take_finished(job, everything=True)
             self._show_running(job)
         if all(over) and not self._paused:
             for job in self.jobs:
@@ -137,11 +137,11 @@ class Poller:
             return
         wanted = self.context.in_flight.jobs()
         jobs = [job for job in self.jobs if job in wanted]
-        news = sum(self._take_in(job) for job in jobs)
+        news = sum(self._take_finished(job) for job in jobs)
         if news or self._paused:
             self._last_work = time.monotonic()
         self._look_at_work(jobs, is_stuck=not (news or self._paused))
-        self._listen_to_silence(jobs, news + len(self._paused))
+        self._check_after_silence(jobs, news + len(self._paused))
 
     def _look_at_work(self, jobs: list[str], *, is_stuck: bool) -> None:
         """Show what runs, or why nothing does: not at each of the first polls, which are there for what ends."""
@@ -154,7 +154,7 @@ class Poller:
         elif is_stuck:
             self._explain()
 
-    def _listen_to_silence(self, jobs: list[str], news: int) -> None:
+    def _check_after_silence(self, jobs: list[str], news: int) -> None:
         """After some polls without *news*, check that nothing was missed and no task has disappeared."""
         if news:
             self._without_news, self._next_listing = 0, _LOOKS_WITHOUT_NEWS
@@ -167,7 +167,7 @@ class Poller:
             # twice as long each time: listing a job with 100,000 tasks takes 100 requests
             self._next_listing *= 1 + thorough
 
-    def _take_in(self, job: str, *, everything: bool = False) -> int:
+    def _take_finished(self, job: str, *, everything: bool = False) -> int:
         """Take in the finished tasks of *job*, as far as there is room for them; return how many."""
         if job in self._paused and self.is_behind():
             return 0
@@ -183,7 +183,7 @@ class Poller:
                 self._note_piece(end)
             else:
                 news += 1
-                self.ended(item, end)
+                self.on_finished(item, end)
                 if self.is_behind():
                     self._paused[job] = listing
                     listing.was_paused = True
@@ -250,6 +250,6 @@ class Poller:
         refuse_disabled(facts)
         is_over = word(facts.state) in ("completed", "terminating", "deleting")
         if is_over or thorough:
-            self._take_in(job, everything=True)
+            self._take_finished(job, everything=True)
         if is_over and job not in self._paused and self.context.in_flight.are_added_to(job):
             raise ended_early(facts)

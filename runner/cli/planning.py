@@ -73,7 +73,7 @@ def files_of(
     options: dict[str, Any], place: Destination, blobs: BlobSources, output: OutputOptions
 ) -> Iterator[FoundFile]:
     """Yield the files that *options* name; as long as that takes, *output* says how far it is."""
-    return _told(_files_of(options, place, blobs), output)
+    return _counted(_files_of(options, place, blobs), output)
 
 
 def _files_of(
@@ -89,7 +89,7 @@ def _files_of(
         raise UsageError("give a folder or files to convert, such as `runner convert ./in`")
 
 
-def _told(found: Iterable[FoundFile], output: OutputOptions) -> Iterator[FoundFile]:
+def _counted(found: Iterable[FoundFile], output: OutputOptions) -> Iterator[FoundFile]:
     due = time.monotonic() + _EVERY
     for count, one in enumerate(found):
         if count == _MANY or time.monotonic() >= due:

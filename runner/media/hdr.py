@@ -15,13 +15,13 @@ def hdr_arguments(recipe: Recipe, samples: Samples) -> tuple[str, ...]:
     """Return the encoder's options for the brightness of the film and of its mastering display."""
     name = encoder(recipe.arguments, "v")
     if name == "libx265":
-        return _told(recipe, "-x265-params", _x265(samples))
+        return _with_parameters(recipe, "-x265-params", _x265(samples))
     if name == "libsvtav1":
-        return _told(recipe, "-svtav1-params", _svtav1(samples))
+        return _with_parameters(recipe, "-svtav1-params", _svtav1(samples))
     return ()
 
 
-def _told(recipe: Recipe, name: str, parameters: list[str]) -> tuple[str, ...]:
+def _with_parameters(recipe: Recipe, name: str, parameters: list[str]) -> tuple[str, ...]:
     return with_parameters(recipe, name, *parameters) if parameters else ()
 
 

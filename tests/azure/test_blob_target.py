@@ -261,11 +261,13 @@ def test_a_node_without_a_token_is_an_environment_that_is_to_be_mended(
     cloud: Cloud, identity: str, faults: int, is_given: bool
 ) -> None:
     if faults:
-        cloud.fault("status", "side_metadata", status=503, times=faults)
+        cloud.fault("status", "control_metadata", status=503, times=faults)
     sign_in = Identity(identity, wait=_at_once)
     if is_given:
         assert sign_in() == sign_in()
-        assert cloud.calls("side_metadata") == faults + 1, "a token is used as long as it is good"
+        assert cloud.calls("control_metadata") == faults + 1, (
+            "a token is used as long as it is good"
+        )
         return
     with pytest.raises(SignInError, match="no firewall on the node blocks that address") as caught:
         sign_in()

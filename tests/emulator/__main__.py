@@ -69,7 +69,7 @@ def how_to_connect(azure: Emulator, storage: StorageAccount | None) -> str:
         f"account       {azure.account}",
         f"key           {azure.key}",
         f"storage       {storage.blob_endpoint if storage else '-'}",
-        f"side door     {azure.endpoint}/_emulator",
+        f"control API   {azure.endpoint}/_emulator",
         "",
         *(f"export {name}={value}" for name, value in azure.environment.items()),
         f"export AZURE_BATCH_ACCOUNT={azure.account} AZURE_BATCH_ENDPOINT={azure.endpoint}",

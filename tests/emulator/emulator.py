@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aiohttp import web
 
-from tests.emulator import node_faults, pools, routes_side, views
+from tests.emulator import node_faults, pools, routes_control, views
 from tests.emulator.account import Account, Settings
 from tests.emulator.auth import PRINCIPAL, AsyncEmulatedCredential, EmulatedCredential
 from tests.emulator.certificates import Certificates, make_certificates
@@ -249,8 +249,8 @@ class Emulator:
         self._call(self._server.requests.clear)
 
     @property
-    def clock(self) -> ClockDoor:
-        return ClockDoor(self._clock, self._call)
+    def clock(self) -> ClockControl:
+        return ClockControl(self._clock, self._call)
 
     def put_pool(
         self, name: str, resource: Mapping[str, Any] | None = None, **properties: Any
@@ -269,7 +269,9 @@ class Emulator:
             assigned: Json = {each: {} for each in identity}
             body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": assigned}
         return self._call(
-            lambda: views.pool_view(self.endpoint, routes_side.put_pool(self._account, name, body))
+            lambda: views.pool_view(
+                self.endpoint, routes_control.put_pool(self._account, name, body)
+            )
         )
 
     def delete_pool(self, name: str) -> None:
@@ -327,7 +329,7 @@ DEFAULT_POOL: Mapping[str, Any] = {
 }
 
 
-class ClockDoor:
+class ClockControl:
     """The service's clock, for a test's thread."""
 
     def __init__(self, clock: Clock, call: Callable[[Callable[[], Any]], Any]) -> None:

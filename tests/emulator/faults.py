@@ -64,7 +64,7 @@ class Fault:
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Fault:
-        """Read what the side door was sent.
+        """Read what the control API was sent.
 
         Raises:
             ValueError: An unknown kind or field.

@@ -202,7 +202,7 @@ class Route:
     shape: Shape | None
     handler: Callable[..., Answer]
     public: bool = False
-    """No sign-in: the side door."""
+    """No sign-in: the control API."""
 
     @property
     def operation(self) -> str:

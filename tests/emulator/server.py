@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qsl
 
 from tests.emulator import (
+    routes_control,
     routes_files,
     routes_jobs,
     routes_nodes,
     routes_other,
     routes_pools,
-    routes_side,
     routes_tasks,
 )
 from tests.emulator.auth import CHALLENGE, Signed, authenticate
@@ -42,7 +42,7 @@ ROUTES: list[Route] = [
     *routes_tasks.routes.table,
     *routes_files.routes.table,
     *routes_other.routes.table,
-    *routes_side.routes.table,
+    *routes_control.routes.table,
 ]
 LARGEST_BODY = 1_048_576
 QUERIES = frozenset(

@@ -54,7 +54,7 @@ def node_environment(account: Account, node: Node) -> dict[str, str]:
         "AZ_BATCH_NODE_SHARED_DIR": "{root}/shared",
         "AZ_BATCH_NODE_STARTUP_DIR": "{root}/startup",
         "AZ_BATCH_NODE_MOUNTS_DIR": "{root}/fsmounts",
-        # the side door's, and not this machine's own, should it be on Azure
+        # the control API's, and not this machine's own, should it be on Azure
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{account.url}/_emulator/pools/{node.pool.id}",
         **({"SSL_CERT_FILE": account.ca_file} if account.ca_file else {}),
     }

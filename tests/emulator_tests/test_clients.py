@@ -170,7 +170,7 @@ def test_it_is_started_by_hand_and_says_how_to_connect(option: str | None) -> No
     ) as process:
         assert process.stdout is not None
         said: dict[str, str] = {}
-        while "side door" not in said:
+        while "control API" not in said:
             name, _, value = process.stdout.readline().partition("  ")
             said[name.strip()] = value.strip()
         pool = {
@@ -179,7 +179,7 @@ def test_it_is_started_by_hand_and_says_how_to_connect(option: str | None) -> No
         }
         urllib3.disable_warnings()
         answer = requests.put(
-            f"{said['side door']}/pools/pool", data=json.dumps(pool), verify=False, timeout=60
+            f"{said['control API']}/pools/pool", data=json.dumps(pool), verify=False, timeout=60
         )
         key = AzureNamedKeyCredential(said["account"], said["key"])
         with BatchClient(said["endpoint"], key, connection_verify=False) as client:

@@ -187,7 +187,7 @@ def test_everything_can_be_asked_for_over_http(
         ("POST", "clock", {"speed": "fast"}),
     ],
 )
-def test_the_side_door_refuses_what_it_does_not_understand(
+def test_the_control_api_refuses_what_it_does_not_understand(
     plain: Emulator, side: requests.Session, method: str, path: str, body: Any
 ) -> None:
     answer = side.request(method, f"{plain.endpoint}/_emulator/{path}", json=body, timeout=60)

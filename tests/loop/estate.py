@@ -57,7 +57,7 @@ class Estate:
         """The storage, as its owner sees it."""
         return owner_of(self.storage)
 
-    def side_door(self, path: str = "") -> dict[str, Any]:
+    def control_api(self, path: str = "") -> dict[str, Any]:
         """What the Batch emulator says of itself, or of one thing in it."""
         address = f"{self.azure.endpoint}/_emulator/{path}".rstrip("/")
         answer = requests.get(address, timeout=10, verify=self.azure.ca_file)

@@ -102,7 +102,7 @@ def calls(ours: Estate, operation: str) -> int:
 def test_batch_gets_the_pool_that_the_program_declares(up: Estate) -> None:
     outputs = up.deployment.outputs
     (resource,) = up.deployment.world.of("azure-native:batch:Pool")
-    declared, shown = resource["inputs"], up.side_door(f"pools/{outputs['pools'][0]['id']}")
+    declared, shown = resource["inputs"], up.control_api(f"pools/{outputs['pools'][0]['id']}")
     assert outputs["pool_identity_id"] in json.dumps(shown["identity"])
     assert shown["taskSlotsPerNode"] == outputs["pools"][0]["task_slots"]
     assert shown["autoScaleFormula"] == declared["scaleSettings"]["autoScale"]["formula"]
@@ -213,4 +213,4 @@ def test_after_destroy_nothing_of_the_stack_is_left(up: Estate) -> None:
     assert up.deployment.world.resources == {}
     left = {each.name for each in up.blobs.list_containers()}
     assert left.isdisjoint(CONTAINERS)
-    wait_for(lambda: not (up.side_door()["pools"] or up.side_door()["jobs"]))
+    wait_for(lambda: not (up.control_api()["pools"] or up.control_api()["jobs"]))

@@ -19,7 +19,9 @@ def test_a_file_is_converted_on_the_pool_that_is_named(
     with estate(tmp_path / "azure", storage, speed=300, start=warm_python.start) as ours:
         ours.deployment.up(pools=POOLS)
         sound, film = ours.deployment.outputs["pools"]
-        assert ours.side_door(f"pools/{film['id']}")["taskSlotsPerNode"] == film["task_slots"] == 8
+        assert (
+            ours.control_api(f"pools/{film['id']}")["taskSlotsPerNode"] == film["task_slots"] == 8
+        )
         media.put("short.wav", ours.deployment.folder / "in" / "a.wav")
         refused = ours.runner("convert", "in", "--pool", "films", check=2)
         assert (

@@ -80,7 +80,7 @@ def tell_roles(world: World) -> None:
 
 
 def ask_batch(method: str, path: str, body: dict[str, Any] | None = None) -> None:
-    """Call the Batch emulator's side door, if there is an emulator."""
+    """Call the Batch emulator's control API, if there is an emulator."""
     if url := os.environ.get("PROVIDER_BATCH_URL"):
         address = f"{url.rstrip('/')}/_emulator/{path}"
         answer = requests.request(method, address, json=body, timeout=SECONDS, verify=authority())

@@ -1,4 +1,4 @@
-"""The side door: what happens to the account from outside the data plane, as HTTP.
+"""The control API: what happens to the account from outside the data plane, as HTTP.
 
 ARM's pools, the roles of identities, faults, the clock, faults of nodes, and tokens.
 Nothing here asks for a sign-in.
@@ -91,23 +91,23 @@ def describe(call: Call) -> Answer:
 
 
 @routes.add("PUT", "/_emulator/pools/{pool}", 200, ANY_OBJECT)
-def side_put_pool(call: Call, pool: str) -> Answer:
+def control_put_pool(call: Call, pool: str) -> Answer:
     return Answer(body=views.pool_view(call.url, put_pool(call.account, pool, call.body)))
 
 
 @routes.add("GET", "/_emulator/pools/{pool}")
-def side_get_pool(call: Call, pool: str) -> Answer:
+def control_get_pool(call: Call, pool: str) -> Answer:
     return Answer(body=views.pool_view(call.url, call.account.pool(pool)))
 
 
 @routes.add("DELETE", "/_emulator/pools/{pool}", 202)
-def side_delete_pool(call: Call, pool: str) -> Answer:
+def control_delete_pool(call: Call, pool: str) -> Answer:
     pools.delete(call.account, call.account.pool(pool))
     return Answer()
 
 
 @routes.add("DELETE", "/_emulator/jobs", 204)
-def side_delete_jobs(call: Call) -> Answer:
+def control_delete_jobs(call: Call) -> Answer:
     """Delete all jobs, as goes with an account."""
     for job in list(call.account.jobs.values()):
         jobs.delete(call.account, job)
@@ -115,7 +115,7 @@ def side_delete_jobs(call: Call) -> Answer:
 
 
 @routes.add("POST", "/_emulator/roles", 204, ROLE)
-def side_assign_role(call: Call) -> Answer:
+def control_assign_role(call: Call) -> Answer:
     body = call.body
     try:
         call.account.roles.assign(body["identity"], body["role"], body.get("container", "*"))
@@ -125,13 +125,13 @@ def side_assign_role(call: Call) -> Answer:
 
 
 @routes.add("DELETE", "/_emulator/roles", 204, IDENTITY)
-def side_revoke_roles(call: Call) -> Answer:
+def control_revoke_roles(call: Call) -> Answer:
     call.account.roles.revoke(call.body["identity"])
     return Answer()
 
 
 @routes.add("POST", "/_emulator/faults", 204, ANY_OBJECT)
-def side_add_fault(call: Call) -> Answer:
+def control_add_fault(call: Call) -> Answer:
     try:
         call.account.faults.add(Fault.from_json(call.body))
     except ValueError as error:
@@ -140,18 +140,18 @@ def side_add_fault(call: Call) -> Answer:
 
 
 @routes.add("GET", "/_emulator/faults")
-def side_list_faults(call: Call) -> Answer:
+def control_list_faults(call: Call) -> Answer:
     return Answer(body={"value": [asdict(fault) for fault in call.account.faults.pending]})
 
 
 @routes.add("DELETE", "/_emulator/faults", 204)
-def side_clear_faults(call: Call) -> Answer:
+def control_clear_faults(call: Call) -> Answer:
     call.account.faults.clear()
     return Answer()
 
 
 @routes.add("POST", "/_emulator/clock", 200, CLOCK)
-def side_set_clock(call: Call) -> Answer:
+def control_set_clock(call: Call) -> Answer:
     clock = call.account.clock
     clock.speed = call.body.get("speed", clock.speed)
     clock.step(call.body.get("step", 0))
@@ -159,7 +159,7 @@ def side_set_clock(call: Call) -> Answer:
 
 
 @routes.add("POST", "/_emulator/pools/{pool}/nodes/{node}/{event}", 204)
-def side_node_event(call: Call, pool: str, node: str, event: str) -> Answer:
+def control_node_event(call: Call, pool: str, node: str, event: str) -> Answer:
     if event not in EVENTS:
         raise BatchError("InvalidUri", {"Reason": f"one of {', '.join(EVENTS)}"})
     EVENTS[event](call.account, call.account.node(pool, node))
@@ -176,13 +176,13 @@ EVENTS: dict[str, Callable[[Account, Node], None]] = {
 
 
 @routes.add("GET", "/_emulator/principals/{principal}/token")
-def side_token(call: Call, principal: str) -> Answer:
+def control_token(call: Call, principal: str) -> Answer:
     """Answer as a managed identity's endpoint does, for programs that sign in by themselves."""
     return token_for(principal, call)
 
 
 @routes.add("GET", "/_emulator/pools/{pool}/metadata/identity/oauth2/token")
-def side_metadata(call: Call, pool: str) -> Answer:
+def control_metadata(call: Call, pool: str) -> Answer:
     """Answer a pool's nodes as the metadata service does: with tokens of the identities on the pool.
 
     Raises:
