@@ -17,11 +17,11 @@ from runner.costs import cost_of
 from runner.errors import CostLimitError, SetupError, UsageError
 from runner.estimate.basis import History
 from runner.estimate.calibration import calibrate
+from runner.estimate.contents import open_files
 from runner.estimate.extracts import extracts_of_blobs
-from runner.estimate.looks import look_at
 from runner.estimate.on_azure import Terms, estimate_azure
 from runner.estimate.on_this_machine import estimate_here
-from runner.estimate.unopened import look_from_outside
+from runner.estimate.unopened import guess_contents
 from runner.estimate.words import Estimate, as_json, hint, lines
 from runner.ledger import Ledger
 from runner.models import Conversion, Plan
@@ -99,10 +99,10 @@ def estimate(
     question = PriceQuestion(session.deployment, chosen) if session else None
     history = History.of(ledger, conversions[0].recipe) if conversions else History((), {})
     with extracts_of_blobs(backend.read_part()) as extracts:
-        found = look_at(conversions, program, cores, extracts)
+        found = open_files(conversions, program, cores, extracts)
         measured = partial(calibrate, ffmpeg=program, jobs=jobs, extracts=extracts)
         here, speeds = estimate_here(found, history, jobs, measured if measure else None, start)
-    if session is None or question is None or not found.looks:
+    if session is None or question is None or not found.files:
         return Estimate(found, here, None, backend.why if session is None else "nothing to do")
     prices, why = question.answer()
     terms = replace(
@@ -148,7 +148,7 @@ def hint_before_start(
     each = -(-len(plan.conversions) // _MOST_LOOKED_UP)
     some = replace(plan, conversions=plan.conversions[::each])
     todo = [one for one in left_to_do(some, policy) for _ in range(each)]
-    found = look_from_outside(todo, history.attempts)
+    found = guess_contents(todo, history.attempts)
     if found is None:
         return ""
     jobs = options["jobs"] or workers_for(len(todo), usable_cores(), useful_threads_of(todo))

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 
+from runner.estimate.contents import FileContent
 from runner.estimate.extracts import Extracts
-from runner.estimate.looks import Look
 from runner.estimate.speeds import Timing
 from runner.media.failures import ConversionError
 from runner.media.ffmpeg import Limits, ProcessHandle
@@ -47,39 +47,39 @@ class Calibration:
 class _Sample:
     """A file that parts of are converted, and what it holds."""
 
-    look: Look
+    content: FileContent
     path: str
     seconds: float
     """Of media that can be read."""
     skipped: float = _SKIPPED
 
     @classmethod
-    def of(cls, look: Look) -> "_Sample":
-        return cls(look, look.conversion.source.path, look.seconds)
+    def of(cls, content: FileContent) -> "_Sample":
+        return cls(content, content.conversion.source.path, content.seconds)
 
     @classmethod
-    def of_blob(cls, look: Look, extracts: Extracts | None) -> "_Sample | None":
-        extract = extracts.to_measure(look.conversion.source) if extracts else None
+    def of_blob(cls, content: FileContent, extracts: Extracts | None) -> "_Sample | None":
+        extract = extracts.to_measure(content.conversion.source) if extracts else None
         if extract is None:
             return None
-        if extract.beginning >= look.size:
-            return cls(look, extract.path, look.seconds)
-        there = _READABLE * look.seconds * extract.beginning / look.size
-        return cls(look, extract.path, there, skipped=0.0)
+        if extract.beginning >= content.size:
+            return cls(content, extract.path, content.seconds)
+        there = _READABLE * content.seconds * extract.beginning / content.size
+        return cls(content, extract.path, there, skipped=0.0)
 
 
 def calibrate(
-    looks: Sequence[Look], ffmpeg: str, jobs: int, extracts: Extracts | None = None
+    contents: Sequence[FileContent], ffmpeg: str, jobs: int, extracts: Extracts | None = None
 ) -> Calibration:
     """Convert parts of some files as the run would, so many at a time; nothing of it stays."""
     timings: list[Timing] = []
     files = 0
-    kinds = list(filter(None, (_samples(kind, extracts) for kind in _kinds(looks))))
+    kinds = list(filter(None, (_samples(kind, extracts) for kind in _kinds(contents))))
     if kinds:
         # the first conversion of a process is slower: it imports, and ffmpeg is not in memory yet
         _at_once(kinds[0][:1], ffmpeg, _FIRST)
     for samples in kinds:
-        workers = max(1, min(jobs, len(looks)))
+        workers = max(1, min(jobs, len(contents)))
         # as many at a time as in the run, also where there is only one
         chosen = list(islice(cycle(samples), min(workers, _MOST_AT_ONCE)))
         found = _measured(chosen, ffmpeg)
@@ -88,9 +88,9 @@ def calibrate(
     return Calibration(tuple(timings), files)
 
 
-def _samples(kind: Sequence[Look], extracts: Extracts | None) -> list[_Sample]:
+def _samples(kind: Sequence[FileContent], extracts: Extracts | None) -> list[_Sample]:
     """The files here of one *kind*; of blobs a single one, as it has to come here first."""
-    here = [_Sample.of(look) for look in kind[:8] if not look.conversion.source.is_blob]
+    here = [_Sample.of(content) for content in kind[:8] if not content.conversion.source.is_blob]
     if here:
         return here
     blob = _Sample.of_blob(kind[0], extracts)
@@ -115,24 +115,24 @@ def _measured(chosen: Sequence[_Sample], ffmpeg: str) -> list[Timing]:
         part = min(longest, part * _GROWTH)
 
 
-def _kinds(looks: Sequence[Look]) -> list[list[Look]]:
-    kinds: dict[object, list[Look]] = defaultdict(list)
-    for look in looks:
-        if look.seconds > 0:
-            kinds[look.suffix, look.pixels].append(look)
-    most = sorted(kinds.values(), key=lambda kind: -sum(look.seconds for look in kind))
+def _kinds(contents: Sequence[FileContent]) -> list[list[FileContent]]:
+    kinds: dict[object, list[FileContent]] = defaultdict(list)
+    for content in contents:
+        if content.seconds > 0:
+            kinds[content.suffix, content.pixels].append(content)
+    most = sorted(kinds.values(), key=lambda kind: -sum(content.seconds for content in kind))
     # files of the usual length say most
     return [sorted(kind, key=lambda k: abs(k.seconds - _middle(kind))) for kind in most[:_KINDS]]
 
 
-def _middle(kind: Sequence[Look]) -> float:
-    return sorted(look.seconds for look in kind)[len(kind) // 2]
+def _middle(kind: Sequence[FileContent]) -> float:
+    return sorted(content.seconds for content in kind)[len(kind) // 2]
 
 
 def _at_once(chosen: Sequence[_Sample], ffmpeg: str, seconds: float) -> list[Timing]:
     scratch = tempfile.mkdtemp(prefix="runner-plan-")
     # the files of a run here keep to cores, too
-    own_cores = OwnCores(cores_for(len(chosen), [one.look.conversion.recipe for one in chosen]))
+    own_cores = OwnCores(cores_for(len(chosen), [one.content.conversion.recipe for one in chosen]))
     try:
         with ThreadPoolExecutor(len(chosen)) as pool:
             done = pool.map(
@@ -147,8 +147,8 @@ def _at_once(chosen: Sequence[_Sample], ffmpeg: str, seconds: float) -> list[Tim
 def _measure(
     sample: _Sample, ffmpeg: str, seconds: float, scratch: str, own_cores: OwnCores
 ) -> Timing | None:
-    look = sample.look
-    recipe = look.conversion.recipe
+    content = sample.content
+    recipe = content.conversion.recipe
     part = min(seconds, sample.seconds)
     work = Work(
         source=sample.path,
@@ -167,11 +167,11 @@ def _measure(
     except ConversionError:
         return None
     took = time.monotonic() - began
-    return Timing(look.suffix, look.rate, part, took, made.size, look.pixels)
+    return Timing(content.suffix, content.rate, part, took, made.size, content.pixels)
 
 
 def _of_a_part(recipe: Recipe, sample: _Sample, part: float) -> Recipe:
-    if part >= sample.look.seconds or recipe.input_arguments:
+    if part >= sample.content.seconds or recipe.input_arguments:
         return recipe
     begin = sample.skipped * (sample.seconds - part)
     return replace(recipe, input_arguments=("-ss", f"{begin:.3f}", "-t", f"{part:.3f}"))

@@ -6,7 +6,7 @@ from itertools import chain
 
 from runner.azure.pools import Pool
 from runner.estimate.basis import END, ENOUGH, GUESS, MEASURED, Basis, History, median
-from runner.estimate.looks import Look, Selection
+from runner.estimate.contents import Contents, FileContent
 from runner.estimate.model import AssumedPipeline, SimulatedRun, SimulatedTask, simulate
 from runner.estimate.speeds import Speeds
 from runner.options import AUTO
@@ -79,18 +79,20 @@ class Terms:
 
 
 def estimate_azure(
-    found: Selection, history: History, here: Speeds | None, terms: Terms
+    found: Contents, history: History, here: Speeds | None, terms: Terms
 ) -> AzureEstimate:
     """Estimate how long Azure takes, and what that costs."""
     pool = terms.pool
     past = history.where(lambda run: run.backend == terms.account and run.vm_size == pool.vm_size)
-    looks = sorted(found.looks, key=lambda look: look.conversion.source.estimated_seconds)[::-1]
-    times, results, basis = _on_nodes(looks, past, here, terms)
+    contents = sorted(found.files, key=lambda content: content.conversion.source.estimated_seconds)[
+        ::-1
+    ]
+    times, results, basis = _on_nodes(contents, past, here, terms)
     pipeline, notes = _pipeline(past, terms)
-    pipeline = replace(pipeline, slots=_at_a_time(looks, terms))
-    sent = [look.whole if terms.whole else look.sent for look in looks]
-    back = [0.0] * len(looks) if terms.staying.results else results
-    tasks = _tasks(looks, sent, times, back, pipeline, terms)
+    pipeline = replace(pipeline, slots=_at_a_time(contents, terms))
+    sent = [content.whole if terms.whole else content.sent for content in contents]
+    back = [0.0] * len(contents) if terms.staying.results else results
+    tasks = _tasks(contents, sent, times, back, pipeline, terms)
     went = simulate(tasks, replace(pipeline, overhead=_overhead(past, pipeline, terms)))
     used = _NodeTime.of(len(tasks), pipeline, went, pool)
     storage = _storage(sent, results, went.total, terms)
@@ -139,7 +141,7 @@ class _NodeTime:
 
 
 def _tasks(
-    looks: Sequence[Look],
+    contents: Sequence[FileContent],
     sent: Sequence[float],
     times: Sequence[float] | None,
     back: Sequence[float],
@@ -147,25 +149,26 @@ def _tasks(
     terms: Terms,
 ) -> list[SimulatedTask]:
     """Return the tasks of all files; without *times* they take none."""
-    facts = zip(looks, sent, times or [0.0] * len(looks), back, strict=True)
+    facts = zip(contents, sent, times or [0.0] * len(contents), back, strict=True)
     pieces = (
-        _in_pieces(look, SimulatedTask(*task), len(looks), pipeline, terms) for look, *task in facts
+        _in_pieces(content, SimulatedTask(*task), len(contents), pipeline, terms)
+        for content, *task in facts
     )
     return list(chain.from_iterable(pieces))
 
 
 def _in_pieces(
-    look: Look, task: SimulatedTask, files: int, pipeline: AssumedPipeline, terms: Terms
+    content: FileContent, task: SimulatedTask, files: int, pipeline: AssumedPipeline, terms: Terms
 ) -> list[SimulatedTask]:
     """Return *task*, or those of its pieces if it is a film that is encoded in some: it travels once."""
-    conversion = look.conversion
+    conversion = content.conversion
     split = split_on_nodes(terms.split, files, pipeline.nodes * pipeline.slots)
     if split is None or not conversion.recipe.film or conversion.source.is_blob:
         return [task]
-    length = split.length(look.seconds)
+    length = split.length(content.seconds)
     if length is None:
         return [task]
-    pieces = max(1, int(look.seconds / length))
+    pieces = max(1, int(content.seconds / length))
     return [
         SimulatedTask(
             sent=0.0 if number else task.sent,
@@ -196,27 +199,27 @@ def _besides(received: float, storage: StorageUse, prices: Prices | None) -> flo
 
 
 def _on_nodes(
-    looks: Sequence[Look], past: History, here: Speeds | None, terms: Terms
+    contents: Sequence[FileContent], past: History, here: Speeds | None, terms: Terms
 ) -> tuple[list[float] | None, list[float], Basis]:
     """Return the seconds of each file on a node, the bytes of its result, and what both are based on."""
-    is_sound = any(look.conversion.recipe.media == "audio" for look in looks)
+    is_sound = any(content.conversion.recipe.media == "audio" for content in contents)
     speeds = Speeds(past.timings, any_kind=is_sound)
     size = terms.pool.vm_size
-    if len(speeds) and speeds.covers(looks) >= ENOUGH:
+    if len(speeds) and speeds.covers(contents) >= ENOUGH:
         basis = Basis(f"conversion based on {past.words} on {size}", MEASURED)
-        return speeds.times(looks), speeds.results(looks), basis
+        return speeds.times(contents), speeds.results(contents), basis
     if here is None:
-        return None, [0.0] * len(looks), Basis(f"nothing was converted on {size} yet", GUESS)
+        return None, [0.0] * len(contents), Basis(f"nothing was converted on {size} yet", GUESS)
     mine = terms.cores / terms.jobs
-    theirs = (terms.pool.node_vcpus or 2 * terms.pool.task_slots) / _at_a_time(looks, terms)
+    theirs = (terms.pool.node_vcpus or 2 * terms.pool.task_slots) / _at_a_time(contents, terms)
     words = f"conversion time scaled from this machine, because nothing was converted on {size} yet: a guess"
-    return here.times(looks, mine / theirs), here.results(looks), Basis(words, GUESS)
+    return here.times(contents, mine / theirs), here.results(contents), Basis(words, GUESS)
 
 
-def _at_a_time(looks: Sequence[Look], terms: Terms) -> int:
+def _at_a_time(contents: Sequence[FileContent], terms: Terms) -> int:
     """Return how many files a node converts at a time."""
     pool = terms.pool
-    return pool.at_a_time(looks[0].conversion.recipe) if looks else max(1, pool.task_slots)
+    return pool.at_a_time(contents[0].conversion.recipe) if contents else max(1, pool.task_slots)
 
 
 def _pipeline(past: History, terms: Terms) -> tuple[AssumedPipeline, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from runner.estimate.basis import CALIBRATED, END, ENOUGH, GUESS, MEASURED, Basis, History, median
 from runner.estimate.calibration import Calibration
-from runner.estimate.looks import Look, Selection
+from runner.estimate.contents import Contents, FileContent
 from runner.estimate.model import time_here
 from runner.estimate.speeds import Speeds
 from runner.formatting import count_text
@@ -21,26 +21,26 @@ class LocalEstimate:
 
 
 def estimate_here(
-    found: Selection,
+    found: Contents,
     history: History,
     jobs: int,
-    measure: Callable[[Sequence[Look]], Calibration] | None = None,
+    measure: Callable[[Sequence[FileContent]], Calibration] | None = None,
     start: float = 0.0,
 ) -> tuple[LocalEstimate, Speeds | None]:
     """How long this machine takes; *measure* finds out, if it is given, what its ledger does not know.
 
     *start* is how many seconds a command takes before its run begins.
     """
-    looks = found.looks
-    is_sound = any(look.conversion.recipe.media == "audio" for look in looks)
+    contents = found.files
+    is_sound = any(content.conversion.recipe.media == "audio" for content in contents)
     past = history.where(lambda run: run.backend == "local")
     speeds = Speeds(past.timings, any_kind=is_sound)
-    if len(speeds) and speeds.covers(looks) >= ENOUGH:
+    if len(speeds) and speeds.covers(contents) >= ENOUGH:
         basis = Basis(f"based on {past.words}", MEASURED + found.error)
     elif measure is None:
         return LocalEstimate(None, jobs, Basis("`runner plan` measures it", GUESS)), None
     else:
-        measured = measure(looks)
+        measured = measure(contents)
         speeds = Speeds(measured.timings, any_kind=True)
         basis = Basis(
             f"measured on parts of {count_text(measured.files, 'file')}", CALIBRATED + found.error
@@ -49,7 +49,7 @@ def estimate_here(
         return LocalEstimate(
             None, jobs, Basis("no file could be converted to measure it", GUESS)
         ), None
-    seconds = start + time_here(speeds.times(looks), jobs) + _overhead_here(past) + END
+    seconds = start + time_here(speeds.times(contents), jobs) + _overhead_here(past) + END
     return LocalEstimate(seconds, jobs, basis), speeds
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from runner.estimate.looks import Look
+from runner.estimate.contents import FileContent
 
 _FEW = 3
 _ALIKE = (1.5, 4.0)
@@ -70,46 +70,50 @@ class Speeds:
     def __len__(self) -> int:
         return len(self._timings)
 
-    def of(self, look: Look) -> Speed | None:
-        """Return how fast files like that of *look* were converted; None if there were none."""
-        kind = (look.suffix, round(look.rate, -3), look.pixels)
+    def of(self, content: FileContent) -> Speed | None:
+        """Return how fast files like that of *content* were converted; None if there were none."""
+        kind = (content.suffix, round(content.rate, -3), content.pixels)
         if kind not in self._known:
-            self._known[kind] = self._find(look)
+            self._known[kind] = self._find(content)
         return self._known[kind]
 
-    def _find(self, look: Look) -> Speed | None:
-        tiers = [self._alike(look, factor) for factor in _ALIKE]
+    def _find(self, content: FileContent) -> Speed | None:
+        tiers = [self._alike(content, factor) for factor in _ALIKE]
         if self._any_kind:
             tiers.append(self._timings)
         best = next((tier for tier in tiers if len(tier) >= _FEW), None)
         best = best or next(filter(None, tiers), None)
         return fit(best) if best else None
 
-    def _alike(self, look: Look, factor: float) -> list[Timing]:
+    def _alike(self, content: FileContent, factor: float) -> list[Timing]:
         return [
             timing
             for timing in self._timings
-            if timing.suffix == look.suffix
-            and timing.pixels in (None, look.pixels)
-            and look.rate / factor <= timing.rate <= look.rate * factor
+            if timing.suffix == content.suffix
+            and timing.pixels in (None, content.pixels)
+            and content.rate / factor <= timing.rate <= content.rate * factor
         ]
 
-    def covers(self, looks: Sequence[Look]) -> float:
-        """Return the share of the media of *looks* whose speed is known."""
-        whole = sum(look.seconds for look in looks)
-        known = sum(look.seconds for look in looks if self.of(look))
+    def covers(self, contents: Sequence[FileContent]) -> float:
+        """Return the share of the media of *contents* whose speed is known."""
+        whole = sum(content.seconds for content in contents)
+        known = sum(content.seconds for content in contents if self.of(content))
         return known / whole if whole else 0.0
 
-    def times(self, looks: Sequence[Look], scale: float = 1.0) -> list[float]:
+    def times(self, contents: Sequence[FileContent], scale: float = 1.0) -> list[float]:
         """Return the seconds of each; unknown kinds are taken to be like the others."""
-        return self._all(looks, lambda speed, look: scale * speed.of(look.seconds))
+        return self._all(contents, lambda speed, content: scale * speed.of(content.seconds))
 
-    def results(self, looks: Sequence[Look]) -> list[float]:
+    def results(self, contents: Sequence[FileContent]) -> list[float]:
         """Return the bytes of each result."""
-        return self._all(looks, lambda speed, look: speed.result_rate * look.seconds)
+        return self._all(contents, lambda speed, content: speed.result_rate * content.seconds)
 
-    def _all(self, looks: Sequence[Look], value: Callable[[Speed, Look], float]) -> list[float]:
-        values = [(look, self.of(look)) for look in looks]
-        known = [(value(speed, look), look.seconds) for look, speed in values if speed]
+    def _all(
+        self, contents: Sequence[FileContent], value: Callable[[Speed, FileContent], float]
+    ) -> list[float]:
+        values = [(content, self.of(content)) for content in contents]
+        known = [(value(speed, content), content.seconds) for content, speed in values if speed]
         share = sum(v for v, _ in known) / max(sum(s for _, s in known), 1e-9)
-        return [value(speed, look) if speed else share * look.seconds for look, speed in values]
+        return [
+            value(speed, content) if speed else share * content.seconds for content, speed in values
+        ]

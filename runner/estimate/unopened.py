@@ -4,7 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from runner.estimate.looks import Look, Selection
+from runner.estimate.contents import Contents, FileContent
 from runner.models import Conversion
 from runner.records import AttemptRecord
 
@@ -14,19 +14,19 @@ _IS_FILM = 0.8
 """Where less of the bytes was sent, it was the audio of films."""
 
 
-def look_from_outside(
+def guess_contents(
     conversions: Sequence[Conversion], earlier: Iterable[AttemptRecord]
-) -> Selection | None:
+) -> Contents | None:
     """Return what *conversions* contain, if most are of a kind seen *earlier*."""
     known = _by_suffix(earlier)
-    looks = [
-        _look(one, known[suffix])
+    contents = [
+        _content(one, known[suffix])
         for one in conversions
         if (suffix := _suffix(one.source.path)) in known and not one.source.is_blob
     ]
     size = sum(max(0, one.source.size) for one in conversions)
-    found = Selection(tuple(looks), 0, 0, 0.0)
-    return found if looks and found.bytes >= _ENOUGH * size else None
+    found = Contents(tuple(contents), 0, 0, 0.0)
+    return found if contents and found.bytes >= _ENOUGH * size else None
 
 
 def _by_suffix(earlier: Iterable[AttemptRecord]) -> dict[str, tuple[float, float]]:
@@ -46,9 +46,9 @@ def _by_suffix(earlier: Iterable[AttemptRecord]) -> dict[str, tuple[float, float
     }
 
 
-def _look(conversion: Conversion, known: tuple[float, float]) -> Look:
+def _content(conversion: Conversion, known: tuple[float, float]) -> FileContent:
     size, (seconds, sent) = max(0, conversion.source.size), known
-    return Look(conversion, size * seconds, size * sent, int(sent < _IS_FILM))
+    return FileContent(conversion, size * seconds, size * sent, int(sent < _IS_FILM))
 
 
 def _suffix(path: str) -> str:

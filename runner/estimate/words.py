@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from runner.estimate.looks import Selection
+from runner.estimate.contents import Contents
 from runner.estimate.on_azure import AzureEstimate
 from runner.estimate.on_this_machine import LocalEstimate
 from runner.formatting import bytes_text, count_text, seconds_text
@@ -23,7 +23,7 @@ _AS_LONG = 1.2
 class Estimate:
     """What is to be done, and how long it takes in each environment."""
 
-    found: Selection
+    found: Contents
     here: LocalEstimate
     azure: AzureEstimate | None
     why_no_azure: str
@@ -32,7 +32,7 @@ class Estimate:
 
 def lines(estimate: Estimate) -> list[str]:
     """Return the closing lines of `runner plan`."""
-    if not estimate.found.looks:
+    if not estimate.found.files:
         return [recommendation(estimate)]
     said = [_of_files(estimate.found), _of_here(estimate.here)]
     if estimate.azure is None:
@@ -42,12 +42,12 @@ def lines(estimate: Estimate) -> list[str]:
     return [*said, *filter(None, [recommendation(estimate)])]
 
 
-def _of_files(found: Selection) -> str:
+def _of_files(found: Contents) -> str:
     doubt = f" ±{found.error:.0%}" if found.error else ""
     length = f"{seconds_text(found.seconds)} of media{doubt}"
-    files = count_text(len(found.looks), "file")
+    files = count_text(len(found.files), "file")
     said = f"to convert: {files}, {bytes_text(found.bytes)}, {length}"
-    if found.looked_at < len(found.looks):
+    if found.looked_at < len(found.files):
         said += f" (by a random sample of {found.looked_at})"
     if found.unreadable:
         said += f"; {count_text(found.unreadable, 'file')} cannot be read"
@@ -127,7 +127,7 @@ def _about(seconds: float, error: float) -> str:
 def recommendation(estimate: Estimate) -> str:
     """Return one sentence; an empty one if nothing is known of either."""
     here, azure = estimate.here.seconds, estimate.azure
-    if not estimate.found.looks:
+    if not estimate.found.files:
         return _nothing(estimate.found.unreadable)
     if azure is None or azure.seconds is None:
         return "Convert here." if here is not None else ""
@@ -184,7 +184,7 @@ def as_json(estimate: Estimate) -> dict[str, Any]:
     return {
         "v": 1,
         "event": "estimate",
-        "files": len(found.looks),
+        "files": len(found.files),
         "bytes": found.bytes,
         "media_seconds": round(found.seconds, 1),
         "media_error": round(found.error, 3),

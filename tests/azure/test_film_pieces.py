@@ -11,7 +11,7 @@ from runner.azure.names import joining_task
 from runner.azure.pools import Pool
 from runner.azure.session import Session
 from runner.estimate.basis import History
-from runner.estimate.looks import Look, Selection
+from runner.estimate.contents import Contents, FileContent
 from runner.estimate.on_azure import Terms, estimate_azure
 from runner.estimate.speeds import Speeds, Timing
 from runner.models import Conversion, Source, State
@@ -255,13 +255,13 @@ def test_an_estimate_knows_of_the_pieces(
     split: str, film_seconds: float, nodes: int, share: float
 ) -> None:
     source = Source("/in/film.mkv", 10**9, 1)
-    look = Look(Conversion(source, "film.mp4", MP4), film_seconds, 10.0**7, 1920 * 1080)
+    look = FileContent(Conversion(source, "film.mp4", MP4), film_seconds, 10.0**7, 1920 * 1080)
     here = Speeds([Timing(".mkv", look.rate, 10.0, 10.0, 10.0**6, look.pixels)], any_kind=False)
     pool = Pool(name="", id="p", vm_size="Standard_F2s_v2", task_slots=1, purpose="", default=True,
                 max_nodes=nodes, node_vcpus=1, autoscale_minutes=0)  # fmt: skip
     terms = Terms(account="batch", pool=pool, prices=None, why_no_price="", uplink=1e12, whole=False,
                   jobs=1, cores=1, split=split)  # fmt: skip
-    azure = estimate_azure(Selection((look,), 1, 0, 0.0), History((), {}), here, terms)
+    azure = estimate_azure(Contents((look,), 1, 0, 0.0), History((), {}), here, terms)
     assert azure.seconds == pytest.approx(film_seconds * share, rel=0.1)
     assert azure.nodes == min(nodes, round(1 / share))
     assert azure.sent == 10**9, "it travels once"

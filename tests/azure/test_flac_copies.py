@@ -11,7 +11,7 @@ import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from runner.azure.flac_copies import FlacCopies, pays
-from runner.estimate.looks import look_of
+from runner.estimate.contents import content_of
 from runner.media.flac_copy import make_flac, wave_for_flac
 from runner.media.probe import read_streams
 from runner.models import Conversion, Source, State
@@ -302,5 +302,5 @@ def test_an_estimate_knows_that_pcm_travels_as_flac(
 ) -> None:
     media = read_streams(FFMPEG, str(wav(tmp_path / "a.wav", *words.split(), seconds=0.1)))
     assert media is not None
-    look = look_of(Conversion(Source("a.wav", size, 0), "a.mp3", MP3), media)
+    look = content_of(Conversion(Source("a.wav", size, 0), "a.mp3", MP3), media)
     assert look.sent == share * size

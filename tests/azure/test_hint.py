@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from runner.estimate.unopened import look_from_outside
+from runner.estimate.unopened import guess_contents
 from runner.models import Conversion, Source
 from tests.azure.conftest import MP3, MakeCloud, on_cloud
 from tests.conftest import Run
@@ -45,7 +45,7 @@ def test_files_of_which_no_run_knows_the_kind_are_not_guessed_at(
     assert attempt.media_seconds
     size = 10 * attempt.source_size
     sound, film = (Conversion(Source(f"/in/{n}", size, 0), n, MP3) for n in ("b.WAV", "b.mkv"))
-    found = look_from_outside([sound], earlier)
+    found = guess_contents([sound], earlier)
     assert found is not None
     assert found.seconds == 10 * attempt.media_seconds
-    assert look_from_outside([sound, film], earlier) is None
+    assert guess_contents([sound, film], earlier) is None

@@ -10,8 +10,8 @@ import pytest
 
 from runner.estimate.basis import Basis
 from runner.estimate.calibration import calibrate
+from runner.estimate.contents import Contents, FileContent, open_files
 from runner.estimate.extracts import Extracts
-from runner.estimate.looks import Look, Selection, look_at
 from runner.estimate.model import AssumedPipeline, SimulatedTask, simulate, time_here
 from runner.estimate.on_azure import AzureEstimate
 from runner.estimate.on_this_machine import LocalEstimate
@@ -30,9 +30,11 @@ LINE = AssumedPipeline(
 )
 
 
-def look(seconds: float, *, suffix: str = ".mp4", rate: float = 1000, pixels: int = 0) -> Look:
+def look(
+    seconds: float, *, suffix: str = ".mp4", rate: float = 1000, pixels: int = 0
+) -> FileContent:
     source = Source(f"/in/{seconds}{suffix}", int(seconds * rate), 0)
-    return Look(Conversion(source, f"{seconds}.mp3", MP3), seconds, seconds * 10, pixels)
+    return FileContent(Conversion(source, f"{seconds}.mp3", MP3), seconds, seconds * 10, pixels)
 
 
 def timing(seconds: float, took: float, *, suffix: str = ".mp4", rate: float = 1000) -> Timing:
@@ -98,19 +100,19 @@ def test_of_a_film_that_becomes_sound_its_sound_travels() -> None:
 def test_more_files_than_are_looked_into_are_a_sample_with_an_error(
     media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.estimate.looks.MOST_LOOKS", 4)
+    monkeypatch.setattr("runner.estimate.contents.MOST_OPENED", 4)
     media.put("8-bit.wav", *(tmp_path / f"{number}.wav" for number in range(8)))
     sources = [Source(str(path), path.stat().st_size, 0) for path in sorted(tmp_path.iterdir())]
     files = [Conversion(source, f"{n}.mp3", MP3) for n, source in enumerate(sources)]
-    found = look_at(files, media.ffmpeg, 2)
-    assert (found.looked_at, len(found.looks), found.unreadable) == (4, 8, 0)
+    found = open_files(files, media.ffmpeg, 2)
+    assert (found.looked_at, len(found.files), found.unreadable) == (4, 8, 0)
     assert found.error == pytest.approx(0, abs=1e-6)  # they are all alike
-    first = next(iter(found.looks)).seconds
+    first = next(iter(found.files)).seconds
     assert found.seconds == pytest.approx(8 * first)
 
 
 def test_the_error_of_a_sample_holds_what_the_rest_is_in_nearly_all_cases() -> None:
-    from runner.estimate.looks import _error  # noqa: PLC0415 - the rule itself is on trial
+    from runner.estimate.contents import _error  # noqa: PLC0415 - the rule itself is on trial
 
     luck, hits = random.Random(1), 0
     for _ in range(200):
@@ -171,7 +173,7 @@ def test_the_other_place_is_named_where_it_is_much_faster_or_as_fast_and_free(
         sent=0, received=0, amount=None, idle=None, prices=None, why_no_price="", bases=(), error=error,
         storage=NOTHING,
     )  # fmt: skip
-    found = Selection((look(10),), 1, 0, 0.0)
+    found = Contents((look(10),), 1, 0, 0.0)
     estimate = Estimate(found, LocalEstimate(here, 2, Basis("", 0.1)), there, "")
     assert hint(estimate, is_azure=True).startswith(words)
     assert bool(hint(estimate, is_azure=True)) is bool(words)
@@ -225,11 +227,11 @@ def test_of_a_blob_its_beginning_and_its_end_say_how_long_it_is_and_how_fast_it_
         return data[offset : offset + length]
 
     extracts = Extracts(read_part, str(tmp_path), beginning=8 * 1024, end=8 * 1024)
-    found = look_at([Conversion(source, "a.mp3", MP3)], media.ffmpeg, 1, extracts)
+    found = open_files([Conversion(source, "a.mp3", MP3)], media.ffmpeg, 1, extracts)
     assert sum(read) <= 16 * 1024
     assert (found.looked_at, found.unreadable) == (1, 0)
     assert found.seconds == pytest.approx(2.0, rel=0.15)
-    measured = calibrate(found.looks, media.ffmpeg, 2, extracts)
+    measured = calibrate(found.files, media.ffmpeg, 2, extracts)
     assert measured.files == 1
     assert measured.timings
 
@@ -242,5 +244,5 @@ def test_a_blob_that_cannot_be_read_is_guessed_by_its_size_and_that_is_said(
 
     source = Source("https://account.blob.core.windows.net/films/a.wav", 1_760_000, 0, "0x1")
     files = [Conversion(source, "a.mp3", MP3)]
-    found = look_at(files, media.ffmpeg, 1, Extracts(refuse, str(tmp_path)))
+    found = open_files(files, media.ffmpeg, 1, Extracts(refuse, str(tmp_path)))
     assert (found.looked_at, found.seconds, found.error) == (0, 10.0, 1.0)

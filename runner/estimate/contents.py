@@ -19,11 +19,11 @@ from runner.media.process import run
 from runner.models import Conversion
 
 _MOST_GUESSES = 50_000
-MOST_LOOKS = 2000
+MOST_OPENED = 2000
 """Files that are looked into; of more, a random sample."""
 MOST_BLOBS = 50
 """Likewise of blobs, whose parts are downloaded for that."""
-_LONGEST_LOOK = 60
+_LONGEST_OPENING = 60
 _GUESSED = "Estimating duration from bitrate"  # a mere guess is better than none here
 _SIZE = re.compile(r", (\d{2,5})x(\d{2,5})\b")
 _RATE = re.compile(r", (\d+) kb/s")
@@ -35,7 +35,7 @@ _USUAL_AUDIO = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FileContent:
     """What one file holds, as far as an estimate asks."""
 
     conversion: Conversion
@@ -81,10 +81,10 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class Contents:
     """The files of a plan that were opened; others are taken to be like those of their size."""
 
-    looks: tuple[Look, ...]
+    files: tuple[FileContent, ...]
     """One for each file."""
     looked_at: int
     unreadable: int
@@ -95,22 +95,22 @@ class Selection:
     @property
     def bytes(self) -> int:
         """Of all files."""
-        return sum(look.size for look in self.looks)
+        return sum(content.size for content in self.files)
 
     @property
     def seconds(self) -> float:
         """Of media in all files."""
-        return sum(look.seconds for look in self.looks)
+        return sum(content.seconds for content in self.files)
 
     @property
     def sent(self) -> float:
         """Bytes that would travel to Azure."""
-        return sum(look.sent for look in self.looks)
+        return sum(content.sent for content in self.files)
 
 
-def look_at(
+def open_files(
     conversions: Sequence[Conversion], ffmpeg: str, jobs: int, extracts: Extracts | None = None
-) -> Selection:
+) -> Contents:
     """Look into the files of *conversions*, all or a sample, so many at a time.
 
     Of sources in storage only *extracts* are looked into: else all of them would come here.
@@ -118,18 +118,21 @@ def look_at(
     table = Conversions.of(conversions).longest_first()
     files = [index for index, one in enumerate(table) if not one.source.is_blob]
     blobs = [index for index, one in enumerate(table) if one.source.is_blob] if extracts else []
-    chosen = _some(files, MOST_LOOKS) + _some(blobs, MOST_BLOBS)
+    chosen = _some(files, MOST_OPENED) + _some(blobs, MOST_BLOBS)
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        found = list(pool.map(lambda one: _look(one, ffmpeg, extracts), table.only(chosen)))
-    good = [look for look in found if look is not None]
+        found = list(pool.map(lambda one: _content(one, ffmpeg, extracts), table.only(chosen)))
+    good = [content for content in found if content is not None]
     # whoever cannot be opened fails at once; a blob that cannot be read here may be good all the same
     doubtful = set(blobs)
-    seen = {p for p, look in zip(chosen, found, strict=True) if look or p not in doubtful}
+    seen = {p for p, content in zip(chosen, found, strict=True) if content or p not in doubtful}
     rest = table.only(index for index in range(len(table)) if index not in seen)
     scale = _Scale.of(good)
-    looks = (*{look.conversion.source.path: look for look in good}.values(), *scale.guesses(rest))
+    contents = (
+        *{content.conversion.source.path: content for content in good}.values(),
+        *scale.guesses(rest),
+    )
     error = _error(good, len(table)) if rest else 0.0
-    return Selection(looks, len(seen), len(seen) - len(good), error)
+    return Contents(contents, len(seen), len(seen) - len(good), error)
 
 
 def _some(indices: list[int], most: int) -> list[int]:
@@ -138,31 +141,31 @@ def _some(indices: list[int], most: int) -> list[int]:
     return random.Random(len(indices)).sample(indices, most)  # noqa: S311 - no secret
 
 
-def _look(conversion: Conversion, ffmpeg: str, extracts: Extracts | None) -> Look | None:
+def _content(conversion: Conversion, ffmpeg: str, extracts: Extracts | None) -> FileContent | None:
     source = conversion.source
     if source.size == 0:
         return None  # ffmpeg cannot open it either
     if not source.is_blob:
-        return _look_into(source.path, conversion, ffmpeg)
+        return _read_content(source.path, conversion, ffmpeg)
     assert extracts is not None
-    looks = (_look_into(extract.path, conversion, ffmpeg) for extract in extracts.of(source))
-    return next((look for look in looks if look is not None), None)
+    contents = (_read_content(extract.path, conversion, ffmpeg) for extract in extracts.of(source))
+    return next((content for content in contents if content is not None), None)
 
 
-def _look_into(path: str, conversion: Conversion, ffmpeg: str) -> Look | None:
+def _read_content(path: str, conversion: Conversion, ffmpeg: str) -> FileContent | None:
     arguments = conversion.recipe.input_arguments
     command = [ffmpeg, "-nostdin", "-hide_banner", *arguments, "-i", f"file:{path}"]
     try:
-        done = run(command, timeout=_LONGEST_LOOK)
+        done = run(command, timeout=_LONGEST_OPENING)
     except (OSError, subprocess.TimeoutExpired):
         return None
     media = parse_log(done.stderr.decode(errors="replace").replace(_GUESSED, ""))
     if media is None or not media.streams:
         return None
-    return look_of(conversion, media)
+    return content_of(conversion, media)
 
 
-def look_of(conversion: Conversion, media: MediaInfo) -> Look:
+def content_of(conversion: Conversion, media: MediaInfo) -> FileContent:
     """Return what *media* says about the source of *conversion*."""
     lengths = (stream.duration for stream in media.streams)
     seconds = media.duration or max(filter(None, lengths), default=0.0)
@@ -172,7 +175,7 @@ def look_of(conversion: Conversion, media: MediaInfo) -> Look:
     sizes = (_SIZE.search(stream.details) for stream in media.all("video"))
     pixels = max((int(found[1]) * int(found[2]) for found in sizes if found), default=0)
     is_pcm = media.format == "wav" and [s.codec in _PCM for s in media.streams] == [True]
-    return Look(conversion, seconds, audio * 125 * seconds, pixels, is_pcm)
+    return FileContent(conversion, seconds, audio * 125 * seconds, pixels, is_pcm)
 
 
 def _kilobits(details: str) -> int:
@@ -190,37 +193,39 @@ class _Scale:
     is_pcm: bool = False
 
     @classmethod
-    def of(cls, looks: Sequence[Look]) -> "_Scale":
-        size = sum(look.size for look in looks)
+    def of(cls, contents: Sequence[FileContent]) -> "_Scale":
+        size = sum(content.size for content in contents)
         if not size:
             return cls(0.0, 0.0, 0)
-        pixels = sorted(look.pixels for look in looks)[len(looks) // 2]
-        seconds, audio = (sum(getattr(k, n) for k in looks) for n in ("seconds", "audio_bytes"))
-        is_pcm = sum(look.size for look in looks if look.is_pcm) > size / 2
+        pixels = sorted(content.pixels for content in contents)[len(contents) // 2]
+        seconds, audio = (sum(getattr(k, n) for k in contents) for n in ("seconds", "audio_bytes"))
+        is_pcm = sum(content.size for content in contents if content.is_pcm) > size / 2
         return cls(seconds / size, audio / size, pixels, is_pcm)
 
-    def guesses(self, conversions: Conversions) -> Iterator[Look]:
+    def guesses(self, conversions: Conversions) -> Iterator[FileContent]:
         """Guess at each of *conversions*, the longest first; of very many, one stands for those after it."""
         each = -(-len(conversions) // _MOST_GUESSES) or 1
         for index in range(0, len(conversions), each):
             yield from repeat(self.guess(conversions[index]), min(each, len(conversions) - index))
 
-    def guess(self, conversion: Conversion) -> Look:
+    def guess(self, conversion: Conversion) -> FileContent:
         size = max(conversion.source.size, 0)
         seconds = size * self.seconds or conversion.source.estimated_seconds
-        return Look(conversion, seconds, size * self.audio, self.pixels, self.is_pcm)
+        return FileContent(conversion, seconds, size * self.audio, self.pixels, self.is_pcm)
 
 
-def _error(looks: Sequence[Look], files: int) -> float:
+def _error(contents: Sequence[FileContent], files: int) -> float:
     """Return how far off the total length may be: the error of a ratio estimator, at 95 %.
 
     The length of the files that were not looked into follows from their size; what the sample
     scatters around that is the doubt (Cochran, Sampling Techniques, chapter 6).
     """
-    count, total = len(looks), sum(look.seconds for look in looks)
+    count, total = len(contents), sum(content.seconds for content in contents)
     if count < 2 or not total:
         return 1.0
-    ratio = total / max(1, sum(look.size for look in looks))
-    scatter = sum((look.seconds - ratio * look.size) ** 2 for look in looks) / (count - 1)
+    ratio = total / max(1, sum(content.size for content in contents))
+    scatter = sum((content.seconds - ratio * content.size) ** 2 for content in contents) / (
+        count - 1
+    )
     left = 1 - count / files
     return 1.96 * math.sqrt(left * scatter / count) / (total / count)
