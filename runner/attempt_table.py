@@ -8,7 +8,7 @@ from runner.database import Rows
 from runner.media.paths import is_windows, spelled
 from runner.models import Recipe, State
 from runner.recording import target_key
-from runner.records import AttemptRecord, packed
+from runner.records import AttemptRecord, compressed
 
 _HISTORY = (
     "run, target, number, source, recipe, state, kind, message, seconds, log, ended, notices,"
@@ -58,7 +58,7 @@ class AttemptTable:
         return self._rows(
             AttemptRecord.from_row,
             f"SELECT {columns} FROM history WHERE run = ? ORDER BY ended",  # noqa: S608
-            *(State.CONVERTED.value, packed(""), run),
+            *(State.CONVERTED.value, compressed(""), run),
         )
 
     def each(self, run: str, at_a_time: int = 2000) -> Iterator[AttemptRecord]:
@@ -70,7 +70,7 @@ class AttemptTable:
             f"SELECT file, number, {columns} FROM history"  # noqa: S608
             " WHERE run_id = (SELECT id FROM words WHERE word = ?) AND (file, number) > (?, ?)"
             " ORDER BY file, number LIMIT ?",
-            *(packed(""), run, *last, at_a_time),
+            *(compressed(""), run, *last, at_a_time),
         ):
             yield from (attempt for _, attempt in page)
             last = page[-1][0]
@@ -84,7 +84,7 @@ class AttemptTable:
             " (SELECT run, file, number FROM attempts"
             " WHERE recipe = (SELECT id FROM words WHERE word = ?) AND state = ?"
             " ORDER BY ended DESC LIMIT ?) ORDER BY ended DESC",
-            *(packed(""), recipe.fingerprint, State.CONVERTED.value, _MOST_EARLIER),
+            *(compressed(""), recipe.fingerprint, State.CONVERTED.value, _MOST_EARLIER),
         )
 
     def at(self, file: str) -> list[AttemptRecord]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from runner.file_rows import FileRow, key_of
 from runner.models import STEPS, Conversion, Event, Kind, NodeUse, Result, Step
-from runner.records import packed
+from runner.records import compressed
 
 
 class Words:
@@ -92,7 +92,7 @@ class Recording:
                 *(self._word(self.run), self.file, event.attempt, self._recipe()),
                 event.state.value,
                 *(failure and failure.kind.value, failure and as_bytes(failure.message)),
-                *(event.seconds, ended, packed(log), json.dumps(event.notices)),
+                *(event.seconds, ended, compressed(log), json.dumps(event.notices)),
                 *_execution_of(event),
                 *(self._word(execution.worker), self._word(event.versions or execution.ffmpeg)),
                 _steps(execution.steps, ended),

@@ -274,7 +274,7 @@ def _unpacked(data: object) -> str:
     return log.decode("utf-8", "surrogateescape")
 
 
-def packed(log: str) -> bytes:
+def compressed(log: str) -> bytes:
     """Compress *log* for storage; of a very long one, only head and tail are kept."""
     if len(log) > _LONGEST_LOG:
         log = f"{log[: _LONGEST_LOG // 4]}\n[...]\n{log[-3 * _LONGEST_LOG // 4 :]}"

@@ -85,7 +85,7 @@ def _of_target(pool: batch.BatchPool, autoscale_minutes: int, now: datetime) -> 
     if _target(pool) > 0:
         return "all nodes are busy with other jobs"
     if pool.enable_auto_scale:
-        return f"the pool is at zero; {_next_look(pool, autoscale_minutes, now)}"
+        return f"the pool is at zero; {_next_evaluation(pool, autoscale_minutes, now)}"
     return "the pool has a fixed size of 0: give it nodes in the stack's settings, then `pulumi up`"
 
 
@@ -93,7 +93,7 @@ def _target(pool: batch.BatchPool) -> int:
     return (pool.target_dedicated_nodes or 0) + (pool.target_low_priority_nodes or 0)
 
 
-def _next_look(pool: batch.BatchPool, minutes: int, now: datetime) -> str:
+def _next_evaluation(pool: batch.BatchPool, minutes: int, now: datetime) -> str:
     last = pool.auto_scale_run.timestamp if pool.auto_scale_run else None
     if last is None:
         return f"its formula is evaluated every {minutes} min, then nodes take minutes to start"

@@ -58,7 +58,7 @@ def node_alarms(snapshot: PoolSnapshot, deployment: Deployment) -> Iterator[Alar
     """Return one alarm for all nodes with the same problem, naming one of them."""
     groups: dict[str, list[batch.BatchNode]] = {}
     for node in snapshot.nodes:
-        if key := _ailment(snapshot, node):
+        if key := _problem(snapshot, node):
             groups.setdefault(key, []).append(node)
     for key, nodes in groups.items():
         first = nodes[0].id or ""
@@ -96,7 +96,7 @@ def no_node_can_work(snapshot: PoolSnapshot) -> str | None:
     return f"none of the {count} nodes of pool {snapshot.pool.id} can work: {cause}"
 
 
-def after(snapshot: PoolSnapshot, deployment: Deployment) -> str:
+def remedy_for(snapshot: PoolSnapshot, deployment: Deployment) -> str:
     """Return what to do when no node of a pool can work."""
     if snapshot.pool.enable_auto_scale:
         return (
@@ -115,7 +115,7 @@ def _is_lost(snapshot: PoolSnapshot, node: batch.BatchNode) -> bool:
     return (state in _LOST and age >= PATIENCE) or (state == _WAITING and age >= _START_TASK_LOST)
 
 
-def _ailment(snapshot: PoolSnapshot, node: batch.BatchNode) -> str:
+def _problem(snapshot: PoolSnapshot, node: batch.BatchNode) -> str:
     """Return a word for the problem of *node*; empty for none."""
     state, age = word(node.state), snapshot.age(node)
     if state in _CAUSES:

@@ -12,7 +12,7 @@ from runner.azure.diagnosis import alarms, why_nothing_runs
 from runner.azure.errors import JobLostError, PoolLostError, word
 from runner.azure.job_state import AT_COST_LIMIT, ended_early, refuse_disabled
 from runner.azure.names import joining_task
-from runner.azure.node_health import PoolSnapshot, after, failed_start, no_node_can_work
+from runner.azure.node_health import PoolSnapshot, failed_start, no_node_can_work, remedy_for
 from runner.azure.node_watch import NodeWatch
 from runner.azure.start_task_log import last_lines
 from runner.azure.tasks import FinishedTask
@@ -233,7 +233,7 @@ class Poller:
         log = last_lines(node, context.jobs, context.blobs, context.deployment, 1) if node else ()
         words = f" (its log ends: {log[-1]})" if log else ""
         raise PoolLostError(
-            f"{reason}{words}; its tasks were terminated; {after(snapshot, context.deployment)}"
+            f"{reason}{words}; its tasks were terminated; {remedy_for(snapshot, context.deployment)}"
         )
 
     def _say(self, message: str, key: str = "") -> None:

@@ -69,7 +69,7 @@ class SharedLock:
         """
         with self._local.held_for(run):
             lease = self._acquire(run)
-            keeper = _Keeper(self._ledger, self._blob, lease)
+            keeper = _LeaseRenewer(self._ledger, self._blob, lease)
             try:
                 yield
             finally:
@@ -138,7 +138,7 @@ class SharedLock:
             return None
 
 
-class _Keeper:
+class _LeaseRenewer:
     """Renews a lease in the background, and puts the ledger back from time to time."""
 
     def __init__(self, ledger: SharedLedger, blob: BlobClient, lease: BlobLeaseClient) -> None:

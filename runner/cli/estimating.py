@@ -21,8 +21,8 @@ from runner.estimate.contents import open_files
 from runner.estimate.extracts import extracts_of_blobs
 from runner.estimate.on_azure import Terms, estimate_azure
 from runner.estimate.on_this_machine import estimate_here
+from runner.estimate.report import Estimate, as_json, hint, lines
 from runner.estimate.unopened import guess_contents
-from runner.estimate.words import Estimate, as_json, hint, lines
 from runner.ledger import Ledger
 from runner.models import Conversion, Plan
 from runner.options import RunOptions

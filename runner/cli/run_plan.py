@@ -67,7 +67,7 @@ def _show(request: Request, plan: Plan, backend: Backend, ffmpeg: str) -> ExitCo
         todo = show_plan(plan, policy, request.output)
         if request.output.as_json or not request.output.quiet:
             from runner.cli import estimating  # noqa: PLC0415 - once the plan is on the screen
-            from runner.estimate.words import hint  # noqa: PLC0415 - as above
+            from runner.estimate.report import hint  # noqa: PLC0415 - as above
 
             estimated = estimating.estimate(todo, ledger, backend, options, ffmpeg, measure=False)
             estimating.show_estimate(estimated, request.output, options["max_cost"])

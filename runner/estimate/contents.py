@@ -12,7 +12,7 @@ from itertools import repeat
 
 from runner.conversions import Conversions
 from runner.estimate.extracts import Extracts
-from runner.media.audio_copy import suits
+from runner.media.audio_copy import needs_only_audio
 from runner.media.flac_copy import SMALLEST
 from runner.media.probe import MediaInfo, parse_log
 from runner.media.process import run
@@ -72,7 +72,7 @@ class FileContent:
     def sent(self) -> float:
         """Bytes that travel to Azure: of what becomes audio, a film's audio alone, and PCM as FLAC."""
         recipe = self.conversion.recipe
-        if not suits(recipe):
+        if not needs_only_audio(recipe):
             return self.whole
         if self.is_pcm and self.size >= SMALLEST and not recipe.copy_if_fits:
             return self.whole * _FLAC_SHARE

@@ -32,7 +32,7 @@ def extract_audio(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | 
     Return the path of the copy, whose conversion by *recipe* has the same audio as that of the source,
     or None if the whole file must be uploaded.
     """
-    if not suits(recipe):
+    if not needs_only_audio(recipe):
         return None
     media = read_streams(ffmpeg, source)
     if media is None or media.stream("video") is None or media.stream("audio") is None:
@@ -49,7 +49,7 @@ def extract_audio(ffmpeg: str, source: str, recipe: Recipe, stem: str) -> str | 
     return None
 
 
-def suits(recipe: Recipe) -> bool:
+def needs_only_audio(recipe: Recipe) -> bool:
     """Return whether *recipe* makes the same of a copy that has only a source's audio."""
     if recipe.media != "audio" or not recipe.is_preset:
         return False  # the user's own arguments may name any stream

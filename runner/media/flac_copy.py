@@ -11,10 +11,10 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from runner.media.audio_copy import is_worth_it, run_quietly, suits
+from runner.media.audio_copy import is_worth_it, needs_only_audio, run_quietly
 from runner.media.frames import find_frames
 from runner.media.recipe import Recipe
-from runner.media.tags import Tagging, Untagged
+from runner.media.tags import Tagging, TaggingError
 from runner.media.wave import read_wave
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def wave_for_flac(source: str, recipe: Recipe) -> Wave | None:
         OSError: It cannot be read.
     """
     # copying FLAC into FLAC would keep the level at which it was made to travel
-    if not suits(recipe) or recipe.copy_if_fits:
+    if not needs_only_audio(recipe) or recipe.copy_if_fits:
         return None
     wave = read_wave(source)
     return wave if wave is not None and wave.size >= SMALLEST else None
@@ -78,7 +78,7 @@ def _is_encoded(ffmpeg: str, wave: Wave, copy: str, tagging: Tagging) -> bool:
     try:
         # as in every FLAC file that is made here, so that each field has its name and not ffmpeg's
         return not tagging.carry(copy, _FLAC, None, _no_pictures)
-    except Untagged:
+    except TaggingError:
         return False
 
 
@@ -92,7 +92,7 @@ def _ends_where_it_seems_to(copy: str) -> bool:
 
 
 def _no_pictures(_: Sequence[str]) -> FfmpegResult:
-    raise Untagged
+    raise TaggingError
 
 
 def _is_same(ffmpeg: str, wave: Wave, copy: str) -> bool:

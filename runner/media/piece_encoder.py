@@ -160,7 +160,7 @@ class PieceEncoder:
     def _checked(ffmpeg: Ffmpeg, path: str, piece: Piece, ran: FfmpegResult) -> Packets:
         _check_log(piece, ran.log)
         if ran.code != 0:
-            raise UnsplittableError(f"{place_of(piece)} could not be encoded")
+            raise UnsplittableError(f"{position_of(piece)} could not be encoded")
         packets = list_in_order(ffmpeg, path)
         check_count(piece, packets)
         return packets
@@ -187,7 +187,7 @@ def list_in_order(ffmpeg: Ffmpeg, path: str) -> Packets:
     return packets
 
 
-def place_of(piece: Piece) -> str:
+def position_of(piece: Piece) -> str:
     """Return words for where *piece* is in its film."""
     return f"its part from {piece.start:.1f} s on"
 
@@ -197,7 +197,7 @@ def _check_log(piece: Piece, log: str) -> None:
     # x265 itself complains about, in lines that start with its name, is not the film: that its threads
     # cannot be bound to a part of the machine, under Wine.
     if any(fault_lines(line) for line in log.splitlines() if line.startswith("[")):
-        message = f"{place_of(piece)} needs frames before its keyframe, or is damaged"
+        message = f"{position_of(piece)} needs frames before its keyframe, or is damaged"
         raise UnsplittableError(message)
 
 
@@ -222,7 +222,7 @@ def check_count(piece: Piece, packets: Packets) -> None:
     frames = Frames(float(packets.base), tuple(packets.times), tuple(packets.keys))
     if not exactly(frames, piece.frames):
         count = f"{len(packets.times)} frames instead of {piece.frames}"
-        raise UnsplittableError(f"{place_of(piece)} has {count}")
+        raise UnsplittableError(f"{position_of(piece)} has {count}")
 
 
 def _results(futures: Sequence[Future[Encoded]]) -> tuple[Encoded, ...]:

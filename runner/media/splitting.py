@@ -22,7 +22,7 @@ from runner.media.piece_encoder import (
     check_alike,
     check_count,
     list_in_order,
-    place_of,
+    position_of,
 )
 from runner.media.pieces import (
     Frames,
@@ -137,7 +137,7 @@ def _take_pieces(encoding: Encoding, cut: Cut, picture: SplitPicture | None) -> 
 
 def _taken(encoding: Encoding, piece: Piece, path: str) -> Encoded:
     if os.path.getsize(path) == 0:
-        raise UnsplittableError(f"{place_of(piece)} cannot be encoded by itself")
+        raise UnsplittableError(f"{position_of(piece)} cannot be encoded by itself")
     packets = list_in_order(encoding.ffmpeg, path)
     check_count(piece, packets)
     return Encoded(path, packets)

@@ -17,7 +17,7 @@ from runner.media.paths import mtime_ns_of
 from runner.media.remedies import encode
 from runner.media.source import check_source, check_unchanged
 from runner.media.splitting import discard_pieces, encode_pieces, fault_of_join
-from runner.media.tags import ONLY_FFMPEGS, Untagged
+from runner.media.tags import ONLY_FFMPEGS, TaggingError
 from runner.media.target import check_target, from_os, is_full, move_into_place
 from runner.media.verify import check_decodes, check_ending, check_length
 from runner.media.work import ConversionResult, Progress, Work
@@ -117,7 +117,7 @@ def _carry_tags(encoding: Encoding, ran: FfmpegResult) -> tuple[str, ...]:
         return encoding.tagging.carry(
             encoding.result, encoding.recipe, ran.media, lambda words: encoding.run_quietly(*words)
         )
-    except Untagged as error:
+    except TaggingError as error:
         again = encoding.run_again()
         if again.code != 0:
             raise encoding.failure(again) from error

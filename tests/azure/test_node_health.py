@@ -8,10 +8,10 @@ from azure.batch.models import BatchNode, BatchPool
 from runner.azure.deployment import Deployment
 from runner.azure.node_health import (
     PoolSnapshot,
-    after,
     failed_start,
     no_node_can_work,
     node_alarms,
+    remedy_for,
 )
 from tests.azure.test_stack import OUTPUTS
 
@@ -123,4 +123,4 @@ def test_a_start_that_failed_is_found(state: str, minutes: float, found: str | N
 )
 def test_what_to_do_depends_on_whether_the_pool_scales(scales: bool, words: str) -> None:
     pool = BatchPool({"id": "pool", "allocationState": "steady", "enableAutoScale": scales})
-    assert words in after(PoolSnapshot(pool, (), NOW), STACK)
+    assert words in remedy_for(PoolSnapshot(pool, (), NOW), STACK)

@@ -15,8 +15,8 @@ from runner.estimate.extracts import Extracts
 from runner.estimate.model import AssumedPipeline, SimulatedTask, simulate, time_here
 from runner.estimate.on_azure import AzureEstimate
 from runner.estimate.on_this_machine import LocalEstimate
+from runner.estimate.report import Estimate, hint
 from runner.estimate.speeds import Speeds, Timing, fit
-from runner.estimate.words import Estimate, hint
 from runner.media.failures import ConversionError, Kind
 from runner.models import Conversion, Source
 from runner.presets import BUILT_IN

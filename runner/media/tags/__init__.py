@@ -44,7 +44,7 @@ _CHANGES_GAIN = (
 ONLY_FFMPEGS = "only the tags that ffmpeg writes are kept"
 
 
-class Untagged(Exception):  # noqa: N818 - what it is, and how it came about
+class TaggingError(Exception):
     """Tags could not be written, and what they were written to is not to be trusted."""
 
 
@@ -103,7 +103,7 @@ class Tagging:
         """Give *result* the tags of the source, in which ffmpeg saw *media*; returns what is lost.
 
         Raises:
-            Untagged: The result is not to be trusted any more.
+            TaggingError: The result is not to be trusted any more.
         """
         if leaves_tags_to_ffmpeg(recipe):
             return ()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.media.tags import (
     ONLY_FFMPEGS,
+    TaggingError,
     TaggingJob,
-    Untagged,
     ape,
     asf,
     changes_gain,
@@ -32,7 +32,7 @@ def carry(job: TaggingJob) -> tuple[str, ...]:
     """Give the result the source's tags; returns what is lost, a sentence each.
 
     Raises:
-        Untagged: The result was being written to, and is not to be trusted any more.
+        TaggingError: The result was being written to, and is not to be trusted any more.
         OSError: A file cannot be read.
     """
     kind, name = kind_of(job.result)
@@ -56,7 +56,7 @@ def carry(job: TaggingJob) -> tuple[str, ...]:
     try:
         file.save(**_how_to_save(kind, job.recipe.id3))
     except HOSTILE as error:
-        raise Untagged(f"{type(error).__name__}: {error}") from error
+        raise TaggingError(f"{type(error).__name__}: {error}") from error
     suffix = job.recipe.suffix
     return (*notices, *(f"{suffix} cannot hold the tag {one}" for one in lost))
 
