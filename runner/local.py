@@ -15,6 +15,7 @@ from runner.attempt import Attempt
 from runner.attempts_left import AttemptsLeft
 from runner.conversions import Conversions
 from runner.copies import Copies
+from runner.core_shares import CoreShares
 from runner.engine import Fetch, ResultStore, Stop, next_of, starting_threads
 from runner.lengths import longest_first
 from runner.media.failures import ConversionError, Stopped
@@ -36,9 +37,8 @@ from runner.models import (
     State,
 )
 from runner.moved_results import MoveNotes
-from runner.options import AUTO, OFF, RunOptions
+from runner.options import RunOptions
 from runner.own_cores import OwnCores, cores_for
-from runner.parallel import pieces_for, threads_for, usable_cores, useful_threads_of, workers_for
 from runner.scratch import clear_leftovers, discard_scratch, make_scratch, pieces_folder
 from runner.uploads import Uploads
 
@@ -103,16 +103,11 @@ class _Workers:
         self._handles: set[ProcessHandle] = set()
         self._ended = False
         self._is_closed = False
-        self._cores = usable_cores()
-        self._useful = useful_threads_of(conversions)
-        files = len(conversions)
-        self._size = max(
-            1, min(engine.jobs or workers_for(files, self._cores, self._useful), files)
-        )
-        self._own_cores = OwnCores(cores_for(self._size, conversions.recipes))
-        conversions = longest_first(conversions, self._size)
+        self._shares = CoreShares.of(conversions, engine.jobs)
+        self._working = self._shares.at_a_time
+        self._own_cores = OwnCores(cores_for(self._working, conversions.recipes))
+        conversions = longest_first(conversions, self._working)
         self._waiting = AttemptsLeft(conversions)
-        self._working = self._size
         self._pool = ThreadPoolExecutor(self._working, thread_name_prefix="worker")
         self.copies = Copies(
             *(engine.fetch, scratch, conversions.blobs, self._working + _AHEAD), lambda: self._ended
@@ -122,7 +117,7 @@ class _Workers:
 
     def start(self) -> None:
         with starting_threads():
-            for _ in range(self._size):
+            for _ in range(self._shares.at_a_time):
                 self._workers.append(self._pool.submit(self._work))
 
     def wake(self) -> None:
@@ -235,10 +230,9 @@ class _Workers:
         check_unchanged(work.source, work.expected)
 
     def _execution(self) -> Execution:
-        place = threading.current_thread().name.rpartition("_")[
-            2
-        ]  # the executor numbers its threads from 0
-        worker = f"worker {int(place) + 1}"
+        # the executor numbers its threads from 0
+        number = threading.current_thread().name.rpartition("_")[2]
+        worker = f"worker {int(number) + 1}"
         ffmpeg = os.path.basename(self._engine.ffmpeg)
         return Execution(worker=worker, began=time.time(), ffmpeg=ffmpeg)
 
@@ -258,7 +252,7 @@ class _Workers:
             name=f"{conversion.id}-{attempt}",
             recipe=conversion.recipe,
             ffmpeg=self._engine.ffmpeg,
-            threads=self._threads(),
+            threads=self._shares.threads(self._running()),
             split=self._split(conversion),
             limits=Limits(seconds=self._engine.options.timeout),
             replaceable=ANYTHING
@@ -272,30 +266,17 @@ class _Workers:
             else partial(self.notes.write, conversion),
         )
 
-    def _threads(self) -> int | None:
-        """Return how many threads a file gets that begins now."""
-        return threads_for(self._running(), self._cores, self._useful)
-
     def _running(self) -> int:
         """Return how many files share the cores with one that begins now, itself included."""
         with self._lock:
-            return min(self._size, len(self._waiting) + len(self._handles))
+            return min(self._shares.at_a_time, len(self._waiting) + len(self._handles))
 
     def _split(self, conversion: Conversion) -> Split | None:
         """Return how to encode the pieces of a film that begins now; None for one piece."""
-        wish = self._engine.options.split
-        if wish == OFF or conversion.recipe.media != "video":
+        if conversion.recipe.media != "video":
             return None
-        running, asked = self._running(), wish != AUTO
-        at_a_time = pieces_for(running, self._cores, self._useful, asked=asked)
-        if at_a_time < 2 and not asked:
-            return None
-        return Split(
-            folder=str(pieces_folder(self._plan.destination) / conversion.id),
-            seconds=float(wish) if asked else None,
-            at_a_time=at_a_time,
-            threads=threads_for(at_a_time * running, self._cores, self._useful),
-        )
+        folder = pieces_folder(self._plan.destination) / conversion.id
+        return self._shares.split(self._running(), self._engine.options.split, folder)
 
     def _target_of(self, conversion: Conversion, attempt: int) -> str:
         if self._engine.store is None:
