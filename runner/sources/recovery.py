@@ -11,7 +11,7 @@ from runner.formatting import count_text, display_path
 from runner.ledger import Ledger
 from runner.source_choice import DONE, KEPT, MOVE
 from runner.source_records import SourceRecord
-from runner.sources.durable import StaysError, sha256_from_disk
+from runner.sources.durable import StaysError, reason_of, sha256_from_disk
 from runner.sources.removal import as_it_is_now, discard, name_beside, put_back
 
 _CUT_OFF = "the run ended before it could be dealt with"
@@ -64,7 +64,8 @@ def _settled(record: SourceRecord) -> SourceRecord:
             return replace(record, state=KEPT, place="", reason=_CUT_OFF)
         _require_copy(record)
     except (StaysError, OSError) as error:
-        return replace(record, state=KEPT, place="", reason=str(error))
+        reason = reason_of(error) if isinstance(error, OSError) else str(error)
+        return replace(record, state=KEPT, place="", reason=reason)
     return replace(record, state=DONE[record.choice.action])
 
 
@@ -74,8 +75,13 @@ def _require_copy(record: SourceRecord) -> None:
     Raises:
         StaysError: With the reason; so for `OSError`.
     """
-    if record.choice.action == MOVE and os.path.getsize(record.place) != record.identity.size:
-        raise StaysError(f"it is gone, and {display_path(record.place)} is another file")
+    if record.choice.action != MOVE:
+        return
+    place = display_path(record.place)
+    if not os.path.lexists(record.place):
+        raise StaysError(f"it is gone, and {place} is not there")
+    if os.path.getsize(record.place) != record.identity.size:
+        raise StaysError(f"it is gone, and {place} is another file")
 
 
 def _discard_copy(record: SourceRecord) -> None:

@@ -32,7 +32,8 @@ from runner.options import RunOptions
 from runner.overwrite import OverwritePolicy
 from runner.runs import Run, convert
 from runner.selection import stat_source
-from runner.source_records import Identity
+from runner.source_choice import KEPT, SourceChoice
+from runner.source_records import LEAVING, Identity, SourceRecord
 from runner.sources.recovery import put_right
 from runner.totals import Report
 from tests.conftest import needs_links, posix_only, tree
@@ -112,6 +113,12 @@ class Folder:
         if isinstance(event, Notice):
             message = event.message.replace(str(self.root) + os.sep, "")
             self.said.append(message.replace(os.sep, "/"))
+
+    def recorded(self, run: str) -> list[tuple[str, str, str]]:
+        """The sources of *run*, what became of them and why."""
+        with Ledger.open(self.root / "out") as ledger:
+            found = ledger.sources.of(run)
+        return [(Path(one.path).name, one.state, one.reason) for one in found]
 
     @property
     def sources(self) -> dict[str, bytes]:
@@ -234,6 +241,16 @@ def test_a_source_that_changed_while_it_was_converted_stays(
     assert not tree(folder.root / "done")
 
 
+@posix_only
+def test_a_source_that_changed_while_it_was_converted_stays_later_too(folder: Folder) -> None:
+    folder.put("a.wav")
+    folder.engine.meanwhile = lambda _: rewrite(folder.root / "in" / "a.wav")
+    assert folder.run("delete").sources == {"kept": 1}
+    again = folder.run("delete")  # by its size and time it is the one that was converted
+    assert (again.count(State.UP_TO_DATE), again.sources) == (1, {"kept": 1})
+    assert folder.sources == {"a.wav": b"SOUND OF A.WAV"}
+
+
 def test_no_file_that_is_there_is_replaced_by_a_moved_one(folder: Folder) -> None:
     folder.put("a.wav", "b.wav")
     done = folder.root / "done"
@@ -302,17 +319,35 @@ def test_hard_links_go_once_all_of_them_are_converted(folder: Folder) -> None:
     assert set(folder.sources) == {"b.wav", "b1.wav"}
 
 
-def test_a_source_of_two_results_goes_only_with_both(folder: Folder) -> None:
+@pytest.mark.parametrize("failing", ["a.wav.mp3", "sub/a.wav.mp3"])
+def test_a_source_of_two_results_goes_only_with_both(folder: Folder, failing: str) -> None:
     folder.put("a.wav")
     plan = folder.plan("a.wav")
     twice = (plan.conversions[0], replace(plan.conversions[0], target="sub/a.wav.mp3"))
-    folder.engine.fails = frozenset({"sub/a.wav.mp3"})
+    folder.engine.fails = frozenset({failing})
     assert folder.run("delete", plan=replace(plan, conversions=twice)).sources == {"kept": 1}
     assert "a.wav" in folder.sources
+    assert folder.recorded(plan.id) == [("a.wav", KEPT, "a conversion of it failed")]
     folder.engine.fails = frozenset()
     plan = replace(folder.plan("a.wav"), conversions=twice)
     assert folder.run("delete", plan=plan).sources == {"deleted": 1}
     assert not folder.sources
+
+
+def test_a_source_that_stays_for_one_result_is_told_once(folder: Folder) -> None:
+    folder.put("a.wav")
+    folder.run("keep")
+    path = folder.root / "out" / "a.wav.mp3"
+    status = path.stat()
+    plan = folder.plan("a.wav")
+    found = Result(size=status.st_size, mtime_ns=status.st_mtime_ns, sha256="")
+    with Ledger.open(folder.root / "out") as ledger:
+        event = Event(conversion=plan.conversions[0], state=State.UP_TO_DATE, result=found)
+        ledger.record(plan.id, event)  # so it counts as somebody else's
+    twice = (plan.conversions[0], replace(plan.conversions[0], target="sub/a.wav.mp3"))
+    folder.said.clear()
+    assert folder.run("delete", plan=replace(plan, conversions=twice)).sources == {"kept": 1}
+    assert folder.said == ["kept in/a.wav: runner did not make its result as it is now"]
 
 
 @posix_only
@@ -425,6 +460,97 @@ def test_another_machine_that_collects_the_results_leaves_the_sources(folder: Fo
         assert not convert(run, Writes(), attached, folder.hear, Stop()).sources
     assert folder.said == ["the sources stay where they are: this is not where the run began"]
     assert "a.wav" in folder.sources
+
+
+A, OTHER = b"sound of a.wav", b"sound of b.wav"
+
+
+@pytest.mark.parametrize(
+    ("choice", "source", "place", "said", "recorded", "left"),
+    [
+        # it was at its new place, or gone, when the run was killed
+        ("move", None, A, "1 source had been dealt with when a run was killed", "moved", A),
+        (
+            "delete",
+            None,
+            None,
+            "1 source had been dealt with when a run was killed",
+            "deleted",
+            None,
+        ),
+        (
+            "trash",
+            None,
+            None,
+            "1 source had been dealt with when a run was killed",
+            "trashed",
+            None,
+        ),
+        # it is lost, by whomever; this says so and does not count it as moved
+        ("move", None, None, "in/a.wav: it is gone, and done/a.wav is not there", KEPT, None),
+        ("move", None, b"x", "in/a.wav: it is gone, and done/a.wav is another file", KEPT, b"x"),
+        # it is there, so what else is there is only removed if it is nothing or the same
+        ("move", A, None, "", KEPT, None),
+        ("move", A, b"", "", KEPT, None),
+        ("move", A, A, "", KEPT, None),
+        ("move", A, OTHER, "", KEPT, OTHER),
+        ("move", A, b"x", "", KEPT, b"x"),
+        ("delete", A, None, "", KEPT, None),
+    ],
+)
+def test_what_a_killed_run_was_about_to_take_away_is_put_right(
+    folder: Folder,
+    choice: str,
+    source: bytes | None,
+    place: bytes | None,
+    said: str,
+    recorded: str,
+    left: bytes | None,
+) -> None:
+    path, moved = leave(folder, choice)
+    if source is None:
+        path.unlink()
+    if place is not None:
+        moved.write_bytes(place)
+    lines = put_right(folder.root / "out")
+    assert [line.replace(f"{folder.root}{os.sep}", "").replace(os.sep, "/") for line in lines] == (
+        [said] if said else []
+    )
+    assert [state for _, state, _ in folder.recorded("run")] == [recorded]
+    assert folder.sources == ({"a.wav": source} if source else {})
+    assert (moved.read_bytes() if moved.exists() else None) == left
+    assert put_right(folder.root / "out") == []  # nothing is said twice
+
+
+def leave(folder: Folder, choice: str) -> tuple[Path, Path]:
+    """Write down that a run is about to take a source away; return it, and where it may be moved to."""
+    folder.put("a.wav")
+    path, moved = folder.root / "in" / "a.wav", folder.root / "done" / "a.wav"
+    moved.parent.mkdir()
+    wish = SourceChoice(choice, str(moved.parent)) if choice == "move" else SourceChoice(choice)
+    place = str(moved) if choice == "move" else ""
+    record = SourceRecord("run", str(path), Identity.of(path.stat()), wish, LEAVING, place)
+    assert put_right(folder.root / "out") == []  # there was no run yet
+    with Ledger.open(folder.root / "out") as ledger:
+        ledger.sources.ask([record])
+        ledger.sources.set(record)
+    return path, moved
+
+
+@posix_only
+def test_a_source_that_has_two_names_keeps_both_when_it_is_put_right(folder: Folder) -> None:
+    path, moved = leave(folder, "move")
+    os.link(path, moved)
+    assert put_right(folder.root / "out") == []
+    assert (path.read_bytes(), moved.read_bytes()) == (A, A)
+
+
+def test_while_another_runner_works_nothing_of_it_is_put_right(folder: Folder) -> None:
+    path, moved = leave(folder, "move")
+    path.rename(moved)
+    with Ledger.open(folder.root / "out") as ledger, ledger.lock.held_for("another"):
+        assert put_right(folder.root / "out") == []
+    assert [state for _, state, _ in folder.recorded("run")] == [LEAVING]
 
 
 CHOICES = ["delete", "move:done", "move:elsewhere", "trash"]
