@@ -334,17 +334,20 @@ def test_a_source_of_two_results_goes_only_with_both(folder: Folder, failing: st
     assert not folder.sources
 
 
-def test_a_source_that_stays_for_one_result_is_told_once(folder: Folder) -> None:
+def test_a_source_that_stays_for_two_results_is_told_once(folder: Folder) -> None:
     folder.put("a.wav")
     folder.run("keep")
     path = folder.root / "out" / "a.wav.mp3"
     status = path.stat()
     plan = folder.plan("a.wav")
+    shutil.copytree(folder.root / "out", folder.root / "out" / "sub")
+    os.utime(folder.root / "out" / "sub" / "a.wav.mp3", ns=(0, status.st_mtime_ns))
+    twice = (plan.conversions[0], replace(plan.conversions[0], target="sub/a.wav.mp3"))
     found = Result(size=status.st_size, mtime_ns=status.st_mtime_ns, sha256="")
     with Ledger.open(folder.root / "out") as ledger:
-        event = Event(conversion=plan.conversions[0], state=State.UP_TO_DATE, result=found)
-        ledger.record(plan.id, event)  # so it counts as somebody else's
-    twice = (plan.conversions[0], replace(plan.conversions[0], target="sub/a.wav.mp3"))
+        for conversion in twice:  # so they count as somebody else's
+            event = Event(conversion=conversion, state=State.UP_TO_DATE, result=found)
+            ledger.record(plan.id, event)
     folder.said.clear()
     assert folder.run("delete", plan=replace(plan, conversions=twice)).sources == {"kept": 1}
     assert folder.said == ["kept in/a.wav: runner did not make its result as it is now"]
@@ -380,6 +383,22 @@ def test_what_is_up_to_date_goes_too_when_that_is_asked_for(folder: Folder) -> N
     report = folder.run("delete")
     assert (report.count(State.UP_TO_DATE), report.sources) == (1, {"deleted": 1})
     assert not folder.sources
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [False, pytest.param(True, marks=posix_only)],  # Windows tells no time of a change
+)
+def test_a_run_that_goes_on_takes_no_source_that_changed_before_it_was_asked_to(
+    folder: Folder, changed: bool
+) -> None:
+    folder.put("a.wav")
+    plan = folder.plan()
+    folder.run("keep", plan=plan)
+    if changed:
+        rewrite(folder.root / "in" / "a.wav")
+    said = folder.run("delete", plan=plan).sources
+    assert said == ({"kept": 1} if changed else {"deleted": 1})
 
 
 @pytest.mark.parametrize(
@@ -448,6 +467,7 @@ def test_a_plan_from_storage_takes_nothing_away_that_was_not_written_down_here(
         attached = OverwritePolicy(ledger, planned_now=False)
         report = convert(replace(run, plan=more), Writes(), attached, folder.hear, Stop())
     assert report.sources == {"deleted": 1}
+    assert folder.said == ["deleted in/a.wav"]
     assert set(folder.sources) == {"private.wav"}
 
 
