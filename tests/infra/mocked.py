@@ -1,8 +1,14 @@
 """Run the program under Pulumi's mocks, and keep what it registers."""
 
+import asyncio
+import json
+import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import grpc
@@ -10,7 +16,7 @@ import pulumi
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 
 from infra.configuration import read
-from tests.infra.provider import schema
+from tests.infra.provider import hooks, schema
 from tests.infra.provider.kinds import BATCH_SERVICE, KINDS, SUBSCRIPTION, answer, outputs_of
 from tests.infra.provider.server import plain
 
@@ -78,6 +84,18 @@ class Answers(Mocks):
         return arm_id, outputs_of(args.typ, arm_id, inputs)
 
 
+class AtOnce(ThreadPoolExecutor):
+    """Does what it is given in the thread that gives it, which saves the change to another."""
+
+    def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*arguments, **named))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+            done.set_exception(error)
+        return done
+
+
 class Recorder(MockMonitor):
     """Keeps every registration."""
 
@@ -132,14 +150,31 @@ def deploy_beside(
     existing: dict[str, dict[str, Any]], stack: str = "dev", **configuration: str
 ) -> Deployed:
     """Run the program where there is something before: its inputs by its ids."""
+    configured = tuple(sorted({**FILLED_IN, **configuration}.items()))
+    emulators = tuple((name, os.environ.get(name)) for name in sorted(hooks.VARIABLES))
+    declared = _declared(json.dumps(existing), stack, configured, emulators)
+    resources = [replace(each, inputs=deepcopy(each.inputs)) for each in declared.resources]
+    return Deployed(resources, deepcopy(declared.outputs))
+
+
+@cache
+def _declared(
+    existing: str,
+    stack: str,
+    configured: tuple[tuple[str, str], ...],
+    emulators: tuple[tuple[str, str | None], ...],
+) -> Deployed:
+    """Run it once for all that ask the same; *emulators* are in its environment, and change its outputs."""
     from tests.infra.program import make_environment  # noqa: PLC0415 - it takes long to load
 
-    settings = read({**FILLED_IN, **configuration}, project="batch-ffmpeg-runner", stack=stack)
-    recorder = Recorder({key: {"inputs": inputs} for key, inputs in existing.items()})
+    settings = read(dict(configured), project="batch-ffmpeg-runner", stack=stack)
+    recorder = Recorder({key: {"inputs": each} for key, each in json.loads(existing).items()})
     set_mocks(recorder.mocks, settings.project, settings.stack, preview=False, monitor=recorder)
     outputs: dict[str, Any] = {}
 
     def run() -> pulumi.Output[None]:
+        # the mocks answer at once
+        asyncio.get_running_loop().set_default_executor(AtOnce())
         made = make_environment(settings)
         return pulumi.Output.all(**vars(made)).apply(outputs.update)
 

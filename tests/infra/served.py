@@ -5,9 +5,10 @@ API runs one in its own process. The test of the README's commands has the engin
 does for users.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -41,8 +42,8 @@ def served(state: Path, environment: Mapping[str, str]) -> Iterator[dict[str, st
 
 @contextmanager
 def _serving(state: Path) -> Iterator[int]:
-    server = plugin.new_server()
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Host(program), server)
+    server, host = plugin.new_server(), Host(program)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(OneProvider(state), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -50,12 +51,20 @@ def _serving(state: Path) -> Iterator[int]:
         yield port
     finally:
         server.stop(grace=None).wait()
+        # an engine that failed has not waited for the program, and two of them would share Pulumi's settings
+        with host.running:
+            pass
 
 
 class Host(LanguageServer):
     """Runs the program here; knows the engine by its first call."""
 
     engine = ""
+
+    def __init__(self, program: Callable[[], None]) -> None:
+        super().__init__(program)
+        self.running = Lock()
+        """Held while the program runs."""
 
     def Handshake(self, request: Any, context: Any) -> Any:
         self.engine = request.engine_address
@@ -69,7 +78,8 @@ class Host(LanguageServer):
 
     def Run(self, request: Any, context: Any) -> Any:
         request.args.insert(0, self.engine)
-        return super().Run(request, context)  # type: ignore[no-untyped-call]  # so it is
+        with self.running:
+            return super().Run(request, context)  # type: ignore[no-untyped-call]  # so it is
 
 
 class OneProvider(Provider):
