@@ -68,13 +68,13 @@ def _link(distribution: Distribution, site: Path) -> None:
                 shutil.copy(source, target)
 
 
-def _run(bin_folder: Path, folder: Path, *arguments: str) -> Result:
+def _run(bin_folder: Path, folder: Path, *arguments: str, program: str = "runner") -> Result:
     """The installed command, with an empty home and nothing but itself on PATH."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
     kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP") if name in os.environ}
     done = subprocess.run(
-        [bin_folder / "runner", *arguments],
+        [bin_folder / program, *arguments],
         cwd=folder,
         env={**kept, "HOME": str(home), "PATH": str(bin_folder), "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
@@ -105,7 +105,10 @@ def test_the_installed_command_converts(bin_folder: Path, media: Media, tmp_path
     done = _run(bin_folder, tmp_path, "convert", "in")
     assert done.exit_code == 0, done.stderr
     assert (tmp_path / "out" / "My Talk.mp3").stat().st_size > 1000
-    assert _run(bin_folder, tmp_path, "--version").stdout == f"runner, version {__version__}\n"
+    version = f"runner, version {__version__}\n"
+    assert _run(bin_folder, tmp_path, "--version").stdout == version
+    as_module = _run(bin_folder, tmp_path, "-m", "runner", "--version", program="python")
+    assert as_module.stdout == version
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ _NEEDS_LIBRARIES = "azure.storage.blob"
 """It loads cryptography, which is a DLL on Windows that needs others: Wine 8 lacks one of them."""
 
 
-def require_clients() -> None:
+def require_clients(instead: str = "") -> None:
     """Check that the Azure clients can be imported, before anything imports them.
+
+    *instead* is what to do without them, where that is possible.
 
     Raises:
         SetupError: One is missing, or a library that they need; the message has the command that installs them.
@@ -33,8 +35,8 @@ def require_clients() -> None:
         else:
             return
     raise SetupError(
-        f"the Azure clients {fault}: run `{joined([*_installer(), *_packages()])}`, "
-        "or convert on this machine with --where local"
+        f"the Azure clients {fault}: run `{joined([*_installer(), *_packages()])}`"
+        f"{', or ' if instead else ''}{instead}"
     )
 
 

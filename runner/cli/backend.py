@@ -163,7 +163,7 @@ def find_session(options: dict[str, Any]) -> "Session":
 def _open(deployment: Any) -> "Session":
     from runner.azure.installation import require_clients  # noqa: PLC0415 - for Azure alone
 
-    require_clients()
+    require_clients(instead="convert on this machine with --where local")
     with importing_much():
         from runner.azure.session import Session  # noqa: PLC0415 - the Azure clients take 0.5 s
     return Session(deployment)
