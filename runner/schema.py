@@ -9,6 +9,7 @@ from runner import __version__
 from runner.errors import SetupError
 from runner.file_rows import FileRow
 from runner.formatting import display_path, printable
+from runner.ledger_tables import TABLES
 from runner.media.strict import UnreadableError, text
 
 _SCHEMA = """
@@ -209,7 +210,10 @@ STEPS = (
     _ETAGS,
     _COMPACT,
 )
-"""The changes of each version. A new value that older runners cannot read also needs a version."""
+"""The changes of each version, which are made in ledger_tables.py too.
+
+A new value that older runners cannot read also needs a version.
+"""
 VERSION = len(STEPS)
 _FAR_FUTURE = 1000
 """No version will ever be this high: if one is, the file is damaged."""
@@ -239,7 +243,8 @@ def with_tables(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
             with db:
                 db.execute("BEGIN IMMEDIATE")
                 version = version_in(db, path)
-                for statement in ";".join(STEPS[version:]).split(";"):
+                steps = STEPS[version:] if version else (TABLES,)
+                for statement in ";".join(steps).split(";"):
                     db.execute(statement)
                 db.execute("INSERT INTO written_by VALUES (?)", (__version__,))
                 db.execute(f"PRAGMA user_version = {VERSION}")
