@@ -180,11 +180,11 @@ class Run:
     folder: Path
     environment: dict[str, str]
     warm: bool = False
-    """Whether `start` forks it off a process that has loaded Azure's clients already."""
+    """Whether `start` forks it off a process that has loaded all of it already."""
 
     def __call__(self, *arguments: object, stdin: bytes = b"", **environment: str) -> Result:
         """Run it in this process, or in one of its own where variables are for more than runner."""
-        if not all(name.startswith("RUNNER_") for name in environment):
+        if not all(name.startswith(("RUNNER_", "PYTHONIOENCODING")) for name in environment):
             return self.process(*arguments, stdin=stdin, prefix=(), **environment)
         words = tuple(map(str, arguments))
         exit_code, out, err = run_here(
@@ -215,7 +215,7 @@ class Run:
         """Start the command and return at once."""
         words, environment = [*map(str, arguments)], {**self.environment, **environment}
         if self.warm and os.name == "posix":
-            from tests.warm_runner import start_warm  # noqa: PLC0415 - for tests of Azure alone
+            from tests.warm_runner import start_warm  # noqa: PLC0415 - not for Windows
 
             running = start_warm(words, self.folder, environment, asdict(EMULATED_PACE))
             return cast("subprocess.Popen[str]", running)  # as far as any test asks

@@ -41,7 +41,9 @@ def run_here(
     *pace* is what is other in its `Pace`.
     """
     out, err = io.BytesIO(), io.BytesIO()
-    with _at(folder, environment), _streams(stdin, out, err), _as_program(words, pace):
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    streams = _streams(stdin, out, err, encoding)
+    with _at(folder, environment), streams, _as_program(words, pace):
         exit_code = _exit_code()
         for thread in threading.enumerate():
             if thread.name.startswith(_THREADS):
@@ -82,12 +84,13 @@ def _set_environment(environment: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _streams(stdin: bytes, out: io.BytesIO, err: io.BytesIO) -> Iterator[None]:
+def _streams(stdin: bytes, out: io.BytesIO, err: io.BytesIO, encoding: str) -> Iterator[None]:
+    """As a Python begins with them."""
     before = (sys.stdin, sys.stdout, sys.stderr)
     ours = (
-        io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"),
-        io.TextIOWrapper(out, encoding="utf-8"),
-        io.TextIOWrapper(err, encoding="utf-8", errors="backslashreplace", write_through=True),
+        io.TextIOWrapper(io.BytesIO(stdin), encoding=encoding),
+        io.TextIOWrapper(out, encoding=encoding),
+        io.TextIOWrapper(err, encoding=encoding, errors="backslashreplace", write_through=True),
     )
     sys.stdin, sys.stdout, sys.stderr = ours
     try:

@@ -216,7 +216,7 @@ def test_a_disk_that_is_full_already_is_no_fault_of_the_source(
     """Then there may be no room for ffmpeg's log either, which would say so."""
     (tiny_disk / ".scratch").mkdir()
     (tiny_disk / "full").write_bytes(bytes(free_bytes(tiny_disk) - room * 1024))
-    failure = failure_of(work(media("clip.wav"), tiny_disk / "a", how=recipe("wav"), ffmpeg=ffmpeg))
+    failure = failure_of(work(media("talk.wav"), tiny_disk / "a", how=recipe("wav"), ffmpeg=ffmpeg))
     assert (failure.kind, failure.message) == (Kind.ENVIRONMENT, "the disk is full")
 
 
@@ -228,7 +228,7 @@ def free_bytes(disk: Path) -> int:
 def test_a_file_size_limit_is_no_reason_to_leave_half_a_file(
     run: Run, folder: Path, destination: Path
 ) -> None:
-    result = run.process("convert", "in", "--to", "wav", prefix=("prlimit", "--fsize=200000"))
+    result = run.process("convert", "in", "--to", "wav", prefix=("prlimit", "--fsize=100000"))
     assert result.exit_code != 0
     assert names(destination) == set()
 

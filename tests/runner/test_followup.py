@@ -96,15 +96,19 @@ NAMES = {
 
 
 def through_a_shell(run: Run, command: str) -> Result:
-    """How *command* ends that is typed into bash or cmd.exe."""
+    """How *command* ends, which bash makes words of, or which is typed into cmd.exe."""
     if os.name == "nt":
-        words: str | list[str] = f'cmd /d /s /c "{command}"'
-    else:
-        words = ["bash", "-c", command]
+        line = command.replace("runner", f'"{RUNNER}"', 1)
+        words = f'cmd /d /s /c "{line}"'
+        done = subprocess.run(
+            words, cwd=run.folder, env=run.environment, capture_output=True, check=False
+        )
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+    script = f"runner() {{ printf '%s\\0' \"$@\"; }}\n{command}"
     done = subprocess.run(
-        words, cwd=run.folder, env=run.environment, capture_output=True, check=False
+        ["bash", "-c", script], cwd=run.folder, env=run.environment, capture_output=True, check=True
     )
-    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return run(*map(os.fsdecode, done.stdout.split(b"\0")[:-1]))
 
 
 @pytest.mark.parametrize("name", NAMES[os.name])
@@ -114,14 +118,13 @@ def test_what_a_summary_prints_can_be_pasted(
     media.put("clip.mp3", tmp_path / "in" / "a.mp3")
     media.put("empty.mp4", tmp_path / "in" / "b.mp4")
     quoted = cmd_quoted(name) if os.name == "nt" else posix_quoted(name)
-    runner = f'"{RUNNER}"'
-    first = through_a_shell(run, f"{runner} convert in --to wav -o {quoted}")
+    first = through_a_shell(run, f"runner convert in --to wav -o {quoted}")
     assert (first.exit_code, names(tmp_path / name)) == (1, {"a.wav"}), first.stderr
     found = re.search("why: (.*) FILE · retry: (.*)", first.stderr)
     assert found is not None
     media.put("clip.mp3", tmp_path / "in" / "b.mp4")
     for command in found.groups():
-        done = through_a_shell(run, command.strip().replace("runner", runner, 1))
+        done = through_a_shell(run, command.strip())
         assert done.exit_code == 0, done.stderr
     assert names(tmp_path / name) == {"a.wav", "b.wav"}
     assert not list(tmp_path.rglob("pwned"))

@@ -210,6 +210,9 @@ def test_names_are_shown_on_a_terminal_of_another_encoding(
         result = run(*command, PYTHONIOENCODING=encoding)
         assert "Traceback" not in result.stderr
         assert result.exit_code == code
+    # and so in a process, whose streams Python has opened
+    shown = run.process("convert", "in", "--to", "wav", "--dry-run", PYTHONIOENCODING=encoding)
+    assert (shown.exit_code, "Traceback" in shown.stderr) == (0, False)
 
 
 def test_json_tells_any_name_in_a_way_that_can_be_turned_back(

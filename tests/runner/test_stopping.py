@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -104,9 +105,10 @@ def test_the_first_signal_lets_the_running_files_end(
 
 @signals
 def test_a_whole_process_group_may_be_interrupted_as_a_terminal_does(
-    started: Start, held: StandIn, folder: Path, destination: Path
+    run: Run, held: StandIn, folder: Path, destination: Path
 ) -> None:
-    process = started("convert", "in", "--to", "wav", "-j", "2", "--ffmpeg", held.path)
+    installed = replace(run, warm=False)  # the others are forks of one, see conftest.py
+    process = installed.start("convert", "in", "--to", "wav", "-j", "2", "--ffmpeg", held.path)
     until(lambda: len(pids(held)) == 2)
     os.killpg(process.pid, signal.SIGINT)
     go(held)
@@ -351,7 +353,7 @@ def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice(
     while kills < 10:
         process = started(*command)
         try:
-            process.wait(chance.uniform(0.05, 0.6))
+            process.wait(chance.uniform(0.02, 0.4))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -362,7 +364,7 @@ def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice(
             modified = path.stat().st_mtime_ns
             # what has its final name is whole, and is never made again
             assert seen.setdefault(path.name, modified) == modified
-            assert path.stat().st_size > 300_000
+            assert path.stat().st_size > 150_000
     last = run(*command)
     assert last.exit_code == 0
     assert names(tmp_path / "out") == {f"{n:02}.wav" for n in range(total)}
