@@ -51,10 +51,10 @@ def prepare(
     exclude: Iterable[str] = (),
     arguments: Iterable[str] = (),
 ) -> Plan:
-    """Decide which files are converted into what, like `runner convert -n`; nothing is written.
+    """Decide which files are converted into what, like `runner convert -n`; write nothing.
 
-    *sources* are folders, files, globs or addresses in Azure storage, where *out* may be, too. *to* is a
-    preset or a suffix. *arguments* are passed to ffmpeg instead of the preset's.
+    *sources* are folders, files, globs or addresses in Azure storage; *out* may be such an address too. *to*
+    is a preset or a suffix. *arguments* are passed to ffmpeg instead of the preset's.
 
     Raises:
         NothingToConvertError: *sources* contain no media files.
@@ -87,10 +87,11 @@ def convert(
     jobs: int | None = None,
     ffmpeg: str | None = None,
 ) -> Report:
-    """Run *plan* on this machine, *jobs* files at a time (by default as many as fill the cores), and call *on_event* for everything that happens.
+    """Run *plan* on this machine, and call *on_event* for everything that happens.
 
-    Files that an earlier run has converted are skipped, as in the command. A failed file is an event in the
-    report, not an exception. An interrupt (Ctrl-C) stops the running conversions and leaves no partial file.
+    *jobs* files are converted in parallel, by default as many as fill the cores. Files that an earlier run has
+    converted are skipped, as in the command. A failed file raises nothing: its last event has the failure, and
+    the report counts it. An interrupt (Ctrl-C) stops the running conversions and leaves no partial file.
 
     Raises:
         RunnerError: The whole run cannot continue; its `exit_code` is that of the command.
