@@ -60,7 +60,7 @@ def read(values: Mapping[str, str], *, project: str, stack: str) -> Settings:
         settings = Settings(**given)
         found = list(problems(settings))
     if found:
-        raise SettingsError(account_of(found))
+        raise SettingsError(lines_of(found))
     return settings
 
 
@@ -101,7 +101,7 @@ def read_pool(where: str, values: Mapping[str, Any], wrong: list[Problem]) -> Po
     given: dict[str, Any] = {}
     for key, value in values.items():
         if key not in kinds:
-            words = f"no such setting of a pool; {meant(key, kinds, 'docs/deploy.md')}"
+            words = f"no such setting of a pool; {suggestion(key, kinds, 'docs/deploy.md')}"
             wrong.append(Problem(f"{where}{key}", value, words))
             continue
         try:
@@ -112,7 +112,7 @@ def read_pool(where: str, values: Mapping[str, Any], wrong: list[Problem]) -> Po
     return PoolEntry(**given, own=own)
 
 
-def meant(key: str, known: Iterable[str], listed: str) -> str:
+def suggestion(key: str, known: Iterable[str], listed: str) -> str:
     """Guess the intended key, or name the file that lists all keys."""
     near = get_close_matches(key, known, n=1)
     return f"did you mean {near[0]}?" if near else f"see {listed} for all settings"
@@ -123,10 +123,10 @@ def unknown_keys(values: Iterable[str], known: Iterable[str]) -> Iterator[Proble
     names = set(known) - NOT_CONFIGURED
     for key in values:
         if key not in names:
-            yield Problem(key, "", f"no such setting; {meant(key, names, 'Pulumi.yaml')}")
+            yield Problem(key, "", f"no such setting; {suggestion(key, names, 'Pulumi.yaml')}")
 
 
-def account_of(found: Iterable[Problem]) -> str:
+def lines_of(found: Iterable[Problem]) -> str:
     """Format one line for each problem."""
     lines = "\n".join(f"  {problem}" for problem in found)
     return f"this stack's configuration is invalid:\n{lines}"

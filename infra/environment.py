@@ -10,7 +10,7 @@ from infra.access import Access
 from infra.account import Account
 from infra.configuration import from_pulumi
 from infra.existing import look_up
-from infra.immutable import watch_for_changes
+from infra.immutable import check_changes
 from infra.monitoring import Monitoring
 from infra.network import Network
 from infra.node_ffmpeg import PACKAGE
@@ -32,7 +32,7 @@ def program() -> None:
         pulumi.warn(words)
     for words in quota_words(settings):
         pulumi.info(words)
-    watch_for_changes()
+    check_changes()
     for name, value in vars(make_environment(settings)).items():
         pulumi.export(name, value)
 

@@ -15,7 +15,7 @@ from infra.checks.existing import (
     storage_findings,
     vault_findings,
 )
-from infra.configuration import SettingsError, account_of
+from infra.configuration import SettingsError, lines_of
 from infra.ids import ResourceId, parse_id
 from infra.scope import Scope
 from infra.settings import Settings
@@ -99,7 +99,7 @@ class _Finder:
             ):  # Pulumi raises nothing more specific for a failed call
                 raise
             raise SettingsError(
-                account_of([Problem(key_of(setting), resource_id.text, str(error))])
+                lines_of([Problem(key_of(setting), resource_id.text, str(error))])
             ) from error
 
     def check(self, setting: str, findings: Iterator[str]) -> None:
@@ -122,7 +122,7 @@ def look_up(settings: Settings, scope: Scope) -> Existing:
         identity=_identity(finder) if settings.pool_identity_id else None,
     )
     if finder.problems:
-        raise SettingsError(account_of(finder.problems))
+        raise SettingsError(lines_of(finder.problems))
     return found
 
 

@@ -159,7 +159,7 @@ def month_fault(start: date, today: date) -> str:
     return "is more than 12 months ahead, which Azure does not allow" if ahead > 12 else ""
 
 
-def watch_for_changes() -> None:
+def check_changes() -> None:
     """Check every resource of the program before it is changed, in previews too."""
     early = pulumi.ResourceHookOptions(on_dry_run=True)
     change = pulumi.ResourceHook("refuse-change", refuse_change, early)

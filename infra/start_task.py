@@ -79,9 +79,9 @@ def start_task_script(
         "PROXY": source.proxy,
         "APT": paths.apt,
         "FFMPEG": paths.ffmpeg,
-        "STORAGE": part("node_storage.py"),
+        "STORAGE": file_text("node_storage.py"),
     }
-    return f"#!/bin/bash\n{assignments(variables)}\n{part('start_task.sh')}"
+    return f"#!/bin/bash\n{assignments(variables)}\n{file_text('start_task.sh')}"
 
 
 def assignments(variables: Mapping[str, object]) -> str:
@@ -90,7 +90,7 @@ def assignments(variables: Mapping[str, object]) -> str:
 
 
 @cache
-def part(name: str) -> str:
+def file_text(name: str) -> str:
     """Return the content of a file of this package that runs on the node."""
     return files("infra").joinpath(name).read_text(encoding="utf-8")
 

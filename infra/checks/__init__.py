@@ -56,7 +56,7 @@ def problems_of_pools(settings: Settings) -> Iterator[Problem]:
     """Find what has to change in a pool, by the key that sets it."""
     for index, key, value, remedy in pools.entries(settings):
         yield Problem(f"pools[{index}].{key}", value, remedy)
-    for index, name, value, remedy in pools.own(settings):
+    for index, name, value, remedy in pools.each_pool(settings):
         is_own = bool(settings.pools) and name in settings.pools[index].own
         key = f"pools[{index}].{key_of(name)}" if is_own else key_of(name)
         yield Problem(key, value, remedy)

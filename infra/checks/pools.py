@@ -32,7 +32,7 @@ def entries(settings: Settings) -> Iterator[tuple[int, str, Any, str]]:
             )
 
 
-def own(settings: Settings) -> Iterator[tuple[int, str, Any, str]]:
+def each_pool(settings: Settings) -> Iterator[tuple[int, str, Any, str]]:
     """Check each pool, with the stack's settings where it has none of its own."""
     for index, pool in enumerate(pools_of(settings)):
         for name, remedy in of_a_pool(pool.settings):

@@ -116,7 +116,7 @@ def zones(settings: Settings) -> Findings:
         )
 
 
-def no_way_out(settings: Settings) -> Findings:
+def needs_no_internet(settings: Settings) -> Findings:
     """Check that nodes without Internet access do not need it."""
     if settings.egress != "none":
         return
@@ -134,4 +134,4 @@ def no_way_out(settings: Settings) -> Findings:
         )
 
 
-CHECKS = (private_access, endpoint_subnet, zones, no_way_out)
+CHECKS = (private_access, endpoint_subnet, zones, needs_no_internet)

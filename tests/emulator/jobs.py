@@ -220,7 +220,7 @@ def drop_auto_pool(account: Account, job: Job) -> None:
         pools.delete(account, pool)
 
 
-def look_after(account: Account, job: Job) -> None:
+def reconcile(account: Account, job: Job) -> None:
     """Carry on what the job's tasks have made possible."""
     match job.state:
         case JobState.DISABLING:

@@ -141,7 +141,7 @@ def rest(account: Account, node: Node) -> None:
     change(account, node, target)
 
 
-def look_after(account: Account, node: Node) -> None:
+def reconcile(account: Account, node: Node) -> None:
     """Let *node* follow the work that it has got or lost, and do what waited for its end."""
     if node.state in WORKING:
         rest(account, node)
@@ -163,7 +163,7 @@ def drain(account: Account, node: Node, option: str, then: str) -> None:
     """Free *node* of its tasks as *option* says; *then* do that, at once where nothing runs."""
     node.draining = then
     give_up_tasks(account, node, option)
-    look_after(account, node)
+    reconcile(account, node)
 
 
 def leave(account: Account, node: Node) -> None:
@@ -245,7 +245,7 @@ def disable_scheduling(account: Account, node: Node, option: str) -> None:
         raise BatchError("NodeAlreadyInTargetSchedulingState")
     node.scheduling = False
     give_up_tasks(account, node, option)
-    look_after(account, node)
+    reconcile(account, node)
 
 
 def enable_scheduling(account: Account, node: Node) -> None:

@@ -154,10 +154,10 @@ def resize_error(code: str) -> Json:
     return {"code": code, "message": RESIZE_MESSAGES.get(code, code), "values": []}
 
 
-def look_after(account: Account, pool: Pool) -> None:
+def reconcile(account: Account, pool: Pool) -> None:
     """Carry a resize or a deletion to its end once nothing is in its way."""
     for node in list(pool.nodes.values()):
-        nodes.look_after(account, node)
+        nodes.reconcile(account, node)
     if pool.state == PoolState.DELETING and not pool.nodes:
         account.pools.pop(key(pool.id), None)
         return

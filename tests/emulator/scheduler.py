@@ -20,12 +20,12 @@ def settle(account: Account) -> None:
     while account.changed_jobs or account.changed_pools:
         changed_jobs, account.changed_jobs = account.changed_jobs, {}
         for job in changed_jobs.values():
-            jobs.look_after(account, job)
+            jobs.reconcile(account, job)
         changed_pools, account.changed_pools = account.changed_pools, {}
         for pool in changed_pools.values():
-            pools.look_after(account, pool)
+            pools.reconcile(account, pool)
             assign(account, pool)
-            pools.look_after(account, pool)
+            pools.reconcile(account, pool)
 
 
 def assign(account: Account, pool: Pool) -> None:
