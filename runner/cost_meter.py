@@ -12,7 +12,7 @@ from runner.ledger import Ledger
 from runner.models import Event, NodeUse, Plan
 from runner.options import RunOptions
 from runner.prices import Prices
-from runner.storage_use import NOTHING, Staying, use_of_event
+from runner.storage_use import NOTHING, Retained, use_of_event
 
 
 class CostTerms(Protocol):
@@ -43,7 +43,7 @@ class CostMeter:
         """What earlier commands of the same run did."""
         self._downloaded = 0
         self._storage = NOTHING
-        self._staying = Staying(results=ledger.results_stay, sources=options.keep)
+        self._staying = Retained(results=ledger.results_stay, sources=options.keep)
         self._cost: Cost | None = None
 
     def observe(self, use: NodeUse) -> None:

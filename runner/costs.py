@@ -10,7 +10,14 @@ from runner.formatting import bytes_text, seconds_text
 from runner.models import NodeUse, State
 from runner.prices import Prices, money_text
 from runner.records import AttemptRecord
-from runner.storage_use import ALL_GOES, NOTHING, OF_A_RUN, Staying, StorageUse, use_of_attempt
+from runner.storage_use import (
+    NOTHING,
+    NOTHING_RETAINED,
+    OF_A_RUN,
+    Retained,
+    StorageUse,
+    use_of_attempt,
+)
 
 Period = tuple[float, float]
 """Start and end, in seconds since the epoch."""
@@ -154,10 +161,10 @@ def cost_of(
     uses: Iterable[NodeUse],
     attempts: Iterable[AttemptRecord],
     prices: Prices | None,
-    staying: Staying = ALL_GOES,
+    retained: Retained = NOTHING_RETAINED,
 ) -> Cost:
     """Return the cost of the nodes seen in *uses*, or else of those named by *attempts*."""
-    return cost_with(uses, use_of_attempts(attempts, staying), prices)
+    return cost_with(uses, use_of_attempts(attempts, retained), prices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +179,9 @@ class AttemptsUse:
     storage: StorageUse
 
 
-def use_of_attempts(attempts: Iterable[AttemptRecord], staying: Staying = ALL_GOES) -> AttemptsUse:
+def use_of_attempts(
+    attempts: Iterable[AttemptRecord], retained: Retained = NOTHING_RETAINED
+) -> AttemptsUse:
     """Return what *attempts* came to; they are looked at one by one, and once."""
     busy: dict[str, array[float]] = defaultdict(lambda: array("d"))
     downloaded = saved = 0
@@ -182,11 +191,11 @@ def use_of_attempts(attempts: Iterable[AttemptRecord], staying: Staying = ALL_GO
         if attempt.began is not None and attempt.worker:
             began = attempt.began.timestamp()
             busy[attempt.worker].extend((began, began + attempt.seconds))
-        stored += use_of_attempt(attempt, staying)
+        stored += use_of_attempt(attempt, retained)
         if attempt.sent is not None:
             uploaded = (uploaded or 0) + attempt.sent
         if attempt.state is State.CONVERTED and attempt.size is not None:
-            downloaded += 0 if staying.results else attempt.size
+            downloaded += 0 if retained.results else attempt.size
             saved += (attempt.source_size or attempt.size) - attempt.size
     return AttemptsUse(
         busy=busy, uploaded=uploaded, downloaded=downloaded, saved=saved, storage=stored

@@ -59,7 +59,7 @@ OF_A_RUN = StorageUse(writes=3, reads=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Staying:
+class Retained:
     """What stays in storage of a run."""
 
     results: bool = False
@@ -68,11 +68,11 @@ class Staying:
     """Whether uploaded sources are kept (`--keep`)."""
 
 
-ALL_GOES = Staying()
+NOTHING_RETAINED = Retained()
 
 
 def use_of_file(
-    sent: int | None, result: int | None, seconds: float, staying: Staying
+    sent: int | None, result: int | None, seconds: float, retained: Retained
 ) -> StorageUse:
     """Return what one attempt at one file does; the operations were counted on the emulator.
 
@@ -82,7 +82,7 @@ def use_of_file(
         sent: The bytes of the source, 0 if it was in storage already; None if another machine sent it.
         result: The bytes of its result, if there is one.
         seconds: How long the source lies in storage.
-        staying: What stays there.
+        retained: What stays there.
     """
     is_there = sent == 0
     # the node writes the record and two logs, and reads the worker and the source
@@ -92,35 +92,35 @@ def use_of_file(
     others += 1 if is_there else 0  # whether the source is still the same
     if result is not None:
         writes += _puts(result)
-        reads += 0 if staying.results else max(1, -(-result // _BLOCK))
-        others += 4 if staying.results else 0
+        reads += 0 if retained.results else max(1, -(-result // _BLOCK))
+        others += 4 if retained.results else 0
     return StorageUse(
         writes=writes,
         reads=reads,
         others=others,
-        uploaded=0 if staying.sources else sent or 0,
+        uploaded=0 if retained.sources else sent or 0,
         byte_seconds=(sent or 0) * max(0.0, seconds),
-        stays=(0 if staying.results else result or 0) + (sent or 0 if staying.sources else 0),
+        stays=(0 if retained.results else result or 0) + (sent or 0 if retained.sources else 0),
     )
 
 
-def use_of_attempt(attempt: AttemptRecord, staying: Staying) -> StorageUse:
+def use_of_attempt(attempt: AttemptRecord, retained: Retained) -> StorageUse:
     """Return what *attempt* did."""
     if not attempt.worker:  # it did not get as far as a node
         return NOTHING
     result = attempt.size if attempt.state is State.CONVERTED else None
     seconds = _there_for(attempt.steps, attempt.seconds, attempt.ended.timestamp())
-    return use_of_file(attempt.sent, result, seconds, staying)
+    return use_of_file(attempt.sent, result, seconds, retained)
 
 
-def use_of_event(event: Event, now: float, staying: Staying) -> StorageUse:
+def use_of_event(event: Event, now: float, retained: Retained) -> StorageUse:
     """Return what the attempt did that ended with *event*, if one did; *now* is in seconds since the epoch."""
     done = event.execution
     if not done.worker or not (event.state.is_final or event.state is State.RETRYING):
         return NOTHING
     size = event.result.size if event.result is not None else None
     seconds = _there_for(done.steps, event.seconds, now)
-    return use_of_file(done.sent, size, seconds, staying)
+    return use_of_file(done.sent, size, seconds, retained)
 
 
 def _there_for(steps: Iterable[Step], seconds: float, now: float) -> float:

@@ -17,7 +17,7 @@ from runner.azure.node_reads import NodeReads
 from runner.azure.pace import Pace
 from runner.azure.results import CloudResults
 from runner.azure.stored import StoredRun
-from runner.azure.task_spec import StayingResult
+from runner.azure.task_spec import NodeUpload
 from runner.azure.work_items import InFlightTasks
 from runner.media.target import Replaceable
 from runner.models import Conversion, Event, NodeUse, Notice, TargetState
@@ -70,7 +70,7 @@ class RunContext:
         """Those of results that are moved into place."""
         return MoveNotes(self.run, self.scratch)
 
-    def staying(self, conversion: Conversion) -> StayingResult | None:
+    def node_upload(self, conversion: Conversion) -> NodeUpload | None:
         """Return how the node stores the result of *conversion*, if results stay in the cloud.
 
         Raises:
@@ -82,7 +82,7 @@ class RunContext:
         replaces = self.replaces.get(conversion.target)
         target = self.results.target_of(conversion, self.run, replaces, anything=anything)
         blob = result_blob(self.results.address, conversion.target)
-        return StayingResult(target, self.result_signature(blob))
+        return NodeUpload(target, self.result_signature(blob))
 
     def replaceable(self, conversion: Conversion) -> Replaceable:
         """Return which file the result of *conversion* may replace."""

@@ -70,7 +70,7 @@ def _result(context: RunContext, item: WorkItem, record: Record) -> Result:
         RunnerError: As of `download_result`.
     """
     if context.results is not None:
-        return _staying(context.results, item, record)
+        return _stored_by_node(context.results, item, record)
     return _fetch(context, item, record)
 
 
@@ -87,7 +87,7 @@ def _fault_in_storage(context: RunContext, item: WorkItem, end: FinishedTask) ->
     return context.reads.refusal(source) if end.code.lower() == DENIED else None
 
 
-def _staying(results: CloudResults, item: WorkItem, record: Record) -> Result:
+def _stored_by_node(results: CloudResults, item: WorkItem, record: Record) -> Result:
     """Return the result that the node has stored at its final address.
 
     Raises:

@@ -119,10 +119,10 @@ class AzureEngine:
             in_flight=InFlightTasks(plan.id, plan.longest_first()),
             files=len(plan.conversions),
             replaces=plan.replaces,
-            **self._staying(plan),
+            **self._cloud_results(plan),
         )
 
-    def _staying(self, plan: Plan) -> dict[str, Any]:
+    def _cloud_results(self, plan: Plan) -> dict[str, Any]:
         """Return what `RunContext` needs for results that stay in the cloud."""
         if plan.address is None:
             return {}

@@ -268,8 +268,8 @@ class Submitter:
         conversion, attempt, blob = item.conversion, item.attempt, item.blob
         seconds, names = self._context.options.timeout, self._context.blob_names
         pieces = build_pieces(conversion, attempt, blob, names, seconds, item.cut)
-        staying = self._context.staying(conversion)
-        task = build_task(conversion, attempt, blob, names, seconds, staying)
+        node_upload = self._context.node_upload(conversion)
+        task = build_task(conversion, attempt, blob, names, seconds, node_upload)
         return [*pieces, with_pieces(task, names, item.cut, item.notice)]
 
 

@@ -41,8 +41,8 @@ def longest_task(seconds: float | None) -> timedelta:
 
 
 @dataclass(frozen=True)
-class StayingResult:
-    """A result that the node itself stores where it stays."""
+class NodeUpload:
+    """How the node itself uploads a result to its final address, in place of Batch."""
 
     target: BlobTarget
     signature: str
@@ -55,14 +55,14 @@ def build_task(
     blob: str,
     blob_names: BlobNames,
     seconds: float | None,
-    staying: StayingResult | None = None,
+    node_upload: NodeUpload | None = None,
 ) -> Task:
     """Return the task that converts the source and uploads the result and a record.
 
     *blob* is where it was uploaded to; of no meaning for one that was in storage before.
 
-    *seconds* is the time limit for ffmpeg; none for as long as it makes progress. The result of one
-    that is *staying* is not among what is uploaded.
+    *seconds* is the time limit for ffmpeg; none for as long as it makes progress. With a
+    *node_upload*, Batch does not upload the result.
     """
     deployment = blob_names.deployment
     # what was in storage before is read where it is
@@ -71,7 +71,7 @@ def build_task(
     source = f"source{safe_suffix(os.path.splitext(name)[1])}"
     task = str(TaskName(conversion.id, attempt))
     folder = blob_names.results(task)
-    order = _order(conversion, source, seconds, deployment, staying, there)
+    order = _order(conversion, source, seconds, deployment, node_upload, there)
     return {
         "id": task,
         "commandLine": COMMAND,
@@ -82,7 +82,7 @@ def build_task(
             else resource_file(blob_names, deployment.input_container, blob, source),
         ],
         "outputFiles": [
-            *([] if staying else [_result(conversion, blob_names, folder)]),
+            *([] if node_upload else [_result(conversion, blob_names, folder)]),
             *_traces(blob_names, folder),
         ],
         "environmentSettings": [{"name": ORDER, "value": order.as_json()}],
@@ -96,7 +96,7 @@ def _order(
     source: str,
     seconds: float | None,
     deployment: Deployment,
-    staying: StayingResult | None,
+    node_upload: NodeUpload | None,
     there: NodeUrl | None,
 ) -> Order:
     """Return what the worker is to do with the file *source*, which in storage may be *there*."""
@@ -106,9 +106,9 @@ def _order(
         seconds=seconds,
         size=conversion.source.size,
         identity=deployment.pool_identity_id,
-        target=staying.target if staying else None,
-        target_signature=staying.signature if staying else "",
-        source_blob=_pinned(conversion, there) if staying and there else None,
+        target=node_upload.target if node_upload else None,
+        target_signature=node_upload.signature if node_upload else "",
+        source_blob=_pinned(conversion, there) if node_upload and there else None,
     )
 
 

@@ -64,7 +64,7 @@ def upload_source(context: RunContext, item: WorkItem) -> int:
 
 def _check(context: RunContext, item: WorkItem) -> None:
     _check_source(item.conversion)
-    if context.staying(item.conversion) is not None:
+    if context.node_upload(item.conversion) is not None:
         return  # the node looks at the place
     target = writable_target(context.destination, item.conversion.target)
     check_target(target, context.replaceable(item.conversion))

@@ -29,7 +29,7 @@ from runner.options import RunOptions
 from runner.overwrite import OverwritePolicy
 from runner.parallel import usable_cores, useful_threads_of, workers_for
 from runner.prices import Prices, money_text, own_price
-from runner.storage_use import Staying
+from runner.storage_use import Retained
 
 if TYPE_CHECKING:
     from runner.azure.deployment import Deployment
@@ -128,7 +128,7 @@ def _terms(ledger: Ledger, backend: Backend, options: dict[str, Any], jobs: int)
         whole=options["upload"] == "whole",
         jobs=jobs,
         cores=usable_cores(),
-        staying=Staying(results=ledger.results_stay, sources=options["keep"]),
+        retained=Retained(results=ledger.results_stay, sources=options["keep"]),
         split=options["split"],
     )
 
@@ -200,7 +200,7 @@ def cost_so_far(ledger: Ledger, run: str, estimated: Estimate) -> float:
     """Return what *run* had cost before this command."""
     prices = estimated.azure and estimated.azure.prices
     uses, attempts = ledger.runs.node_uses(run), ledger.attempts.each(run)
-    cost = cost_of(uses, attempts, prices or None, Staying(results=ledger.results_stay))
+    cost = cost_of(uses, attempts, prices or None, Retained(results=ledger.results_stay))
     return cost.amount or 0.0
 
 

@@ -27,7 +27,7 @@ from runner.ledger import Ledger
 from runner.models import State
 from runner.records import AttemptRecord, RunRecord
 from runner.report import JSON_VERSION, sources_text
-from runner.storage_use import Staying
+from runner.storage_use import Retained
 
 if TYPE_CHECKING:
     from runner.azure.session import JobStatus, Session
@@ -98,8 +98,8 @@ def _status(
     cost = None
     if uses:
         attempts = ledger.attempts.each(name)
-        staying = Staying(results=ledger.results_stay, sources=run.options.keep)
-        cost = cost_of(uses, attempts, run.prices, staying)
+        retained = Retained(results=ledger.results_stay, sources=run.options.keep)
+        cost = cost_of(uses, attempts, run.prices, retained)
     if follow_up is None:
         tasks = asdict(job_status.counts) if job_status else None
         lines = [_run_json(run, tasks=tasks, cost=cost)]

@@ -18,7 +18,7 @@ from runner.formatting import count_text
 from runner.overwrite import OverwritePolicy
 from runner.progress import JsonLines, Lines, Reporter
 from runner.report import as_text, error_as_json, report_as_json
-from runner.storage_use import Staying
+from runner.storage_use import Retained
 
 
 def run_and_report(
@@ -58,8 +58,8 @@ def _cost(run: runs.Run, policy: OverwritePolicy) -> Cost | None:
     if not run.vm_size or not (uses := ledger.runs.node_uses(run.plan.id)):
         return None
     attempts = ledger.attempts.each(run.plan.id)
-    staying = Staying(results=ledger.results_stay, sources=run.options.keep)
-    return cost_of(uses, attempts, run.prices(), staying)
+    retained = Retained(results=ledger.results_stay, sources=run.options.keep)
+    return cost_of(uses, attempts, run.prices(), retained)
 
 
 def _reporter(run: runs.Run, output: OutputOptions) -> Reporter:

@@ -12,7 +12,7 @@ from runner.estimate.speeds import Speeds
 from runner.options import AUTO
 from runner.parallel import split_on_nodes
 from runner.prices import Prices
-from runner.storage_use import ALL_GOES, OF_A_RUN, Staying, StorageUse, use_of_file
+from runner.storage_use import NOTHING_RETAINED, OF_A_RUN, Retained, StorageUse, use_of_file
 
 _GUESSED_UPLINK = 20e6 / 8
 """Bytes a second, of a usual line."""
@@ -71,7 +71,7 @@ class Terms:
     jobs: int
     cores: int
     """Of this machine; and how many files it does at a time."""
-    staying: Staying = ALL_GOES
+    retained: Retained = NOTHING_RETAINED
     start: float = 0.0
     """Seconds that a command takes before its run begins."""
     split: str = AUTO
@@ -91,7 +91,7 @@ def estimate_azure(
     pipeline, notes = _pipeline(past, terms)
     pipeline = replace(pipeline, slots=_at_a_time(contents, terms))
     sent = [content.whole if terms.whole else content.sent for content in contents]
-    back = [0.0] * len(contents) if terms.staying.results else results
+    back = [0.0] * len(contents) if terms.retained.results else results
     tasks = _tasks(contents, sent, times, back, pipeline, terms)
     went = simulate(tasks, replace(pipeline, overhead=_overhead(past, pipeline, terms)))
     used = _NodeTime.of(len(tasks), pipeline, went, pool)
@@ -184,7 +184,7 @@ def _storage(
 ) -> StorageUse:
     """Return what a run of so many *seconds* does with storage, if no file has to be tried again."""
     each = (
-        use_of_file(round(up), round(size), seconds, terms.staying)
+        use_of_file(round(up), round(size), seconds, terms.retained)
         for up, size in zip(sent, results, strict=True)
     )
     return sum(each, OF_A_RUN)
@@ -256,7 +256,7 @@ def _overhead(past: History, pipeline: AssumedPipeline, terms: Terms) -> float:
         of_it = [a for a in past.attempts if a.run == run.id and a.size and a.sent is not None]
         if run.ended is None or run.exit_code or len(of_it) < run.files:
             continue
-        back = 0.0 if terms.staying.results else 1.0
+        back = 0.0 if terms.retained.results else 1.0
         tasks = [SimulatedTask(float(a.sent or 0), a.seconds, back * (a.size or 0)) for a in of_it]
         tasks.sort(key=lambda task: -task.seconds)
         start = past.where(lambda one, name=run.id: one.id == name).starts  # type: ignore[misc]

@@ -8,7 +8,7 @@ from functools import cached_property
 from runner.costs import Cost, cost_of
 from runner.models import NodeUse, State
 from runner.records import AttemptRecord, RunRecord
-from runner.storage_use import Staying
+from runner.storage_use import Retained
 
 _ON_WORKERS = ("download", "convert", "verify", "upload")
 _EARLIER = 3600.0
@@ -80,8 +80,8 @@ class RunFacts:
         """What it used on Azure; None for a run on this machine."""
         if self.is_local or not (self.uses or self.attempts):
             return None
-        staying = Staying(results=self.results_stay, sources=self.run.options.keep)
-        return cost_of(self.uses, self.attempts, self.run.prices, staying)
+        retained = Retained(results=self.results_stay, sources=self.run.options.keep)
+        return cost_of(self.uses, self.attempts, self.run.prices, retained)
 
     def steps_of(self, attempt: AttemptRecord) -> tuple[tuple[str, Span], ...]:
         """Return the steps of *attempt* that its worker did, and when."""

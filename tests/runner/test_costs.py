@@ -13,7 +13,7 @@ from runner.run_report.bottleneck import bottleneck
 from runner.run_report.drawing import draw
 from runner.run_report.facts import RunFacts
 from runner.run_report.names import Names
-from runner.storage_use import Staying
+from runner.storage_use import Retained
 from tests.runner.test_run_report import RUN, at, attempt
 
 START = at(0).timestamp()
@@ -68,9 +68,9 @@ def test_storage_costs_its_operations_the_sources_while_they_are_there_and_soft_
         "Azure: storage is 0.0059 USD of the cost; 1.0 GB stays there until `runner clean`, at 0.02 USD a month"
     )
     assert cost.text.endswith(" by a list")  # nothing is left out of the amount
-    kept = cost_of([], [done], PRICES, Staying(sources=True))
+    kept = cost_of([], [done], PRICES, Retained(sources=True))
     assert (kept.storage.uploaded, kept.storage.stays) == (0, 2 * 10**9)
-    in_the_cloud = cost_of([], [replace(done, sent=0)], PRICES, Staying(results=True))
+    in_the_cloud = cost_of([], [replace(done, sent=0)], PRICES, Retained(results=True))
     assert (in_the_cloud.storage.uploaded, in_the_cloud.storage.stays) == (0, 0)
     assert (in_the_cloud.storage.others, in_the_cloud.downloaded) == (5, 0)
 
@@ -87,20 +87,20 @@ def test_without_the_price_of_the_download_that_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "staying", "line"),
+    ("size", "retained", "line"),
     [
-        (30, Staying(), "30 B down, results 10 B larger than their sources"),
-        (19, Staying(), "19 B down, results 1 B smaller than their sources"),
-        (20, Staying(), "20 B down"),
-        (20, Staying(results=True), "0 B down"),
+        (30, Retained(), "30 B down, results 10 B larger than their sources"),
+        (19, Retained(), "19 B down, results 1 B smaller than their sources"),
+        (20, Retained(), "20 B down"),
+        (20, Retained(results=True), "0 B down"),
     ],
 )
-def test_results_may_be_larger_than_their_sources(size: int, staying: Staying, line: str) -> None:
+def test_results_may_be_larger_than_their_sources(size: int, retained: Retained, line: str) -> None:
     done = attempt("a", State.CONVERTED, 0, 10, size=size, source_size=20)
-    cost = cost_of([use("node-1", 0, 10)], [done], PRICES, staying)
+    cost = cost_of([use("node-1", 0, 10)], [done], PRICES, retained)
     lines = cost_lines(cost)
     assert f"Azure: {line}" in lines
-    assert ("stays there" in lines[-1]) is not staying.results, lines
+    assert ("stays there" in lines[-1]) is not retained.results, lines
 
 
 def test_programs_get_the_same_figures() -> None:
@@ -174,7 +174,7 @@ def test_a_price_that_is_not_known_is_never_guessed(
 def test_results_that_stay_in_the_cloud_cost_no_egress() -> None:
     done = attempt("a", State.CONVERTED, 0, 10, size=10**9, source_size=3 * 10**9)
     uses = [use("node-1", 0, 3600)]
-    cost = cost_of(uses, [done], WITHOUT_STORAGE, Staying(results=True))
+    cost = cost_of(uses, [done], WITHOUT_STORAGE, Retained(results=True))
     assert (cost.downloaded, cost.saved) == (0, 2 * 10**9)
     assert cost.amount == pytest.approx(0.036)
 
