@@ -297,7 +297,7 @@ def user_file(run: Run) -> Path:
 
 @pytest.fixture
 def stand_in(tmp_path_factory: pytest.TempPathFactory, media: Media) -> Iterator[MakeStandIn]:
-    """Make a program that does a Python script, with what is in tests/acting.py, and then is ffmpeg.
+    """Make a program that does a Python script, with what is in tests/stand_in_actions.py, and then is ffmpeg.
 
     What still runs of it at the end of the test, as after a runner that was killed, is killed.
     """

@@ -15,7 +15,7 @@ from pathlib import Path
 
 _SYNCHRONIZE, _WAIT_TIMEOUT = 0x100000, 0x102
 
-ACTING = Path(__file__).with_name("acting.py")
+ACTIONS = Path(__file__).with_name("stand_in_actions.py")
 
 KILLED = "was killed by signal 9" if os.name == "posix" else "was ended from outside"
 """What is said of an ffmpeg that ended abruptly."""
@@ -52,9 +52,9 @@ MakeStandIn = Callable[..., StandIn]
 
 
 def stand_in_for_ffmpeg(folder: Path, script: str, ffmpeg: str) -> StandIn:
-    """A program in *folder* that does *script*, with what is in acting.py, and then is *ffmpeg*."""
+    """A program in *folder* that does *script*, with what is in stand_in_actions.py, and then is *ffmpeg*."""
     text = (
-        f"{ACTING.read_text(encoding='utf-8')}\n"
+        f"{ACTIONS.read_text(encoding='utf-8')}\n"
         f"HERE, REAL = {str(folder)!r}, {ffmpeg!r}\n"
         'append("all", str(os.getpid()))\nappend("starts", WORDS)\n'
         f"{script}\nbe_ffmpeg()\n"

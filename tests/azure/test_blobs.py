@@ -22,7 +22,7 @@ from runner.errors import RunnerError, SetupError, TransientError
 from runner.options import RunOptions
 from tests.cloud import Cloud
 from tests.conftest import until
-from tests.line import Line
+from tests.tcp_proxy import TcpProxy
 
 LARGE = 20 << 20
 """More than travels in one request."""
@@ -35,15 +35,15 @@ def client(cloud: Cloud) -> Iterator[BlobServiceClient]:
 
 
 @pytest.fixture
-def line(cloud: Cloud) -> Iterator[Line]:
+def line(cloud: Cloud) -> Iterator[TcpProxy]:
     port = urlsplit(cloud.deployment.blob_endpoint).port
     assert port is not None
-    with Line(port) as made:
+    with TcpProxy(port) as made:
         yield made
 
 
 @pytest.fixture
-def far(cloud: Cloud, line: Line) -> Iterator[Blobs]:
+def far(cloud: Cloud, line: TcpProxy) -> Iterator[Blobs]:
     """The containers at the other end of the brittle line."""
     path = urlsplit(cloud.deployment.blob_endpoint).path
     beyond = replace(cloud.deployment, blob_endpoint=f"https://127.0.0.1:{line.port}{path}")
@@ -140,7 +140,7 @@ def test_a_container_that_is_not_there_is_an_error_with_a_remedy(
 
 @pytest.mark.parametrize("after", [0, 300_000])
 def test_an_upload_survives_a_line_that_breaks(
-    cloud: Cloud, line: Line, far: Blobs, file: Path, after: int
+    cloud: Cloud, line: TcpProxy, far: Blobs, file: Path, after: int
 ) -> None:
     line.breaks, line.breaks_after, line.breaks_up = 1, after, True
     far.upload(cloud.container("input"), "x.mp4", str(file))
@@ -150,7 +150,7 @@ def test_an_upload_survives_a_line_that_breaks(
 
 @pytest.mark.parametrize("after", [0, 300_000])
 def test_a_download_survives_a_line_that_breaks(
-    cloud: Cloud, line: Line, far: Blobs, file: Path, after: int
+    cloud: Cloud, line: TcpProxy, far: Blobs, file: Path, after: int
 ) -> None:
     far.upload(cloud.container("input"), "x.mp4", str(file))
     line.breaks, line.breaks_after, line.breaks_up = 1, after, False
@@ -163,7 +163,7 @@ def test_a_download_survives_a_line_that_breaks(
 
 
 def test_a_line_that_stays_broken_is_a_passing_fault(
-    cloud: Cloud, line: Line, far: Blobs, file: Path
+    cloud: Cloud, line: TcpProxy, far: Blobs, file: Path
 ) -> None:
     far.upload(cloud.container("input"), "x.mp4", str(file))
     line.breaks, line.breaks_after, line.breaks_up = 1_000, 300_000, False
@@ -185,7 +185,7 @@ def test_transfers_that_nobody_waits_for_end_early(
 
 
 def test_each_of_many_transfers_at_a_time_keeps_its_connection(
-    cloud: Cloud, line: Line, far: Blobs, file: Path
+    cloud: Cloud, line: TcpProxy, far: Blobs, file: Path
 ) -> None:
     line.round_trip = 0.3  # so that they are under way at the same time
     small = file.with_name("small")

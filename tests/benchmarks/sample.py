@@ -24,7 +24,7 @@ from tests.benchmarks.timeline import attempts_in, moments, spans
 from tests.cloud import POOL, Cloud, stand_in_cloud
 from tests.emulator.azurite import Azurite
 from tests.emulator.storage import StorageAccount
-from tests.line import Line
+from tests.tcp_proxy import TcpProxy
 
 MEGABITS = 100
 ROUND_TRIP = 0.02
@@ -93,7 +93,7 @@ def _side_by_side(title: str, name: str, columns: dict[str, dict[str, float]]) -
 class NarrowStorage(Azurite):
     """Azurite at the far end of a line, and beside the nodes."""
 
-    line: Line | None = None
+    line: TcpProxy | None = None
 
     @property
     def blob_endpoint(self) -> str:
@@ -116,7 +116,7 @@ def _compare(work: Path, make: Callable[[Path], None]) -> list[Trip]:
     with NarrowStorage() as storage:
         port = urlsplit(storage.blob_endpoint).port
         assert port is not None
-        with Line(port, MEGABITS * 1e6, ROUND_TRIP) as line:
+        with TcpProxy(port, MEGABITS * 1e6, ROUND_TRIP) as line:
             storage.line = line
             # the service's clock is as all others are: nodes and tasks take the time they take
             with stand_in_cloud(work, storage=storage, speed=1) as cloud:
@@ -127,14 +127,14 @@ def _compare(work: Path, make: Callable[[Path], None]) -> list[Trip]:
                 ]
 
 
-def _ours(cloud: Cloud, line: Line, work: Path) -> Trip:
+def _ours(cloud: Cloud, line: TcpProxy, work: Path) -> Trip:
     start = time.time()
     trip = _measure("runner convert", cloud, line, lambda: ours(cloud, work))
     attempts = attempts_in(work / "ours", start)
     return replace(trip, moments=moments(attempts, trip.seconds), spans=spans(attempts))
 
 
-def _measure(name: str, cloud: Cloud, line: Line, way: Callable[[], None]) -> Trip:
+def _measure(name: str, cloud: Cloud, line: TcpProxy, way: Callable[[], None]) -> Trip:
     before, calls, started = line.bytes_up, len(cloud.azure.requests), time.monotonic()
     way()
     seconds = time.monotonic() - started

@@ -17,7 +17,7 @@ from runner.azure.blobs import Blobs
 from runner.azure.clients import blob_client
 from tests.benchmarks.tables import Table
 from tests.emulator.azurite import Azurite
-from tests.line import Line
+from tests.tcp_proxy import TcpProxy
 
 FILES = int(os.environ.get("BENCH_TRANSFERS", "1000"))
 SIZE = 50_000
@@ -35,7 +35,7 @@ def report() -> Iterator[Table]:
         port = urlsplit(storage.blob_endpoint).port
         assert port is not None
         speed = MEGABITS * 1e6
-        with Line(port, speed, ROUND_TRIP, speed) as line, _client(storage, line) as client:
+        with TcpProxy(port, speed, ROUND_TRIP, speed) as line, _client(storage, line) as client:
             client.create_container("small")
             blobs, work = Blobs(client), Path(folder)
             rows = [row for number in _AT_A_TIME for row in _rows(blobs, work, number)]
@@ -48,7 +48,7 @@ def report() -> Iterator[Table]:
     )
 
 
-def _client(storage: Azurite, line: Line) -> BlobServiceClient:
+def _client(storage: Azurite, line: TcpProxy) -> BlobServiceClient:
     """Return the runner's own client, by the line, with the storage's key in place of a sign-in."""
     path = urlsplit(storage.blob_endpoint).path
     key: Any = AzureNamedKeyCredential(storage.name, storage.key)

@@ -11,7 +11,7 @@ _CHUNK = 32 * 1024
 
 
 @dataclass
-class Line:
+class TcpProxy:
     """Passes connections on to *target*, as slowly as a line would, and breaks when it is told to.
 
     All connections share the bandwidth upwards, and that downwards, which usually is not limited, as
