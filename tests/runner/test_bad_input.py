@@ -60,7 +60,7 @@ def test_a_bad_file_is_named_as_such(
 def test_a_damaged_file_is_not_passed(
     name: str, ffmpeg: str, media: Media, destination: Path
 ) -> None:
-    # to WAV, see test_verdicts.py: what is lost is seen where the source is decoded
+    # to WAV, see test_damage.py: what is lost is seen where the source is decoded
     failure = failure_of(work(media(name), destination / "a", ffmpeg=ffmpeg))
     assert failure.kind is Kind.INPUT
     assert "damaged" in failure.message or "ends early" in failure.message

@@ -101,10 +101,10 @@ def settings_logs(version: str) -> dict[str, str]:
 def test_a_wrong_setting_never_counts_as_damage(version: str) -> None:
     logs = settings_logs(version)
     assert len(logs) > 55
-    verdicts = {name: classify_log(words, source="/in/film.mkv") for name, words in logs.items()}
-    assert {name: kind for name, (kind, _) in verdicts.items() if kind is not Kind.SETTINGS} == {}
-    assert [message for _, message in verdicts.values() if "damaged" in message] == []
-    assert [message for _, message in verdicts.values() if "\n" in message or not message] == []
+    found = {name: classify_log(words, source="/in/film.mkv") for name, words in logs.items()}
+    assert {name: kind for name, (kind, _) in found.items() if kind is not Kind.SETTINGS} == {}
+    assert [message for _, message in found.values() if "damaged" in message] == []
+    assert [message for _, message in found.values() if "\n" in message or not message] == []
 
 
 @pytest.mark.parametrize("case", WRONG_SETTINGS)
@@ -151,7 +151,7 @@ def test_a_missing_stream_is_named_by_what_was_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "verdict"),
+    ("words", "expected"),
     [
         # a parser's, a demuxer's and an encoder's refusal of a size: trying again is of no use
         (
@@ -180,9 +180,9 @@ def test_a_missing_stream_is_named_by_what_was_wanted() -> None:
     ],
 )
 def test_only_an_allocator_that_is_refused_is_out_of_memory(
-    words: str, verdict: tuple[Kind, str]
+    words: str, expected: tuple[Kind, str]
 ) -> None:
-    assert classify_log(words, source="/in/x") == verdict
+    assert classify_log(words, source="/in/x") == expected
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def test_only_an_allocator_that_is_refused_is_out_of_memory(
 )
 def test_a_codec_without_a_name_is_not_called_none(words: str) -> None:
     opened = "[info] Input #0, mov, from 'file:/in/x':\n"
-    verdict = (Kind.INPUT, "this ffmpeg does not know its codec")
-    assert classify_log(opened + words, source="/in/x") == verdict
+    expected = (Kind.INPUT, "this ffmpeg does not know its codec")
+    assert classify_log(opened + words, source="/in/x") == expected
 
 
 def test_an_empty_log_blames_nobody() -> None:
