@@ -41,7 +41,7 @@ def create(
     """Make a pool from a checked definition; its nodes come later.
 
     Raises:
-        BatchError: PoolExists, PoolQuotaReached.
+        BatchError: PoolExists, PoolQuotaReached, or its resizeTimeout is none.
     """
     if key(definition["id"]) in account.pools:
         raise BatchError("PoolExists")
@@ -58,6 +58,7 @@ def create(
         auto=auto,
     )
     pool.allocation.since = at
+    timeout_of(definition)  # which may be refused
     account.pools[key(pool.id)] = pool
     if not definition.get("enableAutoScale"):
         begin_resize(account, pool, definition)
@@ -95,9 +96,9 @@ def resize(account: Account, pool: Pool, options: Json) -> None:
 
 
 def begin_resize(account: Account, pool: Pool, options: Json) -> None:
+    pool.resize_timeout = timeout_of(options)  # first, as it may be refused
     pool.target_dedicated = options.get("targetDedicatedNodes", pool.target_dedicated)
     pool.target_low_priority = options.get("targetLowPriorityNodes", pool.target_low_priority)
-    pool.resize_timeout = timeout_of(options)
     pool.resize_errors = []
     move(pool.allocation, AllocationState.RESIZING, account.now())
     option = (options.get("nodeDeallocationOption") or "requeue").lower()
@@ -212,10 +213,10 @@ def remove_nodes(account: Account, pool: Pool, options: Json) -> None:
     chosen = [account.node(pool.id, node_id) for node_id in options["nodeList"]]
     if pool.formula is not None:
         raise BatchError("OperationNotValidOnPool", {"Reason": "autoscale is enabled on the pool"})
+    pool.resize_timeout = timeout_of(options)  # first, as it may be refused
     touch(account, pool)
     pool.target_dedicated -= sum(node.dedicated for node in chosen)
     pool.target_low_priority -= sum(not node.dedicated for node in chosen)
-    pool.resize_timeout = timeout_of(options)
     pool.resize_errors = []
     move(pool.allocation, AllocationState.RESIZING, account.now())
     pool.resize_timers = [

@@ -71,6 +71,12 @@ def add_pool(azure: Emulator, client: BatchClient, *, nodes: int = 1, **properti
     eventually(lambda: [n.state for n in client.list_nodes("pool")] == ["idle"] * nodes)
 
 
+def add_job(client: BatchClient, pool: str) -> None:
+    """Create the job "job" on *pool*."""
+    info = models.BatchPoolInfo(pool_id=pool)
+    client.create_job(models.BatchJobCreateOptions(id="job", pool_info=info))
+
+
 @pytest.fixture
 def pool(plain: Emulator, client: BatchClient) -> str:
     """Give the id of a pool with one idle node."""
@@ -81,8 +87,7 @@ def pool(plain: Emulator, client: BatchClient) -> str:
 @pytest.fixture
 def job(client: BatchClient, pool: str) -> str:
     """Give the id of an empty job on that pool."""
-    info = models.BatchPoolInfo(pool_id=pool)
-    client.create_job(models.BatchJobCreateOptions(id="job", pool_info=info))
+    add_job(client, pool)
     return "job"
 
 

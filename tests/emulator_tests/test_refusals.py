@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -20,12 +21,49 @@ from azure.core.exceptions import (
 
 from tests.emulator import Emulator, Limits, Settings
 from tests.emulator.auth import ISSUER, EmulatedCredential, token
-from tests.emulator_tests.conftest import code_of, key_client, run, token_client
-from tests.emulator_tests.test_wire import send
+from tests.emulator_tests.conftest import (
+    add_job,
+    add_pool,
+    code_of,
+    key_client,
+    run,
+    token_client,
+)
+from tests.emulator_tests.test_wire import send, sender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 __all__ = ["send"]
 
 TASK = {"id": "t", "commandLine": "/bin/true"}
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[tuple[Emulator, BatchClient]]:
+    """An account with a pool, a job on it, and a task of that which has succeeded: not to be changed."""
+    with Emulator(https=False) as azure, key_client(azure) as client:
+        add_pool(azure, client)
+        add_job(client, "pool")
+        run(client, "job", "/bin/true")
+        yield azure, client
+
+
+@pytest.fixture
+def refused(standing: tuple[Emulator, BatchClient]) -> Callable[..., requests.Response]:
+    """Give a function that sends what will be refused, and sees that it left the account as it was."""
+    azure, client = standing
+
+    def ids() -> list[Any]:
+        there: Any = (client.list_pools(), client.list_jobs(), client.list_tasks("job"))
+        return [each.id for each in chain(*there)]
+
+    def refused(method: str, path: str, body: Any = None) -> requests.Response:
+        answer = sender(azure)(method, path, body)
+        assert ids() == ["pool", "job", "task"]
+        return answer
+
+    return refused
 
 
 def refusal(answer: requests.Response) -> tuple[int, str]:
@@ -161,9 +199,9 @@ def test_the_version_is_checked(plain: Emulator, version: str, code: str) -> Non
     ],
 )
 def test_a_malformed_task_is_refused_with_its_reason(
-    send: Any, job: str, body: dict[str, Any], code: str, property_name: str | None
+    refused: Any, body: dict[str, Any], code: str, property_name: str | None
 ) -> None:
-    answer = send("POST", f"/jobs/{job}/tasks", body)
+    answer = refused("POST", "/jobs/job/tasks", body)
     assert refusal(answer) == (400, code)
     assert reason(answer).get("PropertyName") == property_name
 
@@ -210,9 +248,9 @@ OUTPUT = {
     ],
 )
 def test_a_task_with_a_value_that_is_none_is_refused(
-    send: Any, job: str, change: dict[str, Any], name: str
+    refused: Any, change: dict[str, Any], name: str
 ) -> None:
-    answer = send("POST", f"/jobs/{job}/tasks", {**TASK, **change})
+    answer = refused("POST", "/jobs/job/tasks", {**TASK, **change})
     assert refusal(answer) == (400, "InvalidPropertyValue")
     assert reason(answer)["PropertyName"] == name
 
@@ -254,8 +292,8 @@ POOL = {
         ),
     ],
 )
-def test_a_pool_that_cannot_be_is_refused(send: Any, change: dict[str, Any], code: str) -> None:
-    assert refusal(send("POST", "/pools", {**POOL, **change})) == (400, code)
+def test_a_pool_that_cannot_be_is_refused(refused: Any, change: dict[str, Any], code: str) -> None:
+    assert refusal(refused("POST", "/pools", {**POOL, **change})) == (400, code)
 
 
 @pytest.mark.parametrize(
@@ -271,11 +309,9 @@ def test_a_pool_that_cannot_be_is_refused(send: Any, change: dict[str, Any], cod
         ({"networkConfiguration": {}}, "MissingRequiredProperty"),
     ],
 )
-def test_a_job_that_cannot_be_is_refused(
-    send: Any, pool: str, change: dict[str, Any], code: str
-) -> None:
-    body = {"id": "new", "poolInfo": {"poolId": pool}, **change}
-    assert refusal(send("POST", "/jobs", body)) == (400, code)
+def test_a_job_that_cannot_be_is_refused(refused: Any, change: dict[str, Any], code: str) -> None:
+    body = {"id": "new", "poolInfo": {"poolId": "pool"}, **change}
+    assert refusal(refused("POST", "/jobs", body)) == (400, code)
 
 
 def test_numbers_may_be_written_as_strings(send: Any, client: BatchClient, job: str) -> None:
@@ -352,11 +388,8 @@ def test_ids_keep_their_case_and_are_compared_without_it(client: BatchClient, po
         ("$orderby=id", "UnsupportedQueryParameter"),
     ],
 )
-def test_a_query_that_cannot_be_answered_is_refused(
-    send: Any, client: BatchClient, job: str, query: str, code: str
-) -> None:
-    run(client, job, "/bin/true")
-    assert refusal(send("GET", f"/jobs/{job}/tasks?{query}")) == (400, code)
+def test_a_query_that_cannot_be_answered_is_refused(refused: Any, query: str, code: str) -> None:
+    assert refusal(refused("GET", f"/jobs/job/tasks?{query}")) == (400, code)
 
 
 @pytest.mark.parametrize(
@@ -372,9 +405,11 @@ def test_a_query_that_cannot_be_answered_is_refused(
         ("id eq 'it''s'", []),
     ],
 )
-def test_lists_are_filtered(client: BatchClient, job: str, text: str, found: list[str]) -> None:
-    run(client, job, "/bin/true")
-    assert [task.id for task in client.list_tasks(job, filter=text)] == found
+def test_lists_are_filtered(
+    standing: tuple[Emulator, BatchClient], text: str, found: list[str]
+) -> None:
+    _, client = standing
+    assert [task.id for task in client.list_tasks("job", filter=text)] == found
 
 
 def test_conditions_are_met_or_refused(client: BatchClient, job: str) -> None:
@@ -413,23 +448,23 @@ def test_conditions_are_met_or_refused(client: BatchClient, job: str) -> None:
     ],
 )
 def test_what_is_not_there_says_so(
-    send: Any, method: str, path: str, status: int, code: str
+    refused: Any, method: str, path: str, status: int, code: str
 ) -> None:
-    assert refusal(send(method, path)) == (status, code)
+    assert refusal(refused(method, path)) == (status, code)
 
 
-def test_an_operation_that_is_left_out_gives_its_name(send: Any) -> None:
-    assert reason(send("POST", "/jobschedules", {})) == {"Operation": "create_job_schedule"}
+def test_an_operation_that_is_left_out_gives_its_name(refused: Any) -> None:
+    assert reason(refused("POST", "/jobschedules", {})) == {"Operation": "create_job_schedule"}
 
 
-def test_a_pool_with_an_identity_is_none_of_the_data_planes(send: Any) -> None:
+def test_a_pool_with_an_identity_is_none_of_the_data_planes(refused: Any) -> None:
     body = {
         "id": "p",
         "vmSize": "standard_d2s_v5",
         "virtualMachineConfiguration": {"imageReference": {}, "nodeAgentSKUId": "batch.node.el 9"},
         "identity": {"type": "UserAssigned"},
     }
-    assert refusal(send("POST", "/pools", body)) == (400, "InvalidRequestBody")
+    assert refusal(refused("POST", "/pools", body)) == (400, "InvalidRequestBody")
 
 
 def test_quotas_are_kept() -> None:

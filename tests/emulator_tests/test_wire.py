@@ -30,12 +30,17 @@ Send = "Callable[..., requests.Response]"
 @pytest.fixture
 def send(plain: Emulator) -> Callable[..., requests.Response]:
     """Give a function that sends a request as it is told, signed in with a token."""
+    return sender(plain)
+
+
+def sender(azure: Emulator) -> Callable[..., requests.Response]:
+    """Return a function that sends *azure* a request as it is told, signed in with a token."""
 
     def sending(method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
         given = {"Authorization": f"Bearer {token('https://batch.core.windows.net/')}", **headers}
         if body is not None:
             given.setdefault("Content-Type", JSON)
-        url = f"{plain.endpoint}{path}{'&' if '?' in path else '?'}api-version={VERSION}"
+        url = f"{azure.endpoint}{path}{'&' if '?' in path else '?'}api-version={VERSION}"
         return requests.request(method, url, json=body, headers=given, timeout=60)
 
     return sending
