@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runner.formatting import bytes_text, seconds_text
+from runner.formatting import bytes_text, count_text, seconds_text
 from runner.models import NodeUse, State
 from runner.prices import Prices, money_text
 from runner.records import AttemptRecord
@@ -97,17 +97,22 @@ class Cost:
     @property
     def text(self) -> str:
         """A short description: the hours, and what they cost."""
-        kinds = {"Spot": self.spot_seconds, "dedicated": self.dedicated_seconds}
-        said = [f"{seconds_text(seconds)} {kind}" for kind, seconds in kinds.items() if seconds]
-        if self.other_seconds:
-            said.append(f"{seconds_text(self.other_seconds)} of unknown kind")
-        nodes = f"{self.nodes} node{'' if self.nodes == 1 else 's'}"
+        kinds = {
+            "Spot": self.spot_seconds,
+            "dedicated": self.dedicated_seconds,
+            "unknown": self.other_seconds,
+        }
+        used = {kind: seconds_text(seconds) for kind, seconds in kinds.items() if seconds}
+        parts = used if len(used) == 1 else [f"{time} {kind}" for kind, time in used.items()]
+        of_which = f" ({', '.join(parts)})" if parts else ""
+        time = f"{seconds_text(self.seconds)} of node time{of_which}"
+        nodes = count_text(self.nodes, "node")
         amount = self.amount
         if amount is None or self.prices is None:
             money = "price unknown"
         else:
             money = f"{money_text(amount, self.prices.currency)} by {self.prices.origin}{self._unpriced}"
-        return f"{nodes} for {' and '.join(said) or '0 s'} in all: {money}"
+        return f"{nodes}, {time}: {money}"
 
 
 def cost_lines(cost: Cost) -> list[str]:

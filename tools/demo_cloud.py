@@ -95,7 +95,9 @@ def work(shell: Shell, source: Path, out: Path) -> None:
     shell("runner", "convert", str(source), "-o", str(out))
     shell("runner", "status", "-o", str(out))
     shell("runner", "logs", str(source / "cut short.mp4"), "-o", str(out), lines=4)
-    say("the same command again: only the file that is cut short is tried")
+    say(
+        "the same command again: nothing is left to convert, and the damaged file is not tried again"
+    )
     shell("runner", "convert", str(source), "-o", str(out))
     shell("runner", "clean", "--older-than", "0d", "-o", str(out))
 

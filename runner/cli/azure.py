@@ -24,7 +24,7 @@ from runner.cli.output import OutputOptions, say
 from runner.cli.run_options import run_options, run_options_of
 from runner.cli.running import run_and_report
 from runner.cli.sources import put_sources_right, refuse_other_choice
-from runner.cli.where import where_options
+from runner.cli.where import where_the_run_is_options
 from runner.destinations import Destination, find_destination
 from runner.errors import UsageError
 from runner.ffmpeg_program import find_ffmpeg
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @run_argument()
 @destination_option()
-@where_options
+@where_the_run_is_options
 @run_options(
     "overwrite",
     "keep_times",
@@ -107,7 +107,7 @@ def attach(
 @click.command(cls=Command)
 @run_argument()
 @destination_option()
-@where_options
+@where_the_run_is_options
 @click.pass_context
 def cancel(
     ctx: click.Context, /, name: str | None, destination: Path | str, **options: Any

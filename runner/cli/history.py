@@ -17,7 +17,7 @@ import click
 from runner.cli.help import Command
 from runner.cli.options import destination_option, follow_up_of, option, run_argument
 from runner.cli.output import is_anybody_there, say, show
-from runner.cli.where import stack_options, where_options
+from runner.cli.where import stack_options, where_the_run_is_options
 from runner.costs import Cost, cost_as_json, cost_lines, cost_of
 from runner.destinations import Destination, find_destination
 from runner.errors import ExitCode, UsageError
@@ -50,7 +50,7 @@ def runs(destination: Path | str, *, as_json: bool, **options: Any) -> None:
 @click.command(cls=Command)
 @run_argument()
 @destination_option()
-@where_options
+@where_the_run_is_options
 @option("--watch", is_flag=True, help="Refresh every few seconds until the run ends.")
 @option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_context
@@ -179,7 +179,7 @@ def logs(
 @click.command(cls=Command)
 @run_argument()
 @destination_option()
-@where_options
+@where_the_run_is_options
 @option(
     "--older-than",
     default="30d",

@@ -29,7 +29,7 @@ from runner.cli.output import OutputOptions, show
 from runner.cli.run_options import run_options, run_options_of
 from runner.cli.running import run_and_report
 from runner.cli.sources import agree_on_sources, put_sources_right
-from runner.cli.where import where_options
+from runner.cli.where import where_the_run_is_options
 from runner.destinations import find_destination
 from runner.errors import NothingToConvertError, SetupError, UsageError
 from runner.ffmpeg_program import find_ffmpeg
@@ -59,7 +59,7 @@ from runner.selection import stat_source
     default="as in the run",
 )
 @yes_option
-@where_options
+@where_the_run_is_options
 @run_options("pool", "upload", "transfers", "keep", default="as in the run")
 @run_options("max_cost", "price_per_hour", "currency", default="as in the run")
 @detach_option

@@ -1,5 +1,7 @@
 """The options that choose where a run is done: this machine, or the Azure environment of a Pulumi stack."""
 
+from collections.abc import Callable
+
 import click
 
 from runner.cli.options import Command, option
@@ -30,10 +32,19 @@ def stack_options(command: Command) -> Command:
 
 def where_options(command: Command) -> Command:
     """`--where`, `--stack` and `--outputs`."""
+    return _where("Where to convert")(stack_options(command))
+
+
+def where_the_run_is_options(command: Command) -> Command:
+    """The same, for commands about a run that exists."""
+    return _where("Where the run is")(stack_options(command))
+
+
+def _where(question: str) -> Callable[[Command], Command]:
     return option(
         "--where",
         type=click.Choice(WHERE),
         default="auto",
         section="Azure",
-        help="Where to convert; auto: on Azure if a deployed stack is selected, else here.",
-    )(stack_options(command))
+        help=f"{question}; auto: on Azure if a deployed stack is selected, else here.",
+    )

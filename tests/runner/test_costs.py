@@ -45,7 +45,7 @@ def test_the_cost_adds_up_by_hand() -> None:
     by_hand = 1100 / 3600 * 0.036 + 510 / 3600 * 0.36 + 0.08
     assert cost.amount == pytest.approx(by_hand)
     assert cost_lines(cost) == [
-        "Azure: 3 nodes for 18 m 20 s Spot and 8 m 20 s dedicated and 10 s of unknown kind in all: 0.14 USD by a list, without storage (price unknown)",
+        "Azure: 3 nodes, 26 m 50 s of node time (18 m 20 s Spot, 8 m 20 s dedicated, 10 s unknown): 0.14 USD by a list, without storage (price unknown)",
         "Azure: 2.0 GB up, 1.0 GB down, results 2.0 GB smaller than their sources",
     ]
 
@@ -83,7 +83,7 @@ def test_without_the_price_of_the_download_that_is_said() -> None:
     )
     assert cost.amount == pytest.approx(10 / 3600 * 0.1)
     nothing = cost_of([], [], WITHOUT_STORAGE)
-    assert nothing.text == "0 nodes for 0 s in all: 0.00 USD by a list"
+    assert nothing.text == "0 nodes, 0.0 s of node time: 0.00 USD by a list"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_what_is_not_known_is_not_said() -> None:
     assert cost_lines(cost_of([], [], PRICES)) == []
     elsewhere = attempt("a", State.CONVERTED, 0, 9, worker="n", size=10, source_size=20)
     assert cost_lines(cost_of([use("n", 0, 10)], [elsewhere], None)) == [
-        "Azure: 1 node for 10 s Spot in all: price unknown",
+        "Azure: 1 node, 10 s of node time (Spot): price unknown",
         "Azure: 10 B down, results 10 B smaller than their sources",
     ]
 
@@ -168,7 +168,7 @@ def test_a_price_that_is_not_known_is_never_guessed(
 ) -> None:
     cost: Cost = cost_of(uses, [], prices)
     assert cost.amount == amount
-    assert cost.text.endswith("in all: price unknown") is (amount is None)
+    assert cost.text.endswith(": price unknown") is (amount is None)
 
 
 def test_results_that_stay_in_the_cloud_cost_no_egress() -> None:

@@ -313,8 +313,8 @@ def test_a_run_with_files_left_ends_at_its_limit(
     assert (error is not None) is stops
     if error:
         assert str(error) == (
-            f"stopped at --max-cost {max_cost:g} USD with 3 of 3 files left (1 node for 1 h 00 m Spot"
-            " in all: 1.00 USD by a list, without storage (price unknown)); the same command with a higher limit continues it"
+            f"stopped at --max-cost {max_cost:g} USD with 3 of 3 files left (1 node, 1 h 00 m of node "
+            "time (Spot): 1.00 USD by a list, without storage (price unknown)); the same command with a higher limit continues it"
         )
     (record,) = ledger.runs.all()
     assert (record.vm_size, record.prices) == ("Standard_D4ads_v5", prices)
