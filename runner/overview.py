@@ -13,7 +13,7 @@ COMMANDS = {
     "attach": ("azure", "Follow a run on Azure, and collect its results."),
     "retry": ("retry", "Convert the failed files of a run again."),
     "cancel": ("azure", "Cancel a run on Azure."),
-    "logs": ("history", "Show what ffmpeg printed for a file, or about the failures of a run."),
+    "logs": ("history", "Show what ffmpeg printed for a file, or for the failed files of a run."),
     "runs": ("history", "List the runs of an output folder."),
     "report": ("report", "Write an HTML report about a run, in one file."),
     "clean": ("history", "Forget old runs and their logs; converted files stay."),

@@ -162,7 +162,7 @@ def logs(
     attempt: int | None,
     **options: Any,
 ) -> None:
-    """Show what ffmpeg printed for FILE, a source or a result, or about the failures of RUN."""
+    """Show what ffmpeg printed for FILE (a source or a result), or for the failed files of RUN."""
     place = find_destination(destination, options)
     with place.read() as ledger:
         found = _attempts_of(ledger, place, what, follow_up_of(ctx))

@@ -11,7 +11,7 @@ from runner.formatting import printable
 from runner.media.paths import folder_fault
 from runner.options import LONGEST_TIMEOUT, is_pool_name, is_split
 from runner.prices import HIGHEST, is_currency
-from runner.source_choice import METAVAR, MOVE, is_choice
+from runner.source_choice import MOVE, is_choice
 
 
 def seconds(ctx: click.Context, parameter: click.Parameter, value: str | float) -> float | None:  # noqa: ARG001
@@ -32,7 +32,7 @@ def source(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  
         if fault := folder_fault(value.removeprefix(action + colon)):
             raise UsageError(f"--source {printable(value)}: {fault}")
     if not is_choice(value):
-        raise UsageError(f"--source {printable(value)}: use {METAVAR.replace('|', ', ')}")
+        raise UsageError(f"--source {printable(value)}: use keep, trash, delete or move:DIR")
     return value
 
 

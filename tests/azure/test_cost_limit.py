@@ -40,7 +40,7 @@ def test_a_run_ends_at_its_limit_keeps_what_was_paid_and_goes_on_at_a_higher_one
     gate.open()
     _, said = first.communicate(timeout=60)
     assert first.returncode == 8, said
-    assert "stopped at --max-cost 3 USD with 4 of 6 files left (1 node for " in said
+    assert "stopped at --max-cost 3 USD with 4 of 6 files left (1 node, " in said
     assert len(names(destination)) == 2
     (run_id,) = cloud.jobs()
     assert cloud.jobs() == {run_id: "completed"}

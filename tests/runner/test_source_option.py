@@ -52,8 +52,8 @@ def test_sources_go_only_with_consent_and_later_commands_know_that_they_are_gone
         (("move:in/done",), "lies in in, where the next run would find the sources again"),
         (("move:in",), "lies in in, where"),
         (("move:out/.runner/x",), "is a folder of runner's own"),
-        (("move:",), "use keep, trash, delete, move:DIR"),
-        (("remove",), "use keep, trash, delete, move:DIR"),
+        (("move:",), "use keep, trash, delete or move:DIR"),
+        (("remove",), "use keep, trash, delete or move:DIR"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_done(
