@@ -19,7 +19,7 @@ from runner.overwrite import Action, Decision, OverwritePolicy
 from runner.prices import Prices
 from runner.scratch import SCRATCH
 from runner.source_choice import SourceChoice
-from runner.sources.policy import Sources
+from runner.sources.policy import SourcePolicy
 from runner.stop_policy import StopPolicy
 from runner.totals import Report, Totals
 
@@ -101,7 +101,7 @@ class _RunRecorder:
         self._totals = Totals()
         self._to_try_again = 0
         self._uncollected = False
-        self._sources = _sources_of(run, policy, stop)
+        self._sources = _source_policy(run, policy, stop)
         self._meter = CostMeter(run.plan, run, run.options, policy.ledger, stop)
 
     def begin(self) -> None:
@@ -154,8 +154,8 @@ class _RunRecorder:
         self._ledger.end(self._run.plan.id, exit_code, counts, unfinished=unfinished)
 
 
-def _sources_of(run: Run, policy: OverwritePolicy, stop: Stop) -> Sources:
-    return Sources(
+def _source_policy(run: Run, policy: OverwritePolicy, stop: Stop) -> SourcePolicy:
+    return SourcePolicy(
         run.plan,
         policy.ledger,
         SourceChoice.parse(run.options.source),

@@ -4,7 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -166,55 +166,57 @@ def stand_in_cloud(
 ) -> Iterator[Cloud]:
     """Start the emulators, make the containers, and put a pool in place as ARM does.
 
-    *storage* is one that runs already; *speed* is how fast the service's clock goes; *ffmpeg* is
-    that of the nodes, *virtual_tasks* have nothing run there at all, and *start* starts what runs; *settings* are those of the account; *pool* are ARM's properties of the pool.
+    *storage* is one that runs already; *speed* is how fast the service's clock goes; *ffmpeg* is that of
+    the nodes, *virtual_tasks* have nothing run there at all, and *start* starts what runs; *settings* are
+    those of the account; *pool* are ARM's properties of the pool.
     """
-    if storage is None:
-        with (
-            Azurite() as own,
-            stand_in_cloud(
-                work,
-                storage=own,
-                speed=speed,
-                ffmpeg=ffmpeg,
-                settings=settings,
-                virtual_tasks=virtual_tasks,
-                start=start,
-                **pool,
-            ) as cloud,
-        ):
-            yield cloud
-        return
     programs = work / "node-programs"
     programs.mkdir(parents=True, exist_ok=True)
     (programs / "ffmpeg").symlink_to(ffmpeg or get_ffmpeg_exe())
-    key = AzureNamedKeyCredential(storage.name, storage.key)
-    # threads of tests use these while commands change the environment of this process
-    trusted: dict[str, Any] = {"connection_verify": storage.ca_file, "use_env_settings": False}
+    beside: AbstractContextManager[Storage] = nullcontext(storage) if storage else Azurite()
     with (
+        beside as stored,
         Emulator(
             settings=settings,
             virtual_tasks=virtual_tasks,
             start=start,
-            storage=storage.account,
-            certificates=storage.certificates,
+            storage=stored.account,
+            certificates=stored.certificates,
             node_path=[programs],
             speed=speed,
         ) as azure,
+        _clients(azure, stored) as (batch, blobs),
+    ):
+        cloud = Cloud(azure, stored, _deployment(azure, stored, next(_numbers)), batch, blobs)
+        with _containers(cloud):
+            azure.put_pool(POOL, **{**_PROPERTIES, "scaleSettings": fixed(1), **pool})
+            until(lambda: batch.get_pool(POOL).allocation_state == "steady")
+            yield cloud
+
+
+@contextmanager
+def _clients(azure: Emulator, storage: Storage) -> Iterator[tuple[BatchClient, BlobServiceClient]]:
+    key = AzureNamedKeyCredential(storage.name, storage.key)
+    # threads of tests use these while commands change the environment of this process
+    trusted: dict[str, Any] = {"connection_verify": storage.ca_file, "use_env_settings": False}
+    with (
         BatchClient(azure.endpoint, azure.credential, **trusted) as batch,
         BlobServiceClient(storage.blob_endpoint, key, **trusted) as blobs,
     ):
-        cloud = Cloud(azure, storage, _deployment(azure, storage, next(_numbers)), batch, blobs)
-        for purpose, role in (("input", "reader"), ("tools", "reader"), ("output", "contributor")):
-            blobs.create_container(cloud.container(purpose))
-            azure.grant(IDENTITY, role, cloud.container(purpose))
-        azure.put_pool(POOL, **{**_PROPERTIES, "scaleSettings": fixed(1), **pool})
-        until(lambda: batch.get_pool(POOL).allocation_state == "steady")
-        try:
-            yield cloud
-        finally:
-            for purpose in ("input", "tools", "output"):
-                blobs.delete_container(cloud.container(purpose))
+        yield batch, blobs
+
+
+@contextmanager
+def _containers(cloud: Cloud) -> Iterator[None]:
+    """Make the stack's containers, with the nodes' rights to them, and delete them at the end."""
+    for purpose, role in (("input", "reader"), ("tools", "reader"), ("output", "contributor")):
+        cloud.blobs.create_container(cloud.container(purpose))
+        cloud.azure.grant(IDENTITY, role, cloud.container(purpose))
+    try:
+        yield
+    finally:
+        for purpose in ("input", "tools", "output"):
+            cloud.blobs.delete_container(cloud.container(purpose))
 
 
 def _deployment(azure: Emulator, storage: Storage, number: int) -> Deployment:

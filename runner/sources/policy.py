@@ -41,7 +41,7 @@ class _Group:
         return any(record.reason in _STAYS for record in self.records)
 
 
-class Sources:
+class SourcePolicy:
     """What becomes of the sources of one run; without a wish of the user they stay, all of them."""
 
     def __init__(
