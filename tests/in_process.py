@@ -24,9 +24,9 @@ _THREADS = ("upload-", "download-", "loop-")
 """How threads are called that end with the process, and so may outlive the command in this one."""
 _PATIENCE = 10.0
 EMULATED_PACE = Pace(
-    first_look=0.05, longest_look=0.5, show=0.05, first_nodes=0.1, room=0.25, hold=0.2
+    first_look=0.1, longest_look=0.5, show=0.25, first_nodes=0.5, room=0.25, hold=0.2
 )
-"""The emulated service answers at once, and nobody pays for the requests."""
+"""The emulated service answers at once, so that we look often; but a request costs a few ms of CPU."""
 
 
 def run_here(

@@ -47,6 +47,8 @@ class Jobs:
         self.pool = PoolClient(client, pool)
         self._stopped = stopped or threading.Event()
         """Set when the run is over or stopped."""
+        self._finished: set[str] = set()
+        """The jobs that were told to end with their last task: nothing takes that back."""
 
     def create(self, job: str) -> bool:
         """Create *job*; return false if it exists already.
@@ -76,6 +78,8 @@ class Jobs:
 
     def finish(self, job: str) -> None:
         """Let *job* end with its last task, after all tasks were added."""
+        if job in self._finished:
+            return
         mode = batch.BatchAllTasksCompleteMode.TERMINATE_JOB
         options = batch.BatchJobUpdateOptions(all_tasks_complete_mode=mode)
         try:
@@ -83,9 +87,10 @@ class Jobs:
                 lambda: self._client.update_job(job, options, retry_total=0), self._stopped
             )
         except (ResourceExistsError, ResourceNotFoundError):
-            return  # already over
+            pass  # already over
         except AzureError as error:
             raise self._job_error(error, job) from None
+        self._finished.add(job)
 
     def terminate(self, job: str, reason: str) -> bool:
         """Terminate *job* and its running tasks; return false if it is over or gone."""

@@ -10,7 +10,6 @@ from azure.batch import models as batch
 
 from runner.azure.context import RunContext
 from runner.azure.errors import word
-from runner.azure.node_health import PoolSnapshot
 from runner.errors import RunnerError
 from runner.models import CloudStatus, NodeUse
 
@@ -58,18 +57,17 @@ class NodeWatch:
     def look(self) -> None:
         """Report the nodes; what cannot be seen now, is seen the next time."""
         try:
-            snapshot = self.context.jobs.pool.snapshot()
+            nodes, now = self.context.jobs.pool.nodes()
         except RunnerError:  # whoever follows the tasks meets it too, and says it
             return
-        self._states = tuple(sorted(Counter(_state(node) for node in snapshot.nodes).items()))
-        for use in self._uses(snapshot):
+        self._states = tuple(sorted(Counter(_state(node) for node in nodes).items()))
+        for use in self._uses(nodes, now.timestamp()):
             self.context.report(use)
 
-    def _uses(self, snapshot: PoolSnapshot) -> Iterator[NodeUse]:
-        now = snapshot.now.timestamp()
+    def _uses(self, nodes: list[batch.BatchNode], now: float) -> Iterator[NodeUse]:
         if self._since is None:
             self._since = now
-        for node in snapshot.nodes:
+        for node in nodes:
             allocated = _stamp(node.allocation_time)
             since = max(self._since, allocated or 0.0)
             yield NodeUse(

@@ -45,7 +45,10 @@ class PoolClient:
         Raises:
             SetupError: There is none.
         """
-        pool = self.get()
+        return PoolSnapshot(self.get(), *self.nodes())
+
+    def nodes(self) -> tuple[list[batch.BatchNode], datetime]:
+        """Return the nodes of the pool, a thousand at most, with the service's own time."""
         dates: list[str | None] = []
         with azure_errors(f"looking at the nodes of pool {self.id}", "batch"):
             pages = self._client.list_nodes(
@@ -54,8 +57,7 @@ class PoolClient:
                 select=_OF_NODES,
                 raw_response_hook=lambda got: dates.append(got.http_response.headers.get("Date")),
             ).by_page()
-            nodes = list(next(pages, ()))
-        return PoolSnapshot(pool, nodes, _time_of(*dates))
+            return list(next(pages, ())), _time_of(*dates)
 
     def start_task_errors(self, node: str) -> bytes | None:
         """Return the end of the start task's stderr on *node*; None if it cannot be read."""

@@ -23,6 +23,7 @@ from tests.azure.world import Nodes, World, make_world
 from tests.cloud import Cloud, stand_in_cloud
 from tests.conftest import Run
 from tests.emulator.azurite import Azurite
+from tests.in_process import EMULATED_PACE
 from tests.media import Media
 from tests.stand_in import MakeStandIn, StandIn, stand_in_for_ffmpeg
 from tests.warm_python import WarmPython
@@ -175,7 +176,7 @@ def engine_on() -> Iterator[MakeEngine]:
             stack.callback(session.storage.close)
             paces = {f.name: options.pop(f.name) for f in fields(Pace) if f.name in options}
             pace = replace(
-                Pace(first_look=0.05, longest_look=0.2, show=0.05, first_nodes=0.1, room=0.25),
+                replace(EMULATED_PACE, longest_look=0.2, hold=Pace.hold),
                 **paces,
             )
             detach = options.pop("detach", False)

@@ -232,7 +232,10 @@ def test_the_first_copies_are_made_before_batch_has_answered(
     tmp_path: Path,
     destination: Path,
 ) -> None:
-    media.put("clip.mkv", *(tmp_path / "in" / f"{name}.mkv" for name in "abcdef"))
+    big = with_more_picture(media("clip.mp4"), tmp_path)
+    (tmp_path / "in").mkdir()
+    for name in "abcdef":
+        (tmp_path / "in" / f"{name}.mp4").write_bytes(big.read_bytes())
     ffmpeg = stand_in("if 'streamhash' in ARGUMENTS: append('copies', WORDS)")
     engine = replace(engine_on(cloud), ffmpeg=str(ffmpeg.path))
     cloud.fault("status", "get_pool", times=None)
@@ -247,6 +250,24 @@ def test_the_first_copies_are_made_before_batch_has_answered(
     # one run of ffmpeg to copy and one to check, and none of them a second time
     assert len(early) == 2 * RunOptions().transfers
     assert len(ffmpeg.said("copies")) == 2 * 6
+
+
+def test_a_file_that_is_sent_sooner_than_copied_is_sent_as_it_is(
+    cloud: Cloud,
+    engine_on: MakeEngine,
+    stand_in: MakeStandIn,
+    media: Media,
+    tmp_path: Path,
+    destination: Path,
+) -> None:
+    source = tmp_path / "in" / "a.mkv"
+    media.put("clip.mkv", source)
+    ffmpeg = stand_in()
+    engine = replace(engine_on(cloud, keep=True), ffmpeg=str(ffmpeg.path))
+    told = drive(engine, plan_of(source.parent, destination))
+    assert {event.state for event in told.results.values()} == {State.CONVERTED}
+    assert source.read_bytes() in cloud.stored("input").values()
+    assert not ffmpeg.starts
 
 
 def test_no_more_copies_lie_on_this_disk_than_files_travel(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.emulator.azurite import Azurite
 from tests.emulator.front import StorageFront
 from tests.emulator.process import Start
 from tests.emulator.rights import Rights
+from tests.in_process import EMULATED_PACE
 from tests.infra.mocked import OPERATOR, Deployed, deploy
 from tests.infra.provider.names import leaf
 from tests.loop.composition import put_in_place
@@ -97,7 +98,7 @@ def operator(
     """Make the operator of a configuration."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    pace = PACE.set(Pace(first_look=0.05, longest_look=0.5, show=0.05, first_nodes=0.1, room=0.25))
+    pace = PACE.set(replace(EMULATED_PACE, hold=Pace.hold))
     opened = []
 
     def make(**configuration: str) -> Operator:
