@@ -19,10 +19,14 @@ import pytest
 
 from tests.in_process import EMULATED_PACE, run_here
 from tests.media import Media, make_media
+from tests.shared_storage import (  # noqa: F401 - for pytest, which finds them here
+    pytest_configure_node,
+    pytest_unconfigure,
+    storage,
+)
 from tests.stand_in import MakeStandIn, StandIn, kill_all, stand_in_for_ffmpeg
 
 if TYPE_CHECKING:
-    from tests.emulator.azurite import Azurite
     from tests.warm_python import WarmPython
 
 
@@ -247,15 +251,6 @@ def media(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Media:
     folder = tmp_path_factory.getbasetemp().parent / "media"
     folder.mkdir(exist_ok=True)
     return make_media(folder)
-
-
-@pytest.fixture(scope="session")
-def storage() -> "Iterator[Azurite]":
-    """Azurite over https, one for all tests: use containers of your own."""
-    from tests.emulator.azurite import Azurite  # noqa: PLC0415 - it needs cryptography, and this file not
-
-    with Azurite() as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -153,7 +153,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
 
 @pytest.fixture
 def stuck(stand_in: MakeStandIn) -> Path:
-    """An ffmpeg for this machine that looks at three files, and then stands still."""
+    """An ffmpeg for this machine that looks at three files (of more than a few kB), and then stands still."""
     return stand_in("if not any(is_first(f'look {n}') for n in range(3)): time.sleep(60)").path
 
 

@@ -97,8 +97,8 @@ def test_a_source_that_changes_while_its_audio_is_copied_out_stops_no_other(
     stand_in: MakeStandIn,
 ) -> None:
     folder = tmp_path / "in"
-    media.put("clip.mp4", folder / "a.mp4", folder / "changing.mp4", folder / "z.mp4")
-    program = stand_in(f"if 'changing' in WORDS: append({str(folder / 'changing.mp4')!r}, 'more')")
+    media.put("clip.mov", folder / "a.mov", folder / "changing.mov", folder / "z.mov")
+    program = stand_in(f"if 'changing' in WORDS: append({str(folder / 'changing.mov')!r}, 'more')")
     engine = replace(engine_on(cloud), ffmpeg=str(program.path))
     told = drive(engine, plan_of(folder, destination))
     assert names(destination) == {"a.mp3", "z.mp3"}

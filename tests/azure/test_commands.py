@@ -107,7 +107,7 @@ def test_ctrl_c_does_not_wait_for_a_service_that_hangs(
 def test_a_job_that_was_left_half_submitted_ends_itself_too(
     cloud: Cloud, azure_run: Run, media: Media, tmp_path: Path, destination: Path, stuck: Path
 ) -> None:
-    media.put("8-bit.wav", *(tmp_path / "in" / f"{number}.wav" for number in range(5)))
+    media.put("clip.wav", *(tmp_path / "in" / f"{number}.wav" for number in range(5)))
     process = azure_run.start("convert", "in", "--transfers", "1", "--ffmpeg", stuck)
     until(lambda: len(cloud.tasks()) == 3)
     interrupt(process)

@@ -29,6 +29,14 @@ def many(media: Media, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def many_larger(media: Media, tmp_path: Path) -> Path:
+    """As many that ffmpeg looks at before they are sent, as it does not at those of a few kB."""
+    folder = tmp_path / "in"
+    media.put("clip.wav", *(folder / f"{number}.wav" for number in range(FILES)))
+    return folder
+
+
 @dataclass(frozen=True)
 class FirstAlone:
     """A cloud whose nodes convert one file, and the others only when they are let."""
@@ -93,7 +101,7 @@ def test_killed_before_the_job_is_there(
 
 
 def test_killed_while_uploading(
-    cloud: Cloud, azure_run: Run, many: Path, destination: Path, stuck: Path
+    cloud: Cloud, azure_run: Run, many_larger: Path, destination: Path, stuck: Path
 ) -> None:
     process = azure_run.start(*COMMAND, "--ffmpeg", stuck)
     until(lambda: len(sources(cloud)) >= 2)
@@ -103,12 +111,12 @@ def test_killed_while_uploading(
 
 
 def test_the_job_of_a_killed_run_ends_though_no_command_has_its_files_any_more(
-    cloud: Cloud, azure_run: Run, many: Path, stuck: Path
+    cloud: Cloud, azure_run: Run, many_larger: Path, stuck: Path
 ) -> None:
     process = azure_run.start(*COMMAND, "--ffmpeg", stuck)
     until(lambda: cloud.jobs() and len(sources(cloud)) >= 2)
     kill(process)
-    for source in many.iterdir():
+    for source in many_larger.iterdir():
         os.utime(source, (1, 1))
     assert azure_run(*COMMAND).exit_code == 0
     assert len(cloud.jobs()) == 2

@@ -205,7 +205,7 @@ def test_signatures_hold_as_long_as_the_run_needs_and_never_past_their_key(
 def test_programs_are_told_no_secret(
     cloud: Cloud, azure_run: Run, stand_in: MakeStandIn, media: Media, tmp_path: Path
 ) -> None:
-    media.put("clip.mp4", tmp_path / "in" / "film.mp4")
+    media.put("clip.mov", tmp_path / "in" / "film.mov")
     program = stand_in("append('told', '\\n'.join(map('='.join, os.environ.items())))")
     harmless = {"AZURE_REGION": "westeurope", "HTTPS_PROXY": "", "KEYBOARD": "de", "MONKEYS": "2"}
     told = {**SECRETS, **harmless}

