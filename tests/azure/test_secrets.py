@@ -70,7 +70,7 @@ def test_with_an_identity_no_secret_leaves_the_runner(
     said = a_run_with_trouble(cloud, azure_run, media, folder)
     assert leaks(said, cloud) == []
     for seen in cloud.azure.requests:
-        if not seen.operation.startswith("side"):
+        if not seen.operation.startswith("control_"):
             assert leaks(seen.content + seen.target.encode(), cloud) == []
     everything = b"".join(
         data for place in ("input", "output", "tools") for data in cloud.stored(place).values()
@@ -311,7 +311,7 @@ def test_the_batch_key_signs_in_to_an_account_that_takes_keys(
     schemes = {
         seen.headers["authorization"].split()[0]
         for seen in cloud.azure.requests
-        if not seen.operation.startswith("side")
+        if not seen.operation.startswith("control_")
     }
     assert "SharedKey" in schemes
     assert leaks((result.stdout + result.stderr).encode(), cloud) == []
