@@ -1,7 +1,7 @@
 """The command with Azure's clients loaded: each start is a fork of it, a process with an end of its own.
 
 To load them takes a second of CPU. The command as it is installed is what tests/test_package.py starts,
-and some of tests/loop.
+and tests/loop/test_composition.py.
 """
 
 import atexit

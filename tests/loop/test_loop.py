@@ -6,7 +6,6 @@ the same loop from the composition under mocks.
 
 import json
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.azurite import Azurite
-from tests.loop.estate import CONTAINERS, RUNNER, Estate, estate, without_home
+from tests.loop.estate import CONTAINERS, Estate, estate, run_warm, without_home
 from tests.media import Media
 from tests.warm_python import WarmPython
+from tests.warm_runner import start_warm
 
 # the service's clock: a formula that is evaluated each five minutes is so each second
 SPEED = 300
@@ -167,9 +167,8 @@ def test_another_machine_attaches_with_nothing_but_the_outputs(
 
     there = tmp_path / "there"
     outputs = up.outputs_file(there)
-    command = [RUNNER, "attach", run, "--outputs", str(outputs), "-o", "collected"]
-    environment = {**without_home(there / "home"), **up.azure.environment}
-    subprocess.run(command, cwd=there, env=environment, check=True, timeout=120)
+    command = ["attach", run, "--outputs", str(outputs), "-o", "collected"]
+    run_warm(command, there, {**without_home(there / "home"), **up.azure.environment})
     assert (there / "collected" / "A Talk.mp3").stat().st_size > 0
 
 
@@ -191,16 +190,10 @@ def test_a_new_vm_size_during_a_run_ends_it_and_the_same_command_continues(
     )
     command = ["convert", str(source), "-o", str(tmp_path / "out"), *slow]
     old = up.deployment.outputs["pools"][0]["id"]
-    with subprocess.Popen(
-        [RUNNER, *command],
-        cwd=up.deployment.folder,
-        env=up.environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
-        wait_for(lambda: any(node["runningTasksCount"] for node in up.azure.nodes(old)))
-        up.deployment.up(vmSize="Standard_D2ads_v5")
-        _, said = running.communicate(timeout=120)
+    running = start_warm(command, up.deployment.folder, up.environment)
+    wait_for(lambda: any(node["runningTasksCount"] for node in up.azure.nodes(old)))
+    up.deployment.up(vmSize="Standard_D2ads_v5")
+    _, said = running.communicate(timeout=120)
     assert running.returncode in (4, 5), said
     assert up.deployment.outputs["pools"][0]["id"] != old
     quick = [*command[:4], "--to", "mp3"]

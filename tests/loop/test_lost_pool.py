@@ -1,6 +1,5 @@
 """A pool whose nodes never become ready: the run says so, ends, and the pool goes to zero."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from tests.emulator import Emulator, Fault, VirtualTasks
 from tests.emulator.azurite import Azurite
 from tests.infra.mocked import deploy
 from tests.loop.composition import put_in_place
-from tests.loop.estate import CONTAINERS, RUNNER, delete_containers, owner_of, without_home
+from tests.loop.estate import CONTAINERS, delete_containers, owner_of, run_warm, without_home
 from tests.media import Media
 
 FOR_EVER = VirtualTasks(seconds=1e9)
@@ -39,16 +38,10 @@ def test_a_pool_whose_mirror_hangs_ends_the_run_and_goes_to_zero(
         outputs = put_in_place(declared, azure, storage, tmp_path)
         if fails:
             azure.faults.add(Fault("start_task", pool, exit_code=1, times=None))
-        ended = subprocess.run(
-            [RUNNER, "convert", "in", "--outputs", str(outputs)],
-            cwd=tmp_path,
-            env={**without_home(tmp_path / "home"), **azure.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
+        environment = {**without_home(tmp_path / "home"), **azure.environment}
+        ended = run_warm(
+            ["convert", "in", "--outputs", str(outputs)], tmp_path, environment, check=4
         )
-        assert ended.returncode == 4, ended.stderr
         (error,) = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
         assert f"the only node of pool {pool} cannot work: {said}" in error
         assert "the pool scales to zero within minutes" in error
