@@ -51,3 +51,28 @@ def test_no_document_names_a_setting_of_the_stack_that_does_not_exist() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     named = set(re.findall(r"pulumi config set (\w+)", text))
     assert named <= known
+
+
+def test_the_map_of_the_code_names_files_and_functions_that_exist() -> None:
+    """A file without a folder is in that of the file before it, or in a folder below it."""
+    table = (
+        (ROOT / "CONTRIBUTING.md")
+        .read_text(encoding="utf-8")
+        .split("| to change | look at |")[1]
+        .split("\n\n")[0]
+    )
+    for row in table.splitlines()[2:]:
+        names, folder = re.findall("`([^`]+)`", row.rpartition(" | ")[2]), ROOT
+        wanted = []
+        for name in names:
+            if re.fullmatch(r"\w+", name):
+                wanted.append(name)
+                continue
+            path = next((top / name for top in (ROOT, folder) if (top / name).exists()), None)
+            assert path is not None, f"{name} in {row}"
+            folder = path if path.is_dir() else path.parent
+            text = path.read_text(encoding="utf-8") if path.is_file() else ""
+            wanted = [
+                one for one in wanted if f"def {one}(" not in text and f"class {one}" not in text
+            ]
+        assert wanted == [], row
