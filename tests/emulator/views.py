@@ -39,13 +39,6 @@ def pool_view(url: str, pool: Pool) -> Json:
     definition = dict(pool.definition)
     policy = definition.pop("taskSchedulingPolicy", None) or {}
     vm = definition.pop("virtualMachineConfiguration", None)
-    autoscale = {}
-    if pool.formula is not None:
-        autoscale = present(
-            autoScaleFormula=pool.formula,
-            autoScaleEvaluationInterval=duration_text(pool.interval),
-            autoScaleRun=run_json(pool.autoscale_run) if pool.autoscale_run else None,
-        )
     return {
         "id": pool.id,
         **present(displayName=definition.pop("displayName", None)),
@@ -64,7 +57,7 @@ def pool_view(url: str, pool: Pool) -> Json:
         "currentLowPriorityNodes": sum(not node.dedicated for node in pool.nodes.values()),
         "targetLowPriorityNodes": pool.target_low_priority,
         "enableAutoScale": pool.formula is not None,
-        **autoscale,
+        **autoscale_view(pool),
         "enableInterNodeCommunication": definition.pop("enableInterNodeCommunication", False),
         **present(
             startTask=start_task_view(definition.pop("startTask", None)),
@@ -76,6 +69,16 @@ def pool_view(url: str, pool: Pool) -> Json:
         **present(virtualMachineConfiguration=vm, identity=identity_view(pool)),
         **definition,
     }
+
+
+def autoscale_view(pool: Pool) -> Json:
+    if pool.formula is None:
+        return {}
+    return present(
+        autoScaleFormula=pool.formula,
+        autoScaleEvaluationInterval=duration_text(pool.interval),
+        autoScaleRun=run_json(pool.autoscale_run) if pool.autoscale_run else None,
+    )
 
 
 def identity_view(pool: Pool) -> Json | None:
