@@ -38,12 +38,13 @@ class RunCleanup:
         These are files that were not replaced here, or were not part of this command. An older version of a
         source does not count, because its target was converted again.
         """
-        left = stored.retain(lambda conversion: not self._is_done(conversion))
+        left = stored.retain(lambda conversion: not self.is_done(conversion))
         if not keep:
             stored.delete_sources(keep={conversion.id for conversion in left})
         return left
 
-    def _is_done(self, conversion: Conversion) -> bool:
+    def is_done(self, conversion: Conversion) -> bool:
+        """Return whether what storage has of *conversion* is needed no more."""
         index = self._table.index_of(conversion.id)
         if index is not None and self._ends[index] & _DONE:
             return True

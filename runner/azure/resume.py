@@ -80,11 +80,12 @@ def _note_attempts(context: RunContext, jobs: list[str]) -> int | None:
         alive = _is_alive(context, facts)
         count = 0
         for count, task in enumerate(context.jobs.tasks(job), 1):  # noqa: B007 - it stays
-            _note_attempt(context.in_flight, job, task, will_end=task.completed or alive)
+            note_attempt(context.in_flight, job, task, will_end=task.completed or alive)
     return count if alive else None
 
 
-def _note_attempt(table: InFlightTasks, job: str, task: ListedTask, *, will_end: bool) -> None:
+def note_attempt(table: InFlightTasks, job: str, task: ListedTask, *, will_end: bool) -> None:
+    """Note *task* of *job* in *table*, unless a later attempt is known; *will_end* says that it has ended, or will."""
     name = TaskName.parse(task.task)
     index = table.index_of(name.conversion) if name else None
     if name is None or index is None:

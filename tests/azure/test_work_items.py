@@ -1,15 +1,21 @@
 """What is known of a run's tasks fits into a few bytes each, and comes back as it was."""
 
 import tracemalloc
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.azure.cleanup import RunCleanup, interrupted_text, left_over_notice
 from runner.azure.conversion_index import ConversionIndex, id_of, target_of
+from runner.azure.resume import note_attempt
+from runner.azure.tasks import ListedTask
 from runner.azure.work_items import InFlightTasks, WorkItem
 from runner.conversions import Conversions
+from runner.followup import FollowUp
 from runner.media.pieces import Cut, Piece
-from runner.models import Conversion, Source, Step
+from runner.models import Conversion, Event, Plan, Source, State, Step
 from runner.presets import BUILT_IN
 
 RUN = "20261126-0900-mossy-otter"
@@ -123,6 +129,110 @@ def test_a_command_that_goes_on_has_all_its_retries_and_sends_no_source_that_is_
     expected = WorkItem(THREE, 1, attempt=4, blob=BLOB, sent=17)
     assert facts(in_flight.next_attempt(1)) == facts(expected)
     assert facts(in_flight.next_attempt(2)) == facts(WorkItem(THREE, 2, attempt=1, sent=0))
+
+
+ONE = THREE[1].id
+
+
+@pytest.mark.parametrize(
+    ("listed", "known"),
+    [
+        # of several attempts the last one counts, and of one that is in two jobs the later job
+        ([(f"{ONE}-a1", "a", True, False), (f"{ONE}-a2", "a", True, False)], (2, "a", True, False)),
+        ([(f"{ONE}-a2", "a", True, False), (f"{ONE}-a1", "b", True, False)], (2, "a", True, False)),
+        (
+            [(f"{ONE}-a1", "a", False, False), (f"{ONE}-a1", "b", True, False)],
+            (1, "b", True, False),
+        ),
+        # one that waits in a job that has ended never runs, so it is submitted again
+        ([(f"{ONE}-a1", "a", False, False)], (1, "a", False, False)),
+        ([(f"{ONE}-a1", "a", False, True)], (1, "a", False, False)),
+        # one that was cut off may have another attempt
+        ([(f"{ONE}-a1", "a", True, True)], (1, "a", True, True)),
+        ([(f"{ONE}-a1", "a", True, True), (f"{ONE}-a2", "a", True, False)], (2, "a", True, False)),
+        # and these are nobody's
+        (
+            [(f"{'0' * 24}-a1", "a", True, False), ("somebody-else's", "a", True, False)],
+            (0, "", False, False),
+        ),
+    ],
+)
+def test_a_command_that_goes_on_finds_the_newest_attempt(
+    listed: list[tuple[str, str, bool, bool]], known: tuple[int, str, bool, bool]
+) -> None:
+    in_flight = InFlightTasks(RUN, THREE)
+    for task, job, will_end, cut_off in listed:
+        note_attempt(in_flight, job, ListedTask(task, will_end, cut_off), will_end=will_end)
+    item = in_flight.known(1)
+    assert (item.attempt, item.job, item.is_added, item.is_undecided) == known
+    assert [in_flight.known(index).attempt for index in (0, 2)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("state", "uncollected", "same", "older"),
+    [
+        (State.CONVERTED, False, True, True),
+        (State.FAILED, False, True, False),
+        # its result stays in storage, for whoever takes it
+        (State.FAILED, True, False, False),
+        (None, False, False, False),
+    ],
+)
+def test_storage_keeps_what_somebody_may_still_collect(
+    state: State | None, uncollected: bool, same: bool, older: bool
+) -> None:
+    cleanup = RunCleanup(InFlightTasks(RUN, THREE), [])
+    if state:
+        cleanup.note(Event(conversion=THREE[1], state=state, uncollected=uncollected))
+    before = replace(THREE[1], source=replace(THREE[1].source, mtime_ns=99))
+    # another version of the source has the same target, which was made of the newer one
+    assert (cleanup.is_done(THREE[1]), cleanup.is_done(before)) == (same, older)
+    assert not cleanup.is_done(THREE[0])
+    stranger = Conversion(Source("/in/other.wav", 1, 1), "other.mp3", MP3)
+    cleanup.note(Event(conversion=stranger, state=State.CONVERTED))
+    assert not cleanup.is_done(stranger)
+
+
+def test_storage_keeps_nothing_of_what_was_done_before() -> None:
+    cleanup = RunCleanup(
+        InFlightTasks(RUN, THREE), [Conversion(Source("/in/x", 1, 1), "X.mp3", MP3)]
+    )
+    assert cleanup.is_done(Conversion(Source("/in/x", 1, 1), "elsewhere.mp3", MP3)) is False
+    assert cleanup.is_done(Conversion(Source("/in/x", 1, 1), "X.mp3", MP3))
+    assert cleanup.is_done(Conversion(Source("/in/x", 2, 2), "x.mp3", MP3)), "it is the same file"
+
+
+@pytest.mark.parametrize(
+    ("going_on", "ended", "said"),
+    [
+        (0, 0, "stopped; nothing is running on Azure; run the same command again to continue"),
+        (
+            1,
+            0,
+            "stopped here; 1 task still running on Azure: collect it with `runner attach run`, or cancel the run with `runner cancel run`",
+        ),
+        (0, 2, "stopped here; 2 tasks done there: collect them with `runner attach run`"),
+        (
+            1,
+            1,
+            "stopped here; 1 task still running on Azure, 1 task done there: collect them with `runner attach run`, or cancel the run with `runner cancel run`",
+        ),
+    ],
+)
+def test_who_stops_is_told_what_goes_on_without_him(going_on: int, ended: int, said: str) -> None:
+    assert interrupted_text(going_on, ended, "run", FollowUp()) == said
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_is_left_on_azure_comes_with_the_command_that_collects_it(
+    is_there: bool, tmp_path: Path
+) -> None:
+    if is_there:
+        (tmp_path / THREE[2].target).touch()
+    notice = left_over_notice(THREE, Plan("run", tmp_path, tuple(THREE)), FollowUp())
+    assert notice.uncollected == 3
+    assert ("--overwrite always" in notice.message) is is_there, notice.message
+    assert notice.message.startswith("3 files of run run left on Azure")
 
 
 def test_a_million_tasks_in_flight_take_64_mb_on_top_of_the_plan() -> None:

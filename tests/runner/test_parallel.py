@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.attempts_left import AttemptsLeft
 from runner.azure.pools import Pool
 from runner.media.recipe import Recipe
 from runner.media.threads import thread_arguments, useful_threads
@@ -135,3 +136,25 @@ def test_encoders_keep_to_their_threads(
     convert(replace(work(source, target, how=how, ffmpeg=ffmpeg), threads=3))
     # both write their settings into the video
     assert mark in target.read_bytes()
+
+
+def test_each_file_is_tried_once_and_what_is_tried_again_comes_last() -> None:
+    three = [
+        Conversion(Source(f"/in/{n}.wav", 1, n), f"{n}.mp3", BUILT_IN["mp3"].recipe())
+        for n in range(3)
+    ]
+    left = AttemptsLeft(three)
+    assert left.take() == (three[0], 1)
+    left.put(three[0], 2)
+    assert left.take() == (three[1], 1)
+    left.put(three[1], 2)
+    assert len(left) == 3
+    taken = [left.take() for _ in range(3)]
+    assert taken == [(three[2], 1), (three[0], 2), (three[1], 2)]
+    assert len(left) == 0
+    left.put(three[2], 2)
+    left.clear()
+    assert len(left) == 0
+    left = AttemptsLeft(three)
+    left.clear()
+    assert len(left) == 0
