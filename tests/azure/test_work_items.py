@@ -213,9 +213,9 @@ def test_storage_keeps_nothing_of_what_was_done_before() -> None:
         ),
         (0, 2, "stopped here; 2 tasks done there: collect them with `runner attach run`"),
         (
+            2,
             1,
-            1,
-            "stopped here; 1 task still running on Azure, 1 task done there: collect them with `runner attach run`, or cancel the run with `runner cancel run`",
+            "stopped here; 2 tasks still running on Azure, 1 task done there: collect them with `runner attach run`, or cancel the run with `runner cancel run`",
         ),
     ],
 )
