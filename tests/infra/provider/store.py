@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from filelock import FileLock
@@ -72,11 +73,13 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = FileLock(f"{path}.lock")
+        self.thread = RLock()
+        """Held first: who waits for the file's lock looks for it but twenty times a second."""
 
     @contextmanager
     def open(self) -> Iterator[World]:
         """Give the world to look at and to change; what is changed stays, also after an error."""
-        with self.lock:
+        with self.thread, self.lock:
             world = self._read()
             try:
                 yield world
@@ -85,7 +88,7 @@ class Store:
 
     def look(self) -> World:
         """Return the world as it is."""
-        with self.lock:
+        with self.thread, self.lock:
             return self._read()
 
     def _read(self) -> World:
