@@ -2,6 +2,7 @@
 
 from azure.batch.models import BatchJob
 
+from runner.azure.cost_limit import was_at_limit
 from runner.azure.errors import JobCancelledError, JobLostError, word
 from runner.azure.jobs import CANCELLED, Jobs
 from runner.errors import SetupError
@@ -32,6 +33,24 @@ def refuse_disabled(job: BatchJob) -> None:
     """Raise `SetupError` if somebody has disabled *job*: its tasks would wait forever."""
     if word(job.state) in ("disabled", "disabling"):
         raise SetupError(f"job {job.id} was disabled: `az batch job enable --job-id {job.id}`")
+
+
+def why_to_end(job: BatchJob, pool: str) -> str | None:
+    """Return why a run that goes on ends *job* and needs another one; None if *job* takes its tasks.
+
+    Empty if it has ended already. *pool* is the stack's: `pulumi up` may have made it since, and tasks must
+    not wait for the one before.
+
+    Raises:
+        SetupError: Somebody has disabled it.
+    """
+    if was_at_limit(job):
+        return AT_COST_LIMIT
+    refuse_disabled(job)
+    if word(job.state) != "active":
+        return ""
+    its_pool = job.pool_info and job.pool_info.pool_id
+    return None if (its_pool or "").lower() == pool.lower() else POOL_REPLACED
 
 
 def ended_early(job: BatchJob) -> JobLostError:

@@ -8,9 +8,8 @@ from azure.batch.models import BatchJob
 
 from runner.azure.context import RunContext
 from runner.azure.conversion_index import ConversionIndex, id_of
-from runner.azure.cost_limit import was_at_limit
 from runner.azure.errors import word
-from runner.azure.job_state import AT_COST_LIMIT, POOL_REPLACED, refuse_disabled
+from runner.azure.job_state import why_to_end
 from runner.azure.jobs import Jobs
 from runner.azure.names import TaskName, jobs_of
 from runner.azure.open_job import open_job
@@ -116,18 +115,10 @@ def _note_sources(context: RunContext, plan: Plan) -> None:
 
 def _is_alive(context: RunContext, job: BatchJob) -> bool:
     """Return whether waiting tasks of *job* will still run; if it has ended, they never do."""
-    if was_at_limit(job):
-        context.jobs.terminate(job.id or "", AT_COST_LIMIT)
-        return False
-    refuse_disabled(job)
-    if word(job.state) != "active":
-        return False
-    pool = context.deployment.pool.id
-    if job.pool_info is not None and (job.pool_info.pool_id or "").lower() == pool.lower():
-        return True
-    # `pulumi up` has made another pool since: tasks must not wait for the old one
-    context.jobs.terminate(job.id or "", POOL_REPLACED)
-    return False
+    why = why_to_end(job, context.deployment.pool.id)
+    if why:
+        context.jobs.terminate(job.id or "", why)
+    return why is None
 
 
 def _resume(context: RunContext, item: WorkItem) -> None:

@@ -11,8 +11,9 @@ from runner.azure.job_state import (
     ended_early,
     ended_from_outside,
     refuse_disabled,
+    why_to_end,
 )
-from runner.azure.jobs import CANCELLED
+from runner.azure.jobs import AT_LIMIT, CANCELLED
 from runner.azure.names import (
     RUN_NAME,
     NodeUrl,
@@ -137,6 +138,36 @@ def test_a_job_that_is_disabled_waits_for_the_one_who_did_that(state: str) -> No
 @pytest.mark.parametrize("state", ["active", "enabling", "terminating", "completed", "deleting"])
 def test_other_states_are_no_such_end(state: str) -> None:
     refuse_disabled(job(state=state))
+
+
+LIMITED = {"metadata": [dict(zip(("name", "value"), AT_LIMIT, strict=True))]}
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"state": "active", "poolInfo": {"poolId": "POOL-1"}}, None),
+        ({"state": "active", "poolInfo": {"poolId": "pool-0"}}, POOL_REPLACED),
+        ({"state": "active"}, POOL_REPLACED),
+        # it was stopped at the run's limit of cost, and then somebody enabled it
+        ({"state": "active", "poolInfo": {"poolId": "pool-1"}, **LIMITED}, None),
+        ({"state": "disabled", "poolInfo": {"poolId": "pool-1"}, **LIMITED}, AT_COST_LIMIT),
+        ({"state": "disabling", "poolInfo": {"poolId": "pool-1"}, **LIMITED}, AT_COST_LIMIT),
+        # it has ended, so nobody ends it
+        ({"state": "completed", "poolInfo": {"poolId": "pool-0"}, **LIMITED}, ""),
+        ({"state": "terminating", "poolInfo": {"poolId": "pool-1"}}, ""),
+        ({"state": "deleting", "poolInfo": {"poolId": "pool-1"}}, ""),
+    ],
+)
+def test_a_run_that_goes_on_ends_the_jobs_that_take_no_more_of_it(
+    facts: dict[str, object], why: str | None
+) -> None:
+    assert why_to_end(BatchJob({"id": RUN, **facts}), "Pool-1") == why
+
+
+def test_a_run_that_goes_on_does_not_end_a_job_that_somebody_disabled() -> None:
+    with pytest.raises(SetupError, match="was disabled"):
+        why_to_end(job(state="disabled"), "pool-1")
 
 
 def test_a_job_of_which_nothing_is_known_has_no_reason() -> None:
