@@ -129,7 +129,7 @@ def find_backend(options: dict[str, Any]) -> Backend:
         deployment = choice.deployment.on(options.get("pool") or "")
         return Backend(_open(deployment), choice.why)
     if where == "azure":
-        advice = "deploy one with `pulumi up`, or choose one with --stack or --outputs"
+        advice = "deploy a stack with `pulumi up`, or choose one with --stack or --outputs"
         raise SetupError(f"--where azure: {choice.why}; {advice}")
     return Backend(None, choice.why)
 

@@ -562,7 +562,7 @@ def test_azure_without_an_environment_is_an_error(run: Run, one: Path) -> None:
     result = run("convert", "in", "--where", "azure")
     assert result.exit_code == 4
     assert result.error == (
-        "--where azure: no stack here; deploy one with `pulumi up`, or choose one with "
+        "--where azure: no stack here; deploy a stack with `pulumi up`, or choose one with "
         "--stack or --outputs"
     )
 
