@@ -178,9 +178,9 @@ _MADE = {
     " -metadata:s:a:1 language=eng -metadata:s:a:1 title=Commentary -metadata:s:s:0 language=ger"
     " -disposition:a:0 0 -disposition:a:1 default -disposition:s:0 0 -disposition:s:1 forced"
     " -attach @subtitles.srt -metadata:s:t mimetype=font/ttf -metadata:s:t filename=x.ttf",
-    # no decoder minds what is not there: the second track lacks 3 of 8 seconds
+    # no decoder minds what is not there: the second track lacks 2 of 5 seconds
     "hole-in-the-second-track.mkv": "{long_picture} -i @talk.wav -i @talk.wav -map 0 -map 1 -map 2 {x264}"
-    " -c:a libvorbis -bsf:a:1 noise=amount=0:drop='between(n\\,50\\,115)'",
+    " -t 5 -c:a libvorbis -bsf:a:1 noise=amount=0:drop='between(n\\,40\\,83)'",
     "aac-twice.mp4": "{picture} {sound} {surround} -map 0 -map 1 -map 2 {x264} -c:a aac",
     # depth and colours
     "hdr10.mkv": "{small} -vf format=yuv420p10le,{bt2020}:color_trc=smpte2084 -c:v libx265 -x265-params"

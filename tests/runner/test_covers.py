@@ -16,8 +16,13 @@ from tests.runner.tagged import TARGETS, about_tags, result_of
 # ---- pictures
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("source", ["clip.flac", "clip.wv", "clip.wma"])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        *(("clip.flac", target) for target in TARGETS),
+        *((source, target) for source in ("clip.wv", "clip.wma") for target in ("mp3", "opus")),
+    ],
+)
 def test_several_pictures_arrive_each_as_what_it_is(
     source: str, target: str, media: Media, tmp_path: Path, destination: Path
 ) -> None:

@@ -86,7 +86,9 @@ def test_all_audio_of_an_odd_file_is_converted(
 def test_every_format_takes_an_odd_file(
     name: str, preset: str, media: Media, destination: Path
 ) -> None:
-    converted(work(media(name), destination / "a", how=recipe(preset, verify="decode")))
+    # what comes of plain sound is decoded in other tests
+    verify = "duration" if name in PLAIN else "decode"
+    converted(work(media(name), destination / "a", how=recipe(preset, verify=verify)))
 
 
 @pytest.mark.parametrize(
