@@ -21,6 +21,7 @@ from runner.models import (
     Execution,
     Failure,
     Kind,
+    NodeUse,
     Plan,
     Result,
     Source,
@@ -307,6 +308,70 @@ def test_each_attempt_is_told_once_however_many_are_read_at_a_time(
         every = [replace(attempt, log="") for attempt in ledger.attempts.all(RUN)]
     assert len(each) == len(every) > 7
     assert sorted(each, key=repr) == sorted(every, key=repr)
+
+
+@pytest.mark.parametrize("size", [5, -1])
+def test_all_that_is_known_of_an_attempt_comes_back(size: int, destination: Path) -> None:
+    began = time.time() - 100
+    steps = (Step("download", began, began + 1.5), Step("convert", began + 1.5, began + 61.25))
+    conversion = replace(CONVERSIONS[0], source=Source("/in/0.wav", size, 7))
+    with Ledger.open(destination) as ledger:
+        begin(ledger, destination)
+        ledger.record(
+            RUN,
+            Event(
+                conversion=conversion,
+                state=State.CONVERTED,
+                attempt=2,
+                seconds=61.25,
+                result=Result(size=3, sha256="0f" * 32),
+                notices=("one thing", "another"),
+                media_total=90.5,
+                versions="ffmpeg 9",
+                log="what it said",
+                execution=Execution(
+                    worker="node-1", queued=began - 5, began=began, sent=17, steps=steps
+                ),
+            ),
+        )
+        (known,) = ledger.attempts.newest(RUN)
+        assert ledger.attempts.to_tell(RUN) == [known]
+    assert (known.number, known.state, known.seconds) == (2, State.CONVERTED, 61.25)
+    assert known.notices == ("one thing", "another")
+    assert (known.source_size, known.size, known.sent) == (None if size < 0 else size, 3, 17)
+    assert (known.media_seconds, known.worker, known.versions) == (90.5, "node-1", "ffmpeg 9")
+    assert known.log == "on a node with ffmpeg 9\nwhat it said"
+    assert known.queued is not None
+    assert known.began is not None
+    assert (known.queued.timestamp(), known.began.timestamp()) == pytest.approx((began - 5, began))
+    assert [step.name for step in known.steps] == ["download", "convert"]
+    for step, known_step in zip(steps, known.steps, strict=True):
+        assert known_step.began == pytest.approx(step.began, abs=0.002)
+        assert known_step.ended == pytest.approx(step.ended, abs=0.002)
+
+
+def test_of_a_very_long_log_the_ledger_has_the_head_and_the_tail(destination: Path) -> None:
+    log = "first line\n" + "x" * 40_000 + "\nlast line"
+    with Ledger.open(destination) as ledger:
+        begin(ledger, destination)
+        ledger.record(RUN, replace(failed(CONVERSIONS[0]), log=log))
+        (known,) = ledger.attempts.newest(RUN)
+    assert known.log.startswith("first line\nxxx")
+    assert known.log.endswith("xxx\nlast line")
+    assert "x\n[...]\nx" in known.log
+    assert 16_384 <= len(known.log) < 16_400
+
+
+@pytest.mark.parametrize("spot", [True, False, None])
+def test_all_that_was_seen_of_a_node_comes_back(spot: bool | None, destination: Path) -> None:
+    early = NodeUse(node="node-1", spot=spot, since=5.5, until=7.5)
+    late = replace(early, until=9.0, allocated=4.0, ready=6.0)
+    with Ledger.open(destination) as ledger:
+        begin(ledger, destination)
+        ledger.runs.record_node(RUN, early)
+        ledger.runs.record_node(RUN, late)
+        assert ledger.runs.node_uses(RUN) == [late]
+        assert ledger.runs.node_uses("another") == []
 
 
 def ledger_rows(found: object) -> list[object]:
