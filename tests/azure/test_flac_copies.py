@@ -14,6 +14,7 @@ from runner.azure.flac_copies import FlacCopies, pays
 from runner.estimate.contents import content_of
 from runner.media.flac_copy import make_flac, wave_for_flac
 from runner.media.probe import read_streams
+from runner.media.wave import read_wave
 from runner.models import Conversion, Source, State
 from runner.presets import BUILT_IN
 from tests.azure.conftest import MP3, MakeEngine, drive, plan_of
@@ -100,6 +101,51 @@ def with_chunk(name: bytes, data: bytes) -> Callable[[bytes], bytes]:
 def at(place: int, data: bytes) -> Callable[[bytes], bytes]:
     """A change of some bytes of the head."""
     return lambda content: content[:place] + data + content[place + len(data) :]
+
+
+PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
+
+
+def extensible(
+    tag: int = 0xFFFE, valid_bits: int = 16, speakers: int = 3, kind: bytes = PCM_GUID
+) -> bytes:
+    """The `fmt ` chunk of 16 bits in stereo, as programs write it that know about speakers."""
+    head = struct.pack("<HHIIHHHHI", tag, 2, 48_000, 192_000, 4, 16, 22, valid_bits, speakers)
+    return chunk(b"fmt ", head + kind)
+
+
+PLAIN = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 2, 48_000, 192_000, 4, 16))
+SOUND = chunk(b"data", bytes(400))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "is_plain"),
+    [
+        (PLAIN + SOUND, True),
+        (chunk(b"JUNK", bytes(28)) + PLAIN + SOUND, True),
+        (extensible() + SOUND, True),
+        (extensible(speakers=0) + SOUND, True),
+        (extensible(speakers=12) + SOUND, False),  # it is for speakers behind
+        (extensible(valid_bits=12) + SOUND, False),
+        (extensible(kind=PCM_GUID[:-1] + b"x") + SOUND, False),  # it is not PCM
+        (extensible(tag=3) + SOUND, False),
+        (SOUND + PLAIN, False),
+        (SOUND, False),
+        (PLAIN, False),
+        (PLAIN + chunk(b"data", b""), False),
+        (PLAIN + chunk(b"data", bytes(402)), False),  # the last sample lacks a channel
+    ],
+)
+def test_only_a_plain_header_is_taken_for_one(
+    tmp_path: Path, chunks: bytes, is_plain: bool
+) -> None:
+    source = tmp_path / "a.wav"
+    source.write_bytes(b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks)
+    wave = read_wave(str(source))
+    assert (wave is not None) is is_plain
+    if wave:
+        assert wave.format == (48_000, 2, 16, 100)
+        assert source.read_bytes()[wave.start :] == bytes(400)
 
 
 @pytest.mark.parametrize(

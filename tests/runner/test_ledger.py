@@ -310,7 +310,7 @@ def test_each_attempt_is_told_once_however_many_are_read_at_a_time(
     assert sorted(each, key=repr) == sorted(every, key=repr)
 
 
-@pytest.mark.parametrize("size", [5, -1])
+@pytest.mark.parametrize("size", [5, 0, -1])
 def test_all_that_is_known_of_an_attempt_comes_back(size: int, destination: Path) -> None:
     began = time.time() - 100
     steps = (Step("download", began, began + 1.5), Step("convert", began + 1.5, began + 61.25))
