@@ -1,6 +1,6 @@
 """The tables of a new ledger, as they are now: an old ledger comes to the same by the steps of schema.py.
 
-To go all these steps took a tenth of the time in which `runner` shows its first line.
+To take all these steps took a twentieth of the time until `runner` shows its first line.
 """
 
 TABLES = """
