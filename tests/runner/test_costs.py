@@ -13,7 +13,7 @@ from runner.run_report.bottleneck import bottleneck
 from runner.run_report.drawing import draw
 from runner.run_report.facts import RunFacts
 from runner.run_report.names import Names
-from runner.storage_use import Retained
+from runner.storage_use import Retained, StorageUse
 from tests.runner.test_run_report import RUN, at, attempt
 
 START = at(0).timestamp()
@@ -73,6 +73,24 @@ def test_storage_costs_its_operations_the_sources_while_they_are_there_and_soft_
     in_the_cloud = cost_of([], [replace(done, sent=0)], PRICES, Retained(results=True))
     assert (in_the_cloud.storage.uploaded, in_the_cloud.storage.stays) == (0, 0)
     assert (in_the_cloud.storage.others, in_the_cloud.downloaded) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("use", "days", "amount"),
+    [
+        (StorageUse(writes=10_000), 7, 0.05),
+        (StorageUse(reads=20_000), 7, 0.008),
+        (StorageUse(others=30_000), 7, 0.012),
+        (StorageUse(byte_seconds=3.65e9 * 3600), 7, 0.0001),
+        (StorageUse(uploaded=10**9), 7, 7 * 24 / 730 * 0.02),
+        (StorageUse(uploaded=10**9), None, 0.0),
+        (StorageUse(stays=10**9), 7, 0.0),
+    ],
+)
+def test_each_use_of_storage_has_its_price(
+    use: StorageUse, days: int | None, amount: float
+) -> None:
+    assert use.amount(replace(STORAGE, soft_delete_days=days)) == pytest.approx(amount)
 
 
 def test_without_the_price_of_the_download_that_is_said() -> None:

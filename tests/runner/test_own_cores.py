@@ -149,3 +149,26 @@ def test_a_worker_is_afterwards_as_it_was(before: str, during: str) -> None:
     worker.start()
     worker.join()
     assert seen == [(getattr(os, during), 1), (getattr(os, before), CORES)]
+
+
+def test_a_core_serves_one_file_after_the_other_until_all_may_use_it() -> None:
+    seen = []
+    own_cores = OwnCores(os.sched_getaffinity(0))
+
+    def see() -> None:
+        seen.append(len(os.sched_getaffinity(0)))
+
+    def work() -> None:
+        for _ in range(CORES + 1):
+            with own_cores.one(ProcessHandle()):
+                see()
+        with own_cores.one(ProcessHandle()):
+            own_cores.open()
+            see()
+        with own_cores.one(ProcessHandle()):
+            see()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join()
+    assert seen == [1] * (CORES + 1) + [CORES, CORES]
