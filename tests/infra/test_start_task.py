@@ -33,6 +33,9 @@ from infra.start_task import (
 )
 
 QUICK = Patience(budget=20, update=1, install=1, lock=1, pause=0)
+"""For what stalls: nothing waits for it long."""
+PATIENT = replace(QUICK, budget=50, update=20, install=20)
+"""For what does not, on whichever machine."""
 SHORT = replace(QUICK, budget=3)
 APT = Source(apt=True)
 NONE = Source()
@@ -119,11 +122,13 @@ class Node:
 
     def install(
         self,
-        patience: Patience = QUICK,
+        patience: Patience | None = None,
         source: Source = APT,
         variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         paths = Paths(apt=str(self.folder / "etc"), ffmpeg=str(self.bin / "ffmpeg"))
+        stalls = "stall" in (self.folder / "plan").read_text()
+        patience = patience or (QUICK if stalls else PATIENT)
         return self.boot(start_task_script(source, patience, paths), variables)
 
     def sources(self, text: str, name: str = "sources.list") -> Path:
@@ -418,7 +423,7 @@ def test_without_mirrors_the_node_waits_for_the_ffmpeg_in_storage(node: Node, az
     source = embedded(azure, apt=False)
     late, azure.blobs = azure.blobs, {}
     threading.Timer(1, azure.blobs.update, [late]).start()
-    result = node.install(replace(QUICK, pause=1), source, variables=azure.variables)
+    result = node.install(replace(PATIENT, pause=1), source, variables=azure.variables)
     assert result.returncode == 0, result.stderr
     assert "404" in result.stderr
     assert node.calls == []
