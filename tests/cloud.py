@@ -4,7 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.emulator import Emulator, Fault, Settings, VirtualTasks
 from tests.emulator.azurite import Azurite
 from tests.emulator.front import Storage
 from tests.emulator.process import Start, start_process
+from tests.plain_storage import PlainStorage
 
 IDENTITY = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/"
@@ -55,6 +56,8 @@ class Cloud:
     """A client with a token of its own."""
     blobs: BlobServiceClient
     """A client with the account's key, for looking at what is there."""
+    plain: PlainStorage
+    """The same account, for what needs no more of it."""
     _read: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
     """What was read so far, by container, name and ETag: most is looked at again and again."""
 
@@ -77,21 +80,20 @@ class Cloud:
 
     def listed(self, container: str) -> dict[str, str]:
         """The ETags of what lies in *container*, by name, in order."""
-        client = self.blobs.get_container_client(self.container(container))
-        return dict(sorted((str(blob.name), str(blob.etag)) for blob in client.list_blobs()))
+        return self.plain.listed(self.container(container))
 
     def read(self, container: str, listed: dict[str, str]) -> dict[str, bytes]:
         """The content of what was *listed* in *container*."""
-        client = self.blobs.get_container_client(self.container(container))
         for name, etag in listed.items():
             if (container, name, etag) not in self._read:
-                self._read[container, name, etag] = client.download_blob(name).readall()
+                content = self.plain.read(self.container(container), name)
+                assert content is not None, f"{name} is gone"
+                self._read[container, name, etag] = content
         return {name: self._read[container, name, etag] for name, etag in listed.items()}
 
     def names(self, container: str) -> list[str]:
         """The names of what lies in *container*."""
-        client = self.blobs.get_container_client(self.container(container))
-        return sorted(client.list_blob_names())
+        return list(self.listed(container))
 
     def container(self, purpose: str) -> str:
         """The name of the container for a purpose."""
@@ -185,38 +187,41 @@ def stand_in_cloud(
             node_path=[programs],
             speed=speed,
         ) as azure,
-        _clients(azure, stored) as (batch, blobs),
+        _clients(azure, stored) as clients,
     ):
-        cloud = Cloud(azure, stored, _deployment(azure, stored, next(_numbers)), batch, blobs)
+        cloud = Cloud(azure, stored, _deployment(azure, stored, next(_numbers)), *clients)
         with _containers(cloud):
             azure.put_pool(POOL, **{**_PROPERTIES, "scaleSettings": fixed(1), **pool})
-            until(lambda: batch.get_pool(POOL).allocation_state == "steady")
+            until(lambda: azure.pool(POOL)["allocationState"] == "steady")
             yield cloud
 
 
 @contextmanager
-def _clients(azure: Emulator, storage: Storage) -> Iterator[tuple[BatchClient, BlobServiceClient]]:
+def _clients(
+    azure: Emulator, storage: Storage
+) -> Iterator[tuple[BatchClient, BlobServiceClient, PlainStorage]]:
     key = AzureNamedKeyCredential(storage.name, storage.key)
     # threads of tests use these while commands change the environment of this process
     trusted: dict[str, Any] = {"connection_verify": storage.ca_file, "use_env_settings": False}
     with (
         BatchClient(azure.endpoint, azure.credential, **trusted) as batch,
         BlobServiceClient(storage.blob_endpoint, key, **trusted) as blobs,
+        closing(PlainStorage(storage)) as plain,
     ):
-        yield batch, blobs
+        yield batch, blobs, plain
 
 
 @contextmanager
 def _containers(cloud: Cloud) -> Iterator[None]:
     """Make the stack's containers, with the nodes' rights to them, and delete them at the end."""
     for purpose, role in (("input", "reader"), ("tools", "reader"), ("output", "contributor")):
-        cloud.blobs.create_container(cloud.container(purpose))
+        cloud.plain.create(cloud.container(purpose))
         cloud.azure.grant(IDENTITY, role, cloud.container(purpose))
     try:
         yield
     finally:
         for purpose in ("input", "tools", "output"):
-            cloud.blobs.delete_container(cloud.container(purpose))
+            cloud.plain.delete(cloud.container(purpose))
 
 
 def _deployment(azure: Emulator, storage: Storage, number: int) -> Deployment:

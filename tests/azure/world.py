@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import ResourceNotFoundError
-
 from runner.azure.jobs import Jobs
 from runner.azure.manifest import Manifest, read_manifest
 from runner.azure.names import result_in
@@ -67,10 +65,8 @@ class Nodes:
         assert self.cloud is not None
         (source,) = (f["httpUrl"] for f in work.resource_files if "source" in f["filePath"])
         blob = "/".join(urlsplit(source).path.rsplit("/", 2)[1:])
-        client = self.cloud.blobs.get_blob_client(self.cloud.container("input"), blob)
-        try:
-            content = client.download_blob().readall()
-        except ResourceNotFoundError:
+        content = self.cloud.plain.read(self.cloud.container("input"), blob)
+        if content is None:
             failure = Failure(
                 category="UserError", code="BlobNotFound", message="One of the blobs is not there"
             )
@@ -82,7 +78,7 @@ class Nodes:
 
     def _store(self, folder: str, source: bytes, suffix: str) -> None:
         assert self.cloud is not None
-        output = self.cloud.blobs.get_container_client(self.cloud.container("output"))
+        output = self.cloud.container("output")
         record: dict[str, object]
         if source.startswith(b"bad"):
             record = {"kind": "input", "message": "damaged", "log": "[error] damaged"}
@@ -90,8 +86,8 @@ class Nodes:
             result = made_of(source)
             digest = hashlib.sha256(result).hexdigest()
             record = {"size": len(result), "sha256": digest, "media_seconds": 1.0}
-            output.upload_blob(f"{folder}/result{suffix}", result, overwrite=True)
-        output.upload_blob(f"{folder}/{RECORD}", json.dumps(record), overwrite=True)
+            self.cloud.plain.put(output, f"{folder}/result{suffix}", result)
+        self.cloud.plain.put(output, f"{folder}/{RECORD}", json.dumps(record).encode())
 
 
 @dataclass(frozen=True)

@@ -281,6 +281,10 @@ class Emulator:
         """Give an identity "reader" or "contributor" (or Azure's name of it) on a container."""
         self.roles.assign(identity, role, container)
 
+    def pool(self, name: str) -> Json:
+        """Return a pool as the data plane shows it."""
+        return self._call(lambda: views.pool_view(self.endpoint, self._account.pool(name)))
+
     def nodes(self, pool: str) -> list[Json]:
         """Return the pool's nodes as the data plane shows them."""
         return self._call(
