@@ -74,6 +74,7 @@ needs_cryptography = pytest.mark.skipif(
 )
 
 
+_HYPOTHESIS = "hypothesispytest"
 _INTERNAL_ERROR = 1359
 """ERROR_INTERNAL_ERROR"""
 _SERVICES = {"media", "ffmpeg", "storage", "pulumi", "wheel"}
@@ -107,6 +108,16 @@ def pytest_runtest_makereport(
         report.outcome = "skipped"
         report.longrepr = (path, line or 0, f"Skipped: Wine did not start a program: {error}")
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave out Hypothesis's report where it says nothing: it would be loaded for that, a second of CPU."""
+    plugins, statistics = session.config.pluginmanager, "--hypothesis-show-statistics"
+    may_report = session.testsfailed or session.config.getoption(statistics, default=False)
+    may_report = may_report or "hypothesis" in sys.modules
+    if plugins.hasplugin(_HYPOTHESIS) and not may_report:
+        plugins.unregister(name=_HYPOTHESIS)
 
 
 def _is_wine() -> bool:

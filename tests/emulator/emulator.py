@@ -158,16 +158,18 @@ class Emulator:
         context = (
             self._certificates.server_context() if self._https and self._certificates else None
         )
-        self._listener = await self._loop.create_server(
-            self._http, "127.0.0.1", self._port, ssl=context
-        )
-        port = self._listener.sockets[0].getsockname()[1]
+        listener = await self._loop.create_server(self._http, "127.0.0.1", self._port, ssl=context)
+        plain = await self._loop.create_server(self._http, "127.0.0.1", 0) if context else listener
+        self._listeners = {listener, plain}
+        port, plain_port = (each.sockets[0].getsockname()[1] for each in (listener, plain))
+        self._identity_endpoint = f"http://127.0.0.1:{plain_port}/_emulator/principals"
         self.endpoint = f"{'https' if self._https else 'http'}://127.0.0.1:{port}"
         self._account.url = self.endpoint
         self._account.ca_file = self.ca_file
 
     async def _hang_up(self) -> None:
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         await hang_up(self._http)
         # what still answers is cancelled by then, but a task is over only once it was waited for
         answering = asyncio.all_tasks() - {asyncio.current_task()}
@@ -234,7 +236,8 @@ class Emulator:
         """Return the same variables, to sign in as *principal*, who may do what its roles allow."""
         trusted = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
         signed_in = {
-            "IDENTITY_ENDPOINT": f"{self.endpoint}/_emulator/principals/{principal}/token",
+            # without TLS, as on Azure, where it is on the machine itself
+            "IDENTITY_ENDPOINT": f"{self._identity_endpoint}/{principal}/token",
             "IDENTITY_HEADER": "test",
             "RUNNER_PRICES_URL": "off",  # whoever looks for this cloud is not to ask Azure's prices
         }
