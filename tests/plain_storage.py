@@ -15,6 +15,8 @@ from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_ac
 from tests.emulator.front import Storage
 
 _AT_ONCE = 4
+_PATIENCE = 200.0
+"""Seconds for an answer: the machine may be very busy."""
 
 
 class PlainStorage:
@@ -24,7 +26,11 @@ class PlainStorage:
         self._endpoint = storage.blob_endpoint
         self._signature = _signature(storage.name, storage.key)
         self._http = urllib3.PoolManager(
-            1, maxsize=_AT_ONCE, ssl_context=_trust(storage.ca_file), timeout=60, retries=False
+            1,
+            maxsize=_AT_ONCE,
+            ssl_context=_trust(storage.ca_file),
+            timeout=_PATIENCE,
+            retries=False,
         )
 
     def close(self) -> None:
