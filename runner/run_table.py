@@ -67,11 +67,10 @@ class RunTable:
         self._write(lambda db: record_node(db, run, use))
 
     def record_prices(self, run: str, vm_size: str, prices: Prices | None) -> None:
-        """Write down on which nodes *run* was done, and what they cost."""
-        facts = (vm_size, prices.as_json() if prices else "", run)
-        self._write(
-            lambda db: db.execute("UPDATE runs SET vm_size = ?, prices = ? WHERE id = ?", facts)
-        )
+        """Write down on which nodes *run* was done, and what they cost; prices found earlier stay if there are none now."""
+        found = prices.as_json() if prices else None
+        change = "UPDATE runs SET vm_size = ?, prices = coalesce(?, prices) WHERE id = ?"
+        self._write(lambda db: db.execute(change, (vm_size, found, run)))
 
     def node_uses(self, run: str) -> list[NodeUse]:
         """Return the nodes seen while *run* was followed."""

@@ -29,6 +29,7 @@ from runner.models import (
     Step,
 )
 from runner.options import RunOptions
+from runner.prices import Prices
 from runner.schema import STEPS, add_functions
 from tests.conftest import Run, tree
 from tests.media import Media
@@ -291,6 +292,19 @@ def test_all_of_a_ledger_of_the_version_before_is_taken_over(destination: Path) 
         assert known(ledger) == before
     with Ledger.open(destination) as ledger:
         assert known(ledger) == before
+
+
+def test_prices_stay_where_none_are_known_when_the_run_goes_on(destination: Path) -> None:
+    prices = Prices(spot=0.036, origin="a list")
+    with Ledger.open(destination) as ledger:
+        begin(ledger, destination)
+        assert ledger.runs.find(RUN).prices is None
+        ledger.runs.record_prices(RUN, "standard_d4ads_v5", None)
+        assert ledger.runs.find(RUN).prices is None
+        ledger.runs.record_prices(RUN, "standard_d4ads_v5", prices)
+        ledger.runs.record_prices(RUN, "standard_d8ads_v5", None)
+        run = ledger.runs.find(RUN)
+    assert (run.prices, run.vm_size) == (prices, "standard_d8ads_v5")
 
 
 @pytest.mark.parametrize("at_a_time", [1, 3, 2000])

@@ -243,11 +243,23 @@ def test_own_arguments_name_the_stream(words: tuple[str, ...], number: int) -> N
     assert resolve_recipe(recipe(*words, is_preset=False, audio_stream=1)).audio_stream == 1
 
 
-def test_a_stream_that_is_not_there_is_named() -> None:
+@pytest.mark.parametrize(
+    ("there", "asked", "message"),
+    [
+        (2, 2, "no audio stream 2: they are 0 to 1"),
+        (1, 5, "no audio stream 5: the only one is 0"),
+        (0, 0, "no audio stream"),
+    ],
+)
+def test_a_stream_that_is_not_there_is_named(there: int, asked: int, message: str) -> None:
+    source = media(*(audio() for _ in range(there)))
+    with pytest.raises(ConversionError, match=f"^{message}$"):
+        chosen_audio(recipe(audio_stream=asked), source)
+
+
+def test_the_stream_that_was_asked_for_is_chosen() -> None:
     source = media(audio(), audio("ac3"))
     assert chosen_audio(recipe(audio_stream=1), source) == (source.streams[1],)
-    with pytest.raises(ConversionError, match="no audio stream"):
-        chosen_audio(recipe(audio_stream=2), source)
 
 
 def test_what_is_left_out_is_told_where_the_result_is_sound() -> None:
