@@ -24,7 +24,12 @@ _THREADS = ("upload-", "download-", "loop-")
 """How threads are called that end with the process, and so may outlive the command in this one."""
 _PATIENCE = 10.0
 EMULATED_PACE = Pace(
-    first_look=0.1, longest_look=0.5, show=0.25, first_nodes=0.5, room=0.25, hold=0.2
+    first_poll=0.1,
+    longest_poll=0.5,
+    status_interval=0.25,
+    first_node_poll=0.5,
+    job_retry=0.25,
+    submit_delay=0.2,
 )
 """The emulated service answers at once, so that we look often; but a request costs a few ms of CPU."""
 

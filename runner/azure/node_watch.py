@@ -50,8 +50,8 @@ class NodeWatch:
         """Look, unless that was done a moment ago: the more seldom the longer the run takes."""
         now, pace = time.monotonic(), self.context.pace
         if now >= self._next:
-            wait = max(pace.first_nodes, (now - self._began) / 10)
-            self._next = now + min(pace.nodes, wait)
+            wait = max(pace.first_node_poll, (now - self._began) / 10)
+            self._next = now + min(pace.longest_node_poll, wait)
             self.look()
 
     def look(self) -> None:

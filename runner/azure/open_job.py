@@ -27,5 +27,5 @@ def open_job(context: RunContext, job: str) -> bool:
                 return False
             if not wait:
                 context.report(Notice(f"{error} (waiting until one ends)"))
-            wait = min(_LONGEST_WAIT, 2 * wait or context.pace.room)
+            wait = min(_LONGEST_WAIT, 2 * wait or context.pace.job_retry)
     raise Stopped

@@ -16,22 +16,21 @@ class Pace:
 
     lifetimes: Lifetimes | None = None
     """How long a node without an identity may use an address; None for as long as the run needs."""
-    first_look: float = 0.25
+    first_poll: float = 0.25
     """Seconds between the first polls; later it is a twentieth of the time since the first one."""
-    longest_look: float = 15.0
-    show: float = 1.0
+    longest_poll: float = 15.0
+    status_interval: float = 1.0
     """Seconds between looks at what runs, at least."""
-    first_nodes: float = 2.0
+    first_node_poll: float = 2.0
     """Seconds between the first looks at the nodes, for their cost; the intervals grow likewise."""
-    nodes: float = 15.0
-    """The longest of those."""
-    room: float = 5.0
+    longest_node_poll: float = 15.0
+    job_retry: float = 5.0
     """Seconds after which a job is created again for which there was no room; each time twice as many."""
-    quiet: float = 60.0
+    idle_notice: float = 60.0
     """Seconds without a running task after which the user is told the cause."""
-    hold: float = 1.0
+    submit_delay: float = 1.0
     """Seconds that an uploaded source waits for others to be submitted with it."""
-    tasks_a_job: int = 200_000
+    tasks_per_job: int = 200_000
     """Above that, a job's task counts are unreliable:
     https://learn.microsoft.com/azure/batch/batch-get-resource-counts"""
 

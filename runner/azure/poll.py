@@ -70,7 +70,7 @@ class Poller:
     """After this many polls without news, all tasks are listed."""
     _failed_looks: int = 0
     _last_work: float = field(default_factory=time.monotonic)
-    _next_show: float = 0.0
+    _next_status: float = 0.0
     _said: dict[str, float] = field(default_factory=dict)
     _nodes: NodeWatch = field(init=False)
 
@@ -86,7 +86,7 @@ class Poller:
             is_due = time.monotonic() >= due
             if is_due:
                 wait = (time.monotonic() - started) / 20
-                wait = min(pace.longest_look, max(pace.first_look, wait))
+                wait = min(pace.longest_poll, max(pace.first_poll, wait))
                 self._nodes.look_if_due()
                 self._nodes.show()
             try:
@@ -99,7 +99,7 @@ class Poller:
                 if self._failed_looks >= _FAILED_LOOKS:
                     raise
                 self._say(f"{error} (still trying)")
-                wait = min(pace.longest_look, _LONGER * wait)
+                wait = min(pace.longest_poll, _LONGER * wait)
             due = time.monotonic() + wait if is_due else due
 
     def _pause(self, due: float) -> float:
@@ -146,9 +146,9 @@ class Poller:
     def _look_at_work(self, jobs: list[str], *, is_stuck: bool) -> None:
         """Show what runs, or why nothing does: not at each of the first polls, which are there for what ends."""
         now = time.monotonic()
-        if now < self._next_show:
+        if now < self._next_status:
             return
-        self._next_show = now + self.context.pace.show
+        self._next_status = now + self.context.pace.status_interval
         if sum(self._show_running(job) for job in jobs):
             self._last_work = now
         elif is_stuck:
@@ -220,7 +220,7 @@ class Poller:
         found = list(alarms(snapshot, deployment))
         for alarm in found:
             self._say(alarm.text, alarm.key)
-        if not found and time.monotonic() - self._last_work >= self.context.pace.quiet:
+        if not found and time.monotonic() - self._last_work >= self.context.pace.idle_notice:
             self._say(f"nothing is running: {why_nothing_runs(snapshot, deployment)}")
 
     def _give_up(self, snapshot: PoolSnapshot, reason: str) -> NoReturn:

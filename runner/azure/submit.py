@@ -51,7 +51,7 @@ class Submitter:
         self._is_job_over = False
         self._opening = threading.Lock()
         """Held to look for, or to open, the job for new tasks."""
-        self._most = context.pace.tasks_a_job
+        self._most = context.pace.tasks_per_job
         self._room = self._most
         """Tasks that the newest job may still get."""
         self._calls: Counter[str] = Counter()
@@ -133,12 +133,12 @@ class Submitter:
 
     def _is_due(self, batch: list[WorkItem], due: float) -> bool:
         if self._adding:  # unless that call takes long
-            return time.monotonic() >= due + self._context.pace.hold
+            return time.monotonic() >= due + self._context.pace.submit_delay
         is_last = len(batch) == self._expected
         return is_last or time.monotonic() >= due
 
     def _hold(self, age: float) -> float:
-        return min(self._context.pace.hold, _HOLD * age)
+        return min(self._context.pace.submit_delay, _HOLD * age)
 
     def _hand_over(self, batch: list[WorkItem]) -> None:
         with self._lock:

@@ -43,8 +43,8 @@ class AssumedPipeline:
     """Tasks that a node runs at a time."""
     overhead: float = 0.0
     """Seconds that a run takes besides."""
-    first_look: float = 0.25
-    longest_look: float = 15.0
+    first_poll: float = 0.25
+    longest_poll: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def simulate(tasks: Sequence[SimulatedTask], pipeline: AssumedPipeline) -> Simul
         arrived = max(arrived, end) + task.result / pipeline.downlink
     last = max(ends)
     # the runner looks now and then, the more seldom the longer it waits
-    look = min(pipeline.longest_look, max(pipeline.first_look, last / 20)) / 2
+    look = min(pipeline.longest_poll, max(pipeline.first_poll, last / 20)) / 2
     total = max(arrived, last) + look + pipeline.overhead
     used = min(pipeline.nodes, -(-len(free) // pipeline.slots))
     return SimulatedRun(total, sent, first, last, used * max(0.0, total - first))

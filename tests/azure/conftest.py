@@ -176,7 +176,7 @@ def engine_on() -> Iterator[MakeEngine]:
             stack.callback(session.storage.close)
             paces = {f.name: options.pop(f.name) for f in fields(Pace) if f.name in options}
             pace = replace(
-                replace(EMULATED_PACE, longest_look=0.2, hold=Pace.hold),
+                replace(EMULATED_PACE, longest_poll=0.2, submit_delay=Pace.submit_delay),
                 **paces,
             )
             detach = options.pop("detach", False)

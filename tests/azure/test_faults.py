@@ -92,7 +92,7 @@ def test_what_is_uploaded_during_a_call_is_added_by_the_next_one(
 ) -> None:
     media.put("8-bit.wav", *(tmp_path / "in" / f"{name}.wav" for name in "abcdefgh"))
     cloud.fault("slow", ADD, seconds=4)
-    told = drive(engine_on(cloud, hold=60.0), plan_of(tmp_path / "in", destination))
+    told = drive(engine_on(cloud, submit_delay=60.0), plan_of(tmp_path / "in", destination))
     assert converted_once(cloud, told)
     sent = [json.loads(s.content) for s in cloud.azure.requests if s.operation == ADD]
     # the first one at once: its node need not wait for the others
@@ -316,8 +316,10 @@ def test_a_run_goes_on_in_another_job_where_one_is_full_and_the_next_runner_foll
     for number in range(7):
         media.put("8-bit.wav", tmp_path / "many" / f"{number}.wav")
     plan = plan_of(tmp_path / "many", destination)
-    first = drive(engine_on(cloud, tasks_a_job=3, detach=True), plan)  # ends once all are submitted
-    second = drive(engine_on(cloud, tasks_a_job=3), plan)
+    first = drive(
+        engine_on(cloud, tasks_per_job=3, detach=True), plan
+    )  # ends once all are submitted
+    second = drive(engine_on(cloud, tasks_per_job=3), plan)
     events = (*first.events, *second.events)
     converted = {event.conversion.id for event in events if event.state is State.CONVERTED}
     assert len(converted) == 7
@@ -351,7 +353,7 @@ def test_tokens_are_renewed_in_a_long_run(
             storage=storage,
             accounts=Accounts(cloud.deployment, storage=storage),
             ffmpeg=get_ffmpeg_exe(),
-            pace=Pace(first_look=0.2, show=0.2, first_nodes=0.4, room=1.0),
+            pace=Pace(first_poll=0.2, status_interval=0.2, first_node_poll=0.4, job_retry=1.0),
         )
         opening = threading.Timer(3, gate.open)  # when the first tokens are no good any more
         opening.start()
@@ -428,7 +430,7 @@ def test_only_what_is_gone_from_storage_is_put_there_again(
 ) -> None:
     cloud = make_cloud(scaleSettings=fixed(0))
     plan = plan_of(folder, destination)
-    drive(engine_on(cloud, detach=True, first_look=60.0), plan)
+    drive(engine_on(cloud, detach=True, first_poll=60.0), plan)
     name = next(name for name in cloud.stored(gone) if "plan" not in name)
     cloud.blobs.get_blob_client(cloud.container(gone), name).delete_blob()
     cloud.resize(1)
@@ -565,7 +567,7 @@ def test_a_task_that_is_ended_by_hand_is_tried_again(
 
 def submitted(cloud: Cloud, engine_on: MakeEngine, folder: Path, destination: Path) -> None:
     """Have all tasks run to their end with nobody there to collect."""
-    drive(engine_on(cloud, detach=True, first_look=60.0), plan_of(folder, destination))
+    drive(engine_on(cloud, detach=True, first_poll=60.0), plan_of(folder, destination))
     until(lambda: all(task.state == "completed" for task in cloud.tasks()))
 
 

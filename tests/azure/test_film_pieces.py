@@ -230,7 +230,7 @@ def test_a_job_is_full_by_its_tasks_and_has_all_of_a_film(
         shutil.copy(film / "a.mp4", film / name)
     cloud = make_cloud(scaleSettings=fixed(0))
     plan = plan_of(film, tmp_path / "out", MP4)
-    drive(engine_on(cloud, split="1", detach=True, first_look=60.0, tasks_a_job=most), plan)
+    drive(engine_on(cloud, split="1", detach=True, first_poll=60.0, tasks_per_job=most), plan)
     films = {
         job: Counter(str(task.id).partition("-a")[0] for task in cloud.batch.list_tasks(job))
         for job in cloud.jobs()

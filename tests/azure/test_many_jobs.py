@@ -82,7 +82,7 @@ def test_a_run_of_several_jobs_goes_on_where_it_was_killed(
     make_a_world: MakeWorld, moment: Moment
 ) -> None:
     world = make_a_world(SOURCES)
-    machine = replace(world.here, pace={"tasks_a_job": MOST})
+    machine = replace(world.here, pace={"tasks_per_job": MOST})
     moment.hold(world)
     process = machine.start("convert", "in", "--transfers", "1")  # in the order of the plan
     moment.wait(world.cloud)

@@ -106,7 +106,7 @@ def test_a_pool_at_zero_is_told_after_a_while_with_the_next_look_of_autoscale(
 ) -> None:
     scale = {"autoScale": {"formula": "$TargetDedicatedNodes=0;", "evaluationInterval": "PT5M"}}
     cloud = make_cloud(scaleSettings=scale, speed=1.0)
-    said = first_notice(cloud, engine_on, one, quiet=0.3)
+    said = first_notice(cloud, engine_on, one, idle_notice=0.3)
     assert said == (
         "nothing is running: the pool is at zero; its formula is evaluated next in about 5 min, "
         "then nodes take minutes to start"
@@ -116,14 +116,14 @@ def test_a_pool_at_zero_is_told_after_a_while_with_the_next_look_of_autoscale(
 def test_a_pool_of_fixed_size_zero_is_told_with_the_remedy(
     make_cloud: MakeCloud, engine_on: MakeEngine, one: Path
 ) -> None:
-    said = first_notice(make_cloud(scaleSettings=fixed(0)), engine_on, one, quiet=0.3)
+    said = first_notice(make_cloud(scaleSettings=fixed(0)), engine_on, one, idle_notice=0.3)
     assert said.startswith("nothing is running: the pool has a fixed size of 0: give it nodes")
 
 
 def test_preempted_nodes_are_told(make_cloud: MakeCloud, engine_on: MakeEngine, one: Path) -> None:
     cloud = make_cloud(scaleSettings=fixed(0, spot=1))
     cloud.azure.preempt(POOL, cloud.azure.nodes(POOL)[0]["id"])
-    said = first_notice(cloud, engine_on, one, quiet=0.3)
+    said = first_notice(cloud, engine_on, one, idle_notice=0.3)
     assert "Azure evicted the Spot nodes; they come back when there is capacity" in said
 
 

@@ -98,7 +98,7 @@ def operator(
     """Make the operator of a configuration."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    pace = PACE.set(replace(EMULATED_PACE, hold=Pace.hold))
+    pace = PACE.set(replace(EMULATED_PACE, submit_delay=Pace.submit_delay))
     opened = []
 
     def make(**configuration: str) -> Operator:

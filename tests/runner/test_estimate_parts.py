@@ -9,7 +9,7 @@ from runner.estimate.speeds import Speed, Speeds, fit
 from tests.runner.test_estimates import look, timing
 
 LINE = AssumedPipeline(
-    uplink=100, downlink=10, start=7, nodes=3, slots=2, first_look=4, longest_look=20
+    uplink=100, downlink=10, start=7, nodes=3, slots=2, first_poll=4, longest_poll=20
 )
 # each: a second up, two seconds of work, half a second down
 JOB = SimulatedTask(sent=100, seconds=2, result=5)

@@ -26,7 +26,7 @@ from tests.media import Media
 
 MP3 = BUILT_IN["mp3"].recipe()
 LINE = AssumedPipeline(
-    uplink=1000, downlink=10_000, start=60, nodes=2, slots=2, first_look=0, longest_look=0
+    uplink=1000, downlink=10_000, start=60, nodes=2, slots=2, first_poll=0, longest_poll=0
 )
 
 
