@@ -93,13 +93,18 @@ class Blobs:
                     blob.upload_blob(file, length=size, content_settings=settings, overwrite=True)
         return size
 
-    def put(
-        self, container: str, name: str, data: bytes | IO[bytes], *, overwrite: bool = False
-    ) -> None:
-        """Upload *data*; without *overwrite*, an existing blob is left as it is."""
+    def put(self, container: str, name: str, data: bytes | IO[bytes]) -> None:
+        """Upload *data*, also over an existing blob."""
+        with azure_errors(f"uploading {name}", "storage"):
+            self._client.get_blob_client(container, name).upload_blob(data, overwrite=True)
+
+    def put_once(self, container: str, name: str, data: bytes) -> None:
+        """Upload *data* unless the blob exists, which is asked first: the line may be slow."""
+        if self.exists(container, name):
+            return
         with azure_errors(f"uploading {name}", "storage"):
             try:
-                self._client.get_blob_client(container, name).upload_blob(data, overwrite=overwrite)
+                self._client.get_blob_client(container, name).upload_blob(data)
             except ResourceExistsError as error:
                 if code_of(error) != _EXISTS:
                     raise

@@ -177,8 +177,8 @@ def _put_back(context: RunContext, item: WorkItem) -> str:
     """Upload again what this attempt at *item* did not find in storage; return what that was."""
     if item.cut is not None:
         return "a piece of the film is missing"  # the next attempt is in one piece
-    # the service does not say which; uploading a worker that exists costs only one call
-    context.blobs.put(context.deployment.tools_container, *pack_worker())
+    # the service does not say which; a worker that exists costs only one call
+    context.blobs.put_once(context.deployment.tools_container, *pack_worker())
     if item.blob and context.blobs.exists(context.deployment.input_container, item.blob):
         return "the worker was no longer in storage; it was uploaded again"
     item.blob = ""

@@ -58,7 +58,7 @@ def resume_run(
 
 
 def _put_worker(context: RunContext) -> None:
-    context.blobs.put(context.deployment.tools_container, *pack_worker())
+    context.blobs.put_once(context.deployment.tools_container, *pack_worker())
 
 
 def _look_at_pool(jobs: Jobs) -> None:

@@ -82,7 +82,7 @@ class StoredRun:
             if stored.options == options and before.is_same:
                 return
         with manifest_of(plan, options, others) as file:
-            self.blobs.put(self.container, self._plan, file, overwrite=True)
+            self.blobs.put(self.container, self._plan, file)
 
     def retain(self, wanted: Callable[[Conversion], bool]) -> Conversions:
         """Remove what is not *wanted* from the plan, or the whole plan if nothing is left; return what is left."""

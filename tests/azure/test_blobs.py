@@ -103,15 +103,22 @@ def test_what_is_there_with_another_content_is_replaced(
     assert blob.download_blob().readall() == path.read_bytes()
 
 
-def test_a_small_thing_that_is_there_is_left_alone_unless_it_may_be_overwritten(
-    cloud: Cloud, client: BlobServiceClient
-) -> None:
-    container = cloud.container("input")
-    Blobs(client).put(container, "plan", b"one")
-    Blobs(client).put(container, "plan", b"two")
-    assert cloud.stored("input") == {"plan": b"one"}
-    Blobs(client).put(container, "plan", b"two", overwrite=True)
-    assert cloud.stored("input") == {"plan": b"two"}
+def test_what_is_put_once_travels_once(cloud: Cloud, far: Blobs, line: TcpProxy) -> None:
+    container, worker = cloud.container("tools"), os.urandom(1 << 20)
+    far.put_once(container, "worker", worker)
+    before = line.bytes_up
+    far.put_once(container, "worker", b"another" + worker)
+    assert line.bytes_up - before < len(worker) / 10
+    assert cloud.stored("tools")["worker"] == worker
+    far.put(container, "worker", b"another")
+    assert cloud.stored("tools")["worker"] == b"another"
+
+
+def test_what_several_put_once_at_a_time_is_whole(cloud: Cloud, far: Blobs) -> None:
+    container, workers = cloud.container("tools"), [os.urandom(1 << 20) for _ in range(4)]
+    with ThreadPoolExecutor(len(workers)) as each:
+        list(each.map(partial(far.put_once, container, "worker"), workers))
+    assert cloud.stored("tools")["worker"] in workers
 
 
 def test_what_is_not_there_is_none_and_no_error(
