@@ -54,8 +54,8 @@ class StorageUse:
 
 
 NOTHING = StorageUse()
-OF_A_RUN = StorageUse(writes=3, reads=2)
-"""Its plan is stored, listed (at the price of a write) and read; so is the worker."""
+OF_A_RUN = StorageUse(writes=3, reads=2, others=1)
+"""Its plan is stored, listed (at the price of a write) and read; the worker is asked for, and stored by the first run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
