@@ -151,9 +151,9 @@ def test_a_plan_for_azure_says_time_and_cost_and_that_a_price_is_unknown(
     )
     assert (storage["sku"], storage["operations"]) == (
         "Hot LRS",
-        5 + 9,
+        6 + 9,
     )  # of the run, and of a file
-    assert storage["cost"] == pytest.approx((8 * 0.054 + 6 * 0.0043) / 10_000, rel=0.05)
+    assert storage["cost"] == pytest.approx((8 * 0.054 + 7 * 0.0043) / 10_000, rel=0.05)
     assert storage["bytes_stay"] == azure["bytes_down"]
     assert storage["cost_a_month"] == pytest.approx(azure["bytes_down"] / 1e9 * 0.0196, rel=1e-3)
     assert azure["prices"].startswith("Azure's public prices of ")
