@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from runner.media.failures import ConversionError, Kind
+from runner.media.ffmpeg_errors import no_audio_stream
 from runner.media.languages import same_language
 from runner.media.recipe import option
 
@@ -79,7 +80,7 @@ def chosen_audio(recipe: Recipe, media: MediaInfo) -> tuple[Stream, ...]:
     streams = media.all("audio")
     if recipe.audio_stream is not None:
         if recipe.audio_stream >= len(streams):
-            raise ConversionError(Kind.INPUT, _no_such_stream(recipe.audio_stream, len(streams)))
+            raise ConversionError(Kind.INPUT, no_audio_stream(recipe.audio_stream, len(streams)))
         return (streams[recipe.audio_stream],)
     chosen = _speaking(streams, recipe.audio_language)
     if streams and not chosen:
@@ -87,13 +88,6 @@ def chosen_audio(recipe: Recipe, media: MediaInfo) -> tuple[Stream, ...]:
         message = f"no audio stream in the language '{recipe.audio_language}', but in: {there}"
         raise ConversionError(Kind.INPUT, message)
     return chosen
-
-
-def _no_such_stream(number: int, count: int) -> str:
-    if not count:
-        return "no audio stream"
-    there = "the only one is 0" if count == 1 else f"they are 0 to {count - 1}"
-    return f"no audio stream {number}: {there}"
 
 
 def _number(recipe: Recipe, media: MediaInfo | None) -> int:

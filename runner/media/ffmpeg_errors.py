@@ -173,12 +173,13 @@ _CONSEQUENCE = re.compile(
 )
 # Optional streams, which a file may not have.
 _ONE_OF_A_KIND = re.compile(
-    r"(?:Failed to set value|Stream map) '(?:0:(?P<kind>[avV])\b[^']*)'(?: matches no| for option 'map')"
+    r"(?:Failed to set value|Stream map) '(?:0:(?P<kind>[avV])\b(?::(?P<number>\d+))?[^']*)'(?: matches no| for option 'map')"
 )
 _ENCODER = re.compile(r"\[enc:(\w+)|\[[vas]ost#0:\d+/(\w+)| -> \S+ \((\w+)(?: \(native\))?\)\)")
 _SPEAKER = re.compile(r"\[(\w+) @ ")
 """The component that logs a line; for an encoder, its name."""
 _CODEC = re.compile(r"\[[vas]ist#0:\d+/(\w+)|Stream #0:\d+\S*: Audio: (\w+)")
+_AUDIO = re.compile(r"Stream #0:\d+\S*: Audio: ")
 _TOO_MANY_ERRORS = 69
 """ffmpeg's exit code if more than two thirds of a stream do not decode
 (`-max_error_rate`, https://ffmpeg.org/ffmpeg.html#Advanced-options)."""
@@ -199,7 +200,8 @@ def classify_log(log: str, *, source: str = "", code: int = 1) -> tuple[Kind, st
     if found := _find(_PLACE, text):
         return found
     if missing := _ONE_OF_A_KIND.search(text):
-        return Kind.INPUT, f"no {'audio' if missing['kind'] == 'a' else 'video'} stream"
+        audio = no_audio_stream(int(missing["number"] or 0), len(_AUDIO.findall(log)))
+        return Kind.INPUT, audio if missing["kind"] == "a" else "no video stream"
     if not _COMMAND_LINE.search(text):
         if faults and not _OPENED.search(log):
             return _find(_UNOPENED, text) or (Kind.INPUT, "not a media file")
@@ -208,6 +210,14 @@ def classify_log(log: str, *, source: str = "", code: int = 1) -> tuple[Kind, st
         if code == _TOO_MANY_ERRORS or "Decode error rate" in text:
             return Kind.INPUT, undecodable(log)
     return _of_settings(log, faults)
+
+
+def no_audio_stream(number: int, count: int) -> str:
+    """Return the message for a file with *count* audio streams of which none has the *number*."""
+    if number < count or not count:
+        return "no audio stream"
+    there = "the only one is 0" if count == 1 else f"they are 0 to {count - 1}"
+    return f"no audio stream {number}: {there}"
 
 
 def cause_of(log: str) -> str:
