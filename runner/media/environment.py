@@ -6,8 +6,6 @@ import os
 import re
 from functools import lru_cache
 
-from runner.media.static_program import is_static
-
 # Parts of the names that clouds, Pulumi and others use: AZURE_CLIENT_SECRET,
 # RUNNER_BATCH_KEY, PULUMI_CONFIG_PASSPHRASE, AZURE_STORAGE_CONNECTION_STRING, GITHUB_TOKEN …
 _NAMES = re.compile(
@@ -25,18 +23,15 @@ def without_secrets() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not _is_secret(name, value)}
 
 
-def environment_for(program: str) -> dict[str, str]:
-    """Return the environment to start *program* in: `without_secrets`.
+def environment_of_programs() -> dict[str, str]:
+    """Return the environment to start programs in: `without_secrets`, and what keeps a static ffmpeg from crashing.
 
-    A static ffmpeg crashes at the service names of many MPEG-TS files: to convert them, its glibc loads
-    modules of this system's glibc, which is another version. So it is led to a folder without any, and
-    leaves such names as they are. Seen with the 4.2.2 and 7.0.2 of imageio-ffmpeg, of John Van Sickle's builds,
-    on glibc 2.36: https://sourceware.org/glibc/wiki/FAQ (static linking, iconv).
+    At the service names of many MPEG-TS files, the glibc in a static ffmpeg loads modules by the cache of this
+    system's glibc, which is another version. With a folder named in GCONV_PATH no glibc uses the cache, see
+    https://man7.org/linux/man-pages/man3/iconv.3.html; programs of this system still find their modules. Seen
+    with the 4.2.2 and 7.0.2 of imageio-ffmpeg, of John Van Sickle's builds, on glibc 2.36.
     """
-    environment = without_secrets()
-    if is_static(program):
-        environment.setdefault("GCONV_PATH", _NO_MODULES)
-    return environment
+    return {"GCONV_PATH": _NO_MODULES, **without_secrets()}
 
 
 @lru_cache(maxsize=1024)  # it is asked for each program that is started

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import cache
 from typing import IO, TYPE_CHECKING
 
-from runner.media.environment import environment_for
+from runner.media.environment import environment_of_programs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -67,7 +67,7 @@ class Child(subprocess.Popen[bytes]):
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            env=environment_for(command[0]) if environment is None else environment,
+            env=environment_of_programs() if environment is None else environment,
             start_new_session=os.name == "posix",
             creationflags=_FLAGS,
         )

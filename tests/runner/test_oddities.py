@@ -1,9 +1,11 @@
 """Good files that look strange are converted, by every ffmpeg that is at hand."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import posix_only
 from tests.media import SECONDS, Media
 from tests.runner.programs import converted, every_ffmpeg, recipe, work
 from tests.runner.wav import read_wav
@@ -173,3 +175,14 @@ def test_a_source_is_never_changed(media: Media, destination: Path, tmp_path: Pa
     before = source.read_bytes(), source.stat().st_mtime_ns
     converted(work(source, destination / "a.wav", how=recipe("wav")))
     assert (source.read_bytes(), source.stat().st_mtime_ns) == before
+
+
+@posix_only
+@every_ffmpeg
+def test_a_script_may_start_ffmpeg(
+    ffmpeg: str, media: Media, tmp_path: Path, destination: Path
+) -> None:
+    script = tmp_path / "ffmpeg"
+    script.write_text(f'#!/bin/sh\nexec {shlex.quote(ffmpeg)} "$@"\n')
+    script.chmod(0o755)
+    converted(work(media("clip.ts"), destination / "a.mp3", ffmpeg=str(script)))
